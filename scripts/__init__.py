@@ -1,0 +1,1 @@
+"""What stands behind ./run: setting up, serving, and checking the project."""

@@ -1,0 +1,46 @@
+"""The first half of ./run: read the words, set up `.venv`, go on inside it. Standard library only."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from scripts import environment
+
+HOME = Path(__file__).resolve().parent.parent
+
+USAGE = """\
+usage: ./run                     set up and serve port444 on http://127.0.0.1:8444/ (PORT changes the port)
+       ./run test                set up and pass every check and test
+       ./run test PATHS ...      only pytest, with these arguments
+       ./run manage COMMAND ...  manage.py against the database of ./run
+"""
+
+# The word after ./run: the requirements it needs, and the module that does it.
+COMMANDS = {
+    "serve": ("base", "scripts.serve"),
+    "test": ("dev", "scripts.check"),
+    "manage": ("base", "scripts.manage"),
+}
+
+
+def main(words: list[str]) -> NoReturn:
+    """Set up what the command needs, then become the command."""
+    if words[:1] in (["-h"], ["--help"], ["help"]):
+        print(USAGE, end="")
+        sys.exit(0)
+    command, arguments = parse(words)
+    if os.name != "posix":
+        sys.exit("port444 runs on Linux and macOS. On Windows use the Linux subsystem (WSL).")
+    requirements, module = COMMANDS[command]
+    python = environment.prepare(HOME, requirements)
+    os.execv(python, [str(python), "-m", module, *arguments])
+
+
+def parse(words: list[str]) -> tuple[str, list[str]]:
+    """The command and its arguments; anything unknown ends with the usage and exit code 2."""
+    command, arguments = (words[0], words[1:]) if words else ("serve", [])
+    if command not in COMMANDS or (command == "serve" and arguments):
+        print(f"./run: unknown word: {' '.join(words)}\n\n{USAGE}", end="", file=sys.stderr)
+        sys.exit(2)
+    return command, arguments

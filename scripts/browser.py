@@ -1,0 +1,70 @@
+"""What the tests need from the system: a browser, and the libraries that set the type in documents."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+
+from scripts.environment import say
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Library and the package of Debian and Ubuntu that brings it.
+LIBRARIES = {
+    "libpango-1.0.so.0": "libpango-1.0-0",
+    "libpangoft2-1.0.so.0": "libpangoft2-1.0-0",
+    "libharfbuzz-subset.so.0": "libharfbuzz-subset0",
+}
+
+
+def prepare(arguments: list[str]) -> None:
+    """Install what is missing where that is possible; otherwise the tests that need it fail and say so."""
+    packages = missing_libraries()
+    if wants_browser(arguments) and find_browser() is None:
+        packages.append("chromium")
+    if not packages:
+        return
+    wanted = " ".join(packages)
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        say(f"missing on this machine: {wanted} (apt-get install -y --no-install-recommends {wanted})")
+        return
+    say(f"installing {wanted}")
+    if not install(packages):
+        say(f"{wanted} could not be installed; the tests that need it will fail")
+
+
+def wants_browser(arguments: list[str]) -> bool:
+    """Whether this run has browser tests in it: all runs but those of some other folder."""
+    paths = [argument for argument in arguments if argument.startswith("tests/")]
+    return not paths or any(path.startswith("tests/e2e") for path in paths)
+
+
+def find_browser() -> str | None:
+    """The browser on PATH that the tests will drive."""
+    return next((path for path in map(shutil.which, BROWSERS) if path), None)
+
+
+def missing_libraries() -> list[str]:
+    """The packages of the libraries that cannot be loaded (Linux; elsewhere they are looked for by name)."""
+    return [package for name, package in LIBRARIES.items() if not can_load(name)] if sys.platform == "linux" else []
+
+
+def can_load(library: str) -> bool:
+    """Whether the dynamic loader finds a library."""
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def install(packages: list[str]) -> bool:
+    """Install packages by apt; the package lists are fetched when the first try fails without them."""
+    command = ["apt-get", "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", *packages]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for step in (command, ["apt-get", "update"], command):
+        done = subprocess.run(step, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment)
+        if step is command and done.returncode == 0:
+            return True
+    print(done.stderr[-800:], flush=True)
+    return False

@@ -1,0 +1,90 @@
+"""./run test: static checks, Django's own checks, then the tests, on a database made for this run."""
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from scripts import browser, database
+from scripts.environment import say
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command that has to succeed."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+# What the last look before a deployment would see.
+PRODUCTION = {
+    "PORT444_ENV": "production",
+    "SECRET_KEY": secrets.token_urlsafe(60),
+    "ALLOWED_HOSTS": "port444.example",
+    "SITE_URL": "https://port444.example",
+    "EMAIL_URL": "smtp+tls://user:password@mail.port444.example:587",
+}
+
+STATIC_CHECKS = (
+    Step("ruff", ("ruff", "check", ".")),
+    Step("format", ("ruff", "format", "--check", ".")),
+    Step("types", ("mypy",)),
+    Step("layers", ("lint-imports",)),
+    Step("templates", ("djlint", "templates", "--lint", "--quiet")),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Every check and test, or with arguments only pytest. The first group that fails ends the run."""
+    os.chdir(database.HOME)
+    if not arguments and not all([passes(step) for step in STATIC_CHECKS]):
+        return 1
+    browser.prepare(arguments)
+    with database.thrown_away() as addresses:
+        environment = {"PORT444_ENV": "test", "SECRET_KEY": secrets.token_hex(30), **database.as_owner(addresses)}
+        if not arguments and not all([passes(step) for step in django_checks(environment)]):
+            return 1
+        return subprocess.call([program("pytest"), *arguments], env={**os.environ, **environment})
+
+
+def django_checks(environment: Mapping[str, str]) -> tuple[Step, ...]:
+    """Checks that need the settings and a database."""
+    manage = (sys.executable, "manage.py")
+    return (
+        Step("migrations", (*manage, "makemigrations", "--check", "--dry-run"), environment),
+        Step("deploy", (*manage, "check", "--deploy", "--fail-level", "WARNING"), {**environment, **PRODUCTION}),
+    )
+
+
+def passes(step: Step) -> bool:
+    """Run one step and say how it went; a failing one shows what it said."""
+    started = time.monotonic()
+    done = subprocess.run(
+        [program(step.command[0]), *step.command[1:]],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, **step.environment},
+    )
+    seconds = time.monotonic() - started
+    say(f"{step.name:<10} {'ok' if done.returncode == 0 else 'FAILED'} ({seconds:.1f} s)")
+    if done.returncode != 0:
+        print(f"$ {' '.join(step.command)}\n{done.stdout.strip()}\n", flush=True)
+    return done.returncode == 0
+
+
+def program(name: str) -> str:
+    """The path of a program of `.venv`."""
+    beside = os.path.join(os.path.dirname(sys.executable), name)
+    return beside if os.path.exists(beside) else name
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

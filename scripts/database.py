@@ -1,0 +1,73 @@
+"""Where the database is: an external one by DATABASE_URL, or the embedded one, started for as long as it is used."""
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from scripts import devpg
+from scripts.environment import say
+
+HOME = Path(__file__).resolve().parent.parent
+VAR = HOME / "var"
+
+
+@contextlib.contextmanager
+def served() -> Iterator[dict[str, str]]:
+    """The addresses of the database that ./run serves from."""
+    if external := external_addresses(os.environ):
+        yield external
+        return
+    with devpg.Server(VAR).running() as server:
+        say(f"PostgreSQL {server.major} is up ({server.binaries})")
+        yield server.environment()
+
+
+@contextlib.contextmanager
+def thrown_away() -> Iterator[dict[str, str]]:
+    """The addresses of a server made for one run of the tests; several runs at once do not meet."""
+    if external := external_addresses(os.environ):
+        yield external
+        return
+    sweep_test_servers()
+    server = devpg.Server(VAR / "test" / secrets.token_hex(4), durable=False)
+    try:
+        with server.running():
+            yield server.environment()
+    finally:
+        remove(server)
+
+
+def external_addresses(environment: Mapping[str, str]) -> dict[str, str]:
+    """DATABASE_URL and its companions when the first is set; one role may play all parts."""
+    url = environment.get("DATABASE_URL")
+    if not url:
+        return {}
+    return {
+        "DATABASE_URL": url,
+        "DATABASE_OWNER_URL": environment.get("DATABASE_OWNER_URL") or url,
+        "DATABASE_VIEWER_URL": environment.get("DATABASE_VIEWER_URL") or "",
+    }
+
+
+def as_owner(addresses: Mapping[str, str]) -> dict[str, str]:
+    """The same addresses for a command that changes tables: DATABASE_URL is what Django connects with."""
+    return {**addresses, "DATABASE_URL": addresses["DATABASE_OWNER_URL"]}
+
+
+def sweep_test_servers() -> None:
+    """Stop and remove the servers of test runs that were killed."""
+    for folder in (VAR / "test").glob("*/pg*"):
+        with contextlib.suppress(OSError), (folder / "users.lock").open("a") as users:
+            if devpg.try_lock(users):
+                server = devpg.Server(folder.parent, durable=False)
+                server.stop()
+                remove(server)
+
+
+def remove(server: devpg.Server) -> None:
+    """Remove a stopped server with all its data."""
+    shutil.rmtree(server.folder, ignore_errors=True)
+    shutil.rmtree(server.socket_folder, ignore_errors=True)

@@ -1,0 +1,23 @@
+"""./run manage: manage.py against the database of ./run, started for the time being when it does not run."""
+
+import os
+import subprocess
+import sys
+
+from scripts import database, development
+
+# These change tables, so they connect as the owner; all others connect as the role that serves.
+OWNER_COMMANDS = {"migrate", "flush", "createcachetable"}
+
+
+def main(arguments: list[str]) -> int:
+    """Run manage.py and pass on its exit code."""
+    os.chdir(database.HOME)
+    with database.served() as addresses:
+        if arguments[:1] and arguments[0] in OWNER_COMMANDS:
+            addresses = database.as_owner(addresses)
+        return subprocess.call([sys.executable, "manage.py", *arguments], env=development.environment(addresses))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
