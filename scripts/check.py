@@ -5,7 +5,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scripts import browser, database
@@ -42,12 +42,12 @@ STATIC_CHECKS = (
 def main(arguments: list[str]) -> int:
     """Every check and test, or with arguments only pytest. The first group that fails ends the run."""
     os.chdir(database.HOME)
-    if not arguments and not all([passes(step) for step in STATIC_CHECKS]):
+    if not arguments and not all_pass(STATIC_CHECKS):
         return 1
     browser.prepare(arguments)
-    with database.thrown_away() as addresses:
-        environment = {"PORT444_ENV": "test", "SECRET_KEY": secrets.token_hex(30), **database.as_owner(addresses)}
-        if not arguments and not all([passes(step) for step in django_checks(environment)]):
+    with database.thrown_away() as base:
+        environment = {"PORT444_ENV": "test", "SECRET_KEY": secrets.token_hex(30), **database.as_owner(base.addresses)}
+        if not arguments and not all_pass(django_checks(environment)):
             return 1
         return subprocess.call([program("pytest"), *arguments], env={**os.environ, **environment})
 
@@ -61,11 +61,17 @@ def django_checks(environment: Mapping[str, str]) -> tuple[Step, ...]:
     )
 
 
+def all_pass(steps: Sequence[Step]) -> bool:
+    """Run a group of steps to its end, so that one run shows all there is to repair."""
+    return not [step for step in steps if not passes(step)]
+
+
 def passes(step: Step) -> bool:
     """Run one step and say how it went; a failing one shows what it said."""
     started = time.monotonic()
     done = subprocess.run(
         [program(step.command[0]), *step.command[1:]],
+        check=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -5,37 +5,52 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from scripts import devpg
 from scripts.environment import say
 
 HOME = Path(__file__).resolve().parent.parent
-VAR = HOME / "var"
+VAR = Path(os.environ.get("PORT444_VAR") or HOME / "var")
+
+
+@dataclass(frozen=True)
+class Database:
+    """The addresses as Django reads them, and the embedded server behind them if it is ours."""
+
+    addresses: dict[str, str]
+    server: devpg.Server | None = None
+
+    def keep_alive(self) -> None:
+        """Start the embedded server again when it was killed."""
+        if self.server is not None and self.server.pid() is None:
+            say("PostgreSQL is gone; starting it again")
+            self.server.start()
 
 
 @contextlib.contextmanager
-def served() -> Iterator[dict[str, str]]:
-    """The addresses of the database that ./run serves from."""
+def served() -> Iterator[Database]:
+    """The database that ./run serves from."""
     if external := external_addresses(os.environ):
-        yield external
+        yield Database(external)
         return
     with devpg.Server(VAR).running() as server:
         say(f"PostgreSQL {server.major} is up ({server.binaries})")
-        yield server.environment()
+        yield Database(server.environment(), server)
 
 
 @contextlib.contextmanager
-def thrown_away() -> Iterator[dict[str, str]]:
-    """The addresses of a server made for one run of the tests; several runs at once do not meet."""
+def thrown_away() -> Iterator[Database]:
+    """A database made for one run of the tests; several runs at once do not meet."""
     if external := external_addresses(os.environ):
-        yield external
+        yield Database(external)
         return
     sweep_test_servers()
     server = devpg.Server(VAR / "test" / secrets.token_hex(4), durable=False)
     try:
         with server.running():
-            yield server.environment()
+            yield Database(server.environment(), server)
     finally:
         remove(server)
 

@@ -79,7 +79,7 @@ def has_binaries(folder: Path) -> bool:
 
 def major_version(binaries: Path) -> int:
     """18 for `postgres (PostgreSQL) 18.6`."""
-    answer = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True)
+    answer = subprocess.run([binaries / "postgres", "--version"], check=False, capture_output=True, text=True)
     match = re.search(r"\d+", answer.stdout)
     if answer.returncode != 0 or match is None:
         raise PostgresFailed(f"{binaries / 'postgres'} does not run:\n{answer.stderr.strip()}")
@@ -171,7 +171,7 @@ def runs(prefix: tuple[str, ...]) -> bool:
     """Whether a program can be started through this prefix."""
     if shutil.which(prefix[0]) is None:
         return False
-    return subprocess.run([*prefix, "true"], capture_output=True, cwd="/").returncode == 0
+    return subprocess.run([*prefix, "true"], check=False, capture_output=True, cwd="/").returncode == 0
 
 
 def try_lock(file: IO[str]) -> bool:

@@ -71,6 +71,7 @@ def version_of(path: str) -> "tuple[int, ...] | None":
     try:
         answer = subprocess.run(
             [path, "-c", PROBE],
+            check=False,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -13,9 +13,9 @@ OWNER_COMMANDS = {"migrate", "flush", "createcachetable"}
 def main(arguments: list[str]) -> int:
     """Run manage.py and pass on its exit code."""
     os.chdir(database.HOME)
-    with database.served() as addresses:
-        if arguments[:1] and arguments[0] in OWNER_COMMANDS:
-            addresses = database.as_owner(addresses)
+    with database.served() as base:
+        is_owners = bool(arguments) and arguments[0] in OWNER_COMMANDS
+        addresses = database.as_owner(base.addresses) if is_owners else base.addresses
         return subprocess.call([sys.executable, "manage.py", *arguments], env=development.environment(addresses))
 
 
