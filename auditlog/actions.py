@@ -1,0 +1,135 @@
+"""Writing to the log. Call `record` inside the action's transaction, so that fact and record live or die together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection, models, transaction
+
+from port444.kit import context
+from port444.kit.clock import now
+from port444.kit.money import CURRENCY
+
+from .events import Event
+from .models import LIVE, ActorType, DetectionMethod, IncidentLog, IncidentSeverity, IncidentType
+
+APPEND = "SELECT audit_append(" + ", ".join(["%s"] * 21) + ")"
+
+
+def record(
+    event: Event,
+    *,
+    actor: Any | None,
+    target: models.Model,
+    as_a: ActorType | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    amount: Decimal | None = None,
+    transaction_hash: str = "",
+    description: str = "",
+    **metadata: Any,
+) -> int:
+    """Append one fact and give its id.
+
+    `actor` is the user who acts, None for the system; `as_a` says in which role, when the event can tell. `before` and
+    `after` hold only the allowed, changed fields: no secrets. Address, browser, request and device come from `kit.context`.
+    Must run inside a transaction.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("record() belongs inside the action's transaction")
+    facts = context.current()
+    role = as_a or (ActorType.SYSTEM if actor is None else ActorType.ADMIN if actor.is_staff else ActorType.USER)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            APPEND,
+            [
+                event.key,
+                event.category.value,
+                event.severity.value,
+                role.value,
+                actor.pk if actor is not None else None,
+                actor.email if actor is not None else "",
+                facts.on_behalf_of,
+                target._meta.model_name,
+                target.pk if isinstance(target.pk, UUID) else None,
+                event.words,
+                description,
+                _json(before),
+                _json(after),
+                _json(metadata) or "{}",
+                facts.ip_address,
+                facts.user_agent,
+                facts.request_id,
+                facts.device_id,
+                amount,
+                CURRENCY if amount is not None else "",
+                transaction_hash,
+            ],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _json(value: Mapping[str, Any] | None) -> str | None:
+    return json.dumps(value, cls=DjangoJSONEncoder) if value else None
+
+
+def ensure_partitions(months_ahead: int = 3) -> None:
+    """Make the log's monthly partitions up to `months_ahead` months from now; there is no default partition to catch misses."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_ensure_partitions(%s)", [months_ahead])
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a detector or a person found; `fingerprint` names the case, so that a second look finds the same incident."""
+
+    fingerprint: str
+    incident_type: IncidentType
+    severity: IncidentSeverity
+    confidence: int
+    description: str
+    user_id: UUID | None = None
+    related_users: Iterable[UUID] = ()
+    pattern: str = ""
+    ip_addresses: Iterable[str] = ()
+    device_fingerprints: Iterable[UUID] = ()
+    potential_loss: Decimal | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@transaction.atomic
+def open_incident(finding: Finding, *, actor: Any | None = None, method: DetectionMethod = DetectionMethod.AUTOMATED) -> IncidentLog:
+    """The live incident for the finding's fingerprint: a new one, or the one that is open already with the evidence renewed."""
+    moment = now()
+    values: dict[str, Any] = {
+        "incident_type": finding.incident_type,
+        "severity": finding.severity,
+        "confidence": finding.confidence,
+        "description": finding.description,
+        "user_id": finding.user_id,
+        "related_users": list(finding.related_users),
+        "pattern": finding.pattern,
+        "ip_addresses": list(finding.ip_addresses),
+        "device_fingerprints": list(finding.device_fingerprints),
+        "potential_loss": finding.potential_loss,
+        "evidence": dict(finding.evidence),
+        "updated_at": moment,
+    }
+    live = IncidentLog.objects.filter(fingerprint=finding.fingerprint, status__in=LIVE)
+    created = IncidentLog(fingerprint=finding.fingerprint, detection_method=method, detected_at=moment, created_at=moment, **values)
+    # One open row a fingerprint is the partial unique index's promise; ON CONFLICT leaves the winner in place.
+    IncidentLog.objects.bulk_create([created], ignore_conflicts=True)
+    incident = live.select_for_update(of=("self",), no_key=True).get()
+    if incident.pk == created.pk:
+        record(Event.INCIDENT_OPENED, actor=actor, target=incident, fingerprint=finding.fingerprint, severity=finding.severity)
+        return incident
+    for name, value in values.items():
+        setattr(incident, name, value)
+    incident.save(update_fields=list(values))
+    return incident

@@ -1,0 +1,79 @@
+"""The names of what can be logged: `noun.past`, with its category and severity."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from .models import Category, Severity
+
+FINANCIAL, ADMIN, SECURITY, USER = Category.FINANCIAL, Category.ADMINISTRATIVE, Category.SECURITY, Category.USER_ACTION
+INFO, WARNING, CRITICAL = Severity.INFO, Severity.WARNING, Severity.CRITICAL
+
+
+class Event(Enum):
+    """One kind of fact: (name, category, severity, what a person reads)."""
+
+    # People
+    USER_SIGNED_UP = "user.signed_up", SECURITY, INFO, "Signed up"
+    LOGIN = "auth.login", SECURITY, INFO, "Signed in"
+    LOGIN_FAILED = "auth.login_failed", SECURITY, WARNING, "Failed to sign in"
+    LOGOUT = "auth.logout", SECURITY, INFO, "Signed out"
+    PASSWORD_CHANGED = "auth.password_changed", SECURITY, INFO, "Changed the password"
+    EMAIL_CHANGED = "auth.email_changed", SECURITY, INFO, "Changed the e-mail address"
+    SECOND_FACTOR_CHANGED = "auth.second_factor_changed", SECURITY, INFO, "Changed the second factor"
+    USER_SUSPENDED = "user.suspended", ADMIN, WARNING, "Suspended an account"
+    USER_REINSTATED = "user.reinstated", ADMIN, WARNING, "Reinstated an account"
+    PROFILE_CHANGED = "user.profile_changed", USER, INFO, "Changed the profile"
+    ADMIN_EDIT = "admin.edited", ADMIN, WARNING, "Edited by staff"
+    # Selling
+    BUILDER_CHANGED = "builder.changed", USER, INFO, "Changed the builder profile"
+    SERVICE_CHANGED = "service.changed", USER, INFO, "Changed a service"
+    SERVICE_PUBLISHED = "service.published", USER, INFO, "Published a service"
+    SERVICE_PAUSED = "service.paused", USER, INFO, "Paused a service"
+    # Money
+    INVOICE_OPENED = "invoice.opened", FINANCIAL, INFO, "Opened an invoice"
+    INVOICE_PAID = "invoice.paid", FINANCIAL, INFO, "Paid an invoice"
+    INVOICE_VOIDED = "invoice.voided", FINANCIAL, INFO, "Voided an invoice"
+    PAYMENT_STARTED = "payment.started", FINANCIAL, INFO, "Started a payment"
+    PAYMENT_SUCCEEDED = "payment.succeeded", FINANCIAL, INFO, "Payment succeeded"
+    PAYMENT_FAILED = "payment.failed", FINANCIAL, INFO, "Payment failed"
+    REFUND_REQUESTED = "refund.requested", FINANCIAL, INFO, "Asked for a refund"
+    REFUND_COMPLETED = "refund.completed", FINANCIAL, INFO, "Refund completed"
+    REFUND_FAILED = "refund.failed", FINANCIAL, WARNING, "Refund failed"
+    ESCROW_FUNDED = "escrow.funded", FINANCIAL, INFO, "Funded escrow"
+    ESCROW_RELEASED = "escrow.released", FINANCIAL, INFO, "Released escrow"
+    ESCROW_REFUNDED = "escrow.refunded", FINANCIAL, INFO, "Refunded from escrow"
+    ESCROW_FAILED = "escrow.failed", FINANCIAL, CRITICAL, "Escrow operation failed"
+    EARNING_CREDITED = "earning.credited", FINANCIAL, INFO, "Credited earnings"
+    PAYOUT_ADDRESS_CHANGED = "payout_address.added", SECURITY, WARNING, "Changed the payout address"
+    WITHDRAWAL_REQUESTED = "withdrawal.requested", FINANCIAL, INFO, "Asked for a withdrawal"
+    WITHDRAWAL_COMPLETED = "withdrawal.completed", FINANCIAL, INFO, "Withdrawal completed"
+    WITHDRAWAL_FAILED = "withdrawal.failed", FINANCIAL, WARNING, "Withdrawal failed"
+    # Orders
+    ORDER_PLACED = "order.placed", USER, INFO, "Placed an order"
+    ORDER_PAID = "order.paid", FINANCIAL, INFO, "Order paid into escrow"
+    ORDER_STARTED = "order.started", USER, INFO, "Answered the requirements"
+    ORDER_DELIVERED = "order.delivered", USER, INFO, "Delivered"
+    REVISION_REQUESTED = "order.revision_requested", USER, INFO, "Asked for a revision"
+    ORDER_COMPLETED = "order.completed", USER, INFO, "Order completed"
+    ORDER_CANCELLED = "order.cancelled", USER, INFO, "Cancelled an order"
+    ORDER_EXPIRED = "order.expired", USER, INFO, "Unpaid order expired"
+    ORDER_REVIEWED = "order.reviewed", USER, INFO, "Reviewed an order"
+    # Calls
+    AVAILABILITY_CHANGED = "availability.changed", USER, INFO, "Changed availability"
+    CALL_HELD = "consultation.held", USER, INFO, "Held a time for a call"
+    CALL_SCHEDULED = "consultation.scheduled", USER, INFO, "Call confirmed"
+    CALL_EXPIRED = "consultation.expired", USER, INFO, "Hold on a call expired"
+    CALL_CANCELLED = "consultation.cancelled", USER, INFO, "Cancelled a call"
+    CALL_COMPLETED = "consultation.completed", USER, INFO, "Call completed"
+    # Talk
+    CONVERSATION_OPENED = "conversation.opened", USER, INFO, "Opened a conversation"
+    FILE_UPLOADED = "file.uploaded", USER, INFO, "Uploaded a file"
+    # The log itself
+    INCIDENT_OPENED = "incident.opened", SECURITY, WARNING, "Opened an incident"
+
+    def __init__(self, key: str, category: Category, severity: Severity, words: str) -> None:
+        self.key = key
+        self.category = category
+        self.severity = severity
+        self.words = words

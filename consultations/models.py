@@ -1,0 +1,228 @@
+"""Paid calls: when a builder takes them, and who has booked one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.db import models
+from django.db.models import F, Q
+
+from port444.accounts.models import check_zone
+from port444.builders.models import LENGTHS, Builder
+from port444.kit.clock import now
+from port444.kit.errors import NotAllowed
+from port444.kit.ids import uuid7
+from port444.kit.money import amount_field
+from port444.kit.states import StateMachine, known_status
+from port444.messaging.models import Conversation
+from port444.payments.models import Invoice
+
+USER = settings.AUTH_USER_MODEL
+DAY_MINUTES = 24 * 60
+
+
+class CallSettings(models.Model):
+    """How a builder takes calls. Windows are wall clock in `time_zone`."""
+
+    builder = models.OneToOneField(Builder, on_delete=models.CASCADE, primary_key=True, related_name="call_settings")
+    time_zone = models.CharField(max_length=64, validators=[check_zone])
+    notice_hours = models.PositiveSmallIntegerField(default=4)
+    horizon_days = models.PositiveSmallIntegerField(default=60)
+    gap_minutes = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "call settings"
+        constraints = [
+            models.CheckConstraint(condition=Q(notice_hours__lte=336), name="call_settings_notice_in_range"),
+            models.CheckConstraint(condition=Q(horizon_days__gte=1, horizon_days__lte=180), name="call_settings_horizon_in_range"),
+            models.CheckConstraint(condition=Q(gap_minutes__lte=120), name="call_settings_gap_in_range"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Calls in {self.time_zone}"
+
+
+class AvailabilityRule(models.Model):
+    """A window of a weekday, in minutes after local midnight; several may lie on one day. An end of 1440 is midnight."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    builder = models.ForeignKey(Builder, on_delete=models.CASCADE, related_name="availability")
+    weekday = models.PositiveSmallIntegerField()  # Monday is 0
+    start_minute = models.PositiveSmallIntegerField()
+    end_minute = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["weekday", "start_minute"]
+        constraints = [
+            models.CheckConstraint(condition=Q(weekday__lte=6), name="availability_weekday"),
+            models.CheckConstraint(condition=Q(end_minute__gt=F("start_minute"), end_minute__lte=DAY_MINUTES), name="availability_start_before_end"),
+            models.UniqueConstraint(fields=["builder", "weekday", "start_minute"], name="availability_window_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.weekday} {self.start_minute}-{self.end_minute}"
+
+
+class ConsultationStatus(models.TextChoices):
+    HELD = "held", "Held while you pay"
+    EXPIRED = "expired", "Not paid in time"
+    SCHEDULED = "scheduled", "Scheduled"
+    COMPLETED = "completed", "Completed"
+    CANCELLED = "cancelled", "Cancelled"
+    NO_SHOW = "no_show", "No-show"
+    RESCHEDULED = "rescheduled", "Moved"
+
+
+C = ConsultationStatus
+
+
+class ConsultationQuerySet(models.QuerySet["Consultation"]):
+    def lock(self, pk: Any) -> Consultation:
+        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+
+    def visible_to(self, user: Any) -> ConsultationQuerySet:
+        return self.filter(Q(client=user) | (Q(builder__user=user) & ~Q(status__in=[C.HELD, C.EXPIRED])))
+
+    def holds_over(self, moment: datetime) -> ConsultationQuerySet:
+        """Held, and the time to pay has passed."""
+        return self.filter(status=C.HELD, claim__hold_expires_at__lte=moment)
+
+
+class Consultation(StateMachine):
+    """One call. Price and zones are frozen at booking."""
+
+    NEXT = {
+        C.HELD: frozenset({C.SCHEDULED, C.EXPIRED}),
+        C.EXPIRED: frozenset({C.SCHEDULED}),  # a late payment that finds its slot still free
+        C.SCHEDULED: frozenset({C.COMPLETED, C.CANCELLED, C.NO_SHOW, C.RESCHEDULED}),
+    }
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    builder = models.ForeignKey(Builder, on_delete=models.PROTECT, related_name="consultations")
+    client = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="consultations")
+    conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="consultations")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="consultations", null=True)
+    client_key = models.UUIDField(default=uuid7)
+    duration = models.PositiveSmallIntegerField()
+    price = amount_field()
+    client_fee = amount_field()
+    builder_fee_bps = models.PositiveSmallIntegerField()
+    scheduled_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    client_zone = models.CharField(max_length=64, validators=[check_zone])
+    builder_zone = models.CharField(max_length=64, validators=[check_zone])
+    status = models.CharField(max_length=12, choices=C.choices, default=C.HELD)
+    meeting_url = models.URLField(blank=True)
+    meeting_provider = models.CharField(max_length=12, blank=True)
+    meeting_id = models.CharField(max_length=100, blank=True)
+    ical_sequence = models.PositiveSmallIntegerField(default=0)
+    client_notes = models.TextField(max_length=600, blank=True)
+    builder_notes = models.TextField(max_length=3000, blank=True)
+    paid_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+    cancelled_at = models.DateTimeField(null=True)
+    cancelled_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+", null=True)
+    cancellation_reason = models.CharField(max_length=300, blank=True)
+    expired_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=now)
+    updated_at = models.DateTimeField(default=now)
+
+    objects = ConsultationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["scheduled_at"]
+        verbose_name = "call"
+        constraints = [
+            known_status("consultation_status_known", C),
+            models.CheckConstraint(condition=Q(duration__in=LENGTHS), name="consultation_length_offered"),
+            models.CheckConstraint(condition=Q(price__gt=0, client_fee__gte=0), name="consultation_price_positive"),
+            models.CheckConstraint(condition=Q(ends_at__gt=F("scheduled_at")), name="consultation_ends_after_start"),
+            models.CheckConstraint(
+                condition=~Q(status__in=[C.SCHEDULED, C.COMPLETED, C.NO_SHOW]) | Q(paid_at__isnull=False), name="consultation_scheduled_is_paid"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=C.COMPLETED, completed_at__isnull=False) | (~Q(status=C.COMPLETED) & Q(completed_at__isnull=True)),
+                name="consultation_completed_has_moment",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=C.CANCELLED, cancelled_at__isnull=False) | (~Q(status=C.CANCELLED) & Q(cancelled_at__isnull=True)),
+                name="consultation_cancelled_has_moment",
+            ),
+            models.UniqueConstraint(fields=["client", "client_key"], name="consultation_asked_once"),
+            models.UniqueConstraint(fields=["invoice"], condition=~Q(status="rescheduled"), name="consultation_one_live_per_invoice"),
+        ]
+        indexes = [
+            models.Index(fields=["client", "-scheduled_at"], name="consultation_of_client"),
+            models.Index(fields=["builder", "-scheduled_at"], name="consultation_of_builder"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Call of {self.duration} min, {self.scheduled_at:%Y-%m-%d %H:%M} UTC"
+
+    def require_party(self, actor: Any) -> None:
+        if actor.pk not in (self.client_id, self.builder.user_id):
+            raise NotAllowed("Only the two people of this call can do that.")
+
+    def require_builder(self, actor: Any) -> None:
+        if actor.pk != self.builder.user_id:
+            raise NotAllowed("Only the builder of this call can do that.")
+
+
+class ClaimStatus(models.TextChoices):
+    HELD = "held"
+    CONFIRMED = "confirmed"
+    RELEASED = "released"
+
+
+BLOCKING = Q(status__in=["held", "confirmed"])
+
+
+class SlotClaim(StateMachine):
+    """Taken time of a builder and a client. Two exclusion constraints make double booking impossible for either of them.
+
+    `busy` is the call and the builder's gap after it, half open, so that calls may follow each other back to back.
+    """
+
+    NEXT = {
+        ClaimStatus.HELD: frozenset({ClaimStatus.CONFIRMED, ClaimStatus.RELEASED}),
+        ClaimStatus.RELEASED: frozenset({ClaimStatus.CONFIRMED}),
+        ClaimStatus.CONFIRMED: frozenset({ClaimStatus.RELEASED}),
+    }
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    consultation = models.OneToOneField(Consultation, on_delete=models.PROTECT, related_name="claim")
+    builder = models.ForeignKey(Builder, on_delete=models.PROTECT, related_name="claims")
+    client = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    busy = DateTimeRangeField()
+    status = models.CharField(max_length=10, choices=ClaimStatus.choices, default=ClaimStatus.HELD)
+    hold_expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            known_status("slot_claim_status_known", ClaimStatus),
+            models.CheckConstraint(
+                condition=Q(status="held", hold_expires_at__isnull=False) | (~Q(status="held") & Q(hold_expires_at__isnull=True)),
+                name="slot_claim_hold_has_end",
+            ),
+            models.CheckConstraint(condition=Q(busy__isempty=False, busy__lower_inc=True, busy__upper_inc=False), name="slot_claim_half_open"),
+            ExclusionConstraint(
+                name="slot_claim_builder_free",
+                expressions=[("builder", RangeOperators.EQUAL), ("busy", RangeOperators.OVERLAPS)],
+                condition=BLOCKING,
+                violation_error_code="slot_taken",
+            ),
+            ExclusionConstraint(
+                name="slot_claim_client_free",
+                expressions=[("client", RangeOperators.EQUAL), ("busy", RangeOperators.OVERLAPS)],
+                condition=BLOCKING,
+                violation_error_code="slot_taken",
+            ),
+        ]
+        indexes = [models.Index(fields=["hold_expires_at"], condition=Q(status="held"), name="slot_claim_expiring")]
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.busy}"

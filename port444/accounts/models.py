@@ -1,0 +1,126 @@
+"""People: one user can hire and offer work."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from zoneinfo import available_timezones
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from port444.kit.clock import now
+from port444.kit.ids import uuid7
+
+
+def check_zone(name: str) -> None:
+    """Raise ValidationError unless `name` is an IANA time zone."""
+    if name not in available_timezones():
+        raise ValidationError("Choose a time zone from the list.", code="zone")
+
+
+class Theme(models.TextChoices):
+    SYSTEM = "system", "Like my device"
+    LIGHT = "light", "Light"
+    DARK = "dark", "Dark"
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    def lock(self, pk: Any) -> User:
+        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db)
+
+    def lock(self, pk: Any) -> User:
+        return self.get_queryset().lock(pk)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email__iexact=username)
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who can sign in. A suspended user is signed out at once and told why."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = models.EmailField("e-mail", unique=True)
+    name = models.CharField(max_length=80)
+    is_client = models.BooleanField("hires", default=True)
+    is_builder = models.BooleanField("offers work", default=False)
+    is_staff = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[check_zone])
+    language = models.CharField(max_length=8, default="en")
+    phone = models.CharField(max_length=20, blank=True, help_text="In international form, for example +31 20 123 4567.")
+    theme = models.CharField(max_length=6, choices=Theme.choices, default=Theme.SYSTEM)
+    suspended_at = models.DateTimeField(null=True, blank=True)
+    suspension_reason = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=now)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_once"),
+            models.CheckConstraint(
+                condition=Q(suspended_at__isnull=True, suspension_reason="") | (Q(suspended_at__isnull=False) & ~Q(suspension_reason="")),
+                name="user_suspension_has_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.suspended_at is not None
+
+    @property
+    def first_name(self) -> str:
+        return self.name.split()[0] if self.name else ""
+
+    @property
+    def initials(self) -> str:
+        parts = self.name.split()
+        return "".join(part[0] for part in (parts[:1] + parts[-1:] if len(parts) > 1 else parts)).upper()
+
+    def get_full_name(self) -> str:
+        return self.name
+
+    def get_short_name(self) -> str:
+        return self.first_name
+
+
+class UserDevice(models.Model):
+    """A browser (by its random first-party cookie) in which a user has been signed in."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="devices")
+    device_id = models.UUIDField()
+    user_agent = models.CharField(max_length=512, blank=True)
+    ip_address = models.GenericIPAddressField(null=True)
+    first_seen_at = models.DateTimeField(default=now)
+    last_seen_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "device_id"], name="user_device_once")]
+        indexes = [models.Index(fields=["device_id"], name="user_device_id")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} on {self.device_id}"

@@ -1,0 +1,34 @@
+"""Two questions a load balancer asks: is the process up, and can it serve."""
+
+from __future__ import annotations
+
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+
+from .jobs import heartbeat_age
+
+STALE_SECONDS = 180
+
+
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process answers."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Database reachable, migrations applied, queue alive; 503 names what is not."""
+    checks: dict[str, bool] = {"database": False, "migrations": False}
+    try:
+        connection.ensure_connection()
+        checks["database"] = connection.is_usable()
+        executor = MigrationExecutor(connection)
+        checks["migrations"] = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError:
+        pass
+    age = heartbeat_age()
+    checks["queue"] = age is not None and age < STALE_SECONDS
+    return JsonResponse({"ready": all(checks.values()), **checks}, status=200 if all(checks.values()) else 503)

@@ -1,0 +1,79 @@
+"""Background work on django-q2 with the database as its queue.
+
+A task row is written in the caller's transaction: invisible before commit, gone on rollback. Arguments are ids, never objects.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.module_loading import import_string
+from django_q.models import Schedule
+from django_q.tasks import async_task
+
+from .clock import now
+from .errors import Conflict
+
+log = logging.getLogger(__name__)
+
+
+def enqueue(path: str, *ids: UUID | str | int) -> None:
+    """Queue the function at dotted `path` with `ids`, inside the running transaction."""
+    async_task(path, *(str(i) if isinstance(i, UUID) else i for i in ids), task_name=path.rpartition(".")[2])
+
+
+def each(action: Callable[[Any], object], ids: Iterable[Any]) -> int:
+    """Run `action` for every id, each in its own transaction; how many succeeded.
+
+    A row that somebody else settled meanwhile (Conflict) is passed over; any other failure is logged and passed over, so
+    that one bad row cannot stop a sweep.
+    """
+    done = 0
+    for pk in ids:
+        try:
+            action(pk)
+            done += 1
+        except Conflict as error:
+            log.info("%s passed over %s: %s", action.__name__, pk, error.message)
+        except Exception:
+            log.exception("%s failed for %s", action.__name__, pk)
+    return done
+
+
+def heartbeat() -> None:
+    """Prove that the queue executes work: touches the file that /readyz and the supervisor look at."""
+    Path(settings.HEARTBEAT_FILE).parent.mkdir(parents=True, exist_ok=True)
+    Path(settings.HEARTBEAT_FILE).touch()
+
+
+def heartbeat_age() -> float | None:
+    """Seconds since the last heartbeat, or None when there was none."""
+    try:
+        return max(0.0, now().timestamp() - os.stat(settings.HEARTBEAT_FILE).st_mtime)
+    except FileNotFoundError:
+        return None
+
+
+@transaction.atomic
+def sync_schedules(schedules: Mapping[str, str]) -> None:
+    """Make the schedule table equal to `schedules` (dotted path -> cron line in UTC). Raises on an unknown path.
+
+    The table is written here only: one malformed row would stop every schedule.
+    """
+    for path, cron in schedules.items():
+        import_string(path)
+        row, created = Schedule.objects.get_or_create(
+            name=path, defaults={"func": path, "schedule_type": Schedule.CRON, "cron": cron, "next_run": now() + timedelta(seconds=5)}
+        )
+        if not created and (row.cron, row.func, row.schedule_type) != (cron, path, Schedule.CRON):
+            row.cron, row.func, row.schedule_type, row.next_run = cron, path, Schedule.CRON, now()
+            row.save()
+    Schedule.objects.exclude(name__in=schedules).delete()

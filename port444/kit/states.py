@@ -1,0 +1,54 @@
+"""State machines: a NEXT table beside the status field, and one writer of the status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.db import models
+
+from .errors import WrongState
+
+
+FIELD: str = "status"
+
+
+class StateMachine(models.Model):
+    """A row with a `status` that changes only through `move_to`.
+
+    `NEXT` maps a status to those that may follow; a status that is absent is terminal.
+    """
+
+    NEXT: ClassVar[Mapping[str, frozenset[str]]] = {}
+    status: Any
+
+    class Meta:
+        abstract = True
+
+    def can_move_to(self, status: str) -> bool:
+        return status in self.NEXT.get(self.status, frozenset())
+
+    def move_to(self, status: str, **stamps: Any) -> None:
+        """Move to `status` and write `stamps` with it. The row must be locked. Raises WrongState."""
+        if not self.can_move_to(status):
+            raise WrongState(f"This {self._meta.verbose_name} is {self.status_words()} and cannot become {words_of(self, status)}.")
+        self.status = status
+        for field, value in stamps.items():
+            setattr(self, field, value)
+        self.save(update_fields=[FIELD, *stamps])
+
+    move_to.alters_data = True  # type: ignore[attr-defined]  # Django's own mark: templates may not call it
+
+    def status_words(self) -> str:
+        return words_of(self, self.status)
+
+
+def words_of(row: StateMachine, status: str) -> str:
+    """The label of a status in lower case, e.g. "in progress"."""
+    choices = dict(row._meta.get_field(FIELD).flatchoices)
+    return str(choices.get(status, status)).lower()
+
+
+def known_status(name: str, choices: type[models.TextChoices]) -> models.CheckConstraint:
+    """The constraint that keeps a status inside its enum, whoever writes it."""
+    return models.CheckConstraint(condition=models.Q(status__in=choices.values), name=name)

@@ -1,0 +1,144 @@
+"""Talk: one conversation for a client and a builder, with messages and files."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from port444.kit.clock import now
+from port444.kit.ids import uuid7
+
+
+class MessageKind(models.TextChoices):
+    TEXT = "text"
+    NOTICE = "notice"
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def lock(self, pk: Any) -> Conversation:
+        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+
+    def visible_to(self, user: Any) -> ConversationQuerySet:
+        return self.filter(Q(client=user) | Q(builder=user))
+
+
+class Conversation(models.Model):
+    """The one thread between a client and a builder (both as users). Orders and calls point at it and post notices into it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    client = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    builder = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=now)
+    last_message_at = models.DateTimeField(default=now)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "builder"], name="conversation_once"),
+            models.CheckConstraint(condition=~Q(client=F("builder")), name="conversation_two_people"),
+        ]
+        indexes = [
+            models.Index(fields=["client", "-last_message_at"], name="conversation_of_client"),
+            models.Index(fields=["builder", "-last_message_at"], name="conversation_of_builder"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    def other(self, user: Any) -> Any:
+        """The person on the other side of `user`."""
+        return self.builder if user.pk == self.client_id else self.client
+
+    def is_party(self, user: Any) -> bool:
+        return user.pk in (self.client_id, self.builder_id)
+
+
+class Message(models.Model):
+    """Something written by one side, or a notice of the system (no author). `subject_*` names what it is about, e.g. an order."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="messages")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
+    kind = models.CharField(max_length=6, choices=MessageKind.choices, default=MessageKind.TEXT)
+    body = models.TextField(max_length=5000, blank=True)
+    icon = models.CharField(max_length=40, blank=True)
+    subject_type = models.CharField(max_length=30, blank=True)
+    subject_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField(default=now)
+    # A form carries this key, so that pressing "send" twice writes one message.
+    client_key = models.UUIDField(default=uuid7)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="notice", author__isnull=True) | Q(kind="text", author__isnull=False), name="message_author_fits_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(subject_type="", subject_id__isnull=True) | (~Q(subject_type="") & Q(subject_id__isnull=False)),
+                name="message_subject_complete",
+            ),
+            models.UniqueConstraint(fields=["conversation", "client_key"], name="message_sent_once"),
+        ]
+        indexes = [
+            models.Index(fields=["conversation", "-created_at", "-id"], name="message_of_conversation"),
+            models.Index(fields=["subject_id", "created_at"], condition=Q(subject_id__isnull=False), name="message_of_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return self.body[:60]
+
+
+class AttachmentQuerySet(models.QuerySet["Attachment"]):
+    def visible_to(self, user: Any) -> AttachmentQuerySet:
+        return self.filter(Q(conversation__client=user) | Q(conversation__builder=user))
+
+
+def attachment_path(attachment: Attachment, name: str) -> str:
+    """Where the bytes lie: by id, never by the name that a person gave."""
+    return f"attachments/{attachment.conversation_id}/{attachment.pk}"
+
+
+class Attachment(models.Model):
+    """A checked file of a conversation: sent with a message, a delivery or an answer. Served as a download only."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="attachments")
+    message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="attachments", null=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    file = models.FileField(upload_to=attachment_path, max_length=200)
+    name = models.CharField(max_length=120)
+    mimetype = models.CharField(max_length=100)
+    size = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=now)
+
+    objects = AttachmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.CheckConstraint(condition=Q(size__gt=0), name="attachment_not_empty")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ReadMarker(models.Model):
+    """How far a person has read a conversation."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="markers")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    read_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["conversation", "user"], name="read_marker_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.read_at}"
+
+
+Subject = tuple[str, UUID]

@@ -1,0 +1,243 @@
+"""Work: an order from placing to review."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Func, Q, Value
+
+from port444.builders.models import Builder
+from port444.catalog.models import Package, QuestionKind, Service
+from port444.kit.clock import now
+from port444.kit.errors import NotAllowed
+from port444.kit.ids import uuid7
+from port444.kit.money import amount_field
+from port444.kit.states import StateMachine, known_status
+from port444.messaging.models import Attachment, Conversation
+from port444.payments.models import Invoice
+
+USER = settings.AUTH_USER_MODEL
+
+
+class OrderStatus(models.TextChoices):
+    PENDING_PAYMENT = "pending_payment", "Waiting for payment"
+    PENDING_REQUIREMENTS = "pending_requirements", "Waiting for your answers"
+    IN_PROGRESS = "in_progress", "In work"
+    DELIVERED = "delivered", "Delivered"
+    IN_REVISION = "in_revision", "In revision"
+    COMPLETED = "completed", "Completed"
+    CANCELLED = "cancelled", "Cancelled"
+    EXPIRED = "expired", "Not paid in time"
+
+
+S = OrderStatus
+PAID = [S.PENDING_REQUIREMENTS, S.IN_PROGRESS, S.DELIVERED, S.IN_REVISION, S.COMPLETED]
+WORKING = [S.IN_PROGRESS, S.IN_REVISION]
+LIVE = [S.PENDING_REQUIREMENTS, S.IN_PROGRESS, S.IN_REVISION, S.DELIVERED]
+
+
+class CancelCause(models.TextChoices):
+    CLIENT_WISH = "client_wish", "The client changed their mind before work began"
+    BUILDER_WISH = "builder_wish", "The builder cannot do it"
+    LATE = "late", "The delivery is late"
+    NO_REQUIREMENTS = "no_requirements", "No answers to the builder's questions"
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def lock(self, pk: Any) -> Order:
+        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+
+    def visible_to(self, user: Any) -> OrderQuerySet:
+        return self.filter(Q(client=user) | Q(builder__user=user))
+
+    def live(self) -> OrderQuerySet:
+        return self.filter(status__in=LIVE)
+
+    def unaccepted(self, moment: datetime) -> OrderQuerySet:
+        """Delivered, and the time to review is over."""
+        return self.filter(status=S.DELIVERED, auto_accept_at__lte=moment)
+
+    def unanswered(self, moment: datetime) -> OrderQuerySet:
+        """Paid, but the questions were never answered."""
+        return self.filter(status=S.PENDING_REQUIREMENTS, requirements_until__lte=moment)
+
+
+class Order(StateMachine):
+    """A package bought by a client from a builder. Price, fees and limits are copied at purchase.
+
+    The clock starts when the requirements are answered; `due_at` is set then.
+    """
+
+    NEXT = {
+        S.PENDING_PAYMENT: frozenset({S.PENDING_REQUIREMENTS, S.IN_PROGRESS, S.EXPIRED, S.CANCELLED}),
+        S.PENDING_REQUIREMENTS: frozenset({S.IN_PROGRESS, S.CANCELLED}),
+        S.IN_PROGRESS: frozenset({S.DELIVERED, S.CANCELLED}),
+        S.DELIVERED: frozenset({S.IN_REVISION, S.COMPLETED}),
+        S.IN_REVISION: frozenset({S.DELIVERED, S.CANCELLED}),
+    }
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    number = models.PositiveIntegerField(unique=True, db_default=Func(Value("order_number"), function="nextval"))
+    client = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="orders")
+    builder = models.ForeignKey(Builder, on_delete=models.PROTECT, related_name="orders")
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="orders")
+    package = models.ForeignKey(Package, on_delete=models.PROTECT, related_name="orders")
+    conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="orders")
+    invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, related_name="order", null=True)
+    # A form carries this key, so that pressing "order" twice places one order.
+    client_key = models.UUIDField(default=uuid7)
+    title = models.CharField(max_length=90)
+    package_name = models.CharField(max_length=60)
+    deliverables = models.JSONField(default=list)
+    status = models.CharField(max_length=20, choices=S.choices, default=S.PENDING_PAYMENT)
+    price = amount_field()
+    client_fee = amount_field()
+    builder_fee_bps = models.PositiveSmallIntegerField()
+    delivery_days = models.PositiveSmallIntegerField()
+    revisions_allowed = models.PositiveSmallIntegerField()
+    revisions_used = models.PositiveSmallIntegerField(default=0)
+
+    placed_at = models.DateTimeField(default=now)
+    pay_until = models.DateTimeField()
+    paid_at = models.DateTimeField(null=True)
+    requirements_until = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+    auto_accept_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+    accepted_by_client = models.BooleanField(default=False)
+    cancelled_at = models.DateTimeField(null=True)
+    cancelled_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+", null=True)
+    cancel_cause = models.CharField(max_length=20, choices=CancelCause.choices, blank=True)
+    cancel_reason = models.CharField(max_length=300, blank=True)
+    expired_at = models.DateTimeField(null=True)
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-placed_at", "-id"]
+        constraints = [
+            known_status("order_status_known", S),
+            models.CheckConstraint(condition=Q(price__gt=0, client_fee__gte=0), name="order_price_positive"),
+            models.CheckConstraint(condition=Q(revisions_used__lte=F("revisions_allowed")), name="order_revisions_within_package"),
+            models.CheckConstraint(condition=~Q(status__in=PAID) | Q(paid_at__isnull=False, invoice__isnull=False), name="order_paid_has_moment"),
+            models.CheckConstraint(
+                condition=~Q(status__in=[*WORKING, S.DELIVERED, S.COMPLETED]) | Q(started_at__isnull=False, due_at__isnull=False),
+                name="order_started_has_due_date",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=S.DELIVERED) | Q(delivered_at__isnull=False, auto_accept_at__isnull=False), name="order_delivered_has_moment"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=S.COMPLETED, completed_at__isnull=False) | (~Q(status=S.COMPLETED) & Q(completed_at__isnull=True)),
+                name="order_completed_has_moment",
+            ),
+            models.CheckConstraint(
+                condition=(Q(status=S.CANCELLED, cancelled_at__isnull=False) & ~Q(cancel_cause=""))
+                | (~Q(status=S.CANCELLED) & Q(cancelled_at__isnull=True)),
+                name="order_cancelled_has_cause",
+            ),
+            models.UniqueConstraint(fields=["client", "client_key"], name="order_placed_once"),
+        ]
+        indexes = [
+            models.Index(fields=["client", "-placed_at", "-id"], name="order_of_client"),
+            models.Index(fields=["builder", "-placed_at", "-id"], name="order_of_builder"),
+            models.Index(fields=["auto_accept_at"], condition=Q(status="delivered"), name="order_unaccepted"),
+            models.Index(fields=["requirements_until"], condition=Q(status="pending_requirements"), name="order_unanswered"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Order {self.number}"
+
+    def require_client(self, actor: Any) -> None:
+        if actor.pk != self.client_id:
+            raise NotAllowed("Only the client of this order can do that.")
+
+    def require_builder(self, actor: Any) -> None:
+        if actor.pk != self.builder.user_id:
+            raise NotAllowed("Only the builder of this order can do that.")
+
+    @property
+    def revisions_left(self) -> int:
+        return self.revisions_allowed - self.revisions_used
+
+
+class Requirement(models.Model):
+    """A question of the builder, copied from the service at purchase, and the client's answer."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="requirements")
+    position = models.PositiveSmallIntegerField()
+    label = models.CharField(max_length=200)
+    kind = models.CharField(max_length=6, choices=QuestionKind.choices, default=QuestionKind.TEXT)
+    options = models.JSONField(default=list)
+    is_required = models.BooleanField(default=True)
+    answer = models.TextField(max_length=5000, blank=True)
+    files = models.ManyToManyField(Attachment, related_name="+")
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["order", "position"], name="requirement_position_once")]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Delivery(models.Model):
+    """What the builder handed over: a note and files."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="deliveries")
+    number = models.PositiveSmallIntegerField()
+    note = models.TextField(max_length=5000)
+    files = models.ManyToManyField(Attachment, related_name="+")
+    delivered_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["number"]
+        verbose_name_plural = "deliveries"
+        constraints = [models.UniqueConstraint(fields=["order", "number"], name="order_delivery_number_once")]
+
+    def __str__(self) -> str:
+        return f"Delivery {self.number}"
+
+
+class Revision(models.Model):
+    """What the client asked to change in a delivery. Counted against the package."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    delivery = models.OneToOneField(Delivery, on_delete=models.PROTECT, related_name="revision")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="revisions")
+    note = models.TextField(max_length=5000)
+    requested_at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return f"Revision of delivery {self.delivery_id}"
+
+
+class Review(models.Model):
+    """The client's word on a completed order."""
+
+    order = models.OneToOneField(Order, on_delete=models.PROTECT, primary_key=True, related_name="review")
+    builder = models.ForeignKey(Builder, on_delete=models.PROTECT, related_name="reviews")
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="reviews")
+    author = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    stars = models.PositiveSmallIntegerField()
+    text = models.TextField(max_length=2000, blank=True)
+    private_note = models.TextField(max_length=1000, blank=True)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [models.CheckConstraint(condition=Q(stars__gte=1, stars__lte=5), name="review_stars_in_range")]
+        indexes = [
+            models.Index(fields=["service", "-created_at"], name="review_of_service"),
+            models.Index(fields=["builder", "-created_at"], name="review_of_builder"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stars} stars"

@@ -1,0 +1,115 @@
+"""The cast and the database of all tests.
+
+The test database is made and migrated by the owner's role and used by the serving role, as in production, so that a missing
+privilege fails here first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.db.models import Sum
+
+from port444.accounts.models import User
+from port444.builders.models import Builder
+from port444.payments.models import LedgerAccount, Posting
+
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's event loop runs in the test's thread
+
+OWNER, APP = "port444_owner", "port444_app"
+
+
+def log_in_as(role: str) -> None:
+    connection.close()
+    connection.settings_dict["USER"] = role
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    log_in_as(OWNER)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """After the owner has migrated: serve as the app. Tests that commit empty the tables afterwards, for which they need TRUNCATE."""
+    with django_db_blocker.unblock():
+        with connection.cursor() as cursor:
+            cursor.execute(f"GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO {APP}")
+            cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'audit_log'::regclass")
+            partitions = [name for (name,) in cursor.fetchall()]
+            cursor.execute(f"REVOKE TRUNCATE ON audit_log, {', '.join(partitions)} FROM {APP}")
+        log_in_as(APP)
+    yield
+    with django_db_blocker.unblock():
+        for other in connections.all():
+            other.close()
+    log_in_as(OWNER)
+
+
+@pytest.fixture(autouse=True)
+def books_balance(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After every test that uses the database: all postings sum to zero, and every balance is the sum of its postings."""
+    database = next((name for name in ("transactional_db", "db") if name in request.fixturenames), None)
+    marker = request.node.get_closest_marker("django_db")
+    if database is None and marker is None:
+        yield
+        return
+    if database is None:
+        database = "transactional_db" if marker.kwargs.get("transaction") else "db"
+    request.getfixturevalue(database)
+    yield
+    assert_books_balance()
+
+
+def assert_books_balance() -> None:
+    assert (Posting.objects.aggregate(total=Sum("amount"))["total"] or 0) == 0
+    accounts = LedgerAccount.objects.annotate(posted=Sum("postings__amount"))
+    assert [a for a in accounts if a.balance != (a.posted or 0)] == []
+
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., User]:
+    def make(name: str, **fields: Any) -> User:
+        return User.objects.create_user(f"{name.split()[0].lower()}@example.com", PASSWORD, name=name, **fields)
+
+    return make
+
+
+@pytest.fixture
+def client_user(make_user: Callable[..., User]) -> User:
+    return make_user("Jonas Vermeer", time_zone="Europe/Amsterdam")
+
+
+@pytest.fixture
+def builder_user(make_user: Callable[..., User]) -> User:
+    user = make_user("Anaya Krishnan", is_builder=True, is_client=False, time_zone="Asia/Kolkata")
+    Builder.objects.create(user=user, slug="anaya-krishnan", headline="Django and Postgres performance")
+    return user
+
+
+@pytest.fixture
+def builder(builder_user: User) -> Builder:
+    return builder_user.builder
+
+
+@pytest.fixture
+def stranger(make_user: Callable[..., User]) -> User:
+    return make_user("Sam Stranger", is_builder=True)
+
+
+@pytest.fixture
+def staff(make_user: Callable[..., User]) -> User:
+    return make_user("Olu Staff", is_staff=True)
+
+
+@pytest.fixture(autouse=True)
+def private_files(tmp_path: Any, settings: Any) -> None:
+    settings.STORAGES = {**settings.STORAGES, "default": {**settings.STORAGES["default"], "OPTIONS": {"location": str(tmp_path / "storage")}}}
+    settings.HEARTBEAT_FILE = str(tmp_path / "heartbeat")
