@@ -45,7 +45,7 @@ class StateMachine(models.Model):
 
 def words_of(row: StateMachine, status: str) -> str:
     """The label of a status in lower case, e.g. "in progress"."""
-    choices = dict(row._meta.get_field(FIELD).flatchoices)
+    choices: dict[str, object] = dict(getattr(row._meta.get_field(FIELD), "flatchoices", ()))
     return str(choices.get(status, status)).lower()
 
 
