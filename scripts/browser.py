@@ -63,9 +63,7 @@ def install(packages: list[str]) -> bool:
     command = ["apt-get", "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", *packages]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for step in (command, ["apt-get", "update"], command):
-        done = subprocess.run(
-            step, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment
-        )
+        done = subprocess.run(step, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment)
         if step is command and done.returncode == 0:
             return True
     print(done.stderr[-800:], flush=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts import devpg
-from scripts.environment import say
+from scripts.environment import say, try_lock
 
 HOME = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("PORT444_VAR") or HOME / "var")
@@ -76,7 +76,7 @@ def sweep_test_servers() -> None:
     """Stop and remove the servers of test runs that were killed."""
     for folder in (VAR / "test").glob("*/pg*"):
         with contextlib.suppress(OSError), (folder / "users.lock").open("a") as users:
-            if devpg.try_lock(users):
+            if try_lock(users):
                 server = devpg.Server(folder.parent, durable=False)
                 server.stop()
                 remove(server)

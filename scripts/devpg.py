@@ -24,6 +24,8 @@ from typing import IO, Self
 
 import psycopg
 
+from scripts.environment import try_lock
+
 OLDEST_MAJOR = 15
 DATABASE = "port444"
 ROLES_SQL = Path(__file__).with_name("roles.sql")
@@ -174,15 +176,6 @@ def runs(prefix: tuple[str, ...]) -> bool:
     return subprocess.run([*prefix, "true"], check=False, capture_output=True, cwd="/").returncode == 0
 
 
-def try_lock(file: IO[str]) -> bool:
-    """Take the file lock unless somebody else holds or shares it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 @dataclass
 class Server:
     """One PostgreSQL server below a folder; `with server.running(): ...` starts, shares and stops it."""
@@ -253,9 +246,7 @@ class Server:
             self.account.make_folder(self.data)
             self.account.make_folder(self.socket_folder)
         except PermissionError as error:
-            raise PostgresFailed(
-                f"{error.filename} belongs to another user. Run this as that user, or remove the folder."
-            ) from error
+            raise PostgresFailed(f"{error.filename} belongs to another user. Run this as that user, or remove the folder.") from error
 
     def start(self, patience: float = 60) -> None:
         """Make the cluster when there is none, start it unless it runs, and see to the roles."""
@@ -320,9 +311,7 @@ class Server:
 
     def connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
         """A connection as the superuser."""
-        return psycopg.connect(
-            host=str(self.socket_folder), user="postgres", dbname=database, autocommit=True, connect_timeout=5
-        )
+        return psycopg.connect(host=str(self.socket_folder), user="postgres", dbname=database, autocommit=True, connect_timeout=5)
 
     def create_roles(self) -> None:
         """The database and its roles, as they have to be."""

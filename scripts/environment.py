@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 # A `.venv` without a readable stamp is half made, and is made anew.
 STAMP = "port444.json"
@@ -80,10 +81,7 @@ def create(venv: Path) -> None:
         shutil.rmtree(venv, ignore_errors=True)
         if run([uv, "venv", "-q", "--seed", "--python", base, str(venv)]).returncode == 0:
             return
-    raise SetupFailed(
-        f"{base} could not make a virtual environment (on Debian and Ubuntu: apt-get install python3-venv):\n"
-        f"{made.stdout[-800:]}"
-    )
+    raise SetupFailed(f"{base} could not make a virtual environment (on Debian and Ubuntu: apt-get install python3-venv):\n{made.stdout[-800:]}")
 
 
 def install(home: Path, venv: Path, requirements: str) -> None:
@@ -127,12 +125,19 @@ def locked(path: Path, waiting: str) -> Iterator[None]:
     except PermissionError as error:
         raise SetupFailed(f"{error.filename} cannot be written: it belongs to another user") from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(file):
             say(waiting)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def try_lock(file: IO[str]) -> bool:
+    """Take the file lock unless somebody else holds or shares it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def say(message: str) -> None:

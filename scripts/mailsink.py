@@ -27,7 +27,7 @@ class Handler:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 (the name is called)
         """Answer the end of a message; only what is on disk is accepted."""
         content = envelope.original_content or b""
         try:

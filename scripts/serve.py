@@ -14,8 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from scripts import database, development, devpg, watchdog
-from scripts.environment import say
+from scripts import database, development, watchdog
+from scripts.environment import say, try_lock
 from scripts.process import Child
 
 HOST = "127.0.0.1"
@@ -163,7 +163,7 @@ class Supervisor:
 def only_one() -> Iterator[TextIO]:
     """Hold the lock of the one running ./run, with a note of where it serves."""
     with writable(database.VAR / "run.lock") as lock:
-        if not devpg.try_lock(lock):
+        if not try_lock(lock):
             lock.seek(0)
             raise ServeFailed(f"port444 is already running: {lock.read().strip() or 'it is just starting'}")
         yield lock
@@ -186,9 +186,7 @@ def listen(port: str) -> socket.socket:
         listener.bind((HOST, int(port)))
     except (OSError, ValueError, OverflowError) as error:
         listener.close()
-        raise ServeFailed(
-            f"Port {port} cannot be used ({getattr(error, 'strerror', None) or error}). Choose another: PORT=8445 ./run"
-        ) from error
+        raise ServeFailed(f"Port {port} cannot be used ({getattr(error, 'strerror', None) or error}). Choose another: PORT=8445 ./run") from error
     listener.listen(256)
     return listener
 
