@@ -139,7 +139,11 @@
   };
   document.addEventListener('htmx:before:request', e => busy(e, true));
   document.addEventListener('htmx:finally:request', e => busy(e, false));
-  document.addEventListener('htmx:after:swap', settle);
+  document.addEventListener('htmx:after:swap', e => {
+    settle();
+    // A refusal lands in the message area, which may be out of sight.
+    if (e.detail?.ctx?.target?.id === 'messages') e.detail.ctx.target.scrollIntoView({ block: 'center' });
+  });
   // A whole page never belongs inside a part of this one.
   document.addEventListener('htmx:before:swap', e => {
     const c = e.detail?.ctx;
