@@ -1,17 +1,98 @@
-"""Template words that every page uses."""
+"""Template words that every page uses; builtin, so no page loads them. The parts: docs/look.md."""
 
 from __future__ import annotations
 
+import unicodedata
+from datetime import tzinfo
 from decimal import Decimal
+from typing import Any
 
 from django import template
+from django.template.context import Context
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from port444.kit import money
 
 register = template.Library()
 
 
+@register.simple_tag
+def icon(name: str, css: str = "") -> SafeString:
+    """One icon of the sprite, hidden from readers: the words beside it carry the meaning."""
+    return format_html(
+        '<svg class="i{}" aria-hidden="true"><use href="{}#{}"/></svg>',
+        f" {css}" if css else "",
+        static("icons/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def here(context: Context, prefix: str) -> SafeString:
+    """` aria-current` for a link of the navigation whose page, or a page below it, is open."""
+    request = context.get("request")
+    path: str = getattr(request, "path", "")
+    if path == prefix:
+        return SafeString(' aria-current="page"')
+    if prefix != "/" and path.startswith(prefix):
+        return SafeString(' aria-current="true"')
+    return SafeString("")
+
+
+def _letters(name: object) -> list[str]:
+    """First letters of the first and the last word, without accents."""
+    words = str(name or "").split()
+    chosen = [words[0], words[-1]] if len(words) > 1 else words
+    return [unicodedata.normalize("NFKD", word)[0].upper() for word in chosen]
+
+
 @register.filter
-def usd(amount: Decimal) -> str:
-    """An amount as people read it, e.g. $1,234.50."""
-    return money.usd(amount)
+def initials(name: object) -> str:
+    return "".join(_letters(name))
+
+
+@register.filter
+def flags(name: object) -> list[str]:
+    """Two signal flags for a person without a picture; the pennant where no letter flag exists."""
+    found = [letter if "A" <= letter <= "Z" else "pennant" for letter in _letters(name)]
+    return [*found, "pennant", "pennant"][:2]
+
+
+@register.filter
+def first_name(name: object) -> str:
+    return str(name or "").split(" ", 1)[0]
+
+
+@register.filter
+def usd(amount: Decimal | str | None) -> str:
+    """An amount as people read it, e.g. $1,234.50; nothing where there is none."""
+    # An amount that a template could not find arrives as an empty string.
+    return money.usd(amount) if isinstance(amount, Decimal) else ""
+
+
+@register.filter
+def usdc(amount: Decimal | str | None) -> str:
+    """As `usd`, with the currency in which it is paid, e.g. $1,234.50 USDC."""
+    text = usd(amount)
+    return f"{text} {money.CURRENCY}" if text else ""
+
+
+@register.filter
+def mask_address(value: object) -> str:
+    """A wallet or transaction as 0x71c4…9e02, as people compare them."""
+    text = str(value or "")
+    return text if len(text) <= 14 else f"{text[:6]}…{text[-4:]}"
+
+
+@register.filter
+def city(zone: str | tzinfo | None) -> str:
+    """The place in an IANA zone: Europe/Amsterdam is Amsterdam, America/Argentina/Buenos_Aires is Buenos Aires."""
+    return str(zone or "UTC").rsplit("/", 1)[-1].replace("_", " ")
+
+
+@register.filter
+def get(mapping: Any, key: object) -> object:
+    """A value of a mapping by a key that is a variable."""
+    return mapping.get(key) if hasattr(mapping, "get") else None
