@@ -1,0 +1,95 @@
+"""A real browser on a real site. Any console error, page error or CSP report fails the test that caused it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+from tests.realsite import Site, running
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDTHS = {1280: 900, 390: 844}
+EXPECTED_STATUS = ("status of 409", "status of 422", "status of 404", "status of 403")
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    found = os.environ.get("PORT444_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert found, "No Chromium: install it (Debian: apt-get install chromium) or name it in PORT444_CHROMIUM."
+    return {**browser_type_launch_args, "executable_path": found, "args": FLAGS}
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running(tmp_path_factory.mktemp("site")) as served:
+        yield served
+
+
+class Person:
+    """Somebody at a browser of their own. Collects everything that the browser complains about."""
+
+    def __init__(self, browser: Browser, site: Site, width: int, scheme: str) -> None:
+        self.site = site
+        self.complaints: list[str] = []
+        self.context: BrowserContext = browser.new_context(
+            base_url=site.url, viewport={"width": width, "height": WIDTHS[width]}, color_scheme=scheme, locale="en-GB", reduced_motion="reduce"
+        )
+        self.page: Page = self.context.new_page()
+        self.page.on("console", self.heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+
+    def heard(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not any(status in message.text for status in EXPECTED_STATUS):
+            self.complaints.append(f"{self.page.url}: {message.type}: {message.text}")
+
+    def sign_in(self, address: str, password: str) -> None:
+        self.page.goto("/account/login/")
+        self.page.fill("input[name=login]", address)
+        self.page.fill("input[name=password]", password)
+        self.page.click("main button[type=submit]")
+        self.page.wait_for_url(lambda url: "/login" not in url)
+
+    def check_page(self, name: str, shots: Path | None = None) -> None:
+        """axe finds nothing in light and dark, nothing sticks out sideways."""
+        for scheme in ("light", "dark"):
+            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            results = Axe().run(self.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+            broken = [(v["id"], [n["html"][:160] for n in v["nodes"]][:3]) for v in results.response["violations"]]
+            assert broken == [], f"{name} in {scheme}: {broken}"
+            if shots is not None:
+                self.page.screenshot(path=shots / f"{name}-{self.page.viewport_size['width']}-{scheme}.png", full_page=True)  # type: ignore[index]
+        self.page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        overflow = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0, f"{name} sticks out by {overflow} px"
+
+
+@pytest.fixture
+def person(browser: Browser, site: Site) -> Iterator[Callable[..., Person]]:
+    """Make people at browsers; afterwards none of them may have seen a complaint."""
+    people: list[Person] = []
+
+    def make(width: int = 1280, scheme: str = "light") -> Person:
+        people.append(Person(browser, site, width, scheme))
+        return people[-1]
+
+    yield make
+    complaints = [complaint for person in people for complaint in person.complaints]
+    for somebody in people:
+        somebody.context.close()
+    assert complaints == []

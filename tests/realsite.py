@@ -1,0 +1,174 @@
+"""The whole site as separate processes on a database of its own: gunicorn, the job queue and the mail sink.
+
+For tests in which a real browser walks through, or in which a process is killed. Nothing here uses Django: the site is seen as
+a user and an operator see it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email
+import email.policy
+import http.client
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg.rows import dict_row
+
+from scripts.process import Child
+from scripts.serve import listen, web_command
+
+ROOT = Path(__file__).resolve().parent.parent
+QUEUE = ["manage.py", "qcluster"]
+
+
+def on_database(url: str, name: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"/{name}"))
+
+
+@dataclass
+class Site:
+    """A running site. `url` has no slash at its end."""
+
+    url: str
+    name: str
+    folder: Path
+    environment: dict[str, str]
+    web: Child
+    mail: Child
+    worker: Child
+    mail_socket: socket.socket
+    web_socket: socket.socket
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def mail_folder(self) -> Path:
+        return self.folder / "mail"
+
+    def manage(self, *arguments: str, owner: bool = False) -> str:
+        """Run manage.py to its end and give what it said."""
+        environment = {**self.environment, **({"DATABASE_URL": self.environment["DATABASE_OWNER_URL"]} if owner else {})}
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
+        """Read the site's database as its owner."""
+        with psycopg.connect(libpq(self.environment["DATABASE_OWNER_URL"]), row_factory=dict_row) as connection:
+            return connection.execute(sql, params).fetchall()  # type: ignore[arg-type]  # literal SQL of the tests
+
+    def value(self, sql: str, *params: Any) -> Any:
+        return next(iter(self.rows(sql, *params)[0].values()))
+
+    def mails(self, to: str) -> list[EmailMessage]:
+        """The captured mails to one address, oldest first."""
+        files = sorted(self.mail_folder.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
+        messages = [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in files]
+        return [message for message in messages if isinstance(message, EmailMessage) and to in str(message["To"])]
+
+    def start_worker(self, arguments: list[str] | None = None, **environment: str) -> None:
+        self.worker = Child("queue", arguments or QUEUE, {**self.environment, **environment})
+        self.worker.start()
+
+    def idle(self) -> bool:
+        """Nothing is queued, and no message waits that is due."""
+        return (
+            self.value(
+                "SELECT (SELECT count(*) FROM django_q_ormq)"
+                " + (SELECT count(*) FROM notifications_delivery WHERE status IN ('pending', 'sending') AND due_at <= now())"
+            )
+            == 0
+        )
+
+
+def libpq(url: str) -> str:
+    """A libpq connection string for a URL of the form that Django reads."""
+    parts = urlsplit(url)
+    query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+    facts = {
+        "user": parts.username,
+        "password": parts.password,
+        "host": query.get("host") or parts.hostname,
+        "port": str(parts.port) if parts.port else None,
+        "dbname": parts.path.strip("/"),
+    }
+    return psycopg.conninfo.make_conninfo(**{key: value for key, value in facts.items() if value})
+
+
+def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Wait for `condition`; a failure says `what` never happened."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"after {seconds:.0f} s: {what}"
+        time.sleep(0.1)
+
+
+def answers(site: Site) -> bool:
+    connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=5)
+    with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    return False
+
+
+@contextlib.contextmanager
+def running(folder: Path, *, seeded: bool = True, worker: bool = True, **settings: str) -> Iterator[Site]:
+    """A site in `folder` with the demo data, stopped and removed afterwards."""
+    owner = os.environ["DATABASE_OWNER_URL"]
+    name = f"site_{secrets.token_hex(4)}"
+    with psycopg.connect(libpq(owner), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]  # a name made here
+    (folder / "mail").mkdir(parents=True, exist_ok=True)
+    web_socket, mail_socket = listen("0"), listen("0")
+    url = f"http://127.0.0.1:{web_socket.getsockname()[1]}"
+    app = os.environ.get("DATABASE_APP_URL") or owner.replace("port444_owner", "port444_app")
+    environment = {
+        **os.environ,
+        "PORT444_ENV": "development",
+        "SECRET_KEY": secrets.token_hex(30),
+        "PYTHONUNBUFFERED": "1",
+        "DATABASE_URL": on_database(app, name),
+        "DATABASE_OWNER_URL": on_database(owner, name),
+        "PORT444_VAR": str(folder),
+        "PORT444_MAIL_DIR": str(folder / "mail"),
+        "PORT444_STORAGE": str(folder / "storage"),
+        "PORT444_HEARTBEAT_FILE": str(folder / "heartbeat"),
+        "EMAIL_URL": f"smtp://127.0.0.1:{mail_socket.getsockname()[1]}",
+        "SITE_URL": url,
+        **settings,
+    }
+    mail = Child("mail", ["-m", "scripts.mailsink", str(mail_socket.fileno()), str(folder / "mail")], environment, [mail_socket.fileno()])
+    web = Child("web", web_command(web_socket), environment, [web_socket.fileno()])
+    site = Site(url, name, folder, environment, web, mail, Child("queue", QUEUE, environment), mail_socket, web_socket)
+    try:
+        site.manage("migrate", "--verbosity=0", owner=True)
+        site.manage("sync_schedules")
+        if seeded:
+            site.manage("seed_demo")
+        mail.start()
+        web.start()
+        if worker:
+            site.start_worker()
+        wait_until(lambda: answers(site), 30, "the site does not answer")
+        yield site
+    finally:
+        for child in (site.worker, web, mail):
+            child.kill()
+        web_socket.close()
+        mail_socket.close()
+        with psycopg.connect(libpq(owner), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
