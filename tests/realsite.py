@@ -69,7 +69,7 @@ class Site:
     def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
         """Read the site's database as its owner."""
         with psycopg.connect(libpq(self.environment["DATABASE_OWNER_URL"]), row_factory=dict_row) as connection:
-            return connection.execute(sql, params).fetchall()  # type: ignore[arg-type]  # literal SQL of the tests
+            return connection.execute(sql, params).fetchall()
 
     def value(self, sql: str, *params: Any) -> Any:
         return next(iter(self.rows(sql, *params)[0].values()))
@@ -121,7 +121,8 @@ def answers(site: Site) -> bool:
     connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=5)
     with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
         connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
+        status: int = connection.getresponse().status
+        return status == 200
     return False
 
 
@@ -131,7 +132,7 @@ def running(folder: Path, *, seeded: bool = True, worker: bool = True, **setting
     owner = os.environ["DATABASE_OWNER_URL"]
     name = f"site_{secrets.token_hex(4)}"
     with psycopg.connect(libpq(owner), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]  # a name made here
+        connection.execute(f"CREATE DATABASE {name}")
     (folder / "mail").mkdir(parents=True, exist_ok=True)
     web_socket, mail_socket = listen("0"), listen("0")
     url = f"http://127.0.0.1:{web_socket.getsockname()[1]}"
@@ -171,4 +172,4 @@ def running(folder: Path, *, seeded: bool = True, worker: bool = True, **setting
         web_socket.close()
         mail_socket.close()
         with psycopg.connect(libpq(owner), autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -41,15 +41,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield served
 
 
+Scheme = Literal["light", "dark"]
+
+
 class Person:
     """Somebody at a browser of their own. Collects everything that the browser complains about."""
 
-    def __init__(self, browser: Browser, site: Site, width: int, scheme: str) -> None:
+    def __init__(self, browser: Browser, site: Site, width: int, scheme: Scheme) -> None:
         self.site = site
         self.complaints: list[str] = []
         self.context: BrowserContext = browser.new_context(
             base_url=site.url, viewport={"width": width, "height": WIDTHS[width]}, color_scheme=scheme, locale="en-GB", reduced_motion="reduce"
         )
+        self.width = width
         self.page: Page = self.context.new_page()
         self.page.on("console", self.heard)
         self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
@@ -67,13 +71,13 @@ class Person:
 
     def check_page(self, name: str, shots: Path | None = None) -> None:
         """axe finds nothing in light and dark, nothing sticks out sideways."""
-        for scheme in ("light", "dark"):
-            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        for scheme in get_args(Scheme):
+            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             results = Axe().run(self.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
             broken = [(v["id"], [n["html"][:160] for n in v["nodes"]][:3]) for v in results.response["violations"]]
             assert broken == [], f"{name} in {scheme}: {broken}"
             if shots is not None:
-                self.page.screenshot(path=shots / f"{name}-{self.page.viewport_size['width']}-{scheme}.png", full_page=True)  # type: ignore[index]
+                self.page.screenshot(path=shots / f"{name}-{self.width}-{scheme}.png", full_page=True)
         self.page.emulate_media(color_scheme="light", reduced_motion="reduce")
         overflow = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{name} sticks out by {overflow} px"
@@ -84,7 +88,7 @@ def person(browser: Browser, site: Site) -> Iterator[Callable[..., Person]]:
     """Make people at browsers; afterwards none of them may have seen a complaint."""
     people: list[Person] = []
 
-    def make(width: int = 1280, scheme: str = "light") -> Person:
+    def make(width: int = 1280, scheme: Scheme = "light") -> Person:
         people.append(Person(browser, site, width, scheme))
         return people[-1]
 
