@@ -30,11 +30,14 @@ PRODUCTION = {
     "EMAIL_URL": "smtp+tls://user:password@mail.port444.example:587",
 }
 
+# Type checking and import rules load the settings.
+SETTINGS = {"PORT444_ENV": "test"}
+
 STATIC_CHECKS = (
     Step("ruff", ("ruff", "check", ".")),
     Step("format", ("ruff", "format", "--check", ".")),
-    Step("types", ("mypy",)),
-    Step("layers", ("lint-imports",)),
+    Step("types", ("mypy",), SETTINGS),
+    Step("layers", ("lint-imports",), SETTINGS),
     Step("templates", ("djlint", "templates", "--lint", "--quiet")),
 )
 

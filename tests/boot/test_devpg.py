@@ -86,7 +86,7 @@ def test_deep_checkouts_get_a_short_socket(tmp_path: Path) -> None:
 
 
 def test_life_of_a_server(tmp_path: Path) -> None:
-    server = devpg.Server(tmp_path, durable=False)
+    server = devpg.Server(tmp_path)
     with server.running():
         with psycopg.connect(server.url("port444_owner"), autocommit=True) as owner:
             owner.execute("CREATE EXTENSION btree_gist")
@@ -103,7 +103,7 @@ def test_life_of_a_server(tmp_path: Path) -> None:
             assert viewer.execute("SHOW default_transaction_read_only").fetchone() == ("on",)
 
         # A second user shares the server, and its leaving does not stop it.
-        with devpg.Server(tmp_path, durable=False).running() as second:
+        with devpg.Server(tmp_path).running() as second:
             assert second.process is None
         assert server.answers()
 
