@@ -86,7 +86,7 @@ class Site:
 
     def idle(self) -> bool:
         """Nothing is queued, and no message waits that is due."""
-        return (
+        return bool(
             self.value(
                 "SELECT (SELECT count(*) FROM django_q_ormq)"
                 " + (SELECT count(*) FROM notifications_delivery WHERE status IN ('pending', 'sending') AND due_at <= now())"
