@@ -9,7 +9,6 @@ from django.db import models
 
 from .errors import WrongState
 
-
 FIELD: str = "status"
 
 
