@@ -122,6 +122,7 @@
   });
 
   const settle = () => {
+    each('.tabs', n => { const on = n.querySelector('[aria-current]'); if (on && n.scrollWidth > n.clientWidth) n.scrollLeft = on.offsetLeft - n.offsetLeft - 24; });
     each('#toasts > .toast:not([data-seen])', n => { n.dataset.seen = ''; fade(n); });
     const summary = document.querySelector('.errsum:not([data-seen])');
     if (summary) { summary.dataset.seen = ''; summary.focus(); }
