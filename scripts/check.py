@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from scripts import browser, database
+from scripts import database, system
 from scripts.environment import say
 
 
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
     os.chdir(database.HOME)
     if not arguments and not all_pass(STATIC_CHECKS):
         return 1
-    browser.prepare(arguments)
+    system.prepare(arguments)
     with database.thrown_away() as base:
         environment = {"PORT444_ENV": "test", "SECRET_KEY": secrets.token_hex(30), **database.as_owner(base.addresses)}
         if not arguments and not all_pass(django_checks(environment)):

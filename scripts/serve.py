@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from scripts import database, development, watchdog
+from scripts import database, development, system, watchdog
 from scripts.environment import say, try_lock
 from scripts.process import Child
 
@@ -65,8 +65,10 @@ class Supervisor:
                 child.start()
         if not self.manage("sync_schedules"):
             return False
-        demo = self.seed()
         if not self.wait_for_web():
+            return False
+        demo = self.seed()
+        if self.stop_requested.is_set():
             return False
         self.queue.start()
         self.watchdog.began(time.monotonic())
@@ -117,6 +119,7 @@ class Supervisor:
         """Write the demo data unless it is there; what the command says about the accounts."""
         if self.environment.get("PORT444_SEED") == "no" or not has_command("seed_demo"):
             return ""
+        say(f"{self.address} answers; the demo data comes next")
         code, said = self.call(("seed_demo",), self.environment)
         if code is not None and code != 0:
             say("the demo data could not be written; going on without it")
@@ -248,6 +251,8 @@ def main() -> int:
     os.chdir(database.HOME)
     on_stop_signals(signal.default_int_handler)  # until the supervisor takes over
     port = os.environ.get("PORT") or DEFAULT_PORT
+    if missing := system.missing_libraries():
+        say(f"documents cannot be made without {' '.join(missing)} (apt-get install {' '.join(missing)})")
     with only_one() as lock, listen(port) as web_socket, listen("0") as mail_socket:
         lock.truncate(0)
         lock.write(f"{web_address(web_socket)} (process {os.getpid()})")

@@ -1,4 +1,4 @@
-"""What the tests need from the system: a browser, and the libraries that set the type in documents."""
+"""What is needed from the system: the libraries that set the type in documents, and for the tests a browser."""
 
 import ctypes
 import os
