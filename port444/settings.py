@@ -82,6 +82,8 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "port444.notifications.queries.chrome",
+                "port444.messaging.queries.chrome",
             ],
             "builtins": ["port444.kit.templatetags.ui"],
         },
@@ -203,7 +205,11 @@ MAILERS = {
         },
     }
 }
-SMS_PROVIDER = env("SMS_PROVIDER", default="captured" if DEVELOPMENT else "none")
+SMS_PROVIDER = env("SMS_PROVIDER", default="captured" if DEVELOPMENT else "none")  # captured, twilio, none
+TWILIO_URL = env("TWILIO_URL", default="https://api.twilio.com")
+TWILIO_ACCOUNT_SID = env("TWILIO_ACCOUNT_SID", default="")
+TWILIO_AUTH_TOKEN = env("TWILIO_AUTH_TOKEN", default="")
+TWILIO_FROM = env("TWILIO_FROM", default="")
 
 # Jobs
 Q_TIMEOUT, Q_WORKERS = 60, env.int("Q_WORKERS", default=2)
@@ -226,6 +232,7 @@ Q_CLUSTER = {
 HEARTBEAT_FILE = env("PORT444_HEARTBEAT_FILE", default=str(VAR_DIR / "heartbeat"))
 SCHEDULES = {
     "port444.kit.jobs.heartbeat": "* * * * *",
+    "port444.notifications.jobs.sweep": "* * * * *",
 }
 
 # Money
@@ -241,6 +248,7 @@ HOLD_MINUTES = 15
 PAYMENT_MINUTES = 60
 REVIEW_DAYS = 3
 REQUIREMENTS_DAYS = 7
+MESSAGES_A_MINUTE = 30
 CALL_NOTICE_HOURS = 4
 CALL_HORIZON_DAYS = 60
 CALL_FREE_CANCEL_HOURS = 24

@@ -11,5 +11,7 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("account/", include("allauth.urls")),
+    path("", include("port444.notifications.urls")),
+    path("", include("port444.messaging.urls")),
     path("console/", admin.site.urls),
 ]

@@ -52,6 +52,13 @@ class WrongState(Conflict):
     code = "wrong_state"
 
 
+class TooMany(DomainError):
+    """The actor does this more often than is allowed; later it works again."""
+
+    status = 429
+    code = "too_many"
+
+
 _worded: dict[str, DomainError] = {}
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import smtplib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+
+
+class Undeliverable(Exception):
+    """The mail server refused this message for good: trying again would not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class Mail:
     key: str
     html: str = ""
     attachments: Sequence[Attachment] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def message_id(self) -> str:
@@ -35,15 +41,32 @@ class Mail:
 
 
 def send(mail: Mail) -> None:
-    """Hand `mail` to the mail server; raises what the transport raises. Subjects are cut to one line."""
+    """Hand `mail` to the mail server. Subjects are cut to one line.
+
+    Raises Undeliverable when the address or the content is refused with a 5xx answer, else what the transport raises.
+    """
     message = EmailMultiAlternatives(
         subject=" ".join(mail.subject.split()),
         body=mail.text,
         to=[mail.to],
-        headers={"Message-ID": mail.message_id, "Auto-Submitted": "auto-generated"},
+        headers={"Message-ID": mail.message_id, "Auto-Submitted": "auto-generated", **mail.headers},
     )
     if mail.html:
         message.attach_alternative(mail.html, "text/html")
     for attachment in mail.attachments:
         message.attach(attachment.name, attachment.content, attachment.mimetype)
-    message.send()
+    try:
+        message.send()
+    except smtplib.SMTPRecipientsRefused as error:
+        answers = [(code, _words(said)) for code, said in error.recipients.values()]
+        if answers and all(code >= 500 for code, _ in answers):
+            raise Undeliverable(f"{answers[0][0]} {answers[0][1]}") from error
+        raise
+    except smtplib.SMTPDataError as error:
+        if error.smtp_code >= 500:
+            raise Undeliverable(f"{error.smtp_code} {_words(error.smtp_error)}") from error
+        raise
+
+
+def _words(said: bytes | str) -> str:
+    return said.decode(errors="replace") if isinstance(said, bytes) else said

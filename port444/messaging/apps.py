@@ -1,5 +1,19 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
 from django.apps import AppConfig
+
+from port444.kit.errors import Conflict, word_constraint
+from port444.notifications.kinds import Group, Kind, register
+
+# Whoever is reading along needs no mail about it.
+READING_ALONG = timedelta(minutes=5)
 
 
 class MessagingConfig(AppConfig):
     name = "port444.messaging"
+
+    def ready(self) -> None:
+        register(Kind("message.received", Group.MESSAGES, sms=True, delay=READING_ALONG, skip_if_read=True))
+        word_constraint("message_sent_once", Conflict("This message could not be sent. Reload the page and try again."))

@@ -63,7 +63,7 @@ class Message(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="messages")
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, db_index=False)
     kind = models.CharField(max_length=6, choices=MessageKind.choices, default=MessageKind.TEXT)
     body = models.TextField(max_length=5000, blank=True)
     icon = models.CharField(max_length=40, blank=True)
@@ -87,6 +87,7 @@ class Message(models.Model):
         indexes = [
             models.Index(fields=["conversation", "-created_at", "-id"], name="message_of_conversation"),
             models.Index(fields=["subject_id", "created_at"], condition=Q(subject_id__isnull=False), name="message_of_subject"),
+            models.Index(fields=["author", "created_at"], name="message_of_author"),
         ]
 
     def __str__(self) -> str:

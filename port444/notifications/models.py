@@ -6,6 +6,7 @@ from datetime import datetime, time
 from typing import Any
 
 from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 
@@ -38,7 +39,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 class Notification(models.Model):
     """One thing told to one person; the in-app message, and the parent of its deliveries.
 
-    `dedupe_key` makes telling twice impossible, whoever asks again.
+    `dedupe_key` makes telling the same person twice impossible, whoever asks again.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -47,14 +48,15 @@ class Notification(models.Model):
     title = models.CharField(max_length=200)
     body = models.TextField(blank=True)
     url = models.CharField(max_length=300)
-    context = models.JSONField(default=dict)
-    dedupe_key = models.CharField(max_length=200, unique=True)
+    context = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    dedupe_key = models.CharField(max_length=200)
     created_at = models.DateTimeField(default=now)
     read_at = models.DateTimeField(null=True)
 
     objects = NotificationQuerySet.as_manager()
 
     class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "dedupe_key"], name="notification_told_once")]
         indexes = [
             models.Index(fields=["user", "-id"], name="notification_of_user"),
             models.Index(fields=["user"], condition=Q(read_at__isnull=True), name="notification_unread"),
@@ -74,8 +76,8 @@ class Delivery(StateMachine):
     """One notification on its way by one channel. `id` is the Message-ID and the provider's idempotency key."""
 
     NEXT = {
-        DeliveryStatus.PENDING: frozenset({DeliveryStatus.SENDING, DeliveryStatus.SKIPPED}),
-        DeliveryStatus.SENDING: frozenset({DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.SENT, DeliveryStatus.FAILED}),
+        DeliveryStatus.PENDING: frozenset({DeliveryStatus.SENDING, DeliveryStatus.SENT, DeliveryStatus.SKIPPED}),
+        DeliveryStatus.SENDING: frozenset(DeliveryStatus),
     }
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

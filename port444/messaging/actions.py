@@ -1,0 +1,228 @@
+"""Talking: opening a conversation, writing into it, reading it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+
+from auditlog.actions import record
+from auditlog.events import Event
+from port444.accounts.models import User
+from port444.builders.models import Builder
+from port444.kit import uploads as files
+from port444.kit.clock import now
+from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongState
+from port444.kit.ids import uuid7
+from port444.notifications.actions import notify, read_about
+
+from . import queries
+from .models import Attachment, Conversation, Message, MessageKind, ReadMarker, Subject
+
+LONGEST = 5000
+TICK = timedelta(microseconds=1)
+
+
+@transaction.atomic
+def open_conversation(client: User, builder_user: User, *, actor: User | None) -> Conversation:
+    """The one conversation of `client` and `builder_user`, made when there is none. `actor` is one of both, or None for the system."""
+    if client.pk == builder_user.pk:
+        raise Invalid("You cannot write to yourself.", code="self")
+    if actor is not None and actor.pk not in (client.pk, builder_user.pk):
+        raise NotAllowed("Only the two people of a conversation can open it.")
+    moment = now()
+    row = Conversation(client=client, builder=builder_user, created_at=moment, last_message_at=moment)
+    Conversation.objects.bulk_create([row], ignore_conflicts=True)
+    conversation = Conversation.objects.select_related("client", "builder").get(client=client, builder=builder_user)
+    if conversation.pk == row.pk:
+        record(Event.CONVERSATION_OPENED, actor=actor, target=conversation, client=client.pk, builder=builder_user.pk)
+    return conversation
+
+
+@transaction.atomic
+def start_conversation(builder_id: UUID, *, actor: User, body: str, client_key: UUID, uploads: Sequence[Any] = ()) -> Message:
+    """Write to a builder for the first time, or again."""
+    builder = Builder.objects.visible().select_related("user").get(pk=builder_id)
+    conversation = open_conversation(actor, builder.user, actor=actor)
+    return send_message(conversation.pk, actor=actor, body=body, client_key=client_key, uploads=uploads)
+
+
+@transaction.atomic
+def send_message(
+    conversation_id: UUID, *, actor: User, body: str, client_key: UUID, uploads: Sequence[Any] = (), subject: Subject | None = None
+) -> Message:
+    """Send text, files or both as `actor`. The same `client_key` sends once and gives the same message.
+
+    Raises Invalid (empty, too long, files that do not pass; nothing is written), NotAllowed, WrongState when the other side's
+    account is closed, and TooMany.
+    """
+    conversation = _lock(conversation_id)
+    if not conversation.is_party(actor):
+        raise NotAllowed("This is not your conversation.")
+    sent = Message.objects.filter(conversation=conversation, client_key=client_key, author=actor).first()
+    if sent is not None:
+        return sent
+    reader = conversation.other(actor)
+    if reader.is_suspended or not reader.is_active:
+        raise WrongState(f"The account of {reader.first_name} is closed at the moment, so messages cannot reach it.")
+    text = _checked(body, uploads)
+    moment = now()
+    _refuse_flood(actor, moment)
+    message = _append(conversation, moment, author=actor, body=text, client_key=client_key, subject=subject)
+    with _kept_or_removed() as kept:
+        for upload in uploads:
+            kept.append(_keep(conversation, upload, actor, message))
+        _mark(conversation, actor, message.created_at)
+        _tell(conversation, message, reader, kept)
+    return message
+
+
+@transaction.atomic
+def post_notice(conversation_id: UUID, *, body: str, icon: str, subject: Subject | None) -> Message:
+    """Add a line of the system, e.g. "Order 1042 started". Call it inside the action's transaction; it tells nobody by itself."""
+    conversation = _lock(conversation_id)
+    return _append(conversation, now(), kind=MessageKind.NOTICE, body=body, icon=icon, subject=subject)
+
+
+@transaction.atomic
+def keep_upload(conversation: Conversation, upload: Any, *, actor: User) -> Attachment:
+    """Check a file and keep it for the two people of `conversation`. Raises Invalid, and then nothing is kept.
+
+    The bytes are written at once: when the caller's transaction fails later they stay behind without a row, unreachable.
+    """
+    if not conversation.is_party(actor):
+        raise NotAllowed("This is not your conversation.")
+    with _kept_or_removed() as kept:
+        kept.append(_keep(conversation, upload, actor, None))
+    return kept[0]
+
+
+@transaction.atomic
+def mark_read(conversation_id: UUID, *, actor: User, until: datetime | None = None) -> None:
+    """Note that `actor` has seen the conversation up to `until` (now); never moves back."""
+    conversation = Conversation.objects.visible_to(actor).filter(pk=conversation_id).first()
+    if conversation is None:
+        raise NotAllowed("This is not your conversation.")
+    _mark(conversation, actor, until or max(now(), conversation.last_message_at))
+    if not queries.unread_in(conversation, actor):
+        read_about(thread_url(conversation), actor=actor)
+
+
+def thread_url(conversation: Conversation) -> str:
+    return reverse("messaging:thread", args=[conversation.pk])
+
+
+def _lock(conversation_id: UUID) -> Conversation:
+    return Conversation.objects.select_related("client", "builder").lock(conversation_id)
+
+
+def _checked(body: str, uploads: Sequence[Any]) -> str:
+    """The text as it is kept. Every file is checked before the first one is written."""
+    text = body.replace("\r\n", "\n").strip()
+    if not text and not uploads:
+        raise Invalid("Write something, or add a file.", code="empty")
+    if len(text) > LONGEST:
+        raise Invalid(f"A message has at most {LONGEST} characters; this one has {len(text)}.", code="too_long")
+    if "\x00" in text:
+        raise Invalid("The text holds a character that cannot be kept.", code="characters")
+    if len(uploads) > settings.UPLOAD_MAX_FILES:
+        raise Invalid(f"A message takes at most {settings.UPLOAD_MAX_FILES} files.", code="too_many_files")
+    for upload in uploads:
+        files.check(upload)
+    return text
+
+
+def _refuse_flood(actor: User, moment: datetime) -> None:
+    recent = Message.objects.filter(author=actor, created_at__gt=moment - timedelta(minutes=1))
+    if recent[: settings.MESSAGES_A_MINUTE].count() >= settings.MESSAGES_A_MINUTE:
+        raise TooMany("That were many messages in one minute. Wait a moment and send again; your text is not lost.")
+
+
+def _append(
+    conversation: Conversation,
+    moment: datetime,
+    *,
+    body: str,
+    author: User | None = None,
+    kind: MessageKind = MessageKind.TEXT,
+    client_key: UUID | None = None,
+    icon: str = "",
+    subject: Subject | None = None,
+) -> Message:
+    """Add a message behind all others: readers page and poll by time, so no message may appear before one that was seen."""
+    newest = Message.objects.filter(conversation=conversation).order_by("-created_at", "-id").values_list("created_at", flat=True).first()
+    moment = max(moment, newest + TICK) if newest else moment
+    subject_type, subject_id = subject or ("", None)
+    message = Message.objects.create(
+        conversation=conversation,
+        author=author,
+        kind=kind,
+        body=body,
+        icon=icon,
+        subject_type=subject_type,
+        subject_id=subject_id,
+        created_at=moment,
+        client_key=client_key or uuid7(),
+    )
+    conversation.last_message_at = moment
+    conversation.save(update_fields=["last_message_at"])
+    return message
+
+
+@contextlib.contextmanager
+def _kept_or_removed() -> Iterator[list[Attachment]]:
+    """Collects kept files; when the block fails their bytes go, as their rows do."""
+    kept: list[Attachment] = []
+    try:
+        yield kept
+    except BaseException:
+        for attachment in kept:
+            attachment.file.delete(save=False)
+        raise
+
+
+def _keep(conversation: Conversation, upload: Any, actor: User, message: Message | None) -> Attachment:
+    name, mimetype, sha256 = files.check(upload)
+    attachment = Attachment(
+        conversation=conversation, message=message, owner=actor, name=name, mimetype=mimetype, size=upload.size, sha256=sha256, created_at=now()
+    )
+    attachment.file.save(name, upload, save=False)
+    try:
+        attachment.save(force_insert=True)
+        record(Event.FILE_UPLOADED, actor=actor, target=attachment, name=name, size=upload.size, sha256=sha256)
+    except BaseException:
+        attachment.file.delete(save=False)
+        raise
+    return attachment
+
+
+def _mark(conversation: Conversation, reader: User, until: datetime) -> None:
+    rows = ReadMarker.objects.filter(conversation=conversation, user=reader)
+    if not rows.exists():
+        ReadMarker.objects.bulk_create([ReadMarker(conversation=conversation, user=reader, read_at=until)], ignore_conflicts=True)
+    rows.filter(read_at__lt=until).update(read_at=until)
+
+
+def _tell(conversation: Conversation, message: Message, reader: User, kept: Sequence[Attachment]) -> None:
+    """Tell the reader once for all that waits unread: the first unread message names the fact."""
+    first = queries.first_unread(conversation, reader)
+    if first is None:
+        raise Conflict("This message could not be sent. Please try again.")
+    author = conversation.other(reader)
+    shown = message.body or ", ".join(attachment.name for attachment in kept)
+    notify(
+        reader,
+        "message.received",
+        title=f"{author.name} wrote to you",
+        body=shown[:200],
+        url=thread_url(conversation),
+        dedupe_key=f"message:{first.pk}",
+        context={"label": "Read and answer"},
+        moment=message.created_at,
+    )

@@ -1,0 +1,12 @@
+from django.urls import path
+
+from . import views
+
+app_name = "messaging"
+urlpatterns = [
+    path("messages/", views.inbox, name="inbox"),
+    path("messages/to/<slug:slug>/", views.start, name="start"),
+    path("messages/<uuid:conversation_id>/", views.thread, name="thread"),
+    path("messages/<uuid:conversation_id>/new/", views.poll, name="poll"),
+    path("files/<uuid:attachment_id>/", views.attachment, name="attachment"),
+]

@@ -1,0 +1,197 @@
+"""Telling people, and carrying it out.
+
+`notify` writes inside the caller's transaction what is to be told; `deliver` carries out one delivery: it claims the row in a
+transaction of its own, talks to the network outside of any, and records the answer in another one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+
+from port444.accounts.models import User
+from port444.kit import jobs, mail
+from port444.kit.clock import now
+from port444.kit.errors import Invalid
+
+from . import emails, queries, quiet, sms
+from .kinds import Group, Kind, kind_of
+from .models import Channel, Delivery, DeliveryStatus, Notification, Preference, QuietHours
+
+log = logging.getLogger(__name__)
+
+DELIVER = "port444.notifications.jobs.deliver"
+# Longer than the queue lets a job run: while a worker can still be sending, nobody else takes the row.
+LEASE = timedelta(seconds=settings.Q_TIMEOUT + 15)
+BACK_OFF = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60)]
+MOST_ATTEMPTS = 8
+
+
+def notify(
+    user: User,
+    kind: str,
+    *,
+    title: str,
+    body: str,
+    url: str,
+    dedupe_key: str,
+    context: Mapping[str, Any] | None = None,
+    moment: datetime | None = None,
+) -> Notification:
+    """Tell `user` something once: in the app at once, by e-mail and SMS as they chose. Call it inside the action's transaction.
+
+    `dedupe_key` names the fact for this person; telling it again gives the first notification and sends nothing. `context` may
+    hold `facts` (pairs of label and value; a datetime is shown in the reader's zone), `label` (of the button), `quote`
+    (title and text), `at` with `other_zone` and `other` (a time in two zones). Raises LookupError for an unknown kind.
+    """
+    how = kind_of(kind)
+    moment = moment or now()
+    row = Notification(
+        user=user, kind=kind, title=title[:200], body=body, url=url, dedupe_key=dedupe_key, context=dict(context or {}), created_at=moment
+    )
+    Notification.objects.bulk_create([row], ignore_conflicts=True)
+    told = Notification.objects.select_related("user").get(user=user, dedupe_key=dedupe_key)
+    if told.pk == row.pk:
+        _plan_deliveries(told, how, moment)
+    return told
+
+
+def _plan_deliveries(notification: Notification, kind: Kind, moment: datetime) -> None:
+    user = notification.user
+    if not user.is_active or (user.is_suspended and kind.group != Group.ACCOUNT):
+        return
+    wanted = queries.wanted(user, kind.group)
+    addresses = {Channel.EMAIL: user.email, Channel.SMS: user.phone if kind.sms else ""}
+    channels = [channel for channel, address in addresses.items() if address and channel in wanted]
+    if not channels:
+        return
+    due_at = moment + kind.delay
+    if not kind.urgent:
+        due_at = quiet.release_at(due_at, queries.quiet_hours(user), ZoneInfo(user.time_zone))
+    for channel in channels:
+        delivery = Delivery.objects.create(notification=notification, channel=channel, address=addresses[channel], due_at=due_at, created_at=moment)
+        if due_at <= moment:
+            jobs.enqueue(DELIVER, delivery.pk)
+
+
+def deliver(delivery_id: UUID) -> None:
+    """Send one delivery unless it is sent, not due, or in the hands of another worker. Safe to call at any time, any number of times."""
+    delivery = _claim(delivery_id)
+    if delivery is None:
+        return
+    try:
+        _send(delivery)
+    except (mail.Undeliverable, sms.Refused) as error:
+        _settle(delivery, DeliveryStatus.FAILED, error=str(error))
+    except sms.Unavailable as error:
+        _settle(delivery, DeliveryStatus.SKIPPED, error=str(error))
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the message waits for its next try
+        log.warning("delivery %s, attempt %s: %s: %s", delivery.pk, delivery.attempts, type(error).__name__, error)
+        _settle(delivery, DeliveryStatus.PENDING, error=f"{type(error).__name__}: {error}")
+    else:
+        _settle(delivery, DeliveryStatus.SENT)
+
+
+@transaction.atomic(durable=True)
+def _claim(delivery_id: UUID) -> Delivery | None:
+    """Take the delivery for as long as the lease lasts; None when there is nothing to do."""
+    moment = now()
+    due = Delivery.objects.due(moment).select_related("notification__user")
+    delivery = due.select_for_update(of=("self",), no_key=True, skip_locked=True).filter(pk=delivery_id).first()
+    if delivery is None:
+        return None
+    notification = delivery.notification
+    if kind_of(notification.kind).skip_if_read and notification.read_at is not None:
+        delivery.move_to(DeliveryStatus.SKIPPED, claimed_until=None, error="Read before it was sent")
+        return None
+    if delivery.attempts >= MOST_ATTEMPTS:
+        delivery.move_to(DeliveryStatus.FAILED, claimed_until=None, error=delivery.error or "Every attempt was cut off")
+        return None
+    delivery.move_to(DeliveryStatus.SENDING, claimed_until=moment + LEASE, attempts=delivery.attempts + 1)
+    return delivery
+
+
+def _send(delivery: Delivery) -> None:
+    if delivery.channel == Channel.SMS:
+        sms.current().send(emails.compose_sms(delivery))
+    else:
+        mail.send(emails.compose(delivery))
+
+
+@transaction.atomic(durable=True)
+def _settle(claimed: Delivery, status: DeliveryStatus, *, error: str = "") -> None:
+    """Record how the attempt went.
+
+    What was sent is sent, even if the lease had run out and somebody else has the row by now; a failure is recorded only by
+    the holder of the last attempt.
+    """
+    moment = now()
+    delivery = Delivery.objects.select_for_update(of=("self",), no_key=True).get(pk=claimed.pk)
+    if status == DeliveryStatus.SENT:
+        if delivery.status in (DeliveryStatus.SENDING, DeliveryStatus.PENDING):
+            delivery.move_to(DeliveryStatus.SENT, sent_at=moment, claimed_until=None, error="")
+        return
+    if delivery.status != DeliveryStatus.SENDING or delivery.attempts != claimed.attempts:
+        return
+    if status == DeliveryStatus.PENDING and delivery.attempts >= MOST_ATTEMPTS:
+        status = DeliveryStatus.FAILED
+    wait = BACK_OFF[min(delivery.attempts, len(BACK_OFF)) - 1] if status == DeliveryStatus.PENDING else timedelta(0)
+    delivery.move_to(status, claimed_until=None, error=error[:300], due_at=moment + wait)
+
+
+@transaction.atomic
+def read_notification(notification_id: UUID, *, actor: User) -> Notification:
+    """Mark one notification of `actor` as read; again changes nothing."""
+    notification = Notification.objects.visible_to(actor).get(pk=notification_id)
+    Notification.objects.filter(pk=notification_id).unread().update(read_at=now())
+    return notification
+
+
+@transaction.atomic
+def read_all(*, actor: User) -> int:
+    """Mark all notifications of `actor` as read; how many were not."""
+    return Notification.objects.visible_to(actor).unread().update(read_at=now())
+
+
+@transaction.atomic
+def read_about(url: str, *, actor: User) -> int:
+    """Mark as read what points `actor` to `url`, because they are looking at it; how many were not."""
+    return Notification.objects.visible_to(actor).unread().filter(url=url).update(read_at=now())
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Quiet hours as a person chose them."""
+
+    enabled: bool
+    starts: time
+    ends: time
+
+
+@transaction.atomic
+def change_preferences(user_id: UUID, *, actor: User, chosen: Mapping[tuple[str, str], bool], hours: Hours) -> None:
+    """Keep what a person wants to hear by which channel, and when not to be disturbed."""
+    user = User.objects.lock(user_id)
+    if actor.pk != user.pk:
+        raise Invalid("Only the person can choose this.")
+    rows = [Preference(user=user, group=Group(group), channel=Channel(channel), enabled=on) for (group, channel), on in chosen.items()]
+    Preference.objects.bulk_create(rows, update_conflicts=True, unique_fields=["user", "group", "channel"], update_fields=["enabled"])
+    QuietHours.objects.update_or_create(user=user, defaults={"enabled": hours.enabled, "starts": hours.starts, "ends": hours.ends})
+
+
+@transaction.atomic
+def unsubscribe(user_id: UUID, group: str) -> User:
+    """Stop the mails of one group for the person named in the link of such a mail. Raises Invalid for mail about the account."""
+    if group == Group.ACCOUNT:
+        raise Invalid("Mail about your account cannot be stopped.")
+    user = User.objects.lock(user_id)
+    Preference.objects.update_or_create(user=user, group=Group(group), channel=Channel.EMAIL, defaults={"enabled": False})
+    return user

@@ -1,0 +1,61 @@
+"""The kinds of things that people are told, registered by the apps that tell them (in their `ready()`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.db import models
+
+from port444.kit.mail import Attachment
+
+if TYPE_CHECKING:
+    from .models import Notification
+
+
+class Group(models.TextChoices):
+    """What preferences are about. Mail about the account always goes out: it is about the person's own security."""
+
+    ORDERS = "orders", "Orders"
+    CALLS = "calls", "Calls"
+    MESSAGES = "messages", "Messages"
+    MONEY = "money", "Money"
+    ACCOUNT = "account", "Your account"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind is told.
+
+    `urgent` kinds ignore quiet hours; `sms` allows the channel to those who opted in; `delay` holds e-mail and SMS back, and
+    with `skip_if_read` they are dropped when the person has read the notification meanwhile. `template` names the pair
+    `notifications/email/<template>.txt` and `.html`; `attach` makes the files of the e-mail at the time of sending.
+    """
+
+    key: str
+    group: Group | str
+    urgent: bool = False
+    sms: bool = False
+    template: str = "notice"
+    delay: timedelta = timedelta(0)
+    skip_if_read: bool = False
+    attach: Callable[[Notification], Sequence[Attachment]] | None = None
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    """Make `kind` known. Registering the same kind again changes nothing; another one under its key is a mistake."""
+    if Group(kind.group) and _kinds.setdefault(kind.key, kind) != kind:
+        raise ValueError(f"the notification kind {kind.key} is registered twice")
+
+
+def kind_of(key: str) -> Kind:
+    """The kind registered under `key`. Raises LookupError."""
+    try:
+        return _kinds[key]
+    except KeyError:
+        raise LookupError(f"the notification kind {key} is not registered") from None

@@ -1,0 +1,84 @@
+"""Reads about notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+
+from .kinds import Group
+from .models import Channel, Notification, NotificationQuerySet, Preference, QuietHours
+
+MOST_COUNTED = 100
+
+
+def defaults(group: str) -> dict[str, bool]:
+    """What is sent to somebody who chose nothing: every e-mail, no SMS."""
+    return {Channel.EMAIL: True, Channel.SMS: False}
+
+
+def wanted(user: Any, group: str) -> set[str]:
+    """The channels by which `user` wants to hear about `group`. Mail about the account cannot be refused."""
+    chosen = dict(Preference.objects.filter(user=user, group=group).values_list("channel", "enabled"))
+    if group == Group.ACCOUNT:
+        chosen.pop(Channel.EMAIL, None)
+    return {channel for channel, enabled in {**defaults(group), **chosen}.items() if enabled}
+
+
+def quiet_hours(user: Any) -> QuietHours:
+    """The quiet hours of `user`, or the usual ones when they never chose any."""
+    return QuietHours.objects.filter(user=user).first() or QuietHours(user=user)
+
+
+def unread_count(user: Any) -> int:
+    """How many notifications wait, counted up to 100."""
+    return Notification.objects.visible_to(user).unread()[:MOST_COUNTED].count()
+
+
+def page_of(user: Any, *, before: UUID | None = None, limit: int = 30) -> NotificationQuerySet:
+    """The newest notifications of `user`, or those older than the one with the id `before`; one more than `limit` when there are more."""
+    rows = Notification.objects.visible_to(user).order_by("-id")
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    return rows[: limit + 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One row of the preferences page."""
+
+    group: str
+    label: str
+    email: bool
+    sms: bool
+    email_fixed: bool
+
+
+def choices(user: Any) -> list[Choice]:
+    """What `user` has chosen for every group, defaults filled in."""
+    chosen = {(p.group, p.channel): p.enabled for p in Preference.objects.filter(user=user)}
+    return [
+        Choice(
+            group.value,
+            str(group.label),
+            group == Group.ACCOUNT or chosen.get((group.value, Channel.EMAIL), True),
+            chosen.get((group.value, Channel.SMS), False),
+            group == Group.ACCOUNT,
+        )
+        for group in Group
+    ]
+
+
+def chrome(request: HttpRequest) -> dict[str, Callable[[], int]]:
+    """Context processor: the bell's number, asked for only where a page shows it, and once."""
+
+    @cache
+    def count() -> int:
+        user = getattr(request, "user", None)
+        return unread_count(user) if user is not None and user.is_authenticated else 0
+
+    return {"unread_notifications": count}
