@@ -233,11 +233,14 @@ HEARTBEAT_FILE = env("PORT444_HEARTBEAT_FILE", default=str(VAR_DIR / "heartbeat"
 SCHEDULES = {
     "port444.kit.jobs.heartbeat": "* * * * *",
     "port444.notifications.jobs.sweep": "* * * * *",
+    "port444.payments.jobs.expire_invoices": "* * * * *",
+    "port444.payments.jobs.reconcile": "* * * * *",
+    "port444.payments.jobs.send_waiting": "* * * * *",
 }
 
 # Money
 PAYMENT_PROVIDER = env("PAYMENT_PROVIDER", default="sandbox" if DEVELOPMENT else "none")
-SANDBOX_SECRET = env("SANDBOX_SECRET", default="sandbox-secret")
+SANDBOX_SECRET = env("SANDBOX_SECRET", default="")  # signs the test wallet's callbacks; without one SECRET_KEY does
 CLIENT_FEE_BPS = 550
 BUILDER_FEE_BPS = 1000
 ESCROW_BACKEND = env("ESCROW_BACKEND", default="ledger")

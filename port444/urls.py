@@ -13,5 +13,6 @@ urlpatterns = [
     path("account/", include("allauth.urls")),
     path("", include("port444.notifications.urls")),
     path("", include("port444.messaging.urls")),
+    path("", include("port444.payments.urls")),
     path("console/", admin.site.urls),
 ]

@@ -144,6 +144,10 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
     def live(self) -> PaymentQuerySet:
         return self.filter(status__in=[PaymentStatus.CREATED, PaymentStatus.PENDING])
 
+    def unsettled(self) -> PaymentQuerySet:
+        """Money that has come and has neither paid its invoice nor been sent back yet."""
+        return self.filter(status=PaymentStatus.SUCCEEDED, settled_at__isnull=True, refunded=0)
+
 
 class Payment(StateMachine):
     """One attempt to pay an invoice. `id` is the idempotency key towards the provider.
@@ -190,7 +194,10 @@ class Payment(StateMachine):
             models.UniqueConstraint(fields=["invoice"], condition=Q(settled_at__isnull=False), name="payment_one_settles_invoice"),
             models.UniqueConstraint(fields=["provider", "external_id"], condition=~Q(external_id=""), name="payment_external_id_once"),
         ]
-        indexes = [models.Index(fields=["created_at"], condition=Q(status__in=["created", "pending"]), name="payment_live")]
+        indexes = [
+            models.Index(fields=["created_at"], condition=Q(status__in=["created", "pending"]), name="payment_live"),
+            models.Index(fields=["succeeded_at"], condition=Q(status="succeeded", settled_at__isnull=True, refunded=0), name="payment_unsettled"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.amount} by {self.provider}, {self.status}"
@@ -219,6 +226,11 @@ class RefundStatus(models.TextChoices):
     FAILED = "failed"
 
 
+class RefundQuerySet(models.QuerySet["Refund"]):
+    def lock(self, pk: Any) -> Refund:
+        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+
+
 class Refund(StateMachine):
     """Money on its way back to the payer. `dedupe_key` names the reason's row, so that asking twice gives one refund."""
 
@@ -239,6 +251,8 @@ class Refund(StateMachine):
     completed_at = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=200, blank=True)
+
+    objects = RefundQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -362,12 +376,16 @@ class EscrowOperation(StateMachine):
             known_status("escrow_operation_status_known", EscrowStatus),
             models.CheckConstraint(condition=Q(amount__gte=0), name="escrow_operation_amount"),
             models.UniqueConstraint(fields=["subject_id"], condition=Q(status="queued"), name="escrow_operation_one_at_a_time"),
+            models.UniqueConstraint(fields=["purpose", "subject_id"], condition=Q(kind="open"), name="escrow_operation_opened_once"),
             models.CheckConstraint(
                 condition=Q(status="confirmed", confirmed_at__isnull=False) | (~Q(status="confirmed") & Q(confirmed_at__isnull=True)),
                 name="escrow_operation_confirmed_has_moment",
             ),
         ]
-        indexes = [models.Index(fields=["subject_id", "created_at"], name="escrow_operation_subject")]
+        indexes = [
+            models.Index(fields=["subject_id", "created_at"], name="escrow_operation_subject"),
+            models.Index(fields=["builder_id"], condition=Q(status="confirmed"), name="escrow_operation_of_builder"),
+        ]
 
     def __str__(self) -> str:
         return self.op_id
@@ -393,6 +411,11 @@ class WithdrawalStatus(models.TextChoices):
     FAILED = "failed"
 
 
+class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
+    def lock(self, pk: Any) -> Withdrawal:
+        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+
+
 class Withdrawal(StateMachine):
     """Earnings on their way to the builder's wallet. `client_key` comes with the form: pressing twice withdraws once."""
 
@@ -409,6 +432,8 @@ class Withdrawal(StateMachine):
     completed_at = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=200, blank=True)
+
+    objects = WithdrawalQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -433,6 +458,7 @@ class SandboxStatus(models.TextChoices):
     WAITING = "waiting"
     APPROVED = "approved"
     DECLINED = "declined"
+    FAILED = "failed"
     EXPIRED = "expired"
 
 

@@ -1,0 +1,35 @@
+"""Every write of payments, one module a noun."""
+
+from __future__ import annotations
+
+from .invoices import Line, close_unpaid, open_invoice, settle_invoice, void_invoice
+from .payments import expire_invoice, expire_payment, reach_provider, reconcile_payment, record_answer, start_payment
+from .refunds import complete_refund, fail_refund, request_refund, retry_refund, send_refund
+from .wallet import answer_wallet, pay_with_test_wallet
+from .withdrawals import change_payout_address, complete_withdrawal, fail_withdrawal, request_withdrawal, send_withdrawal
+
+__all__ = [
+    "Line",
+    "answer_wallet",
+    "change_payout_address",
+    "close_unpaid",
+    "complete_refund",
+    "complete_withdrawal",
+    "expire_invoice",
+    "expire_payment",
+    "fail_refund",
+    "fail_withdrawal",
+    "open_invoice",
+    "pay_with_test_wallet",
+    "reach_provider",
+    "reconcile_payment",
+    "record_answer",
+    "request_refund",
+    "request_withdrawal",
+    "retry_refund",
+    "send_refund",
+    "send_withdrawal",
+    "settle_invoice",
+    "start_payment",
+    "void_invoice",
+]

@@ -1,0 +1,168 @@
+"""Payments: one live attempt an invoice, the provider's answer, and asking the provider when it says nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from auditlog.actions import Finding, open_incident, record
+from auditlog.events import Event
+from auditlog.models import IncidentSeverity, IncidentType
+from port444.accounts.models import User
+from port444.kit.clock import now
+from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
+from port444.kit.jobs import enqueue
+from port444.payments import providers
+from port444.payments.models import Invoice, InvoiceStatus, Payment, PaymentStatus, ProviderEvent
+from port444.payments.providers import Answer, Outcome, Report, Unavailable
+
+from .invoices import close_unpaid
+
+
+@transaction.atomic
+def start_payment(invoice_id: UUID, *, actor: User) -> Payment:
+    """The live attempt to pay an invoice, made when there is none; pressing twice gives the same one.
+
+    Writes the intent only: call `reach_provider` after commit. Raises WrongState when there is nothing to pay any more.
+    """
+    invoice = Invoice.objects.lock(invoice_id)
+    if invoice.payer_id != actor.pk:
+        raise NotAllowed("Only the person it is addressed to can pay this invoice.")
+    moment = now()
+    attempts = Payment.objects.filter(invoice=invoice)
+    if invoice.status == InvoiceStatus.PAID:
+        raise WrongState("This is paid already. Nothing was taken again.", code="already_paid")
+    if attempts.unsettled().exists():
+        raise WrongState("Your payment has come in and is being booked. Nothing was taken again.", code="already_paid")
+    if invoice.status == InvoiceStatus.VOID or (invoice.expires_at is not None and invoice.expires_at <= moment):
+        raise WrongState("The time to pay this has passed. Nothing was taken.", code="invoice_expired")
+    live = attempts.live().first()
+    if live is not None:
+        return live
+    provider = providers.current()
+    provider.require()
+    payment = Payment.objects.create(
+        invoice=invoice,
+        provider=provider.name,
+        amount=invoice.total,
+        created_at=moment,
+        expires_at=invoice.expires_at or moment + timedelta(minutes=settings.PAYMENT_MINUTES),
+    )
+    record(Event.PAYMENT_STARTED, actor=actor, target=payment, amount=payment.amount, invoice=invoice.pk, provider=provider.name)
+    return payment
+
+
+def reach_provider(payment_id: UUID) -> Payment:
+    """Tell the provider about a created payment and note where the person approves it. Talks to a network: not in a transaction.
+
+    Safe to repeat: the provider knows the payment by its id. Raises Unavailable when the provider does not answer.
+    """
+    payment = Payment.objects.get(pk=payment_id)
+    if payment.status != PaymentStatus.CREATED:
+        return payment
+    return note_answer(payment_id, providers.named(payment.provider).create(payment))
+
+
+@transaction.atomic
+def note_answer(payment_id: UUID, answer: Answer) -> Payment:
+    """The provider has taken the payment on."""
+    payment = Payment.objects.lock(payment_id)
+    if payment.status == PaymentStatus.CREATED:
+        payment.move_to(PaymentStatus.PENDING, external_id=answer.external_id, pay_url=answer.pay_url)
+    return payment
+
+
+def record_answer(provider: str, event_id: str, payment_id: UUID, report: Report | Outcome, payload: dict[str, Any] | None = None) -> Payment:
+    """Store what the provider says of a payment and move the payment; a success queues the settling of its invoice.
+
+    The same event again changes nothing. Raises Payment.DoesNotExist for a payment that this provider does not have, and
+    Invalid, after an incident is open, when the amount is not the one that was asked: that is never settled.
+    """
+    said = report if isinstance(report, Report) else Report(report)
+    with transaction.atomic():
+        payment = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment_id, provider=provider)
+        event = ProviderEvent(provider=provider, event_id=event_id, payment=payment, payload=payload or {}, received_at=now())
+        ProviderEvent.objects.bulk_create([event], ignore_conflicts=True)
+        if not ProviderEvent.objects.filter(pk=event.pk).exists():
+            return payment
+        fits = said.amount is None or said.amount == payment.amount
+        if fits:
+            _move(payment, said)
+        else:
+            _open_amount_incident(payment, said, event_id)
+    if not fits:
+        raise Invalid("The amount is not the one that was asked for.", code="amount_differs")
+    return payment
+
+
+def _move(payment: Payment, said: Report) -> None:
+    """Move the payment as the provider says; what has been overtaken by a later answer changes nothing."""
+    moment = now()
+    live = payment.status in (PaymentStatus.CREATED, PaymentStatus.PENDING)
+    if said.outcome == Outcome.SUCCEEDED and payment.status != PaymentStatus.SUCCEEDED:
+        payment.move_to(PaymentStatus.SUCCEEDED, succeeded_at=moment)
+        record(Event.PAYMENT_SUCCEEDED, actor=None, target=payment, amount=payment.amount, invoice=payment.invoice_id, provider=payment.provider)
+        enqueue("port444.payments.jobs.settle_invoice", payment.invoice_id)
+    elif said.outcome == Outcome.FAILED and live:
+        payment.move_to(PaymentStatus.FAILED, failed_at=moment, failure=said.reason[:200])
+        record(Event.PAYMENT_FAILED, actor=None, target=payment, amount=payment.amount, invoice=payment.invoice_id, reason=said.reason)
+    elif said.outcome == Outcome.EXPIRED and live:
+        payment.move_to(PaymentStatus.EXPIRED)
+
+
+def _open_amount_incident(payment: Payment, said: Report, event_id: str) -> None:
+    open_incident(
+        Finding(
+            fingerprint=f"payment-amount:{payment.pk}",
+            incident_type=IncidentType.SUSPICIOUS_ACTIVITY,
+            severity=IncidentSeverity.HIGH,
+            confidence=100,
+            description=f"The provider reports {said.amount} for a payment of {payment.amount}. It was not settled.",
+            user_id=payment.invoice.payer_id,
+            potential_loss=payment.amount,
+            evidence={"payment": str(payment.pk), "event": event_id, "reported": str(said.amount), "asked": str(payment.amount)},
+        )
+    )
+
+
+def reconcile_payment(payment_id: UUID) -> Payment:
+    """Ask the provider how a live payment stands and record it. Talks to a network: not in a transaction."""
+    payment = Payment.objects.get(pk=payment_id)
+    if payment.status not in (PaymentStatus.CREATED, PaymentStatus.PENDING):
+        return payment
+    return _record_report(payment, providers.named(payment.provider).fetch(payment))
+
+
+def expire_payment(payment_id: UUID) -> Payment:
+    """End a live payment at the provider and record how it stands then. Talks to a network: not in a transaction."""
+    payment = Payment.objects.get(pk=payment_id)
+    if payment.status not in (PaymentStatus.CREATED, PaymentStatus.PENDING):
+        return payment
+    return _record_report(payment, providers.named(payment.provider).expire(payment))
+
+
+def _record_report(payment: Payment, report: Report) -> Payment:
+    if report.outcome == Outcome.PENDING:
+        return payment
+    # One event for each thing the provider can say when asked, so that asking twice is one event.
+    event_id = f"asked-{payment.pk}-{report.outcome.value}"
+    return record_answer(payment.provider, event_id, payment.pk, report, {"asked": True, "outcome": report.outcome.value})
+
+
+def expire_invoice(invoice_id: UUID) -> None:
+    """Close an invoice whose time to pay has passed, after asking the provider: money that has come is used, not sent back.
+
+    Talks to a network: not in a transaction. When the provider does not answer, the invoice waits for the next sweep.
+    """
+    for payment in Payment.objects.filter(invoice=invoice_id).live():
+        try:
+            expire_payment(payment.pk)
+        except Unavailable:
+            return
+        except Conflict:
+            continue
+    close_unpaid(invoice_id)

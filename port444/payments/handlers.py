@@ -1,0 +1,101 @@
+"""What the apps above do when money has moved: they register here, from their `apps.py`, and payments calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from .models import EscrowKind, EscrowOperation, Invoice, Payment
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happens after payment, for the checkout."""
+
+    title: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One line below the pay button; `icon` is a name of the sprite."""
+
+    icon: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """How the checkout speaks of what is paid for."""
+
+    title: str  # "Five slow Django pages"
+    kind: str = ""  # "Standard package"
+    icon: str = "package"
+    heading: str = "Pay into escrow"
+    lede: str = ""  # one sentence under the heading
+    thing: str = "order"  # what the person calls it: order, call
+    held: str = "This price is held"  # continued by "until 15:12"
+    paid_note: str = ""  # where the money goes, under the total
+    back_url: str = ""  # what the crumb links to
+    back_text: str = ""
+    steps: Sequence[Step] = field(default_factory=tuple)
+    promises: Sequence[Promise] = field(default_factory=tuple)
+
+
+Lock = Callable[[UUID], Any]
+Settled = Callable[[Any, Invoice, Payment], None]
+Unpaid = Callable[[Any, Invoice], None]
+Describe = Callable[[Invoice], Description]
+OnEscrow = Callable[[EscrowOperation], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What one purpose does around its invoice. `lock`, `settled` and `unpaid` run inside one transaction, in this order."""
+
+    lock: Lock
+    settled: Settled
+    unpaid: Unpaid
+    describe: Describe
+
+
+_handlers: dict[str, Handler] = {}
+_on_escrow: dict[tuple[str, str], OnEscrow] = {}
+
+
+def describe_plainly(invoice: Invoice) -> Description:
+    """What can be said of an invoice whose purpose says nothing itself: its first line."""
+    first = invoice.lines.first()
+    return Description(title=first.description if first else "Invoice", kind=invoice.payee_name)
+
+
+def register(purpose: str, *, lock: Lock, settled: Settled, unpaid: Unpaid, describe: Describe = describe_plainly) -> None:
+    """Say what happens around invoices of `purpose`.
+
+    `lock(subject_id)` locks and gives the domain row, before the invoice is locked. `settled(row, invoice, payment)` runs in
+    the transaction in which the invoice becomes paid; the price is then in the payer's client account and the fee in the fees
+    account. `unpaid(row, invoice)` runs when the time to pay has passed. None of them may talk to a network.
+    """
+    _handlers[purpose] = Handler(lock, settled, unpaid, describe)
+
+
+def on_escrow(purpose: str, kind: EscrowKind, call: OnEscrow) -> None:
+    """Call `call(operation)` when an escrow operation of this purpose and kind is confirmed, in the same transaction."""
+    _on_escrow[purpose, kind] = call
+
+
+def of(purpose: str) -> Handler:
+    """The handler of a purpose. Raises LookupError when nobody registered."""
+    try:
+        return _handlers[purpose]
+    except KeyError:
+        raise LookupError(f"nobody handles invoices for {purpose!r}") from None
+
+
+def escrow_confirmed(operation: EscrowOperation) -> None:
+    """Tell whoever registered for this kind of operation."""
+    call = _on_escrow.get((operation.purpose, operation.kind))
+    if call is not None:
+        call(operation)

@@ -1,0 +1,79 @@
+"""What a payment provider promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from port444.kit.errors import Conflict
+from port444.payments.models import Payment, Refund, Withdrawal
+
+
+class Outcome(StrEnum):
+    """How a payment stands at the provider."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    PENDING = "pending"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A payment was taken on: the provider's name for it, and where the person approves it."""
+
+    external_id: str
+    pay_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a payment stands: `amount` is what the provider took, `reason` what it says of a failure."""
+
+    outcome: Outcome
+    amount: Decimal | None = None
+    reason: str = ""
+
+
+class Unavailable(Conflict):
+    """The provider did not answer, so nothing is known; ask again later."""
+
+    code = "provider_unavailable"
+    status = 503
+
+
+class Refused(Conflict):
+    """The provider answered no, for good."""
+
+    code = "provider_refused"
+
+
+class Provider(Protocol):
+    """Calls talk to a network: never inside a transaction.
+
+    Each is idempotent by the id of the row it is given, so that asking again after a crash or a lost answer moves no money twice.
+    All raise Unavailable when there is no answer and Refused when the answer is no.
+    """
+
+    name: str
+    label: str
+
+    def require(self) -> None:
+        """Raise Refused when this provider takes no new payments; asks nobody."""
+
+    def create(self, payment: Payment) -> Answer:
+        """Take on a payment."""
+
+    def fetch(self, payment: Payment) -> Report:
+        """How the payment stands. One that the provider has never seen is pending."""
+
+    def expire(self, payment: Payment) -> Report:
+        """End an attempt that is still pending and say how it stands now: a success that came first stays one."""
+
+    def refund(self, refund: Refund) -> str:
+        """Send money of a payment back; gives the provider's name for it."""
+
+    def payout(self, withdrawal: Withdrawal) -> str:
+        """Send money to a builder's wallet; gives the provider's name for it."""
