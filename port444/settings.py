@@ -39,7 +39,6 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.forms",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
@@ -56,6 +55,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "port444.accounts.middleware.device",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -64,8 +64,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "port444.accounts.middleware.device",
     "port444.accounts.middleware.standing",
+    "port444.accounts.middleware.second_factor",
     "port444.accounts.middleware.zone",
     "port444.kit.http.DomainErrors",
 ]
@@ -84,6 +84,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "port444.notifications.queries.chrome",
                 "port444.messaging.queries.chrome",
+                "port444.accounts.queries.chrome",
             ],
             "builtins": ["port444.kit.templatetags.ui"],
         },
@@ -147,11 +148,17 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 3
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SITE_URL.startswith("https") else "http"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "port444"
+MFA_ADAPTER = "port444.accounts.adapter.SecondFactorAdapter"
 STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=True)
 DEVICE_COOKIE = "device"
+THEME_COOKIE = "theme"
+LASTING_COOKIE: dict[str, Any] = {"max_age": 365 * 24 * 3600, "httponly": True, "samesite": "Lax", "secure": not DEVELOPMENT}
+SESSION_ENGINE = "port444.accounts.sessions"
 
 # Security
 SECURE_CSP = {
@@ -236,6 +243,8 @@ SCHEDULES = {
     "port444.payments.jobs.expire_invoices": "* * * * *",
     "port444.payments.jobs.reconcile": "* * * * *",
     "port444.payments.jobs.send_waiting": "* * * * *",
+    "port444.accounts.jobs.send_mails": "*/5 * * * *",
+    "port444.accounts.jobs.forget": "17 3 * * *",
 }
 
 # Money

@@ -14,5 +14,6 @@ urlpatterns = [
     path("", include("port444.notifications.urls")),
     path("", include("port444.messaging.urls")),
     path("", include("port444.payments.urls")),
+    path("", include("port444.accounts.urls")),
     path("console/", admin.site.urls),
 ]

@@ -1,14 +1,64 @@
-"""The staff console's site: the stock admin for staff who have passed a second factor."""
+"""The staff console's site: the stock admin for staff who have passed a second factor in this session."""
 
 from __future__ import annotations
 
-from django.contrib import admin
-from django.http import HttpRequest
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from port444.accounts.models import User
+from port444.accounts.queries import has_second_factor, passed_second_factor
+
+PASSED = "port444.passed_second_factor"
 
 
 class SupportAdminSite(admin.AdminSite):
+    """Signing in and out is the site's own; the console has no door of its own."""
+
     site_header = site_title = "port444 console"
     index_title = "Console"
+    site_url = "/"
+    enable_nav_sidebar = False
+    empty_value_display = "none"
 
     def has_permission(self, request: HttpRequest) -> bool:
-        return super().has_permission(request)
+        user = request.user
+        if not isinstance(user, User) or not user.is_staff or not user.is_active or user.is_suspended:
+            return False
+        if not settings.STAFF_SECOND_FACTOR:
+            return True
+        # Asked several times on a page; the answer is the request's.
+        known: bool | None = request.META.get(PASSED)
+        if known is None:
+            known = request.META[PASSED] = passed_second_factor(request, user)
+        return known
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Send whoever lacks something to where it is had: the site's own sign-in, or the second factor."""
+        url = request.GET.get(REDIRECT_FIELD_NAME, "")
+        if not url_has_allowed_host_and_scheme(url, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+            url = reverse("admin:index")
+        user = request.user
+        if not isinstance(user, User):
+            return redirect_to_login(url, reverse("account_login"))
+        if not user.is_staff or not user.is_active:
+            raise PermissionDenied
+        if self.has_permission(request):
+            return HttpResponseRedirect(url)
+        messages.warning(request, "The console opens with a code from your authenticator app.")
+        return redirect_to_login(url, reverse("mfa_reauthenticate" if has_second_factor(user) else "mfa_activate_totp"))
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]  # no page, a redirect
+        """As on the site, so that the log has it."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        get_adapter(request).logout(request)
+        return HttpResponseRedirect("/")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection, connections
 from django.db.models import Sum
 
@@ -113,3 +114,9 @@ def staff(make_user: Callable[..., User]) -> User:
 def private_files(tmp_path: Any, settings: Any) -> None:
     settings.STORAGES = {**settings.STORAGES, "default": {**settings.STORAGES["default"], "OPTIONS": {"location": str(tmp_path / "storage")}}}
     settings.HEARTBEAT_FILE = str(tmp_path / "heartbeat")
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits() -> None:
+    """Rate limits are counted in the cache, which all tests of a process share."""
+    cache.clear()

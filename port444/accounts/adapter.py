@@ -1,9 +1,115 @@
-"""How allauth is fitted to this project."""
+"""How allauth is fitted to this project: its mails go through the queue, and what it does is in the audit log.
+
+allauth's own hooks are overridden where it has one. For changes of addresses and second factors it offers signals alone;
+`apps.py` connects them to the functions at the end.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.encoding import force_bytes
+
+from port444.kit import context
+from port444.kit.http import client_ip
+
+from . import actions
+from .emails import Letter
+from .models import User
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries no types
-    pass
+    """Addresses, passwords, and signing in and out."""
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        super().save_user(request, user, form, commit=False)
+        role = form.cleaned_data["role"]
+        user.name, user.time_zone = form.cleaned_data["name"], form.cleaned_data["time_zone"]
+        user.is_client, user.is_builder = role != "work", role != "hire"
+        return actions.sign_up(user) if commit else user
+
+    def pre_login(self, request: HttpRequest, user: User, **options: Any) -> HttpResponse | None:
+        """Asked when the password was right and before the second factor: a suspended person is told why, not let in."""
+        if user.is_suspended:
+            actions.note_failed_login(user.email, why="suspended")
+            return render(request, "accounts/suspended.html", {"reason": user.suspension_reason}, status=403)
+        response: HttpResponse | None = super().pre_login(request, user, **options)
+        return response
+
+    def post_login(self, request: HttpRequest, user: User, **options: Any) -> HttpResponse:
+        actions.note_login(user, context.current().device_id)
+        response: HttpResponse = super().post_login(request, user, **options)
+        return response
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        actions.note_failed_login(credentials.get("email", ""), why="password")
+
+    def logout(self, request: HttpRequest) -> None:
+        if isinstance(request.user, User):
+            actions.note_logout(request.user)
+        super().logout(request)
+
+    def set_password(self, user: User, password: str) -> None:
+        # The caller goes on with its own copy of the user: the session that asked is kept by the new hash.
+        user.password = actions.change_password(user.pk, password, actor=user).password
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        message = self.render_mail(template_prefix, email, {"request": self.request, "email": email, **context})
+        html = next((str(content) for content, kind in getattr(message, "alternatives", []) if kind == "text/html"), "")
+        actions.queue_mail(Letter(email, message.subject, str(message.body), html))
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return client_ip(request) or "unknown"
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth carries no types
+    """Keeps the secrets of authenticator apps encrypted, so that a copy of the database makes no codes."""
+
+    def encrypt(self, text: str) -> str:
+        return _cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return _cipher().decrypt(encrypted_text.encode()).decode()
+
+
+def _cipher() -> MultiFernet:
+    """Encrypts with SECRET_KEY and reads what SECRET_KEY_FALLBACKS encrypted."""
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    digests = (hashlib.sha256(b"second factor:" + force_bytes(key)).digest() for key in keys)
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
+
+
+def on_email_added(user: User, email_address: Any, **signal: Any) -> None:
+    actions.note_email_change(user, change="added", email=email_address.email)
+
+
+def on_email_removed(user: User, email_address: Any, **signal: Any) -> None:
+    actions.note_email_change(user, change="removed", email=email_address.email)
+
+
+def on_email_changed(user: User, to_email_address: Any, **signal: Any) -> None:
+    actions.note_email_change(user, change="made first", email=to_email_address.email)
+
+
+def on_second_factor_added(user: User, authenticator: Any, **signal: Any) -> None:
+    actions.note_second_factor(user, change="added", kind=authenticator.type)
+
+
+def on_second_factor_removed(user: User, authenticator: Any, **signal: Any) -> None:
+    actions.note_second_factor(user, change="removed", kind=authenticator.type)
+
+
+def on_second_factor_reset(user: User, authenticator: Any, **signal: Any) -> None:
+    actions.note_second_factor(user, change="renewed", kind=authenticator.type)
+
+
+def on_second_factor_failed(user: User, authenticator: Any, **signal: Any) -> None:
+    actions.note_failed_login(user.email, why=str(authenticator.type))

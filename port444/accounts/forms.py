@@ -1,7 +1,115 @@
 from __future__ import annotations
 
+from typing import Any
+
+import phonenumbers
+from allauth.account.forms import SignupForm as BaseSignupForm
 from django import forms
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest
+
+from port444.kit.clock import now
+
+from . import zones
+from .models import Theme, User, check_zone
+
+ROLES = [("hire", "Hire somebody"), ("work", "Offer my work"), ("both", "Both")]
 
 
-class SignupForm(forms.Form):
-    name = forms.CharField(max_length=80)
+class ZoneField(forms.ChoiceField):
+    """A time zone from the list, named by its place and its present distance from UTC."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("label", "Time zone")
+        super().__init__(choices=lambda: zones.choices(now()), **options)
+        self.widget.attrs["data-guess-zone"] = ""
+
+    def validate(self, value: Any) -> None:
+        # Any zone is taken: a browser may name one that the list does not show.
+        forms.Field.validate(self, value)
+        check_zone(value)
+
+
+def clean_name(name: str) -> str:
+    name = " ".join(name.split())
+    if "<" in name or "://" in name or not any(letter.isalpha() for letter in name):
+        raise forms.ValidationError("Write your name as people should see it.", code="name")
+    return name
+
+
+class SignupForm(BaseSignupForm):  # type: ignore[misc]  # allauth carries no types
+    """What is asked of a new person beside e-mail and password."""
+
+    name = forms.CharField(label="Your name", max_length=80, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    role = forms.ChoiceField(label="What brings you here?", choices=ROLES, initial="hire", widget=forms.RadioSelect)
+    time_zone = ZoneField(initial="UTC", help_text="All times are shown in it.")
+
+    field_order = ["name", "email", "password1", "role", "time_zone"]
+
+    def clean_name(self) -> str:
+        return clean_name(self.cleaned_data["name"])
+
+    def save(self, request: HttpRequest) -> User:
+        # allauth writes the person and the address one after the other; half an account must not stay behind.
+        with transaction.atomic():
+            user: User = super().save(request)
+        return user
+
+
+class ProfileForm(forms.Form):
+    """What a person says about themselves."""
+
+    name = forms.CharField(label="Name", max_length=80, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    phone = forms.CharField(
+        label="Phone",
+        max_length=40,
+        required=False,
+        help_text="In international form, for example +31 20 123 4567. Only used for text messages that you have asked for.",
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
+    )
+    time_zone = ZoneField(help_text="All times are shown in it.")
+    language = forms.ChoiceField(label="Language", choices=settings.LANGUAGES)
+    theme = forms.ChoiceField(label="Colours", choices=Theme.choices, widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        chosen = self.initial.get("time_zone", "UTC")
+        zone = self.fields["time_zone"]
+        assert isinstance(zone, ZoneField)
+        zone.choices = zones.choices(now(), chosen=[chosen])
+        if chosen != "UTC":
+            del zone.widget.attrs["data-guess-zone"]
+
+    def clean_name(self) -> str:
+        return clean_name(self.cleaned_data["name"])
+
+    def clean_phone(self) -> str:
+        phone = self.cleaned_data["phone"].strip()
+        if not phone:
+            return ""
+        try:
+            number = phonenumbers.parse(phone, None)
+        except phonenumbers.NumberParseException:
+            number = None
+        if number is None or not phonenumbers.is_valid_number(number):
+            raise forms.ValidationError("This is no phone number. Begin with + and the country, for example +31 20 123 4567.", code="phone")
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+class SuspendForm(forms.Form):
+    """Why an account is closed; the person reads it."""
+
+    reason = forms.CharField(
+        label="Reason",
+        min_length=10,
+        max_length=300,
+        help_text="The person reads it, on the site and by mail.",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+class ReinstateForm(forms.Form):
+    """Why an account is opened again; it stays in the log."""
+
+    reason = forms.CharField(label="Reason", min_length=10, max_length=300, help_text="For the log.", widget=forms.Textarea(attrs={"rows": 3}))

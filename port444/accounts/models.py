@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, ClassVar
+from uuid import UUID
 from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.module_loading import import_string
 
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 
 
+@cache
+def zone_names() -> frozenset[str]:
+    """All IANA time zones; read from disk once, as the listing walks a thousand files."""
+    return frozenset(available_timezones())
+
+
 def check_zone(name: str) -> None:
     """Raise ValidationError unless `name` is an IANA time zone."""
-    if name not in available_timezones():
+    if name not in zone_names():
         raise ValidationError("Choose a time zone from the list.", code="zone")
 
 
@@ -124,3 +136,59 @@ class UserDevice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} on {self.device_id}"
+
+
+class Session(AbstractBaseSession):
+    """A signed-in browser, known by its user, so that all sessions of one person can be ended at once."""
+
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="sessions")
+    device_id = models.UUIDField(null=True)
+
+    class Meta(AbstractBaseSession.Meta):
+        abstract = False
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        return import_string(f"{settings.SESSION_ENGINE}.SessionStore")
+
+
+class QueuedMailQuerySet(models.QuerySet["QueuedMail"]):
+    def unsent(self) -> QueuedMailQuerySet:
+        return self.filter(sent_at__isnull=True)
+
+    def free(self, moment: datetime) -> QueuedMailQuerySet:
+        """Unsent, and nobody is sending it; a claim that outlived every mail server's patience has lapsed."""
+        return self.unsent().filter(Q(claimed_at__isnull=True) | Q(claimed_at__lt=moment - QueuedMail.PATIENCE))
+
+    def claim(self, pk: UUID, moment: datetime) -> QueuedMail | None:
+        """The mail, if it is ours to send now: of two workers one gets it."""
+        return self.get(pk=pk) if self.free(moment).filter(pk=pk).update(claimed_at=moment) else None
+
+
+class QueuedMail(models.Model):
+    """A mail about an account, rendered in the request and sent by a job; its words are wiped once it is sent.
+
+    What a link in it opens must not lie about: sent mails keep only the address and the moment.
+    """
+
+    PATIENCE: ClassVar[timedelta] = timedelta(minutes=2)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    to = models.EmailField()
+    subject = models.CharField(max_length=200)
+    text = models.TextField()
+    html = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=now)
+    claimed_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+
+    objects = QueuedMailQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(sent_at__isnull=True) | Q(text="", html=""), name="queued_mail_wiped_when_sent"),
+        ]
+        indexes = [models.Index(fields=["created_at"], condition=Q(sent_at__isnull=True), name="queued_mail_unsent")]
+
+    def __str__(self) -> str:
+        return f"{self.subject} to {self.to}"

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.db import IntegrityError, OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
@@ -71,8 +71,8 @@ def request_context(get_response: Handler) -> Handler:
 class DomainErrors:
     """Middleware: word a DomainError, or a constraint that an app has worded, as the answer.
 
-    htmx gets a fragment for the page's message area with the error's status; a plain form post goes back to where it came
-    from with the message; everything else gets an error page.
+    htmx gets a fragment for the page's message area, a caller that asks for JSON gets that, everybody else a page; all with
+    the error's status.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -96,14 +96,25 @@ def answer(request: HtmxRequest, error: DomainError) -> HttpResponse:
         response = render(request, "ui/_refusal.html", {"error": error}, status=error.status)
         response["HX-Retarget"], response["HX-Reswap"] = "#messages", "innerHTML"
         return response
+    if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+        return JsonResponse({"error": {"code": error.code, "message": error.message}}, status=error.status)
     return render(request, "refused.html", {"error": error, "back": back(request)}, status=error.status)
 
 
 def back(request: HttpRequest) -> str:
     """Where the person came from, if that is on this site; else the front page."""
     referer = request.META.get("HTTP_REFERER", "")
-    here = url_has_allowed_host_and_scheme(referer, allowed_hosts={request.get_host()}, require_https=request.is_secure())
-    return referer if here else "/"
+    return referer if _is_here(request, referer) else "/"
+
+
+def next_url(request: HttpRequest) -> str:
+    """Where a form asks to go on (`next`), if that is on this site; else where the person came from."""
+    url = request.POST.get("next", "")
+    return url if _is_here(request, url) else back(request)
+
+
+def _is_here(request: HttpRequest, url: str) -> bool:
+    return url_has_allowed_host_and_scheme(url, allowed_hosts={request.get_host()}, require_https=request.is_secure())
 
 
 def done(request: HttpRequest, url: str, message: str = "") -> HttpResponse:

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from port444.kit.console import ReadOnlyAdmin
+
+from .models import AuditExportBatch, AuditLog, IncidentLog
+
+
+@admin.register(AuditLog)
+class AuditLogAdmin(ReadOnlyAdmin):
+    """What happened. Found by whole ids and e-mails, so that an index answers however long the log is."""
+
+    list_display = ("timestamp", "event_type", "severity", "actor_email", "target_type", "target_id", "action", "amount", "ip_address")
+    list_filter = ("event_category", "severity", "actor_type")
+    list_display_links = ("timestamp",)
+    ordering = ("-timestamp", "-id")
+    search_fields = ("actor_id",)
+    search_help_text = "A whole id (person, target, request or device), or the e-mail of the person who acted."
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            key = UUID(term)
+        except ValueError:
+            people = get_user_model()._default_manager.filter(email__iexact=term)
+            return queryset.filter(Q(actor_id__in=[person.pk for person in people[:2]]) | Q(actor_email=term.lower(), actor_id=None)), False
+        return queryset.filter(Q(actor_id=key) | Q(target_id=key) | Q(request_id=key) | Q(device_id=key)), False
+
+
+@admin.register(IncidentLog)
+class IncidentLogAdmin(ReadOnlyAdmin):
+    """What looked wrong."""
+
+    list_display = ("detected_at", "incident_type", "severity", "status", "confidence", "user_id", "description")
+    list_filter = ("status", "severity", "incident_type", "detection_method")
+    list_display_links = ("detected_at",)
+    ordering = ("-detected_at", "-id")
+    search_fields = ("=id", "=user_id", "=fingerprint")
+    search_help_text = "A whole id or fingerprint."
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            key = UUID(term)
+        except ValueError:
+            return queryset.filter(fingerprint=term), False
+        return queryset.filter(Q(pk=key) | Q(user_id=key)), False
+
+
+@admin.register(AuditExportBatch)
+class AuditExportBatchAdmin(ReadOnlyAdmin):
+    """Which days of the log lie in cold storage."""
+
+    list_display = ("day", "rows", "sha256", "object_key", "exported_at")
+    ordering = ("-day",)

@@ -1,0 +1,38 @@
+"""The log is only as immutable as the role that serves is powerless over it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.db import connections
+from django.db.utils import DatabaseError
+
+POWER = """
+SELECT current_user, rolsuper OR pg_has_role(current_user, relowner, 'member')
+FROM pg_class, pg_roles WHERE relname = 'audit_log' AND relkind = 'p' AND rolname = current_user
+"""
+
+
+def role_separation(app_configs: Any = None, databases: Sequence[str] | None = None, **options: Any) -> Sequence[CheckMessage]:
+    """Runs with `check --database default`. Migrating is done as the owner, and is let pass."""
+    if settings.DEVELOPMENT or "default" not in (databases or ()) or sys.argv[1:2] == ["migrate"]:
+        return []
+    try:
+        with connections["default"].cursor() as cursor:
+            cursor.execute(POWER)
+            row = cursor.fetchone()
+    except DatabaseError as error:
+        return [Error("The database cannot be asked who owns the audit log.", hint=str(error).strip(), id="port444.E009")]
+    if row is None or not row[1]:
+        return []
+    return [
+        Error(
+            f"The role that serves, {row[0]}, owns the audit log and could change it.",
+            hint="Make the three roles with scripts/roles.sql, migrate with DATABASE_OWNER_URL and serve with DATABASE_URL of port444_app.",
+            id="port444.E006",
+        )
+    ]

@@ -1,0 +1,232 @@
+"""Every write to people's accounts. allauth's own writes (addresses, codes) stay allauth's; the adapter calls in here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from auditlog.actions import record
+from auditlog.events import Event
+from auditlog.models import ActorType
+from port444.kit import context, mail
+from port444.kit.clock import now
+from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState, word_constraint
+from port444.kit.jobs import enqueue
+
+from . import emails
+from .models import QueuedMail, Session, Theme, User, UserDevice
+from .sessions import SessionStore, told_of_suspension
+
+PROFILE = ("name", "phone", "time_zone", "language", "theme")
+MAIL_LIVES = timedelta(days=1)
+SENT_MAIL_LIVES = timedelta(days=30)
+
+word_constraint("user_email_once", Conflict("There is an account with this e-mail already. Sign in instead.", code="email_taken"))
+word_constraint("accounts_user_email_key", Conflict("There is an account with this e-mail already. Sign in instead.", code="email_taken"))
+
+
+# Signing up, in and out
+
+
+@transaction.atomic
+def sign_up(user: User) -> User:
+    """Save a new account. It stays closed until its address is confirmed."""
+    user.save(force_insert=True)
+    record(Event.USER_SIGNED_UP, actor=user, target=user, is_client=user.is_client, is_builder=user.is_builder)
+    return user
+
+
+@transaction.atomic
+def note_login(user: User, device_id: UUID | None) -> None:
+    """Remember the browser in which somebody has signed in."""
+    moment, facts = now(), context.current()
+    is_new = False
+    if device_id is not None:
+        device, is_new = UserDevice.objects.get_or_create(
+            user=user,
+            device_id=device_id,
+            defaults={"user_agent": facts.user_agent, "ip_address": facts.ip_address, "first_seen_at": moment, "last_seen_at": moment},
+        )
+        if not is_new:
+            device.user_agent, device.ip_address, device.last_seen_at = facts.user_agent, facts.ip_address, moment
+            device.save(update_fields=["user_agent", "ip_address", "last_seen_at"])
+    record(Event.LOGIN, actor=user, target=user, new_device=is_new)
+
+
+@transaction.atomic
+def note_failed_login(email: str, *, why: str) -> None:
+    """A try to sign in that was refused; the address need not be anybody's."""
+    user = User.objects.filter(email__iexact=email).first()
+    record(Event.LOGIN_FAILED, actor=None, as_a=ActorType.USER, target=user or User(pk=None), email=email[:254], why=why)
+
+
+@transaction.atomic
+def note_logout(user: User) -> None:
+    record(Event.LOGOUT, actor=user, target=user)
+
+
+@transaction.atomic
+def note_email_change(user: User, *, change: str, email: str) -> None:
+    """`change` is what happened to the address: added, removed, or made the first one."""
+    record(Event.EMAIL_CHANGED, actor=user, target=user, change=change, email=email)
+
+
+@transaction.atomic
+def note_second_factor(user: User, *, change: str, kind: str) -> None:
+    record(Event.SECOND_FACTOR_CHANGED, actor=user, target=user, change=change, kind=kind)
+
+
+@transaction.atomic
+def change_password(user_id: UUID, password: str, *, actor: User) -> User:
+    """Set a new password. Every session but the one that asked ends with the old one."""
+    user = User.objects.lock(user_id)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    record(Event.PASSWORD_CHANGED, actor=actor, target=user)
+    return user
+
+
+@transaction.atomic
+def sign_out_elsewhere(user_id: UUID, *, actor: User, keep: str | None) -> int:
+    """End all sessions of a person but the one with the key `keep`; how many ended."""
+    user = User.objects.lock(user_id)
+    _require_self(user, actor)
+    ended, _ = Session.objects.filter(user=user).exclude(session_key=keep).delete()
+    record(Event.LOGOUT, actor=actor, target=user, elsewhere=ended)
+    return ended
+
+
+# The profile
+
+
+@transaction.atomic
+def change_profile(user_id: UUID, *, actor: User, changes: Mapping[str, Any]) -> User:
+    """Change what a person says about themselves: any of `PROFILE`."""
+    user = User.objects.lock(user_id)
+    _require_self(user, actor)
+    if unknown := set(changes) - set(PROFILE):
+        raise ValueError(f"not part of a profile: {sorted(unknown)}")
+    before = {name: getattr(user, name) for name, value in changes.items() if getattr(user, name) != value}
+    if not before:
+        return user
+    after = {name: changes[name] for name in before}
+    for name, value in after.items():
+        setattr(user, name, value)
+    user.save(update_fields=list(after))
+    record(Event.PROFILE_CHANGED, actor=actor, target=user, before=before, after=after)
+    return user
+
+
+@transaction.atomic
+def choose_theme(user_id: UUID, theme: str, *, actor: User) -> User:
+    """Light, dark or like the device. A taste and no fact, so the log is spared it."""
+    user = User.objects.lock(user_id)
+    _require_self(user, actor)
+    if theme not in Theme.values:
+        raise Invalid("Choose light, dark or the same as the device.", code="theme")
+    user.theme = theme
+    user.save(update_fields=["theme"])
+    return user
+
+
+@transaction.atomic
+def offer_work(user_id: UUID, *, actor: User) -> User:
+    """Let somebody who hires offer work as well."""
+    user = User.objects.lock(user_id)
+    _require_self(user, actor)
+    if user.is_builder:
+        raise WrongState("You offer work already.")
+    user.is_builder = True
+    user.save(update_fields=["is_builder"])
+    record(Event.PROFILE_CHANGED, actor=actor, target=user, before={"is_builder": False}, after={"is_builder": True})
+    return user
+
+
+def _require_self(user: User, actor: User) -> None:
+    if actor.pk != user.pk:
+        raise NotAllowed("Only the person themselves can change this.")
+
+
+# Standing
+
+
+@transaction.atomic
+def suspend(user_id: UUID, *, actor: User, reason: str) -> User:
+    """Close an account until further notice. Its sessions end here; each of them is told why at its next request."""
+    moment = now()
+    user = User.objects.lock(user_id)
+    _require_staff(actor)
+    if actor.pk == user.pk:
+        raise NotAllowed("Nobody suspends themselves.")
+    if user.is_suspended:
+        raise WrongState("This account is suspended already.")
+    reason = " ".join(reason.split())
+    if not 10 <= len(reason) <= 300:
+        raise Invalid("Give a reason of 10 to 300 characters. The person reads it.", code="reason")
+    user.suspended_at, user.suspension_reason = moment, reason
+    user.save(update_fields=["suspended_at", "suspension_reason"])
+    ended = Session.objects.filter(user=user).update(session_data=told_of_suspension(user.pk), user=None)
+    record(Event.USER_SUSPENDED, actor=actor, target=user, description=reason, sessions=ended)
+    queue_mail(emails.suspended(user))
+    return user
+
+
+@transaction.atomic
+def reinstate(user_id: UUID, *, actor: User, reason: str = "") -> User:
+    """Open a suspended account again."""
+    user = User.objects.lock(user_id)
+    _require_staff(actor)
+    if not user.is_suspended:
+        raise WrongState("This account is not suspended.")
+    before = {"suspension_reason": user.suspension_reason}
+    user.suspended_at, user.suspension_reason = None, ""
+    user.save(update_fields=["suspended_at", "suspension_reason"])
+    record(Event.USER_REINSTATED, actor=actor, target=user, description=" ".join(reason.split())[:300], before=before)
+    queue_mail(emails.reinstated(user))
+    return user
+
+
+def _require_staff(actor: User) -> None:
+    if not actor.is_staff or actor.is_suspended or not actor.is_active:
+        raise NotAllowed("Only staff can do this.")
+
+
+# Mail about accounts
+
+
+@transaction.atomic
+def queue_mail(letter: emails.Letter) -> QueuedMail:
+    """Keep a rendered mail and the job that sends it, in the caller's transaction."""
+    subject = " ".join(letter.subject.split())[:200]
+    queued = QueuedMail.objects.create(to=letter.to, subject=subject, text=letter.text, html=letter.html, created_at=now())
+    enqueue("port444.accounts.jobs.send_mail", queued.pk)
+    return queued
+
+
+def send_mail(mail_id: UUID) -> None:
+    """Send a queued mail unless it is sent, being sent or given up. Raises what the mail server raises.
+
+    The claim is committed before the mail server hears of it, and the Message-ID is the row's: cut off in between, the same
+    message goes out again and is recognised.
+    """
+    queued = QueuedMail.objects.claim(mail_id, now())
+    if queued is None:
+        return
+    try:
+        mail.send(mail.Mail(queued.to, queued.subject, queued.text, key=f"account-{queued.pk}", html=queued.html))
+    except Exception:
+        QueuedMail.objects.unsent().filter(pk=queued.pk).update(claimed_at=None)
+        raise
+    QueuedMail.objects.filter(pk=queued.pk).update(sent_at=now(), text="", html="")
+
+
+def forget() -> None:
+    """Remove what has had its time: mails that were sent or given up, and sessions that have ended."""
+    moment = now()
+    QueuedMail.objects.unsent().filter(created_at__lt=moment - MAIL_LIVES).delete()
+    QueuedMail.objects.filter(sent_at__lt=moment - SENT_MAIL_LIVES).delete()
+    SessionStore.clear_expired()

@@ -1,0 +1,89 @@
+"""What pages ask about a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from allauth.account.authentication import get_authentication_records
+from allauth.mfa.models import Authenticator
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from port444.kit import context
+
+from .models import Session, Theme, User, UserDevice
+
+DEVICES_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Chrome:
+    """What the frame around every page knows of its reader: role is one of anonymous, client, builder, both."""
+
+    role: str = "anonymous"
+    theme: str = Theme.SYSTEM
+    has_console: bool = False
+
+
+def chrome(request: HttpRequest) -> dict[str, Any]:
+    """Context processor; nothing is read before a template asks."""
+    return {"chrome": SimpleLazyObject(lambda: _chrome(request))}
+
+
+def _chrome(request: HttpRequest) -> Chrome:
+    user = getattr(request, "user", None)  # absent on the page that says that the site itself failed
+    if user is None or not user.is_authenticated:
+        return Chrome()
+    role = "both" if user.is_client and user.is_builder else "builder" if user.is_builder else "client"
+    return Chrome(role, user.theme, user.is_staff)
+
+
+def has_second_factor(user: User) -> bool:
+    """Whether an authenticator app is set up."""
+    return bool(Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.TOTP).exists())
+
+
+def passed_second_factor(request: HttpRequest, user: User) -> bool:
+    """Whether a code was given in this session, and the app it came from is still set up."""
+    gave_code = any(record.get("method") == "mfa" for record in get_authentication_records(request, user))
+    return gave_code and has_second_factor(user)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A browser, as its owner recognises it."""
+
+    words: str
+    ip_address: str | None
+    last_seen_at: datetime
+    is_this: bool
+    is_signed_in: bool
+
+
+def devices(user: User, *, moment: datetime) -> list[Device]:
+    """The browsers that were signed in last, newest first."""
+    rows = UserDevice.objects.filter(user=user).order_by("-last_seen_at")[:DEVICES_SHOWN]
+    live = set(Session.objects.filter(user=user, expire_date__gt=moment).values_list("device_id", flat=True))
+    this = context.current().device_id
+    return [Device(browser_words(row.user_agent), row.ip_address, row.last_seen_at, row.device_id == this, row.device_id in live) for row in rows]
+
+
+BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("CriOS/", "Chrome"), ("Safari/", "Safari"))
+SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser_words(user_agent: str) -> str:
+    """What a User-Agent header says to people, e.g. "Firefox on Linux"."""
+    browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
+    return f"{browser} on {system}" if browser and system else browser or system or "Unknown browser"

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from . import views
+
+app_name = "accounts"
+
+urlpatterns = [
+    path("settings/", views.profile, name="settings"),
+    path("settings/theme/", views.theme, name="theme"),
+    path("settings/offer-work/", views.offer_work, name="offer_work"),
+    path("settings/devices/", views.devices, name="devices"),
+    path("settings/devices/sign-out/", views.sign_out_elsewhere, name="sign_out_elsewhere"),
+]

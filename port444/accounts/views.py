@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from port444.kit.clock import now
+from port444.kit.errors import Invalid
+from port444.kit.http import UserRequest, done, next_url
+
+from . import actions, queries
+from .forms import ProfileForm
+from .models import Theme
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def profile(request: UserRequest) -> HttpResponse:
+    """Name, phone, zone, language and colours."""
+    user = request.user
+    form = ProfileForm(request.POST or None, initial={name: getattr(user, name) for name in actions.PROFILE})
+    if request.method == "POST" and form.is_valid():
+        changed = actions.change_profile(user.pk, actor=user, changes=form.cleaned_data)
+        return _with_theme(done(request, reverse("accounts:settings"), "Saved."), changed.theme)
+    return render(request, "accounts/settings.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Light or dark, for a signed-in person or for this browser."""
+    chosen = request.POST.get("theme", "")
+    if chosen not in Theme.values:
+        raise Invalid("Choose light, dark or the same as the device.", code="theme")
+    if request.user.is_authenticated:
+        actions.choose_theme(request.user.pk, chosen, actor=request.user)
+    return _with_theme(done(request, next_url(request)), chosen)
+
+
+def _with_theme(response: HttpResponse, theme: str) -> HttpResponse:
+    """Remember the colours in the browser as well, for pages before signing in."""
+    response.set_cookie(settings.THEME_COOKIE, theme, **settings.LASTING_COOKIE)
+    return response
+
+
+@login_required
+@require_POST
+def offer_work(request: UserRequest) -> HttpResponse:
+    actions.offer_work(request.user.pk, actor=request.user)
+    return done(request, reverse("accounts:settings"), "You offer work now. Tell clients what you do best in your builder profile.")
+
+
+@login_required
+@never_cache
+@require_GET
+def devices(request: UserRequest) -> HttpResponse:
+    """The browsers that are or were signed in."""
+    return render(request, "accounts/devices.html", {"devices": queries.devices(request.user, moment=now())})
+
+
+@login_required
+@require_POST
+def sign_out_elsewhere(request: UserRequest) -> HttpResponse:
+    actions.sign_out_elsewhere(request.user.pk, actor=request.user, keep=request.session.session_key)
+    return done(request, reverse("accounts:devices"), "Every other browser is signed out.")

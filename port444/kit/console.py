@@ -1,0 +1,57 @@
+"""The base of every page of the staff console: look and search. What changes something is a button that calls an action."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+MOST_ROWS = 5000
+
+if TYPE_CHECKING:
+    AnyPaginator = Paginator[Any]
+    AnyAdmin = admin.ModelAdmin[Any]
+else:
+    AnyPaginator = Paginator
+    AnyAdmin = admin.ModelAdmin
+
+
+class CappedPaginator(AnyPaginator):
+    """Counts no further than `MOST_ROWS`: counting all rows of a large table costs more than the page. Who wants older rows
+    narrows the search."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        return rows.order_by()[:MOST_ROWS].count() if isinstance(rows, QuerySet) else len(rows)
+
+
+class ReadOnlyAdmin(AnyAdmin):
+    """Rows to look at; nothing is added, changed or deleted here, whatever rights a member of staff has."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.is_active and request.user.is_staff)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def get_actions(self, request: HttpRequest, *location: Any, **options: Any) -> dict[str, Any]:
+        return {}
