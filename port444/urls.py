@@ -16,4 +16,6 @@ urlpatterns = [
     path("", include("port444.payments.urls")),
     path("", include("port444.accounts.urls")),
     path("console/", admin.site.urls),
+    path("", include("port444.builders.urls")),
+    path("", include("port444.catalog.urls")),
 ]

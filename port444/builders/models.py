@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.urls import reverse
 
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
@@ -80,6 +81,15 @@ class Builder(models.Model):
 
     def __str__(self) -> str:
         return self.user.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("builders:detail", args=[self.slug])
+
+    @property
+    def photo_url(self) -> str:
+        """The picture's address; it changes with the picture, so that browsers may keep what they have."""
+        address = reverse("builders:photo", args=[self.slug])
+        return f"{address}?v={self.photo.name[-16:-4]}" if self.photo else address
 
     def call_price(self, minutes: int) -> Decimal | None:
         """The price of a call of `minutes` (15, 30 or 60), None when that length is not offered."""

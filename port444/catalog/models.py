@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -10,6 +11,7 @@ from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
+from django.urls import reverse
 
 from port444.builders.models import Builder
 from port444.kit.clock import now
@@ -19,9 +21,9 @@ from port444.kit.states import StateMachine, known_status
 
 
 class ServiceStatus(models.TextChoices):
-    DRAFT = "draft"
-    PUBLISHED = "published"
-    PAUSED = "paused"
+    DRAFT = "draft", "Draft"
+    PUBLISHED = "published", "Published"
+    PAUSED = "paused", "Paused"
 
 
 class Tier(models.TextChoices):
@@ -96,6 +98,8 @@ class Service(StateMachine):
     order_count = models.PositiveIntegerField(default=0)
     rating_sum = models.PositiveIntegerField(default=0)
     rating_count = models.PositiveIntegerField(default=0)
+    # Counts the changes: a form that was opened on an older version is refused.
+    version = models.PositiveIntegerField(default=1)
     search = SearchVectorField(null=True, editable=False)  # written by a trigger
     published_at = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)
@@ -116,10 +120,20 @@ class Service(StateMachine):
             GinIndex(OpClass(Upper("title"), name="gin_trgm_ops"), name="service_title_trgm"),
             models.Index(fields=["category", "from_price", "id"], condition=Q(status="published"), name="service_by_price"),
             models.Index(fields=["-order_count", "-id"], condition=Q(status="published"), name="service_by_orders"),
+            models.Index(fields=["from_price", "id"], condition=Q(status="published"), name="service_by_any_price"),
+            models.Index(fields=["-published_at", "-id"], condition=Q(status="published"), name="service_by_date"),
         ]
 
     def __str__(self) -> str:
         return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("catalog:service", args=[self.slug])
+
+    @property
+    def rating(self) -> Decimal | None:
+        """The mean of all stars, to one place; None before the first review."""
+        return (Decimal(self.rating_sum) / self.rating_count).quantize(Decimal("0.1")) if self.rating_count else None
 
 
 class Package(models.Model):

@@ -1,0 +1,163 @@
+"""Every write to a builder's profile."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, TypedDict, Unpack
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import models, transaction
+from django.db.models import F
+from django.utils.text import slugify
+
+from auditlog.actions import record
+from auditlog.events import Event
+from port444.accounts.models import User
+from port444.kit.clock import now
+from port444.kit.errors import Conflict, Invalid, NotAllowed, word_constraint
+from port444.kit.ids import uuid7
+from port444.kit.money import positive
+
+from .models import LENGTHS, Builder
+from .pictures import shrink
+
+word_constraint("builders_builder_user_id_key", Conflict("You have a builder profile already.", code="profile_exists"))
+word_constraint("builders_builder_slug_key", Conflict("Somebody took that address at the same moment. Please try again.", code="slug_taken"))
+word_constraint("builder_calls_have_a_price", Invalid("Set a price for at least one length of call, or stop offering calls.", code="call_price"))
+for _minutes in LENGTHS:
+    word_constraint(
+        f"builder_call_price_{_minutes}_positive", Invalid(f"The price of a call of {_minutes} minutes must be more than zero.", code="call_price")
+    )
+
+
+class Profile(TypedDict, total=False):
+    """What a builder says about themselves."""
+
+    headline: str
+    about: str
+    skills: list[str]
+    languages: list[str]
+    city: str
+    meeting_url: str
+
+
+def check_fields(row: models.Model, names: Mapping[str, object]) -> None:
+    """Check the named fields of `row` as a form would. Raises Invalid with the first fault."""
+    others = {field.name for field in row._meta.fields} - set(names)
+    try:
+        row.clean_fields(exclude=others)
+    except ValidationError as error:
+        name, faults = next(iter(error.message_dict.items()))
+        label = str(getattr(row._meta.get_field(name), "verbose_name", name))
+        raise Invalid(f"{label.capitalize()}: {faults[0]}", code="field") from None
+
+
+def write_changes(row: models.Model, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Save those `values` that differ from `row`, checked; gives what they were and what they are."""
+    before = {name: getattr(row, name) for name, value in values.items() if getattr(row, name) != value}
+    after = {name: values[name] for name in before}
+    for name, value in after.items():
+        setattr(row, name, value)
+    check_fields(row, after)
+    if after:
+        row.save(update_fields=list(after))
+    return before, after
+
+
+def _free_slug(name: str) -> str:
+    base = slugify(name)[:50].strip("-") or "builder"
+    return base if not Builder.objects.filter(slug=base).exists() else f"{base}-{secrets.token_hex(3)}"
+
+
+def _own(builder_id: UUID, actor: User) -> Builder:
+    builder = Builder.objects.lock(builder_id)
+    if builder.user_id != actor.pk:
+        raise NotAllowed("Only the builder can change this profile.")
+    return builder
+
+
+@transaction.atomic
+def create_builder(user: User, *, actor: User, **profile: Unpack[Profile]) -> Builder:
+    """Open the builder's side of a user who offers work. Raises Conflict when there is one."""
+    user = User.objects.lock(user.pk)
+    if actor.pk != user.pk:
+        raise NotAllowed("Only you can open your builder profile.")
+    if not user.is_builder:
+        raise NotAllowed("Say in your settings that you offer work, then open your builder profile.")
+    if Builder.objects.filter(user=user).exists():
+        raise Conflict("You have a builder profile already.", code="profile_exists")
+    builder = Builder(user=user, slug=_free_slug(user.name), created_at=now(), **profile)
+    check_fields(builder, {"headline": "", **profile})
+    builder.save()
+    record(Event.BUILDER_CHANGED, actor=actor, target=builder, after={"slug": builder.slug, **profile})
+    return builder
+
+
+@transaction.atomic
+def change_builder(builder_id: UUID, *, actor: User, **profile: Unpack[Profile]) -> Builder:
+    """Change the given parts of the profile."""
+    builder = _own(builder_id, actor)
+    before, after = write_changes(builder, profile)
+    if after:
+        record(Event.BUILDER_CHANGED, actor=actor, target=builder, before=before, after=after)
+    return builder
+
+
+@transaction.atomic
+def set_call_prices(builder_id: UUID, *, actor: User, enabled: bool, prices: Mapping[int, Decimal | None]) -> Builder:
+    """Say which lengths of call are on offer (minutes to price, None takes one off) and whether calls are offered at all."""
+    builder = _own(builder_id, actor)
+    if unknown := set(prices) - set(LENGTHS):
+        raise Invalid(f"Calls last 15, 30 or 60 minutes, not {min(unknown)}.", code="call_length")
+    values: dict[str, Any] = {f"consultation_{minutes}min_price": positive(price) if price is not None else None for minutes, price in prices.items()}
+    offered = {f"consultation_{m}min_price": getattr(builder, f"consultation_{m}min_price") for m in LENGTHS} | values
+    if enabled and not any(offered.values()):
+        raise Invalid("Set a price for at least one length of call, or stop offering calls.", code="call_price")
+    before, after = write_changes(builder, {"consultation_enabled": enabled, **values})
+    if after:
+        record(Event.BUILDER_CHANGED, actor=actor, target=builder, before=before, after=after)
+    return builder
+
+
+def change_photo(builder_id: UUID, *, actor: User, upload: Any) -> Builder:
+    """Put up a photo. The file is stored before the transaction, because storage may be across the network."""
+    name = default_storage.save(f"photos/{uuid7()}.jpg", ContentFile(shrink(upload)))
+    try:
+        return _point_at_photo(builder_id, actor, name)
+    except Exception:
+        default_storage.delete(name)
+        raise
+
+
+def remove_photo(builder_id: UUID, *, actor: User) -> Builder:
+    """Go back to the drawn portrait."""
+    return _point_at_photo(builder_id, actor, "")
+
+
+@transaction.atomic
+def _point_at_photo(builder_id: UUID, actor: User, name: str) -> Builder:
+    builder = _own(builder_id, actor)
+    old = builder.photo.name
+    if old == name:
+        return builder
+    builder.photo.name = name
+    builder.save(update_fields=["photo"])
+    record(Event.BUILDER_CHANGED, actor=actor, target=builder, before={"photo": old}, after={"photo": name})
+    if old:
+        transaction.on_commit(lambda: default_storage.delete(old))
+    return builder
+
+
+def count_review(builder_id: UUID, stars: int) -> None:
+    """Add one review's stars; call it in the transaction that writes the review."""
+    Builder.objects.filter(pk=builder_id).update(rating_sum=F("rating_sum") + stars, rating_count=F("rating_count") + 1)
+
+
+def count_completed(builder_id: UUID) -> None:
+    """Add one completed order; call it in the transaction that completes it."""
+    Builder.objects.filter(pk=builder_id).update(completed_count=F("completed_count") + 1)

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from port444.builders.forms import LANGUAGES, ListField
+from port444.kit import money
+from port444.kit.errors import Invalid
+
+from .actions import MOST_OPTIONS, MOST_QUESTIONS, PackageText, Question, ServiceText
+from .models import Category, Package, QuestionKind, Service, Tier
+from .queries import Search, Sort
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+MOST_PRICE = Decimal("1000000.00")
+MOST_DAYS = 90
+
+
+class AmountField(forms.Field):
+    """An amount with at most two decimals; an error, never a rounding."""
+
+    widget = forms.TextInput
+
+    def __init__(self, *, positive: bool = False, **options: Any) -> None:
+        self.positive = positive
+        super().__init__(**options)
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {"inputmode": "decimal", "autocomplete": "off", "maxlength": 20}
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{value:.2f}" if isinstance(value, Decimal) else value
+
+    def to_python(self, value: Any) -> Decimal | None:
+        text = str(value or "").strip().removeprefix("$").strip()
+        if not text:
+            return None
+        if "\x00" in text or len(text) > 20:
+            raise ValidationError("Write the amount as a number, for example 25.00.", code="amount_format")
+        try:
+            amount = money.positive(Decimal(money.parse(text))) if self.positive else money.parse(text)
+        except Invalid as error:
+            raise ValidationError(error.message, code=error.code) from None
+        if amount > MOST_PRICE:
+            raise ValidationError("That is more than $1,000,000.", code="amount_range")
+        return amount
+
+
+class WordsField(forms.Field):
+    """What somebody types into a search box: any text is welcome, control characters and the far end are not."""
+
+    def to_python(self, value: Any) -> str:
+        return " ".join(CONTROL.sub(" ", str(value or "")).split())[:120]
+
+
+class SearchForm(forms.Form):
+    """The filters of the search. A wrong one is left out and named in `ignored`; a search never fails for it."""
+
+    q = WordsField(required=False)
+    category = forms.CharField(required=False, label="Category")
+    lowest = AmountField(required=False, label="Price from")
+    highest = AmountField(required=False, label="Price to")
+    days = forms.IntegerField(required=False, min_value=1, max_value=MOST_DAYS, label="Delivered within")
+    calls = forms.BooleanField(required=False, label="Takes calls")
+    language = forms.ChoiceField(required=False, choices=[("", "Any language"), *((name, name) for name in LANGUAGES)], label="Speaks")
+    sort = forms.ChoiceField(required=False, choices=Sort.choices, label="Sort by")
+
+    def __init__(self, data: Mapping[str, Any], categories: Sequence[Category]) -> None:
+        super().__init__(data)
+        self.categories = {category.slug: category for category in categories}
+
+    def clean_category(self) -> Category | None:
+        slug = self.cleaned_data["category"]
+        if slug and slug not in self.categories:
+            raise ValidationError("There is no such category.", code="category")
+        return self.categories.get(slug)
+
+    def search(self) -> Search:
+        """What was asked for, without the filters that make no sense."""
+        self.is_valid()
+        data = self.cleaned_data
+        lowest, highest = data.get("lowest"), data.get("highest")
+        if lowest is not None and highest is not None and lowest > highest:
+            lowest, highest = highest, lowest
+        return Search(
+            words=data.get("q", ""),
+            category=data.get("category"),
+            lowest=lowest,
+            highest=highest,
+            days=data.get("days"),
+            calls=data.get("calls", False),
+            language=data.get("language", ""),
+            sort=Sort(data.get("sort") or Sort.BEST),
+        )
+
+    @property
+    def ignored(self) -> list[str]:
+        return [f"{self.fields[name].label}: {faults[0]}" for name, faults in self.errors.items()]
+
+
+class ServiceForm(forms.Form):
+    title = forms.CharField(max_length=90, help_text="What the client gets, for example: Make slow Django pages fast.")
+    category = forms.ModelChoiceField(Category.objects.all(), empty_label="Choose one")
+    summary = forms.CharField(max_length=160, required=False, help_text="One line under the title in search.", label="Summary")
+    description = forms.CharField(
+        max_length=6000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 9}),
+        help_text="How you work, what is included, what is not. An empty line starts a paragraph.",
+        label="Description",
+    )
+    tags = ListField(most=8, length=30, required=False, help_text="Up to 8 words people search for, with commas between them.")
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
+
+    @classmethod
+    def initial_of(cls, service: Service) -> dict[str, Any]:
+        return {name: getattr(service, name) for name in cls.base_fields}
+
+    def text(self, questions: list[Question]) -> ServiceText:
+        data = self.cleaned_data
+        return {
+            "category_id": data["category"].pk,
+            "title": data["title"],
+            "summary": data["summary"],
+            "description": data["description"],
+            "tags": data["tags"],
+            "questions": questions,
+        }
+
+
+class PackageForm(forms.Form):
+    """One column of the three; empty columns are not saved."""
+
+    is_offered = forms.BooleanField(required=False, label="Offer this package")
+    name = forms.CharField(max_length=60, required=False)
+    price = AmountField(required=False, positive=True)
+    delivery_days = forms.IntegerField(required=False, min_value=1, max_value=MOST_DAYS, label="Days")
+    revisions = forms.IntegerField(required=False, min_value=0, max_value=20)
+    deliverables = ListField(
+        most=12, length=120, separator="\n", required=False, label="Included, one a line", widget=forms.Textarea(attrs={"rows": 5})
+    )
+
+    def __init__(self, *args: Any, tier: Tier, **options: Any) -> None:
+        self.tier = tier
+        super().__init__(*args, prefix=tier.value, **options)
+
+    @staticmethod
+    def initial_of(package: Package | None) -> dict[str, Any]:
+        if package is None:
+            return {"revisions": 1}
+        names = ("is_offered", "name", "price", "delivery_days", "revisions", "deliverables")
+        return {name: getattr(package, name) for name in names}
+
+    @property
+    def is_used(self) -> bool:
+        """Somebody offers this package, or has begun to write it."""
+        data = self.cleaned_data
+        return bool(data.get("is_offered") or data.get("name") or data.get("price") or data.get("delivery_days") or data.get("deliverables"))
+
+    def clean(self) -> dict[str, Any]:
+        if self.is_used:
+            wanted = {"name": "Give it a name.", "price": "Set a price.", "delivery_days": "Say in how many days."}
+            for name, words in wanted.items():
+                if name not in self.errors and not self.cleaned_data.get(name):
+                    self.add_error(name, words)
+        return self.cleaned_data
+
+    def text(self) -> PackageText:
+        data = self.cleaned_data
+        return {
+            "tier": self.tier.value,
+            "name": data["name"],
+            "price": data["price"],
+            "delivery_days": data["delivery_days"],
+            "revisions": data["revisions"] or 0,
+            "deliverables": data["deliverables"],
+            "is_offered": data["is_offered"],
+        }
+
+
+class QuestionForm(forms.Form):
+    """One question to the client; a row without a question is not saved."""
+
+    label = forms.CharField(max_length=200, required=False, label="Question")
+    kind = forms.ChoiceField(choices=QuestionKind.choices, required=False, label="Answer")
+    required = forms.BooleanField(required=False, label="Must be answered")
+    options = ListField(
+        most=MOST_OPTIONS, length=100, separator="\n", required=False, label="Options, one a line", widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        if data.get("label") and data.get("kind") == QuestionKind.CHOICE and "options" in data and len(data["options"]) < 2:
+            self.add_error("options", "A choice needs at least two options.")
+        if data.get("options") and not data.get("label") and "label" not in self.errors:
+            self.add_error("label", "Write the question that these options answer.")
+        return data
+
+    def question(self) -> Question | None:
+        data = self.cleaned_data
+        if not data["label"]:
+            return None
+        kind = data["kind"] or QuestionKind.TEXT.value
+        return {"label": data["label"], "kind": kind, "required": data["required"], "options": data["options"]}
+
+
+class Editor:
+    """The whole form of a service: its words, three packages and eight questions."""
+
+    def __init__(self, data: Mapping[str, Any] | None = None, service: Service | None = None) -> None:
+        packages = {package.tier: package for package in service.packages.all()} if service else {}
+        asked: list[Any] = list(service.questions) if service else []
+        self.text = ServiceForm(data, initial=ServiceForm.initial_of(service) if service else None)
+        self.packages = [
+            PackageForm(data, tier=tier, initial=PackageForm.initial_of(packages.get(tier))) for tier in (Tier.BASIC, Tier.STANDARD, Tier.PREMIUM)
+        ]
+        self.questions = [
+            QuestionForm(data, prefix=f"q{i}", initial=asked[i] if i < len(asked) else {"required": True}) for i in range(MOST_QUESTIONS)
+        ]
+
+    @property
+    def forms(self) -> list[forms.Form]:
+        return [self.text, *self.packages, *self.questions]
+
+    @property
+    def has_errors(self) -> bool:
+        return any(form.errors for form in self.forms)
+
+    @property
+    def blank_from(self) -> int:
+        """How many question rows are in use."""
+        used = [i for i, form in enumerate(self.questions) if form["label"].value() or form.errors]
+        return max(used, default=-1) + 1
+
+    def is_valid(self) -> bool:
+        valid = all([form.is_valid() for form in self.forms])  # noqa: C419 - every form is asked, so that all errors show at once
+        return valid and self._prices_rise()
+
+    def _prices_rise(self) -> bool:
+        offered = [form for form in self.packages if form.cleaned_data.get("is_offered")]
+        for smaller, larger in pairwise(offered):
+            if larger.cleaned_data["price"] < smaller.cleaned_data["price"]:
+                price = money.usd(smaller.cleaned_data["price"])
+                larger.add_error("price", f"{larger.tier.label} costs less than {smaller.tier.label} ({price}). Swap them, or raise it?")
+        return not self.has_errors
+
+    def words(self) -> ServiceText:
+        return self.text.text([question for form in self.questions if (question := form.question())])
+
+    def offers(self) -> list[PackageText]:
+        return [form.text() for form in self.packages if form.is_used]
+
+    @property
+    def version(self) -> int | None:
+        version: int | None = self.text.cleaned_data["version"]
+        return version

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from . import views
+
+app_name = "catalog"
+urlpatterns = [
+    path("", views.search, name="search"),
+    path("s/<slug:slug>/", views.service, name="service"),
+    path("s/<slug:slug>/cover.svg", views.cover, name="cover"),
+    path("services/", views.mine, name="mine"),
+    path("services/new/", views.create, name="create"),
+    path("services/<uuid:pk>/", views.edit, name="edit"),
+    path("services/<uuid:pk>/publish/", views.publish, name="publish"),
+    path("services/<uuid:pk>/pause/", views.pause, name="pause"),
+]
