@@ -89,7 +89,7 @@ class Builder(models.Model):
     def photo_url(self) -> str:
         """The picture's address; it changes with the picture, so that browsers may keep what they have."""
         address = reverse("builders:photo", args=[self.slug])
-        return f"{address}?v={self.photo.name[-16:-4]}" if self.photo else address
+        return f"{address}?v={self.photo.name[-16:-4]}" if self.photo.name else address
 
     def call_price(self, minutes: int) -> Decimal | None:
         """The price of a call of `minutes` (15, 30 or 60), None when that length is not offered."""

@@ -192,7 +192,7 @@ def _free_slug(title: str) -> str:
 
 
 def _require_category(text: ServiceText) -> None:
-    if not Category.objects.filter(pk=text.get("category_id")).exists():
+    if "category_id" not in text or not Category.objects.filter(pk=text["category_id"]).exists():
         raise Invalid("Choose a category.", code="category")
 
 

@@ -146,9 +146,9 @@ class PackageForm(forms.Form):
         most=12, length=120, separator="\n", required=False, label="Included, one a line", widget=forms.Textarea(attrs={"rows": 5})
     )
 
-    def __init__(self, *args: Any, tier: Tier, **options: Any) -> None:
+    def __init__(self, data: Mapping[str, Any] | None, tier: Tier, package: Package | None) -> None:
         self.tier = tier
-        super().__init__(*args, prefix=tier.value, **options)
+        super().__init__(data, prefix=tier.value, initial=self.initial_of(package))
 
     @staticmethod
     def initial_of(package: Package | None) -> dict[str, Any]:
@@ -217,9 +217,7 @@ class Editor:
         packages = {package.tier: package for package in service.packages.all()} if service else {}
         asked: list[Any] = list(service.questions) if service else []
         self.text = ServiceForm(data, initial=ServiceForm.initial_of(service) if service else None)
-        self.packages = [
-            PackageForm(data, tier=tier, initial=PackageForm.initial_of(packages.get(tier))) for tier in (Tier.BASIC, Tier.STANDARD, Tier.PREMIUM)
-        ]
+        self.packages = [PackageForm(data, tier, packages.get(tier)) for tier in Tier]
         self.questions = [
             QuestionForm(data, prefix=f"q{i}", initial=asked[i] if i < len(asked) else {"required": True}) for i in range(MOST_QUESTIONS)
         ]

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from port444.builders.models import Builder
+from port444.catalog.actions import PackageText, create_service, publish_service
+from port444.catalog.models import Category, Service
+
+
+def package(tier: str = "basic", price: str = "60.00", **fields: Any) -> PackageText:
+    values: dict[str, Any] = {
+        "tier": tier,
+        "name": "One slow page",
+        "price": Decimal(price),
+        "delivery_days": 2,
+        "revisions": 1,
+        "deliverables": ["Profile of one page", "Patch as a branch"],
+        **fields,
+    }
+    return PackageText(**values)
+
+
+@pytest.fixture
+def category(db: None) -> Category:
+    row, _ = Category.objects.get_or_create(slug="web-development", defaults={"name": "Web development", "icon": "globe"})
+    return row
+
+
+@pytest.fixture
+def make_service(builder: Builder, category: Category) -> Callable[..., Service]:
+    """A published service of the builder in the cast, or of `by`."""
+
+    def make(title: str = "Make slow Django pages fast", *, by: Builder | None = None, publish: bool = True, **fields: Any) -> Service:
+        owner = by or builder
+        packages = fields.pop("packages", None)
+        text: dict[str, Any] = {
+            "category_id": category.pk,
+            "title": title,
+            "summary": "Profile, patch with tests, timings before and after.",
+            "description": "I measure first.",
+            "tags": ["profiling"],
+            "questions": [{"label": "Which page is slow?", "kind": "text", "required": True, "options": []}],
+            **fields,
+        }
+        service = create_service(owner.pk, actor=owner.user, packages=[package()] if packages is None else packages, **text)
+        return publish_service(service.pk, actor=owner.user) if publish else service
+
+    return make
+
+
+@pytest.fixture
+def service(make_service: Callable[..., Service]) -> Service:
+    return make_service()
