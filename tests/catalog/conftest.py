@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,16 +12,15 @@ from port444.catalog.models import Category, Service
 
 
 def package(tier: str = "basic", price: str = "60.00", **fields: Any) -> PackageText:
-    values: dict[str, Any] = {
+    text: PackageText = {
         "tier": tier,
         "name": "One slow page",
         "price": Decimal(price),
         "delivery_days": 2,
         "revisions": 1,
         "deliverables": ["Profile of one page", "Patch as a branch"],
-        **fields,
     }
-    return PackageText(**values)
+    return cast(PackageText, {**text, **fields})
 
 
 @pytest.fixture
