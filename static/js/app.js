@@ -128,8 +128,11 @@
     if (summary) { summary.dataset.seen = ''; summary.focus(); }
     each('select[data-guess-zone]:not([data-seen])', n => {
       n.dataset.seen = '';
+      // Unless somebody has chosen already. The list is short on purpose: a zone it lacks is added.
       const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-      if (!n.querySelector('option[selected]:not([value=""], [value="UTC"])') && [...n.options].some(o => o.value === zone)) n.value = zone;
+      if (!zone || n.querySelector('option[selected]:not([value=""], [value="UTC"])') || n.form?.querySelector('.errsum, .has-err')) return;
+      if (![...n.options].some(o => o.value === zone)) n.add(new Option(zone.split('/').pop().replaceAll('_', ' '), zone));
+      n.value = zone;
     });
   };
   settle();
