@@ -172,4 +172,7 @@ def running(folder: Path, *, seeded: bool = True, worker: bool = True, **setting
         web_socket.close()
         mail_socket.close()
         with psycopg.connect(libpq(owner), autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            # The owner may not end sessions of the serving role (WITH FORCE); those of a killed process end by themselves.
+            sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+            wait_until(lambda: connection.execute(sessions, [name]).fetchone() == (0,), 20, "sessions of the killed site stay")
+            connection.execute(f"DROP DATABASE {name}")

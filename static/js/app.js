@@ -153,7 +153,8 @@
     const c = e.detail?.ctx;
     if (!c || c.target === document.body || !/^\s*<!doctype/i.test(c.text || '') || c.select) return;
     e.preventDefault();
-    if (c.response?.status < 500) toast('That did not work. Reload the page and try again.', 'bad');
+    if (c.sourceElement?.getAttribute('hx-trigger')?.includes('every') || c.response?.status >= 500) return;
+    toast(c.response?.raw?.redirected ? 'You are signed out. Reload the page and sign in again.' : 'That did not work. Reload the page and try again.', 'bad');
   });
   document.addEventListener('htmx:response:error', e => {
     if (e.detail?.ctx?.response?.status >= 500) toast('The server could not answer. Please try again in a moment.', 'bad');
