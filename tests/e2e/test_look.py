@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.e2e.conftest import WIDTHS, Person
 from tests.realsite import Site, running, wait_until
@@ -141,3 +141,26 @@ def test_a_forgotten_password_is_replaced(person: Callable[..., Person], site: S
     expect(noor.page.get_by_role("heading", name="Your password is changed")).to_be_visible()
     noor.page.goto(link[0])
     expect(noor.page.get_by_role("heading", name="This link is used up")).to_be_visible()
+
+
+def test_joining_keeps_the_zone_of_the_browser(browser: Browser, site: Site) -> None:
+    context = browser.new_context(base_url=site.url, timezone_id="America/Kentucky/Monticello", viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto("/account/signup/")
+    page.get_by_label("Your name").fill("Rosa Dietrich")
+    page.get_by_label("Email").fill("rosa@example.com")
+    page.locator("input[name=password1]").fill(PASSWORD)
+    page.get_by_label("Offer my work").check()
+    page.get_by_role("button", name="Create my account").click()
+    expect(page.get_by_role("heading", name="One step left: your mail")).to_be_visible()
+    wait_until(lambda: site.mails("rosa@example.com"), 20, "no mail came")
+    body = site.mails("rosa@example.com")[-1].get_body(("plain",))
+    assert body is not None
+    link = re.search(r"https?://\S+/confirm-email/\S+", body.get_content())
+    assert link is not None
+    page.goto(link[0])
+    page.get_by_role("button", name="Yes, it is mine").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    context.close()
+    rosa = site.rows("SELECT name, time_zone, is_client, is_builder FROM accounts_user WHERE email = 'rosa@example.com'")
+    assert rosa == [{"name": "Rosa Dietrich", "time_zone": "America/Kentucky/Monticello", "is_client": False, "is_builder": True}]
