@@ -16,6 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from port444.accounts.models import User
 from port444.accounts.queries import has_second_factor, passed_second_factor
+from port444.kit.console import ReadOnlyAdmin
 
 PASSED = "port444.passed_second_factor"
 
@@ -28,6 +29,11 @@ class SupportAdminSite(admin.AdminSite):
     site_url = "/"
     enable_nav_sidebar = False
     empty_value_display = "none"
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Take in read-only pages alone: the editors that libraries bring would change rows past the actions and the log."""
+        if isinstance(admin_class, type) and issubclass(admin_class, ReadOnlyAdmin):
+            super().register(model_or_iterable, admin_class, **options)
 
     def has_permission(self, request: HttpRequest) -> bool:
         user = request.user

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+
+from auditlog.actions import record
+from auditlog.events import Event
+from auditlog.models import AuditLog
+from port444.accounts import actions
+from port444.accounts.emails import Letter
+from port444.accounts.models import User
+from port444.kit import console
+
+REASON = "Payment disputes on four orders."
+
+
+@pytest.fixture
+def console_client(client: Client, staff: User, settings: Any) -> Client:
+    settings.STAFF_SECOND_FACTOR = False
+    client.force_login(staff)
+    return client
+
+
+def test_every_list_opens_and_changes_nothing(console_client: Client) -> None:
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        assert console_client.get(reverse(f"{name}_changelist")).status_code == 200, name
+        assert console_client.get(reverse(f"{name}_changelist"), {"q": "x"}).status_code == 200, name
+        assert console_client.get(reverse(f"{name}_add")).status_code == 403, name
+
+
+def test_only_read_only_pages_are_in_the_console() -> None:
+    assert {User, AuditLog} <= set(admin.site._registry)
+    assert [model for model, page in admin.site._registry.items() if not isinstance(page, console.ReadOnlyAdmin)] == []
+
+
+def test_suspends_and_reinstates_with_a_reason(console_client: Client, client_user: User) -> None:
+    page = console_client.get(reverse("admin:accounts_user_change", args=[client_user.pk])).content.decode()
+    url = reverse("admin:accounts_user_suspend", args=[client_user.pk])
+    assert url in page
+    assert client_user.password not in page
+    assert console_client.post(url, {"reason": "no"}).status_code == 422
+    assert console_client.post(url, {"reason": REASON}).status_code == 302
+    client_user.refresh_from_db()
+    assert client_user.suspension_reason == REASON
+    assert console_client.post(url, {"reason": REASON}).status_code == 409
+    console_client.post(reverse("admin:accounts_user_reinstate", args=[client_user.pk]), {"reason": "Settled with the payer."})
+    client_user.refresh_from_db()
+    assert not client_user.is_suspended
+
+
+def test_words_of_a_queued_mail_are_not_shown(console_client: Client) -> None:
+    queued = actions.queue_mail(Letter("mira@example.com", "Confirm", "https://port444.example/secret-link", "<p>secret-link</p>"))
+    page = console_client.get(reverse("admin:accounts_queuedmail_change", args=[queued.pk])).content.decode()
+    assert "mira@example.com" in page
+    assert "secret-link" not in page
+
+
+@pytest.mark.parametrize("by", ["email", "person", "target", "nobody"])
+def test_log_is_found_by_whole_ids_and_emails(console_client: Client, client_user: User, stranger: User, by: str) -> None:
+    record(Event.LOGIN, actor=client_user, target=client_user)
+    record(Event.LOGIN, actor=stranger, target=stranger)
+    record(Event.USER_SUSPENDED, actor=None, target=client_user)
+    term = {"email": client_user.email, "person": str(client_user.pk), "target": str(client_user.pk), "nobody": "no@example.com"}[by]
+    found = console_client.get(reverse("admin:auditlog_auditlog_changelist"), {"q": term}).context["cl"].result_count
+    assert found == {"email": 1, "person": 2, "target": 2, "nobody": 0}[by]
+
+
+def test_long_lists_are_not_counted_to_the_end(client_user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "MOST_ROWS", 3)
+    for _ in range(5):
+        record(Event.LOGIN, actor=client_user, target=client_user)
+    assert console.CappedPaginator(AuditLog.objects.order_by("-timestamp"), 2).count == 3
+
+
+def test_signing_out_of_the_console_is_recorded(console_client: Client, staff: User) -> None:
+    assert console_client.get("/console/logout/").status_code == 405
+    console_client.post("/console/logout/")
+    assert "_auth_user_id" not in console_client.session
+    assert AuditLog.objects.get().event_type == "auth.logout"

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.test import Client
+
+from auditlog.models import AuditLog
+from port444.accounts import actions
+from port444.accounts.models import Session, User, UserDevice
+from port444.accounts.queries import browser_words
+from port444.kit.errors import NotAllowed
+from tests.conftest import PASSWORD
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
+
+
+def sign_in(user: User, browser: str = FIREFOX) -> Client:
+    EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
+    client = Client(headers={"User-Agent": browser})
+    client.post("/account/login/", {"login": user.email, "password": PASSWORD})
+    return client
+
+
+def test_sign_in_remembers_the_browser_once(client_user: User) -> None:
+    client = sign_in(client_user)
+    client.post("/account/logout/")
+    client.post("/account/login/", {"login": client_user.email, "password": PASSWORD})
+    device = UserDevice.objects.get()
+    assert (str(device.device_id), device.ip_address, device.user_agent) == (client.cookies["device"].value, "127.0.0.1", FIREFOX)
+    assert Session.objects.get(user=client_user).device_id == device.device_id
+    events = AuditLog.objects.order_by("id").values_list("event_type", "metadata")
+    assert list(events) == [("auth.login", {"new_device": True}), ("auth.logout", {}), ("auth.login", {"new_device": False})]
+
+
+def test_page_shows_own_browsers(client_user: User, stranger: User) -> None:
+    client = sign_in(client_user)
+    sign_in(client_user, "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1")
+    sign_in(stranger, "Mozilla/5.0 (Windows NT 10.0) Chrome/141.0 Safari/537.36 Edg/141.0")
+    shown = client.get("/settings/devices/").context["devices"]
+    assert [(device.words, device.is_this, device.is_signed_in) for device in shown] == [
+        ("Safari on iPhone", False, True),
+        ("Firefox on Linux", True, True),
+    ]
+
+
+def test_signs_out_elsewhere_only(client_user: User, stranger: User) -> None:
+    here, there, other = sign_in(client_user), sign_in(client_user), sign_in(stranger)
+    here.post("/settings/devices/sign-out/")
+    assert here.get("/settings/").status_code == 200
+    assert there.get("/settings/").status_code == 302
+    assert other.get("/settings/").status_code == 200
+
+
+def test_nobody_signs_others_out(client_user: User, stranger: User) -> None:
+    sign_in(client_user)
+    with pytest.raises(NotAllowed):
+        actions.sign_out_elsewhere(client_user.pk, actor=stranger, keep=None)
+    assert Session.objects.filter(user=client_user).exists()
+
+
+def test_device_cookie_that_is_no_uuid_is_replaced(client: Client, db: None) -> None:
+    client.cookies["device"] = "'; DROP TABLE"
+    assert uuid.UUID(client.get("/account/login/").cookies["device"].value)
+
+
+@pytest.mark.parametrize(("agent", "words"), [("", "Unknown browser"), ("curl/8", "Unknown browser"), (FIREFOX, "Firefox on Linux")])
+def test_words_for_a_browser(agent: str, words: str) -> None:
+    assert browser_words(agent) == words
