@@ -30,10 +30,11 @@ def main(words: list[str]) -> NoReturn:
         print(USAGE, end="")
         sys.exit(0)
     command, arguments = parse(words)
-    if os.name != "posix":
-        sys.exit("port444 runs on Linux and macOS. On Windows use the Linux subsystem (WSL).")
     requirements, module = COMMANDS[command]
-    python = environment.prepare(HOME, requirements)
+    try:
+        python = environment.prepare(HOME, requirements)
+    except KeyboardInterrupt:
+        sys.exit(130)
     os.execv(python, [str(python), "-m", module, *arguments])
 
 

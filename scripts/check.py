@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scripts import database, system
-from scripts.environment import say
+from scripts.environment import leave, say
 
 
 @dataclass(frozen=True)
@@ -96,4 +96,4 @@ def program(name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(lambda: main(sys.argv[1:]))

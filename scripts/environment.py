@@ -9,9 +9,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 # A `.venv` without a readable stamp is half made, and is made anew.
 STAMP = "port444.json"
@@ -140,6 +140,21 @@ def try_lock(file: IO[str]) -> bool:
     return True
 
 
+def leave(main: Callable[[], int]) -> NoReturn:
+    """End with the exit code of `main`; Ctrl-C ends without a traceback."""
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
 def say(message: str) -> None:
     """A line about the progress."""
-    print(f"[run] {message}", flush=True)
+    tell(f"[run] {message}")
+
+
+def tell(text: str) -> None:
+    """Print; a reader that has gone away (`./run | head`) is no reason to stop."""
+    with contextlib.suppress(BrokenPipeError):
+        print(text, flush=True)

@@ -18,6 +18,8 @@ LOOKED = "PORT444_LOOKED_FOR_PYTHON"
 
 def require(home: str) -> None:
     """Return when this Python is new enough; else start the same command with one that is, or end."""
+    if os.name != "posix":
+        sys.exit("port444 runs on Linux and macOS. On Windows use the Linux subsystem (WSL).")
     if sys.version_info[:2] >= OLDEST:
         os.environ.pop(LOOKED, None)
         return

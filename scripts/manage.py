@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from scripts import database, development
+from scripts.environment import leave
 
 # These change tables, so they connect as the owner; all others connect as the role that serves.
 OWNER_COMMANDS = {"migrate", "flush", "createcachetable"}
@@ -20,4 +21,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(lambda: main(sys.argv[1:]))

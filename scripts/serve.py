@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TextIO
 
 from scripts import database, development, system, watchdog
-from scripts.environment import say, try_lock
+from scripts.environment import leave, say, tell, try_lock
 from scripts.process import Child
 
 HOST = "127.0.0.1"
@@ -72,7 +72,7 @@ class Supervisor:
             return False
         self.queue.start()
         self.watchdog.began(time.monotonic())
-        print(greeting(self.address, demo, time.monotonic() - started, captured=self.mail in self.children), flush=True)
+        tell(greeting(self.address, demo, time.monotonic() - started, captured=self.mail in self.children))
         return True
 
     def watch(self) -> None:
@@ -263,7 +263,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    leave(main)
