@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.urls import reverse
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -109,13 +108,12 @@ def mark_read(conversation_id: UUID, *, actor: User, until: datetime | None = No
     conversation = Conversation.objects.visible_to(actor).filter(pk=conversation_id).first()
     if conversation is None:
         raise NotAllowed("This is not your conversation.")
+    marker = ReadMarker.objects.filter(conversation=conversation, user=actor).first()
+    if marker is not None and marker.read_at >= conversation.last_message_at:
+        return
     _mark(conversation, actor, until or max(now(), conversation.last_message_at))
-    if not queries.unread_in(conversation, actor):
-        read_about(thread_url(conversation), actor=actor)
-
-
-def thread_url(conversation: Conversation) -> str:
-    return reverse("messaging:thread", args=[conversation.pk])
+    if not queries.unread_in(conversation, actor).exists():
+        read_about(conversation.get_absolute_url(), actor=actor)
 
 
 def _lock(conversation_id: UUID) -> Conversation:
@@ -221,7 +219,7 @@ def _tell(conversation: Conversation, message: Message, reader: User, kept: Sequ
         "message.received",
         title=f"{author.name} wrote to you",
         body=shown[:200],
-        url=thread_url(conversation),
+        url=conversation.get_absolute_url(),
         dedupe_key=f"message:{first.pk}",
         context={"label": "Read and answer"},
         moment=message.created_at,

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.urls import reverse
 
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
@@ -49,6 +50,9 @@ class Conversation(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    def get_absolute_url(self) -> str:
+        return reverse("messaging:thread", args=[self.pk])
 
     def other(self, user: Any) -> Any:
         """The person on the other side of `user`."""
@@ -126,6 +130,10 @@ class Attachment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def href(self) -> str:
+        return reverse("messaging:attachment", args=[self.pk])
 
 
 class ReadMarker(models.Model):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
+from uuid import UUID
 
-from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Count, DateTimeField, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
+from django.utils import timezone
 
+from . import handlers
 from .models import Conversation, ConversationQuerySet, Message, MessageKind, ReadMarker, Subject
 
 MOST_COUNTED = 100
@@ -57,6 +61,99 @@ def feed_messages(conversation: Conversation, *, before: Message | None = None, 
         rows = rows.filter(Q(created_at__lt=before.created_at) | Q(created_at=before.created_at, id__lt=before.pk))
     newest = rows.select_related("author").prefetch_related("attachments").order_by("-created_at", "-id")[:limit]
     return list(reversed(newest))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message as a feed shows it; `day` is set where a new day begins for the reader."""
+
+    message: Message
+    day: date | None
+
+
+def entries(messages: Iterable[Message], *, after: datetime | None = None) -> list[Entry]:
+    """Messages with their day marks in the active zone. `after` is the moment of the message above the first one."""
+    shown: list[Entry] = []
+    day = timezone.localdate(after) if after else None
+    for message in messages:
+        today = timezone.localdate(message.created_at)
+        shown.append(Entry(message, today if today != day else None))
+        day = today
+    return shown
+
+
+def messages_after(conversation: Conversation, after: Message | None, *, limit: int = 50) -> list[Message]:
+    """What was written behind `after` (everything when None), oldest first, with author and files."""
+    rows = Message.objects.filter(conversation=conversation)
+    if after is not None:
+        rows = rows.filter(Q(created_at__gt=after.created_at) | Q(created_at=after.created_at, id__gt=after.pk))
+    return list(rows.select_related("author").prefetch_related("attachments").order_by("created_at", "id")[:limit])
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What an open page has to know to be up to date: the newest message, and how far the other side has read."""
+
+    newest_id: UUID | None
+    seen_at: datetime | None
+
+    @property
+    def etag(self) -> str:
+        return etag(self.newest_id, self.seen_at)
+
+
+def etag(last_id: UUID | None, seen_at: datetime | None) -> str:
+    """Names what a page shows: its last message, and how far the other side has read."""
+    return f'"{last_id or 0}.{int(seen_at.timestamp() * 1_000_000) if seen_at else 0}"'
+
+
+def state_of(conversation_id: UUID, user: Any) -> State | None:
+    """The state of a conversation for one of its two people, in one query; None for everybody else."""
+    newest = Message.objects.filter(conversation=OuterRef("pk")).order_by("-created_at", "-id").values("id")[:1]
+    seen = ReadMarker.objects.filter(conversation=OuterRef("pk")).exclude(user=user).values("read_at")[:1]
+    row = Conversation.objects.visible_to(user).filter(pk=conversation_id).values_list(Subquery(newest), Subquery(seen)).first()
+    return State(*row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One conversation in the inbox."""
+
+    conversation: Conversation
+    person: Any
+    last: Message | None
+    mine: bool
+    text: str
+    unread: int
+    chip: handlers.Chip | None
+
+
+def inbox(user: Any, *, unread_only: bool = False, before: Conversation | None = None, limit: int = 30) -> list[Line]:
+    """The conversations of `user`, newest first; one more than `limit` when there are more. Three queries, and those of the chips."""
+    rows = unread_conversations(user) if unread_only else Conversation.objects.visible_to(user)
+    if before is not None:
+        at = before.last_message_at
+        rows = rows.filter(Q(last_message_at__lt=at) | Q(last_message_at=at, id__lt=before.pk))
+    messages = Message.objects.filter(conversation=OuterRef("pk"))
+    newest = messages.order_by("-created_at", "-id").values("id")[:1]
+    waiting = messages.filter(kind=MessageKind.TEXT).exclude(author=user).filter(created_at__gt=read_until(user, OuterRef("conversation_id")))
+    count = waiting.order_by().values("conversation").annotate(n=Count("id")).values("n")
+    found: list[Any] = list(
+        rows.select_related("client", "builder")
+        .annotate(newest_id=Subquery(newest), unread=Coalesce(Subquery(count, output_field=IntegerField()), 0))
+        .order_by("-last_message_at", "-id")[: limit + 1]
+    )
+    last = Message.objects.prefetch_related("attachments").in_bulk([row.newest_id for row in found if row.newest_id])
+    chips = handlers.chips_of([row.pk for row in found], user)
+    return [_line(row, user, last.get(row.newest_id), row.unread, chips.get(row.pk)) for row in found]
+
+
+def _line(conversation: Conversation, user: Any, last: Message | None, unread: int, chip: handlers.Chip | None) -> Line:
+    text = last.body if last else ""
+    if last and not text:
+        text = "File: " + ", ".join(attachment.name for attachment in last.attachments.all())
+    mine = last is not None and last.author_id == user.pk
+    return Line(conversation, conversation.other(user), last, mine, " ".join(text[:200].split()), unread, chip)
 
 
 def chrome(request: HttpRequest) -> dict[str, Callable[[], int]]:

@@ -8,5 +8,6 @@ urlpatterns = [
     path("messages/to/<slug:slug>/", views.start, name="start"),
     path("messages/<uuid:conversation_id>/", views.thread, name="thread"),
     path("messages/<uuid:conversation_id>/new/", views.poll, name="poll"),
+    path("messages/<uuid:conversation_id>/read/", views.read, name="read"),
     path("files/<uuid:attachment_id>/", views.attachment, name="attachment"),
 ]

@@ -1,38 +1,137 @@
 from __future__ import annotations
 
+import json
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404
-from django.views.decorators.http import require_GET
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, HttpResponseNotModified
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from port444.builders.models import Builder
+from port444.kit import uploads
+from port444.kit.clock import now
+from port444.kit.errors import DomainError, Invalid
 from port444.kit.http import UserRequest
 
-from .models import Attachment, Conversation
+from . import actions, handlers, queries
+from .forms import MessageForm
+from .models import Attachment, Conversation, Message, ReadMarker
+
+PAGE = 50
+LINES = 30
 
 
 @login_required
 @require_GET
 def inbox(request: UserRequest) -> HttpResponse:
-    return HttpResponse()
+    context = lines(request)
+    return render(request, "messaging/inbox.html#lines" if request.htmx else "messaging/inbox.html", context)
+
+
+def lines(request: UserRequest) -> dict[str, Any]:
+    """The list of conversations: of the inbox page, and beside a thread."""
+    unread_only = request.GET.get("show") == "unread"
+    before = by_id(Conversation.objects.visible_to(request.user), request.GET.get("older"))
+    found = queries.inbox(request.user, unread_only=unread_only, before=before, limit=LINES)
+    more = ""
+    if len(found) > LINES:
+        more = f"{reverse('messaging:inbox')}?older={found[LINES - 1].conversation.pk}{'&show=unread' if unread_only else ''}"
+    return {"lines": found[:LINES], "more_lines": more, "unread_only": unread_only}
 
 
 @login_required
-def start(request: UserRequest, slug: str) -> HttpResponse:
-    return HttpResponse()
-
-
-@login_required
+@require_http_methods(["GET", "POST"])
 def thread(request: UserRequest, conversation_id: UUID) -> HttpResponse:
-    get_object_or_404(Conversation.objects.visible_to(request.user), pk=conversation_id)
-    return HttpResponse()
+    """A conversation. Opening it is reading it: that much is written on GET, or it would need a script."""
+    mine = Conversation.objects.visible_to(request.user)
+    conversation = get_object_or_404(mine.select_related("client", "builder"), pk=conversation_id)
+    if request.method == "POST":
+        return send(request, conversation)
+    before = by_id(Message.objects.filter(conversation=conversation), request.GET.get("before"))
+    if before is None:
+        actions.mark_read(conversation.pk, actor=request.user)
+    elif request.htmx:
+        return render(request, "messaging/thread.html#earlier", feed(request, conversation, before))
+    return thread_page(request, conversation, MessageForm(), before=before)
+
+
+def send(request: UserRequest, conversation: Conversation) -> HttpResponse:
+    """Answer the composer: without a script with the page, with htmx with what is new. A refusal keeps the text."""
+    form = MessageForm(request.POST, request.FILES)
+    try:
+        if not form.is_valid():
+            raise Invalid("This message could not be read. Reload the page and try again.")
+        data = form.cleaned_data
+        actions.send_message(conversation.pk, actor=request.user, body=data["body"], client_key=data["client_key"], uploads=data["uploads"])
+    except DomainError as error:
+        if request.htmx:
+            response = render(request, "messaging/_refused.html", {"error": error}, status=error.status)
+            response["HX-Retarget"], response["HX-Reswap"] = "#composer-error", "innerHTML"
+            return response
+        form.add_error(None, error.message)
+        return thread_page(request, conversation, form, status=error.status)
+    if request.htmx:
+        after = by_id(Message.objects.filter(conversation=conversation), request.POST.get("after"))
+        state = queries.state_of(conversation.pk, request.user)
+        context = news(request, conversation, after, state.seen_at if state else None)
+        return render(request, "messaging/_sent.html", {**context, **composer(request, conversation, MessageForm()), "sent": True})
+    return redirect(f"{conversation.get_absolute_url()}#composer")
 
 
 @login_required
 @require_GET
-def poll(request: UserRequest, conversation_id: UUID) -> HttpResponse:
-    return HttpResponse()
+def poll(request: UserRequest, conversation_id: UUID) -> HttpResponseBase:
+    """What is new since the page was drawn: one query and a 304 when there is nothing."""
+    state = queries.state_of(conversation_id, request.user)
+    if state is None:
+        raise Http404
+    if request.headers.get("If-None-Match") == state.etag:
+        return HttpResponseNotModified(headers={"ETag": state.etag, "Cache-Control": "no-store"})
+    conversation = Conversation.objects.visible_to(request.user).select_related("client", "builder").get(pk=conversation_id)
+    after = by_id(Message.objects.filter(conversation=conversation), request.GET.get("after"))
+    context = news(request, conversation, after, state.seen_at)
+    response = render(request, "messaging/_news.html", context)
+    response["ETag"], response["Cache-Control"] = context["etag"], "no-store"
+    return response
+
+
+@login_required
+@require_POST
+def read(request: UserRequest, conversation_id: UUID) -> HttpResponse:
+    """An open page says that somebody is looking at it, up to the message it shows last."""
+    conversation = get_object_or_404(Conversation.objects.visible_to(request.user), pk=conversation_id)
+    last = by_id(Message.objects.filter(conversation=conversation), request.POST.get("last"))
+    if last is not None:
+        actions.mark_read(conversation.pk, actor=request.user, until=last.created_at)
+    return HttpResponse(status=204)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def start(request: UserRequest, slug: str) -> HttpResponse:
+    """Write to a builder; the conversation begins with the first message."""
+    builder = get_object_or_404(Builder.objects.visible().select_related("user"), slug=slug)
+    if builder.user_id == request.user.pk:
+        raise Invalid("This is your own page: you cannot write to yourself.")
+    form = MessageForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        try:
+            message = actions.start_conversation(
+                builder.pk, actor=request.user, body=data["body"], client_key=data["client_key"], uploads=data["uploads"]
+            )
+            return redirect(message.conversation)
+        except DomainError as error:
+            form.add_error(None, error.message)
+            return render(request, "messaging/start.html", start_page(request, builder, form), status=error.status)
+    existing = Conversation.objects.filter(client=request.user, builder=builder.user).first()
+    if request.method == "GET" and existing is not None:
+        return redirect(existing)
+    return render(request, "messaging/start.html", start_page(request, builder, form), status=422 if form.is_bound else 200)
 
 
 @login_required
@@ -50,3 +149,88 @@ def attachment(request: UserRequest, attachment_id: UUID) -> HttpResponseBase:
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "private, max-age=3600"
     return response
+
+
+def by_id(rows: Any, value: str | None) -> Any:
+    """The row with the id that a query string names, or None; anything else than an id is 404."""
+    if not value:
+        return None
+    try:
+        return get_object_or_404(rows, pk=UUID(value))
+    except ValueError as error:
+        raise Http404 from error
+
+
+def feed(request: UserRequest, conversation: Conversation, before: Message | None) -> dict[str, Any]:
+    """A page of messages, oldest first, with the link to those before it."""
+    messages = queries.feed_messages(conversation, before=before, limit=PAGE + 1)
+    earlier = messages[1].pk if len(messages) > PAGE else None
+    messages = messages[-PAGE:]
+    return {"conversation": conversation, "entries": queries.entries(messages), "earlier": earlier, "last": messages[-1] if messages else None}
+
+
+def news(request: UserRequest, conversation: Conversation, after: Message | None, seen_at: Any) -> dict[str, Any]:
+    """What came behind `after`, and the place where the next news will be put."""
+    messages = queries.messages_after(conversation, after)
+    last = messages[-1] if messages else after
+    heard = [message for message in messages if message.author_id not in (None, request.user.pk)]
+    return {
+        "conversation": conversation,
+        "entries": queries.entries(messages, after=after.created_at if after else None),
+        "heard": heard,
+        **tail(request, conversation, last, seen_at),
+    }
+
+
+def tail(request: UserRequest, conversation: Conversation, last: Message | None, seen_at: Any) -> dict[str, Any]:
+    """The end of the feed: whether the other side has seen the last word, and how the page asks for news."""
+    mine = last is not None and last.author_id == request.user.pk
+    etag = queries.etag(last.pk if last else None, seen_at)
+    return {
+        "last": last,
+        "etag": etag,
+        "poll_headers": json.dumps({"If-None-Match": etag}),
+        "seen_at": seen_at if mine and last is not None and seen_at and seen_at >= last.created_at else None,
+    }
+
+
+def composer(request: UserRequest, conversation: Conversation, form: MessageForm) -> dict[str, Any]:
+    return {
+        "form": form,
+        "person": conversation.other(request.user),
+        "action": conversation.get_absolute_url(),
+        "accept": ",".join(f".{extension}" for extension in sorted(uploads.KINDS)),
+        "most_mb": settings.UPLOAD_MAX_BYTES // 2**20,
+    }
+
+
+def thread_page(
+    request: UserRequest, conversation: Conversation, form: MessageForm, *, before: Message | None = None, status: int = 200
+) -> HttpResponse:
+    page = feed(request, conversation, before)
+    other = conversation.other(request.user)
+    seen_at = ReadMarker.objects.filter(conversation=conversation, user=other).values_list("read_at", flat=True).first()
+    context = {
+        **lines(request),
+        **page,
+        **tail(request, conversation, page["last"], seen_at),
+        **composer(request, conversation, form),
+        "facts": handlers.facts_of(conversation, request.user),
+        "profile": Builder.objects.visible().filter(user=other).first() if other.pk == conversation.builder_id else None,
+        "moment": now(),
+        "history": before is not None,
+    }
+    return render(request, "messaging/thread.html", context, status=status)
+
+
+def start_page(request: UserRequest, builder: Builder, form: MessageForm) -> dict[str, Any]:
+    return {
+        **lines(request),
+        "builder": builder,
+        "form": form,
+        "person": builder.user,
+        "action": reverse("messaging:start", args=[builder.slug]),
+        "accept": ",".join(f".{extension}" for extension in sorted(uploads.KINDS)),
+        "most_mb": settings.UPLOAD_MAX_BYTES // 2**20,
+        "moment": now(),
+    }

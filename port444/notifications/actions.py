@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import transaction
 
+from auditlog.actions import record
+from auditlog.events import Event
 from port444.accounts.models import User
 from port444.kit import jobs, mail
 from port444.kit.clock import now
@@ -185,6 +187,9 @@ def change_preferences(user_id: UUID, *, actor: User, chosen: Mapping[tuple[str,
     rows = [Preference(user=user, group=Group(group), channel=Channel(channel), enabled=on) for (group, channel), on in chosen.items()]
     Preference.objects.bulk_create(rows, update_conflicts=True, unique_fields=["user", "group", "channel"], update_fields=["enabled"])
     QuietHours.objects.update_or_create(user=user, defaults={"enabled": hours.enabled, "starts": hours.starts, "ends": hours.ends})
+    choices = {f"{group} by {channel}": on for (group, channel), on in chosen.items()}
+    quiet_hours = f"{hours.starts:%H:%M} to {hours.ends:%H:%M}" if hours.enabled else "none"
+    record(Event.PROFILE_CHANGED, actor=actor, target=user, after={**choices, "quiet hours": quiet_hours})
 
 
 @transaction.atomic
@@ -194,4 +199,5 @@ def unsubscribe(user_id: UUID, group: str) -> User:
         raise Invalid("Mail about your account cannot be stopped.")
     user = User.objects.lock(user_id)
     Preference.objects.update_or_create(user=user, group=Group(group), channel=Channel.EMAIL, defaults={"enabled": False})
+    record(Event.PROFILE_CHANGED, actor=user, target=user, after={f"{group} by {Channel.EMAIL.value}": False}, description="By the link in a mail")
     return user
