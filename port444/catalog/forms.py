@@ -17,6 +17,8 @@ from .actions import MOST_OPTIONS, MOST_QUESTIONS, PackageText, Question, Servic
 from .models import Category, Package, QuestionKind, Service, Tier
 from .queries import Search, Sort
 
+PLAIN = re.compile(r"[0-9]+(\.[0-9]*)?")
+WITH_COMMAS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 MOST_PRICE = Decimal("1000000.00")
 MOST_DAYS = 90
@@ -41,10 +43,13 @@ class AmountField(forms.Field):
         text = str(value or "").strip().removeprefix("$").strip()
         if not text:
             return None
-        if "\x00" in text or len(text) > 20:
+        if WITH_COMMAS.fullmatch(text):
+            text = text.replace(",", "")
+        if len(text) > 20 or not PLAIN.fullmatch(text):
             raise ValidationError("Write the amount as a number, for example 25.00.", code="amount_format")
         try:
-            amount = money.positive(Decimal(money.parse(text))) if self.positive else money.parse(text)
+            amount = money.parse(text)
+            amount = money.positive(amount) if self.positive else amount
         except Invalid as error:
             raise ValidationError(error.message, code=error.code) from None
         if amount > MOST_PRICE:
@@ -107,12 +112,12 @@ class SearchForm(forms.Form):
 class ServiceForm(forms.Form):
     title = forms.CharField(max_length=90, help_text="What the client gets, for example: Make slow Django pages fast.")
     category = forms.ModelChoiceField(Category.objects.all(), empty_label="Choose one")
-    summary = forms.CharField(max_length=160, required=False, help_text="One line under the title in search.", label="Summary")
+    summary = forms.CharField(max_length=160, required=False, help_text="One line under the title in search. Needed to publish.", label="Summary")
     description = forms.CharField(
         max_length=6000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 9}),
-        help_text="How you work, what is included, what is not. An empty line starts a paragraph.",
+        help_text="How you work, what is included, what is not. An empty line starts a paragraph. Needed to publish.",
         label="Description",
     )
     tags = ListField(most=8, length=30, required=False, help_text="Up to 8 words people search for, with commas between them.")

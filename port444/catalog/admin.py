@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from port444.kit.console import ReadOnlyAdmin
+
+from .models import Category, Package, Service
+
+if TYPE_CHECKING:
+    AnyInline = admin.TabularInline[Any, Any]
+else:
+    AnyInline = admin.TabularInline
+
+
+class PackageInline(AnyInline):
+    model = Package
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.is_active and request.user.is_staff)
+
+
+@admin.register(Service)
+class ServiceAdmin(ReadOnlyAdmin):
+    list_display = ("title", "builder", "category", "status", "from_price", "order_count", "rating_count", "published_at")
+    list_filter = ("status", "category")
+    list_select_related = ("builder__user", "category")
+    search_fields = ("title", "slug", "builder__user__name", "builder__user__email")
+    ordering = ("-created_at",)
+    exclude = ("search",)
+    inlines = (PackageInline,)
+
+
+@admin.register(Category)
+class CategoryAdmin(ReadOnlyAdmin):
+    list_display = ("name", "slug", "icon", "position")
+    ordering = ("position",)
