@@ -14,9 +14,10 @@ from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, NotAllowed, WrongState
 from port444.notifications.models import Notification
-from port444.payments import actions, escrow, ledger, providers
+from port444.payments import actions, escrow, ledger
 from port444.payments.models import Invoice, InvoiceKind, JournalEntry, Payment, Refund, RefundStatus, SandboxTransfer
 from port444.payments.providers import Refused, Unavailable
+from port444.payments.providers.sandbox import Sandbox
 
 from .conftest import Thing
 
@@ -38,10 +39,10 @@ def test_the_price_and_the_fee_go_back(paid: Paid, client_user: User) -> None:
     refund = cancel(thing, payment)
     assert (refund.status, refund.amount, payment.refunded) == (RefundStatus.REQUESTED, D("105.50"), D("105.50"))
     assert ledger.balance("refunds") == D("105.50")
-    assert (ledger.balance("fees"), ledger.balance("client", owner=client_user.pk)) == (0, 0)
+    assert (ledger.balance("fees"), ledger.balance("client", owner=client_user.pk)) == (D(0), D(0))
     refund = actions.send_refund(refund.pk)
     assert refund.status == RefundStatus.COMPLETED
-    assert (ledger.balance("refunds"), ledger.balance("external")) == (0, 0)
+    assert (ledger.balance("refunds"), ledger.balance("external")) == (D(0), D(0))
     assert SandboxTransfer.objects.get().amount == D("105.50")
     assert Notification.objects.get(user=client_user).kind == "refund.completed"
 
@@ -104,7 +105,7 @@ def test_a_provider_that_does_not_answer_is_asked_again(paid: Paid, monkeypatch:
         raise Unavailable("No answer.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(providers.Sandbox, "refund", silence)
+        patch.setattr(Sandbox, "refund", silence)
         assert actions.send_refund(refund.pk).status == RefundStatus.REQUESTED
     assert actions.send_refund(refund.pk).status == RefundStatus.COMPLETED
     assert actions.send_refund(refund.pk).status == RefundStatus.COMPLETED
@@ -119,7 +120,7 @@ def test_a_refused_refund_is_seen_and_can_be_sent_again(paid: Paid, monkeypatch:
         raise Refused("The wallet is closed.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(providers.Sandbox, "refund", refuse)
+        patch.setattr(Sandbox, "refund", refuse)
         refund = actions.send_refund(refund.pk)
     assert (refund.status, refund.error) == (RefundStatus.FAILED, "The wallet is closed.")
     assert IncidentLog.objects.get().fingerprint == f"refund-failed:{refund.pk}"

@@ -14,10 +14,10 @@ from port444.accounts.models import User
 from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed
 from port444.kit.ids import uuid7
 from port444.notifications.models import Notification
-from port444.payments import actions, escrow, ledger, providers
+from port444.payments import actions, escrow, ledger
 from port444.payments.models import PayoutAddress, SandboxTransfer, Withdrawal, WithdrawalStatus
 from port444.payments.providers import Unavailable
-from port444.payments.providers.sandbox import BAD_ADDRESS
+from port444.payments.providers.sandbox import BAD_ADDRESS, Sandbox
 
 pytestmark = pytest.mark.django_db
 
@@ -91,7 +91,7 @@ def test_a_refused_withdrawal_gives_the_money_back(rich: User) -> None:
     withdrawal = actions.request_withdrawal(actor=rich, amount=D("60.00"), client_key=uuid7())
     withdrawal = actions.send_withdrawal(withdrawal.pk)
     assert withdrawal.status == WithdrawalStatus.FAILED
-    assert (ledger.balance("earnings", owner=rich.pk), ledger.balance("payouts")) == (D("90.00"), 0)
+    assert (ledger.balance("earnings", owner=rich.pk), ledger.balance("payouts")) == (D("90.00"), D(0))
     assert Notification.objects.filter(user=rich, kind="withdrawal.failed").count() == 1
     assert actions.send_withdrawal(withdrawal.pk).status == WithdrawalStatus.FAILED
 
@@ -103,7 +103,7 @@ def test_no_answer_leaves_it_on_its_way(rich: User, monkeypatch: pytest.MonkeyPa
         raise Unavailable("No answer.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(providers.Sandbox, "payout", silence)
+        patch.setattr(Sandbox, "payout", silence)
         assert actions.send_withdrawal(withdrawal.pk).status == WithdrawalStatus.REQUESTED
     actions.send_withdrawal(withdrawal.pk)
     actions.send_withdrawal(withdrawal.pk)
