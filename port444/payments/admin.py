@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
 
 from port444.kit.console import ReadOnlyAdmin
 
@@ -20,10 +24,32 @@ from .models import (
     Withdrawal,
 )
 
+if TYPE_CHECKING:
+    AnyInline = admin.TabularInline[Any, Any]
+else:
+    AnyInline = admin.TabularInline
 
-class LinesInline(admin.TabularInline[InvoiceLine, Invoice]):
-    model = InvoiceLine
+
+class ReadOnlyInline(AnyInline):
+    """Rows of a row, to look at."""
+
     extra = 0
+    can_delete = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.is_active and request.user.is_staff)
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    has_delete_permission = has_change_permission
+
+
+class LinesInline(ReadOnlyInline):
+    model = InvoiceLine
 
 
 @admin.register(Invoice)
@@ -93,9 +119,8 @@ class LedgerAccountAdmin(ReadOnlyAdmin):
     ordering = ["id"]
 
 
-class PostingsInline(admin.TabularInline[Posting, JournalEntry]):
+class PostingsInline(ReadOnlyInline):
     model = Posting
-    extra = 0
 
 
 @admin.register(JournalEntry)
