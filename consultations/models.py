@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -10,19 +11,23 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Q
+from django.urls import reverse
 
 from port444.accounts.models import check_zone
 from port444.builders.models import LENGTHS, Builder
 from port444.kit.clock import now
 from port444.kit.errors import NotAllowed
 from port444.kit.ids import uuid7
-from port444.kit.money import amount_field
+from port444.kit.money import ZERO, amount_field
 from port444.kit.states import StateMachine, known_status
-from port444.messaging.models import Conversation
+from port444.messaging.models import Conversation, Subject
+from port444.payments.escrow import Deal
 from port444.payments.models import Invoice
 
 USER = settings.AUTH_USER_MODEL
 DAY_MINUTES = 24 * 60
+JOIN_MINUTES = 10  # before the start, when the meeting room opens
+COMPLETE_AFTER_HOURS = 24  # after the end, when a call completes by itself
 
 
 class CallSettings(models.Model):
@@ -82,14 +87,21 @@ C = ConsultationStatus
 
 class ConsultationQuerySet(models.QuerySet["Consultation"]):
     def lock(self, pk: Any) -> Consultation:
-        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+        """The call under lock, its builder's row locked before it: a builder's time changes hands in that order only."""
+        builder_id = self.values_list("builder_id", flat=True).get(pk=pk)
+        Builder.objects.lock(builder_id)
+        return self.select_for_update(of=("self",), no_key=True).select_related("builder__user", "client").get(pk=pk)
 
     def visible_to(self, user: Any) -> ConsultationQuerySet:
         return self.filter(Q(client=user) | (Q(builder__user=user) & ~Q(status__in=[C.HELD, C.EXPIRED])))
 
-    def holds_over(self, moment: datetime) -> ConsultationQuerySet:
-        """Held, and the time to pay has passed."""
-        return self.filter(status=C.HELD, claim__hold_expires_at__lte=moment)
+    def upcoming(self, moment: datetime) -> ConsultationQuerySet:
+        """Still ahead or running; a hold only while it can be paid."""
+        return self.filter(Q(status=C.SCHEDULED, ends_at__gt=moment) | Q(status=C.HELD, claim__hold_expires_at__gt=moment))
+
+    def unattended(self, moment: datetime) -> ConsultationQuerySet:
+        """Ended so long ago that the call counts as held, and nobody has said so."""
+        return self.filter(status=C.SCHEDULED, ends_at__lte=moment - timedelta(hours=COMPLETE_AFTER_HOURS))
 
 
 class Consultation(StateMachine):
@@ -158,10 +170,44 @@ class Consultation(StateMachine):
         indexes = [
             models.Index(fields=["client", "-scheduled_at"], name="consultation_of_client"),
             models.Index(fields=["builder", "-scheduled_at"], name="consultation_of_builder"),
+            models.Index(fields=["ends_at"], condition=Q(status="scheduled"), name="consultation_ending"),
         ]
 
     def __str__(self) -> str:
         return f"Call of {self.duration} min, {self.scheduled_at:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def url(self) -> str:
+        return reverse("consultations:detail", args=[self.pk])
+
+    @property
+    def total(self) -> Decimal:
+        return Decimal(self.price + self.client_fee)
+
+    @property
+    def subject(self) -> Subject:
+        """How messages name this call."""
+        return ("consultation", self.pk)
+
+    @property
+    def deal(self) -> Deal:
+        """How escrow names this call; the parties are users."""
+        return Deal("consultation", self.pk, self.client_id, self.builder.user_id)
+
+    @property
+    def opens_at(self) -> datetime:
+        """From when the room can be joined."""
+        return self.scheduled_at - timedelta(minutes=JOIN_MINUTES)
+
+    @property
+    def free_until(self) -> datetime:
+        """Until when the client gets everything back for cancelling."""
+        return self.scheduled_at - timedelta(hours=settings.CALL_FREE_CANCEL_HOURS)
+
+    def refund_if_cancelled_by(self, actor: Any, moment: datetime) -> Decimal:
+        """What the client gets back when `actor` cancels at `moment`: everything, or nothing when the client is late."""
+        late = actor.pk == self.client_id and moment >= self.free_until
+        return ZERO if late else self.total
 
     def require_party(self, actor: Any) -> None:
         if actor.pk not in (self.client_id, self.builder.user_id):
@@ -221,6 +267,7 @@ class SlotClaim(StateMachine):
                 condition=BLOCKING,
                 violation_error_code="slot_taken",
             ),
+            models.UniqueConstraint(fields=["builder", "client"], condition=Q(status="held"), name="slot_claim_one_hold"),
         ]
         indexes = [models.Index(fields=["hold_expires_at"], condition=Q(status="held"), name="slot_claim_expiring")]
 

@@ -238,8 +238,6 @@ Q_CLUSTER = {
 }
 HEARTBEAT_FILE = env("PORT444_HEARTBEAT_FILE", default=str(VAR_DIR / "heartbeat"))
 SCHEDULES = {
-    "port444.orders.jobs.auto_accept": "* * * * *",
-    "port444.orders.jobs.cancel_unanswered": "* * * * *",
     "port444.kit.jobs.heartbeat": "* * * * *",
     "port444.notifications.jobs.sweep": "* * * * *",
     "port444.payments.jobs.expire_invoices": "* * * * *",
@@ -247,6 +245,7 @@ SCHEDULES = {
     "port444.payments.jobs.send_waiting": "* * * * *",
     "port444.accounts.jobs.send_mails": "*/5 * * * *",
     "port444.accounts.jobs.forget": "17 3 * * *",
+    "consultations.jobs.complete_ended": "*/5 * * * *",
 }
 
 # Money
@@ -262,7 +261,6 @@ HOLD_MINUTES = 15
 PAYMENT_MINUTES = 60
 REVIEW_DAYS = 3
 REQUIREMENTS_DAYS = 7
-REVISION_DAYS = 2  # a change request gives the builder at least this long
 MESSAGES_A_MINUTE = 30
 CALL_NOTICE_HOURS = 4
 CALL_HORIZON_DAYS = 60

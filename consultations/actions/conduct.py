@@ -1,0 +1,115 @@
+"""Holding a call, and calling it off."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from auditlog.actions import record
+from auditlog.events import Event
+from consultations import emails
+from consultations.models import ClaimStatus, Consultation, ConsultationStatus, SlotClaim
+from port444.kit.clock import now
+from port444.kit.errors import Invalid, NotAllowed, WrongState
+from port444.messaging.actions import post_notice
+from port444.notifications.actions import notify
+from port444.payments import escrow
+from port444.payments.actions import request_refund
+from port444.payments.models import Payment
+
+C = ConsultationStatus
+
+
+@transaction.atomic
+def complete_call(consultation_id: UUID, *, actor: Any, notes: str = "") -> Consultation:
+    """The builder says that the call took place; the price is released to them. Possible from its start."""
+    consultation = Consultation.objects.lock(consultation_id)
+    consultation.require_builder(actor)
+    moment = now()
+    if consultation.status == C.SCHEDULED and consultation.scheduled_at > moment:
+        raise WrongState("This call has not started yet.", code="not_started")
+    if len(notes) > 3000:
+        raise Invalid("Notes have at most 3000 characters.", code="notes_long")
+    _complete(consultation, actor, moment, builder_notes=notes)
+    return consultation
+
+
+@transaction.atomic
+def complete_unattended(consultation_id: UUID) -> Consultation:
+    """The call ended long ago and nobody said anything: it counts as held."""
+    consultation = Consultation.objects.lock(consultation_id)
+    moment = now()
+    if not Consultation.objects.unattended(moment).filter(pk=consultation.pk).exists():
+        raise WrongState("This call is not waiting to be completed.")
+    _complete(consultation, None, moment)
+    return consultation
+
+
+def _complete(consultation: Consultation, actor: Any | None, moment: Any, **stamps: Any) -> None:
+    consultation.move_to(C.COMPLETED, completed_at=moment, updated_at=moment, **stamps)
+    escrow.current().release(consultation.deal, consultation.price, f"call:{consultation.pk}:release", actor=actor)
+    record(Event.CALL_COMPLETED, actor=actor, target=consultation, amount=consultation.price)
+    post_notice(consultation.conversation_id, body=emails.completed_notice(consultation), icon="circle-check", subject=consultation.subject)
+    readers = [consultation.client] if actor is not None else [consultation.client, consultation.builder.user]
+    for reader in readers:
+        said = emails.completed(consultation, reader)
+        notify(
+            reader,
+            "call_completed",
+            title=said.title,
+            body=said.body,
+            url=consultation.url,
+            dedupe_key=f"call_completed:{consultation.pk}:{reader.pk}",
+            moment=moment,
+        )
+
+
+@transaction.atomic
+def cancel_call(consultation_id: UUID, *, actor: Any, reason: str = "") -> Consultation:
+    """Call it off. The client gets everything back, or, when they cancel late, the fee stays and the price goes to the builder."""
+    consultation = Consultation.objects.lock(consultation_id)
+    consultation.require_party(actor)
+    moment = now()
+    if consultation.status != C.SCHEDULED:
+        raise WrongState(f"This call is {consultation.status_words()} and cannot be cancelled.")
+    by_client = actor.pk == consultation.client_id
+    if by_client and consultation.scheduled_at <= moment:
+        raise NotAllowed("This call has started. Write to the builder, who can still cancel it.", code="started")
+    if len(reason) > 300:
+        raise Invalid("The reason has at most 300 characters.", code="reason_long")
+    refunded = consultation.refund_if_cancelled_by(actor, moment)
+    claim = SlotClaim.objects.select_for_update(of=("self",), no_key=True).get(consultation=consultation)
+    claim.move_to(ClaimStatus.RELEASED)
+    consultation.move_to(
+        C.CANCELLED,
+        cancelled_at=moment,
+        cancelled_by=actor,
+        cancellation_reason=reason,
+        ical_sequence=consultation.ical_sequence + 1,
+        updated_at=moment,
+    )
+    if refunded:
+        escrow.current().refund(consultation.deal, consultation.price, f"call:{consultation.pk}:refund", actor=actor)
+        payment = Payment.objects.get(invoice=consultation.invoice_id, settled_at__isnull=False)
+        request_refund(
+            payment, refunded, reason="Call cancelled", dedupe_key=f"call:{consultation.pk}:cancelled", actor=actor, fee=consultation.client_fee
+        )
+    else:
+        escrow.current().release(consultation.deal, consultation.price, f"call:{consultation.pk}:release", actor=actor)
+    record(Event.CALL_CANCELLED, actor=actor, target=consultation, amount=refunded, reason=reason, by_client=by_client)
+    post_notice(consultation.conversation_id, body=emails.cancelled_notice(consultation, refunded), icon="calendar-x-2", subject=consultation.subject)
+    for reader in (consultation.client, consultation.builder.user):
+        said = emails.cancelled(consultation, reader, refunded)
+        notify(
+            reader,
+            "call_cancelled",
+            title=said.title,
+            body=said.body,
+            url=consultation.url,
+            dedupe_key=f"call_cancelled:{consultation.pk}:{reader.pk}",
+            context=emails.context(consultation, reader),
+            moment=moment,
+        )
+    return consultation

@@ -1,0 +1,150 @@
+"""What is said about a call, to one person and in the conversation. Moments are worded in the reader's own zone of the call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.urls import reverse
+
+from port444.kit.mail import Attachment
+from port444.kit.money import fee, usd
+from port444.kit.templatetags.ui import city
+from port444.payments.handlers import Description, Promise, Step
+from port444.payments.models import Invoice
+
+from . import ical
+from .models import JOIN_MINUTES, Consultation, ConsultationStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A title and a body: what happened, what comes next."""
+
+    title: str
+    body: str
+
+
+def when(moment: datetime, zone: str) -> str:
+    """A moment on somebody's clock, with its place: "Tue 24 Nov, 11:00 (Amsterdam)"."""
+    local = moment.astimezone(ZoneInfo(zone))
+    return f"{local:%a} {local.day} {local:%b}, {local:%H:%M} ({city(zone)})"
+
+
+def zone_of(call: Consultation, reader: Any) -> str:
+    return call.client_zone if reader.pk == call.client_id else call.builder_zone
+
+
+def other_of(call: Consultation, reader: Any) -> Any:
+    return call.builder.user if reader.pk == call.client_id else call.client
+
+
+def context(call: Consultation, reader: Any) -> dict[str, Any]:
+    """What the mail needs beside words: the time on both clocks, and the call for the invitation."""
+    other = other_of(call, reader)
+    return {
+        "at": call.scheduled_at.isoformat(),
+        "other_zone": zone_of(call, other),
+        "other": other.name,
+        "label": "Open the call",
+        "consultation": str(call.pk),
+    }
+
+
+def scheduled(call: Consultation, reader: Any) -> Words:
+    other, at = other_of(call, reader), when(call.scheduled_at, zone_of(call, reader))
+    title = f"Call with {other.first_name}: {at}"
+    room = f"The room opens {JOIN_MINUTES} minutes before. An invitation for your calendar is attached."
+    if reader.pk == call.client_id:
+        return Words(
+            title, f"{call.duration} minutes, {usd(call.total)} paid. {room}\n\nFree to cancel until {when(call.free_until, call.client_zone)}."
+        )
+    link = "" if call.meeting_url else "\n\nYou have not named a meeting room yet. Add its link to your profile before the call."
+    notes = f"\n\n{other.first_name} writes: “{call.client_notes}”" if call.client_notes else ""
+    return Words(title, f"{call.duration} minutes, {usd(call.price)} in escrow. {room}{notes}{link}")
+
+
+def late(call: Consultation, amount: str, free: Sequence[datetime]) -> Words:
+    name = call.builder.user.first_name
+    body = (
+        f"Your payment arrived after the hold on {when(call.scheduled_at, call.client_zone)} had ended, and the time is gone. "
+        f"{amount} goes back to where it came from, service fee included."
+    )
+    if free:
+        body += f"\n\n{name} is free at:\n" + "\n".join(when(start, call.client_zone) for start in free)
+    return Words(f"Your call with {name} could not be booked", body)
+
+
+def completed(call: Consultation, reader: Any) -> Words:
+    if reader.pk == call.client_id:
+        notes = f"\n\n{call.builder.user.first_name} writes: “{call.builder_notes}”" if call.builder_notes else ""
+        return Words(f"Your call with {call.builder.user.first_name} is complete", f"{usd(call.price)} was released to the builder.{notes}")
+    share = call.price - fee(call.price, call.builder_fee_bps)
+    return Words(f"Call with {call.client.first_name}: {usd(share)} is yours", f"{usd(call.price)} less the platform fee. You can withdraw it now.")
+
+
+def cancelled(call: Consultation, reader: Any, refunded: Decimal) -> Words:
+    by_me = call.cancelled_by_id == reader.pk
+    who = "You" if by_me else other_of(call, reader).first_name
+    title = f"{who} cancelled the call of {when(call.scheduled_at, zone_of(call, reader))}"
+    reason = f" “{call.cancellation_reason}”" if call.cancellation_reason and not by_me else ""
+    if reader.pk == call.client_id:
+        money = f"{usd(refunded)} goes back to where it came from." if refunded else "It was too late for a refund, so the builder is paid."
+    else:
+        money = "The client gets everything back." if refunded else f"It was cancelled late, so {usd(call.price)} less the platform fee is yours."
+    return Words(title, f"{money}{reason}")
+
+
+def scheduled_notice(call: Consultation) -> str:
+    return f"{call.client.first_name} booked a call of {call.duration} minutes. {usd(call.price)} went into escrow."
+
+
+def completed_notice(call: Consultation) -> str:
+    return f"The call of {call.duration} minutes is complete. {usd(call.price)} was released to {call.builder.user.first_name}."
+
+
+def cancelled_notice(call: Consultation, refunded: Decimal) -> str:
+    who = call.client if call.cancelled_by_id == call.client_id else call.builder.user
+    money = f"{usd(refunded)} goes back to {call.client.first_name}." if refunded else f"{usd(call.price)} goes to {call.builder.user.first_name}."
+    return f"{who.first_name} cancelled the call of {call.duration} minutes. {money}"
+
+
+def invitation(notification: Any) -> list[Attachment]:
+    """The calendar file of a notification about a call, as the call stands when the mail goes out."""
+    key = notification.context.get("consultation")
+    call = Consultation.objects.select_related("client", "builder__user").filter(pk=key).first() if key else None
+    if call is None or call.status not in (ConsultationStatus.SCHEDULED, ConsultationStatus.CANCELLED):
+        return []
+    method = "CANCEL" if call.status == ConsultationStatus.CANCELLED else "REQUEST"
+    return [Attachment("call.ics", ical.calendar(call, notification.user), f"text/calendar; method={method}; charset=utf-8")]
+
+
+def describe(invoice: Invoice) -> Description:
+    """How the checkout speaks of a call."""
+    call = Consultation.objects.select_related("builder__user").get(pk=invoice.subject_id)
+    name = call.builder.user.first_name
+    return Description(
+        title=f"{call.duration} minute video call",
+        kind=f"Call with {call.builder.user.name}",
+        icon="video",
+        heading="Pay for your call",
+        lede=f"{when(call.scheduled_at, call.client_zone)}, {when(call.scheduled_at, call.builder_zone)} for {name}.",
+        thing="call",
+        held="This time is held",
+        paid_note=f"The price waits in escrow until the call took place. {name} is paid after it.",
+        back_url=reverse("consultations:book", args=[call.builder.slug]),
+        back_text="Pick another time",
+        steps=(
+            Step("The call is confirmed", "Both of you get an invitation for the calendar."),
+            Step("You meet", f"The room opens {JOIN_MINUTES} minutes before."),
+            Step(f"{name} is paid", "After the call, out of escrow."),
+        ),
+        promises=(
+            Promise("undo-2", f"Free to cancel until {when(call.free_until, call.client_zone)}"),
+            Promise("shield-check", f"Everything back if {name} cancels"),
+        ),
+    )

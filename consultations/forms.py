@@ -1,0 +1,199 @@
+"""The shape of what people choose about calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+
+from port444.accounts.models import check_zone, zone_names
+from port444.builders.models import LENGTHS
+
+from .actions.availability import DAYS, Terms
+from .slots import DAY_MINUTES, Window
+
+HALF_HOURS = 48
+NOTICE = [
+    (1, "1 hour"),
+    (2, "2 hours"),
+    (4, "4 hours"),
+    (8, "8 hours"),
+    (12, "12 hours"),
+    (24, "1 day"),
+    (48, "2 days"),
+    (72, "3 days"),
+    (168, "a week"),
+]
+HORIZON = [(14, "2 weeks"), (30, "30 days"), (60, "60 days"), (90, "90 days"), (180, "180 days")]
+GAP = [(0, "No break"), (5, "5 minutes"), (10, "10 minutes"), (15, "15 minutes"), (30, "30 minutes"), (60, "1 hour")]
+
+
+def read_start(text: str) -> datetime | None:
+    """A start as the booking page writes it, "2026-11-24T10:00:00Z"; None for anything else."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def write_start(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What somebody has picked so far on the booking page; anything may be missing."""
+
+    minutes: int | None
+    zone: str | None
+    week: date | None
+    start: datetime | None
+
+
+def read_choice(data: QueryDict) -> Choice:
+    """The choice in a query or a form. What is not understood counts as not chosen."""
+    minutes = data.get("minutes", "")
+    try:
+        week = date.fromisoformat(data.get("week", ""))
+    except ValueError:
+        week = None
+    if week is not None and not 1970 < week.year < 9000:
+        week = None
+    zone = data.get("tz", "")
+    return Choice(
+        minutes=int(minutes) if minutes in map(str, LENGTHS) else None,
+        zone=zone if zone in zone_names() else None,
+        week=week,
+        start=read_start(data.get("slot", "")),
+    )
+
+
+class StartField(forms.CharField):
+    """A start in UTC."""
+
+    def clean(self, value: Any) -> datetime:
+        text = super().clean(value)
+        start = read_start(text)
+        if start is None:
+            raise forms.ValidationError("Pick a time from the list.", code="slot")
+        return start
+
+
+class HoldForm(forms.Form):
+    """Everything that pressing pay sends."""
+
+    minutes = forms.TypedChoiceField(
+        choices=[(m, str(m)) for m in LENGTHS], coerce=int, error_messages={"invalid_choice": "Choose a length that is on offer."}
+    )
+    tz = forms.CharField(max_length=64, validators=[check_zone])
+    slot = StartField(error_messages={"required": "Pick a time first."})
+    notes = forms.CharField(max_length=600, required=False, widget=forms.Textarea)
+    client_key = forms.UUIDField()
+
+
+class AvailabilityForm(forms.Form):
+    """Prices, hours and rules of a builder's calls. `h` holds one "weekday-halfhour" for every open half hour."""
+
+    enabled = forms.BooleanField(required=False, label="Clients can book calls")
+    price_15 = forms.DecimalField(required=False, min_value=0, max_digits=8, decimal_places=2, label="15 minutes")
+    price_30 = forms.DecimalField(required=False, min_value=0, max_digits=8, decimal_places=2, label="30 minutes")
+    price_60 = forms.DecimalField(required=False, min_value=0, max_digits=8, decimal_places=2, label="60 minutes")
+    h = forms.MultipleChoiceField(
+        required=False,
+        choices=[(f"{d}-{s}", "") for d in range(7) for s in range(HALF_HOURS)],
+        error_messages={"invalid_choice": "That is not an hour of the week."},
+    )
+    notice_hours = forms.TypedChoiceField(choices=NOTICE, coerce=int, label="Notice before a call")
+    gap_minutes = forms.TypedChoiceField(choices=GAP, coerce=int, label="Break after each call")
+    horizon_days = forms.TypedChoiceField(choices=HORIZON, coerce=int, label="Bookable ahead")
+    time_zone = forms.CharField(max_length=64, validators=[check_zone], label="Time zone of your hours")
+
+    def windows(self) -> list[Window]:
+        """The ticked half hours, joined into windows."""
+        return windows_of(self.cleaned_data["h"])
+
+    def terms(self) -> Terms:
+        cleaned = self.cleaned_data
+        return Terms(cleaned["time_zone"], cleaned["notice_hours"], cleaned["horizon_days"], cleaned["gap_minutes"])
+
+    def prices(self) -> dict[int, Any]:
+        return {minutes: self.cleaned_data[f"price_{minutes}"] for minutes in LENGTHS}
+
+
+def windows_of(cells: Iterable[str]) -> list[Window]:
+    """Half hours as windows: neighbours of one day are joined."""
+    windows: list[Window] = []
+    for weekday, half in sorted({(int(d), int(s)) for d, _, s in (cell.partition("-") for cell in cells)}):
+        if windows and windows[-1].weekday == weekday and windows[-1].end_minute == half * 30:
+            windows[-1] = Window(weekday, windows[-1].start_minute, half * 30 + 30)
+        else:
+            windows.append(Window(weekday, half * 30, half * 30 + 30))
+    return windows
+
+
+def cells_of(windows: Iterable[Window]) -> set[str]:
+    """The half hours that windows cover."""
+    return {f"{w.weekday}-{half}" for w in windows for half in range(w.start_minute // 30, min(w.end_minute, DAY_MINUTES) // 30)}
+
+
+def changed_cells(cells: Sequence[str], what: str) -> list[str]:
+    """The half hours after one of the shortcuts beside the grid."""
+    if what == "copy":
+        monday = [cell.partition("-")[2] for cell in cells if cell.startswith("0-")]
+        rest = [cell for cell in cells if cell[:2] in ("0-", "5-", "6-")]
+        return [*rest, *(f"{day}-{half}" for day in range(1, 5) for half in monday)]
+    if what == "office":
+        return [f"{day}-{half}" for day in range(5) for half in range(18, 34)]
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One half hour of the grid."""
+
+    value: str
+    label: str
+    is_open: bool
+    has_call: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """One row of the grid: seven days with two halves each."""
+
+    label: str
+    days: Sequence[Sequence[Cell]]
+
+
+def grid(cells: Iterable[str], booked: Iterable[tuple[int, int]]) -> list[Hour]:
+    """The week as rows of hours."""
+    ticked, calls = set(cells), set(booked)
+
+    def cell(day: int, half: int) -> Cell:
+        has_call = (day, half) in calls
+        note = ", a call is booked" if has_call else ""
+        return Cell(f"{day}-{half}", f"{DAYS[day]} {half // 2:02d}:{half % 2 * 30:02d}{note}", f"{day}-{half}" in ticked, has_call)
+
+    return [Hour(f"{hour:02d}:00", [[cell(day, hour * 2), cell(day, hour * 2 + 1)] for day in range(7)]) for hour in range(24)]
+
+
+class NotesForm(forms.Form):
+    """What the builder leaves behind after a call."""
+
+    notes = forms.CharField(
+        max_length=3000,
+        required=False,
+        label="Notes for the client",
+        help_text="What you found, what to do next. The client sees them here.",
+        widget=forms.Textarea(attrs={"rows": 5, "data-count": "notes-c"}),
+    )
+
+
+class CancelForm(forms.Form):
+    reason = forms.CharField(
+        max_length=300, required=False, label="Why?", help_text="The other side reads this.", widget=forms.Textarea(attrs={"rows": 2})
+    )

@@ -1,0 +1,83 @@
+"""The call as a calendar event (RFC 5545, RFC 5546)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.urls import reverse
+from icalendar import Alarm, Calendar, Event, vCalAddress, vText
+
+from port444.kit.clock import now
+from port444.kit.templatetags.ui import city
+
+from .models import JOIN_MINUTES, Consultation, ConsultationStatus
+
+
+def uid(call: Consultation) -> str:
+    """The name of the event in every calendar, for as long as the call lives."""
+    return f"call-{call.pk}@{settings.MAIL_DOMAIN}"
+
+
+def calendar(call: Consultation, reader: Any) -> bytes:
+    """The invitation of `reader` to `call`, or its withdrawal when it is cancelled. A higher SEQUENCE replaces a lower one."""
+    gone = call.status == ConsultationStatus.CANCELLED
+    join = settings.SITE_URL.rstrip("/") + reverse("consultations:join", args=[call.pk])
+    event = Event()
+    event.add("uid", uid(call))
+    event.add("sequence", call.ical_sequence)
+    event.add("dtstamp", now())
+    event.add("dtstart", call.scheduled_at.astimezone(UTC))
+    event.add("dtend", call.ends_at.astimezone(UTC))
+    event.add("summary", f"Call: {call.client.name} and {call.builder.user.name}")
+    event.add("location", join)
+    event.add("url", join)
+    event.add("description", _description(call, join))
+    event.add("status", "CANCELLED" if gone else "CONFIRMED")
+    event.add("transp", "TRANSPARENT" if gone else "OPAQUE")
+    organizer = vCalAddress(f"mailto:calls@{settings.MAIL_DOMAIN}")
+    organizer.params["cn"] = vText("port444")
+    event["organizer"] = organizer
+    for person in (call.client, call.builder.user):
+        # A calendar knows its owner by the address; the other side's address is nobody's business, so they stand there by name.
+        address = person.email if person.pk == reader.pk else f"{person.pk}@calls.{settings.MAIL_DOMAIN}"
+        attendee = vCalAddress(f"mailto:{address}")
+        attendee.params["cn"] = vText(person.name)
+        attendee.params["role"] = vText("REQ-PARTICIPANT")
+        attendee.params["partstat"] = vText("ACCEPTED")
+        attendee.params["rsvp"] = vText("FALSE")
+        event.add("attendee", attendee, encode=0)
+    if not gone:
+        alarm = Alarm()
+        alarm.add("action", "DISPLAY")
+        alarm.add("description", "Your call starts soon")
+        alarm.add("trigger", -timedelta(minutes=JOIN_MINUTES))
+        event.add_component(alarm)
+    book = Calendar()
+    book.add("prodid", "-//port444//calls//EN")
+    book.add("version", "2.0")
+    book.add("calscale", "GREGORIAN")
+    book.add("method", "CANCEL" if gone else "REQUEST")
+    book.add_component(event)
+    return bytes(book.to_ical())
+
+
+def _description(call: Consultation, join: str) -> str:
+    lines = [
+        f"Join: {join}",
+        "",
+        *(f"{_clock(call.scheduled_at, zone)} to {_clock(call.ends_at, zone)[-5:]} in {city(zone)}" for zone in _zones(call)),
+    ]
+    if call.client_notes:
+        lines += ["", f"{call.client.first_name} writes: {call.client_notes}"]
+    return "\n".join(lines)
+
+
+def _zones(call: Consultation) -> list[str]:
+    return list(dict.fromkeys([call.client_zone, call.builder_zone]))
+
+
+def _clock(moment: datetime, zone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(zone)):%a %d %b %Y, %H:%M}"

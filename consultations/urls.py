@@ -1,0 +1,19 @@
+from django.urls import path
+
+from . import views
+
+app_name = "consultations"
+
+urlpatterns = [
+    path("b/<slug:slug>/call/", views.book, name="book"),
+    path("b/<slug:slug>/call/times/", views.times, name="times"),
+    path("b/<slug:slug>/call/quote/", views.quote, name="quote"),
+    path("b/<slug:slug>/call/hold/", views.hold, name="hold"),
+    path("calls/", views.call_list, name="list"),
+    path("calls/availability/", views.availability, name="availability"),
+    path("calls/<uuid:call_id>/", views.detail, name="detail"),
+    path("calls/<uuid:call_id>/join/", views.join, name="join"),
+    path("calls/<uuid:call_id>/call.ics", views.ics, name="ics"),
+    path("calls/<uuid:call_id>/complete/", views.complete, name="complete"),
+    path("calls/<uuid:call_id>/cancel/", views.cancel, name="cancel"),
+]
