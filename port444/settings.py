@@ -238,6 +238,8 @@ Q_CLUSTER = {
 }
 HEARTBEAT_FILE = env("PORT444_HEARTBEAT_FILE", default=str(VAR_DIR / "heartbeat"))
 SCHEDULES = {
+    "port444.orders.jobs.auto_accept": "* * * * *",
+    "port444.orders.jobs.cancel_unanswered": "* * * * *",
     "port444.kit.jobs.heartbeat": "* * * * *",
     "port444.notifications.jobs.sweep": "* * * * *",
     "port444.payments.jobs.expire_invoices": "* * * * *",
@@ -261,6 +263,7 @@ HOLD_MINUTES = 15
 PAYMENT_MINUTES = 60
 REVIEW_DAYS = 3
 REQUIREMENTS_DAYS = 7
+REVISION_DAYS = 2  # a change request gives the builder at least this long
 MESSAGES_A_MINUTE = 30
 CALL_NOTICE_HOURS = 4
 CALL_HORIZON_DAYS = 60

@@ -15,8 +15,9 @@ urlpatterns = [
     path("", include("port444.messaging.urls")),
     path("", include("port444.payments.urls")),
     path("", include("port444.accounts.urls")),
+    path("", include("port444.orders.urls")),
     path("console/", admin.site.urls),
+    path("", include("consultations.urls")),
     path("", include("port444.builders.urls")),
     path("", include("port444.catalog.urls")),
-    path("", include("consultations.urls")),
 ]

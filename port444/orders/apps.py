@@ -1,5 +1,25 @@
+from __future__ import annotations
+
 from django.apps import AppConfig
 
 
 class OrdersConfig(AppConfig):
     name = "port444.orders"
+
+    def ready(self) -> None:
+        from port444.notifications.kinds import Group, Kind, register
+        from port444.payments import handlers
+
+        from . import actions, checkout
+
+        handlers.register("order", lock=actions.lock_for_payment, settled=actions.order_paid, unpaid=actions.order_unpaid, describe=checkout.describe)
+        # Deliveries and cancellations may be waited for, so an SMS is offered; nothing here wakes anybody up.
+        register(Kind("order.placed", Group.ORDERS, sms=True))
+        register(Kind("order.paid", Group.ORDERS))
+        register(Kind("order.expired", Group.ORDERS))
+        register(Kind("order.started", Group.ORDERS, sms=True))
+        register(Kind("order.delivered", Group.ORDERS, sms=True))
+        register(Kind("order.revision", Group.ORDERS, sms=True))
+        register(Kind("order.completed", Group.ORDERS))
+        register(Kind("order.cancelled", Group.ORDERS, sms=True))
+        register(Kind("order.reviewed", Group.ORDERS))

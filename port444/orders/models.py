@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from port444.catalog.models import Package, QuestionKind, Service
 from port444.kit.clock import now
 from port444.kit.errors import NotAllowed
 from port444.kit.ids import uuid7
-from port444.kit.money import amount_field
+from port444.kit.money import amount_field, fee
 from port444.kit.states import StateMachine, known_status
 from port444.messaging.models import Attachment, Conversation
 from port444.payments.models import Invoice
@@ -48,7 +49,11 @@ class CancelCause(models.TextChoices):
 
 class OrderQuerySet(models.QuerySet["Order"]):
     def lock(self, pk: Any) -> Order:
-        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+        """The order alone is locked; the two people and the conversation come along for reading."""
+        return self.with_people().select_for_update(of=("self",), no_key=True).get(pk=pk)
+
+    def with_people(self) -> OrderQuerySet:
+        return self.select_related("client", "builder__user", "conversation")
 
     def visible_to(self, user: Any) -> OrderQuerySet:
         return self.filter(Q(client=user) | Q(builder__user=user))
@@ -161,9 +166,44 @@ class Order(StateMachine):
         if actor.pk != self.builder.user_id:
             raise NotAllowed("Only the builder of this order can do that.")
 
+    def is_builder(self, user: Any) -> bool:
+        return bool(user.pk == self.builder.user_id)
+
+    def other(self, user: Any) -> Any:
+        """The person on the other side of `user`."""
+        return self.client if self.is_builder(user) else self.builder.user
+
     @property
     def revisions_left(self) -> int:
         return self.revisions_allowed - self.revisions_used
+
+    @property
+    def total(self) -> Decimal:
+        """What the client pays: the price and the service fee."""
+        total: Decimal = self.price + self.client_fee
+        return total
+
+    @property
+    def builder_fee(self) -> Decimal:
+        return fee(self.price, self.builder_fee_bps)
+
+    @property
+    def builder_share(self) -> Decimal:
+        """What the builder gets of the price."""
+        share: Decimal = self.price - self.builder_fee
+        return share
+
+    def is_late(self, moment: datetime) -> bool:
+        return self.status == S.IN_PROGRESS and self.due_at is not None and self.due_at <= moment
+
+    def may_cancel(self, actor: Any, moment: datetime) -> CancelCause | None:
+        """Why `actor` may cancel the order as it stands; None when they may not."""
+        builder = self.is_builder(actor)
+        if self.status in (S.PENDING_PAYMENT, S.PENDING_REQUIREMENTS):
+            return CancelCause.BUILDER_WISH if builder else CancelCause.CLIENT_WISH
+        if self.status in WORKING and builder:
+            return CancelCause.BUILDER_WISH
+        return CancelCause.LATE if self.is_late(moment) and not builder else None
 
 
 class Requirement(models.Model):

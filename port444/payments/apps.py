@@ -1,5 +1,17 @@
+from __future__ import annotations
+
 from django.apps import AppConfig
+
+from port444.notifications.kinds import Group, Kind, register
 
 
 class PaymentsConfig(AppConfig):
     name = "port444.payments"
+
+    def ready(self) -> None:
+        register(Kind("payment.failed", Group.MONEY))
+        register(Kind("payment.returned", Group.MONEY))
+        register(Kind("refund.completed", Group.MONEY))
+        register(Kind("withdrawal.completed", Group.MONEY))
+        register(Kind("withdrawal.failed", Group.MONEY))
+        register(Kind("payout_address.changed", Group.ACCOUNT, urgent=True))

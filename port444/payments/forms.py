@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from uuid import UUID
+
 from django import forms
+from django.http import QueryDict
 
 from .providers.sandbox import Decision, Manner
 
@@ -31,3 +35,40 @@ class WalletForm(forms.Form):
     @property
     def behaviour(self) -> Manner:
         return Manner(self.cleaned_data["manner"] or Manner.AT_ONCE)
+
+
+class WithdrawForm(forms.Form):
+    """How much to withdraw; `client_key` makes pressing twice one withdrawal."""
+
+    amount = forms.DecimalField(
+        max_digits=14,
+        decimal_places=2,
+        min_value=Decimal("0.01"),
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+    client_key = forms.UUIDField(widget=forms.HiddenInput)
+
+
+class AddressForm(forms.Form):
+    """Where withdrawals go."""
+
+    address = forms.CharField(
+        label="Wallet address",
+        max_length=60,
+        help_text="0x and 40 digits or letters. Copy it from your wallet and compare the ends: what is sent cannot be called back.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}),
+    )
+
+
+class KeyForm(forms.Form):
+    """Where the next page of a list begins."""
+
+    before = forms.UUIDField(required=False)
+
+    @classmethod
+    def key(cls, data: QueryDict) -> UUID | None:
+        """The key in `data`; what is not a key begins at the start."""
+        form = cls(data)
+        form.is_valid()
+        key: UUID | None = form.cleaned_data.get("before")
+        return key

@@ -14,5 +14,11 @@ urlpatterns = [
     path("pay/<uuid:invoice_id>/return/", views.returned, name="return"),
     path("wallet/<uuid:payment_id>/", views.wallet, name="wallet"),
     path("wallet/<uuid:payment_id>/answer/", views.answer_wallet, name="answer_wallet"),
+    path("invoices/", views.invoices, name="invoices"),
+    path("invoices/<uuid:invoice_id>/", views.invoice, name="invoice"),
+    path("invoices/<uuid:invoice_id>/pdf/", views.invoice_pdf, name="invoice_pdf"),
+    path("earnings/", views.earnings, name="earnings"),
+    path("earnings/withdraw/", views.withdraw, name="withdraw"),
+    path("earnings/address/", views.address, name="address"),
     path("payments/callback/sandbox/", api.sandbox_callback, name="sandbox_callback"),
 ]

@@ -1,21 +1,29 @@
-"""Pages of payments: checkout, the wait after it, and the test wallet."""
+"""Pages of payments: checkout, the wait after it, the test wallet, invoices, and a builder's earnings."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+from urllib.parse import urlencode
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from port444.kit.errors import DomainError
 from port444.kit.http import UserRequest, done
+from port444.kit.ids import uuid7
+from port444.kit.money import usd
 
-from . import actions, providers, queries
-from .forms import WalletForm
-from .models import Invoice, InvoiceStatus, Payment, SandboxCharge, SandboxStatus
-from .queries import Paying, Stage
+from . import actions, pdf, providers, queries
+from .forms import AddressForm, KeyForm, WalletForm, WithdrawForm
+from .models import Invoice, InvoiceStatus, Payment, SandboxCharge, SandboxStatus, Withdrawal, WithdrawalStatus
+from .queries import Document, Paying, Stage
 
 
 def _paying(request: UserRequest, invoice_id: UUID) -> Paying:
@@ -25,15 +33,28 @@ def _paying(request: UserRequest, invoice_id: UUID) -> Paying:
         raise Http404 from None
 
 
+@never_cache
 @login_required
 @require_GET
 def checkout(request: UserRequest, invoice_id: UUID) -> HttpResponse:
-    """What is to be paid, how, and what happens then."""
+    """What is to be paid, how, and what happens then. The part about the time left asks again by itself."""
     paying = _paying(request, invoice_id)
     if paying.stage in (Stage.PAID, Stage.ARRIVED):
-        return HttpResponseRedirect(reverse("payments:return", args=[invoice_id]))
-    lines = list(paying.invoice.lines.all())
-    return render(request, "payments/checkout.html", {"paying": paying, "invoice": paying.invoice, "lines": lines, "provider": providers.current()})
+        return done(request, reverse("payments:return", args=[invoice_id]))
+    failure = paying.payment.failure if paying.payment else ""
+    context = {
+        "paying": paying,
+        "payable": paying.payable,
+        "invoice": paying.invoice,
+        "provider": providers.current(),
+        "failed_text": f"{failure} Nothing was taken. You can try again.".strip(),
+    }
+    if request.htmx:
+        response = render(request, "payments/checkout.html#held", context)
+        if not paying.payable:
+            response["HX-Refresh"] = "true"  # the rest of the page offers to pay
+        return response
+    return render(request, "payments/checkout.html", {**context, "lines": list(paying.invoice.lines.all())})
 
 
 @login_required
@@ -43,9 +64,10 @@ def start(request: UserRequest, invoice_id: UUID) -> HttpResponse:
     get_object_or_404(Invoice, pk=invoice_id, payer=request.user)
     payment = actions.start_payment(invoice_id, actor=request.user)
     payment = actions.reach_provider(payment.pk)
-    return done(request, payment.pay_url)
+    return done(request, payment.pay_url or reverse("payments:return", args=[invoice_id]))
 
 
+@never_cache
 @login_required
 @require_GET
 def returned(request: UserRequest, invoice_id: UUID) -> HttpResponse:
@@ -56,7 +78,7 @@ def returned(request: UserRequest, invoice_id: UUID) -> HttpResponse:
     if paying.stage == Stage.OPEN:
         return done(request, reverse("payments:checkout", args=[invoice_id]))
     template = "payments/return.html#waiting" if request.htmx else "payments/return.html"
-    return render(request, template, {"paying": paying, "invoice": paying.invoice})
+    return render(request, template, {"paying": paying, "waiting": paying.waiting, "invoice": paying.invoice})
 
 
 def _charge(request: UserRequest, payment_id: UUID) -> tuple[Payment, SandboxCharge]:
@@ -64,6 +86,7 @@ def _charge(request: UserRequest, payment_id: UUID) -> tuple[Payment, SandboxCha
     return payment, get_object_or_404(SandboxCharge, key=payment_id)
 
 
+@never_cache
 @login_required
 @require_GET
 def wallet(request: UserRequest, payment_id: UUID) -> HttpResponse:
@@ -80,8 +103,108 @@ def answer_wallet(request: UserRequest, payment_id: UUID) -> HttpResponse:
     payment, charge = _charge(request, payment_id)
     form = WalletForm(request.POST)
     if not form.is_valid():
-        context = {"payment": payment, "charge": charge, "waiting": True, "form": form}
-        return render(request, "payments/wallet.html", context, status=422)
+        return render(request, "payments/wallet.html", {"payment": payment, "charge": charge, "waiting": True, "form": form}, status=422)
     if charge.status == SandboxStatus.WAITING:
         actions.answer_wallet(payment_id, actor=request.user, decision=form.choice, manner=form.behaviour)
     return done(request, charge.return_url)
+
+
+def _document(request: UserRequest, invoice_id: UUID) -> Document:
+    try:
+        return queries.document(invoice_id, request.user)
+    except Invoice.DoesNotExist:
+        raise Http404 from None
+
+
+@login_required
+@require_GET
+def invoice(request: UserRequest, invoice_id: UUID) -> HttpResponse:
+    """An invoice or a credit note, for its two parties."""
+    return render(request, "payments/invoice.html", _document(request, invoice_id).context())
+
+
+@login_required
+@require_GET
+def invoice_pdf(request: UserRequest, invoice_id: UUID) -> HttpResponse:
+    """The same document as one A4 page, once it has a number."""
+    document = _document(request, invoice_id)
+    if not document.invoice.number:
+        raise Http404
+    name = f"{document.name.lower().replace(' ', '-')}-{document.invoice.number}.pdf"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+    return HttpResponse(pdf.render(document.context()), content_type="application/pdf", headers=headers)
+
+
+@login_required
+@require_GET
+def invoices(request: UserRequest) -> HttpResponse:
+    """What the person paid, or with `sold` what clients paid for the person's work."""
+    sold = request.GET.get("sold") == "1" and request.user.is_builder
+    rows, following = queries.invoices(request.user, sold=sold, before=KeyForm.key(request.GET))
+    more = _more("payments:invoices", following, sold="1" if sold else "")
+    template = "payments/invoices.html#rows" if request.htmx and "before" in request.GET else "payments/invoices.html"
+    return render(request, template, {"invoices": rows, "more": more, "sold": sold})
+
+
+def _more(name: str, following: UUID | None, **also: str) -> str:
+    if following is None:
+        return ""
+    return f"{reverse(name)}?{urlencode({key: value for key, value in {**also, 'before': str(following)}.items() if value})}"
+
+
+@login_required
+@require_GET
+def earnings(request: UserRequest) -> HttpResponse:
+    """A builder's money: ready, on its way, in escrow, and what moved it."""
+    if request.htmx and "before" in request.GET:
+        rows, following = queries.history(request.user, before=KeyForm.key(request.GET))
+        return render(request, "payments/earnings.html#rows", {"history": rows, "more": _more("payments:earnings", following)})
+    return _earnings(request)
+
+
+def _earnings(request: UserRequest, *, withdraw: WithdrawForm | None = None, address: AddressForm | None = None, status: int = 200) -> HttpResponse:
+    rows, following = queries.history(request.user, before=KeyForm.key(request.GET))
+    purse = queries.purse(request.user, timezone.get_current_timezone())
+    last = list(Withdrawal.objects.filter(user=request.user).order_by("-pk")[:10])
+    context = {
+        "purse": purse,
+        "history": rows,
+        "more": _more("payments:earnings", following),
+        "withdrawals": last,
+        "failed": [one for one in last[:1] if one.status == WithdrawalStatus.FAILED],
+        "least": settings.LEAST_WITHDRAWAL,
+        "fee_percent": (Decimal(settings.BUILDER_FEE_BPS) / 100).normalize(),
+        "withdraw": withdraw or WithdrawForm(initial={"amount": purse.ready, "client_key": uuid7()}),
+        "address": address or AddressForm(),
+    }
+    return render(request, "payments/earnings.html", context, status=status)
+
+
+@login_required
+@require_POST
+def withdraw(request: UserRequest) -> HttpResponse:
+    """Send earnings to the payout address."""
+    form = WithdrawForm(request.POST)
+    if form.is_valid():
+        try:
+            sent = actions.request_withdrawal(actor=request.user, amount=form.cleaned_data["amount"], client_key=form.cleaned_data["client_key"])
+        except DomainError as error:
+            form.add_error("amount", error.message)
+            return _earnings(request, withdraw=form, status=error.status)
+        return done(request, reverse("payments:earnings"), f"{usd(sent.amount)} is on its way to your wallet.")
+    return _earnings(request, withdraw=form, status=422)
+
+
+@login_required
+@require_POST
+def address(request: UserRequest) -> HttpResponse:
+    """Say where withdrawals go."""
+    form = AddressForm(request.POST)
+    if form.is_valid():
+        try:
+            actions.change_payout_address(form.cleaned_data["address"], actor=request.user)
+        except DomainError as error:
+            form.add_error("address", error.message)
+            return _earnings(request, address=form, status=error.status)
+        return done(request, reverse("payments:earnings"), "Withdrawals go to this address from now on.")
+    return _earnings(request, address=form, status=422)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
+from django.urls import reverse
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -16,7 +17,8 @@ from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, WrongState, word_constraint, words
 from port444.kit.jobs import enqueue
-from port444.kit.money import ZERO, parse
+from port444.kit.money import ZERO, parse, usd
+from port444.notifications.actions import notify
 from port444.payments import handlers, ledger
 from port444.payments.models import Invoice, InvoiceLine, InvoiceStatus, Payment
 
@@ -176,3 +178,11 @@ def _send_back(invoice: Invoice, payment: Payment) -> None:
     ledger.post(f"late:{payment.pk}", "Came too late or twice", moves, invoice.subject_id)
     why = "This was paid already." if invoice.status == InvoiceStatus.PAID else "The payment came after the time to pay had passed."
     request_refund(payment, payment.amount, reason=why, dedupe_key=f"late:{payment.pk}", actor=None)
+    notify(
+        invoice.payer,
+        "payment.returned",
+        title=f"Your payment of {usd(payment.amount)} goes back to you",
+        body=f"{why} All of it is on its way back to the wallet it came from. You need to do nothing.",
+        url=reverse("payments:invoice", args=[invoice.pk]),
+        dedupe_key=f"payment.returned:{payment.pk}",
+    )

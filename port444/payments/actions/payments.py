@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 
 from auditlog.actions import Finding, open_incident, record
 from auditlog.events import Event
@@ -16,11 +17,14 @@ from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
 from port444.kit.jobs import enqueue
+from port444.notifications.actions import notify
 from port444.payments import providers
 from port444.payments.models import Invoice, InvoiceStatus, Payment, PaymentStatus, ProviderEvent
 from port444.payments.providers import Answer, Outcome, Report, Unavailable
 
 from .invoices import close_unpaid
+
+WATCHING = timedelta(minutes=2)
 
 
 @transaction.atomic
@@ -110,8 +114,23 @@ def _move(payment: Payment, said: Report) -> None:
     elif said.outcome == Outcome.FAILED and live:
         payment.move_to(PaymentStatus.FAILED, failed_at=moment, failure=said.reason[:200])
         record(Event.PAYMENT_FAILED, actor=None, target=payment, amount=payment.amount, invoice=payment.invoice_id, reason=said.reason)
+        if moment - payment.created_at > WATCHING:
+            _tell_of_failure(payment)
     elif said.outcome == Outcome.EXPIRED and live:
         payment.move_to(PaymentStatus.EXPIRED)
+
+
+def _tell_of_failure(payment: Payment) -> None:
+    """Whoever has waited this long has left the page, which would have said so."""
+    invoice = payment.invoice
+    notify(
+        invoice.payer,
+        "payment.failed",
+        title="Your payment did not go through",
+        body=f"{payment.failure or 'The wallet said no.'} Nothing was taken. You can try again while there is time.",
+        url=reverse("payments:checkout", args=[invoice.pk]),
+        dedupe_key=f"payment.failed:{payment.pk}",
+    )
 
 
 def _open_amount_incident(payment: Payment, said: Report, event_id: str) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
+from django.urls import reverse
 
 from auditlog.actions import Finding, open_incident, record
 from auditlog.events import Event
@@ -15,6 +16,7 @@ from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
 from port444.kit.jobs import enqueue
 from port444.kit.money import ZERO, parse, positive, usd
+from port444.notifications.actions import notify
 from port444.payments import ledger, providers
 from port444.payments.models import Invoice, InvoiceKind, InvoiceLine, InvoiceStatus, Payment, PaymentStatus, Refund, RefundStatus
 from port444.payments.providers import Refused, Unavailable
@@ -123,6 +125,14 @@ def complete_refund(refund_id: UUID, external_id: str) -> Refund:
         f"refunded:{refund.pk}", "Sent back to the client", [(ledger.REFUNDS, -refund.amount), (ledger.EXTERNAL, refund.amount)], invoice.subject_id
     )
     record(Event.REFUND_COMPLETED, actor=None, target=refund, amount=refund.amount, payment=refund.payment_id, payer=invoice.payer_id)
+    notify(
+        invoice.payer,
+        "refund.completed",
+        title=f"{usd(refund.amount)} was sent back to you",
+        body=f"{refund.reason} It goes to the wallet you paid from.",
+        url=reverse("payments:invoice", args=[refund.credit_note_id or invoice.pk]),
+        dedupe_key=f"refund.completed:{refund.pk}",
+    )
     return refund
 
 

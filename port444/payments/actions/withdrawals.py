@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -16,6 +17,7 @@ from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed
 from port444.kit.jobs import enqueue
 from port444.kit.money import CURRENCY, positive, usd
+from port444.notifications.actions import notify
 from port444.payments import ledger, providers
 from port444.payments.models import AccountKind, PayoutAddress, Withdrawal, WithdrawalStatus
 from port444.payments.providers import Refused, Unavailable
@@ -48,6 +50,14 @@ def change_payout_address(address: str, *, actor: User) -> PayoutAddress:
     before = {"address": stored.address} if stored else None
     row, _ = PayoutAddress.objects.update_or_create(user=actor, defaults={"address": address, "changed_at": moment})
     record(Event.PAYOUT_ADDRESS_CHANGED, actor=actor, target=row, before=before, after={"address": address})
+    notify(
+        actor,
+        "payout_address.changed",
+        title="Your payout address was changed",
+        body=f"Withdrawals go to {address} from now on. If this was not you, change your password at once and write to us.",
+        url=reverse("payments:earnings"),
+        dedupe_key=f"payout_address.changed:{actor.pk}:{moment.isoformat()}",
+    )
     return row
 
 
@@ -110,6 +120,14 @@ def complete_withdrawal(withdrawal_id: UUID, external_id: str) -> Withdrawal:
     moves = [(ledger.PAYOUTS, -withdrawal.amount), (ledger.EXTERNAL, withdrawal.amount)]
     ledger.post(f"withdrawn:{withdrawal.pk}", f"{CURRENCY} sent to the wallet", moves)
     record(Event.WITHDRAWAL_COMPLETED, actor=None, target=withdrawal, amount=withdrawal.amount, user=withdrawal.user_id)
+    notify(
+        withdrawal.user,
+        "withdrawal.completed",
+        title=f"{usd(withdrawal.amount)} was sent to your wallet",
+        body=f"It went to {withdrawal.address}.",
+        url=reverse("payments:earnings"),
+        dedupe_key=f"withdrawal.completed:{withdrawal.pk}",
+    )
     return withdrawal
 
 
@@ -123,4 +141,12 @@ def fail_withdrawal(withdrawal_id: UUID, error: str) -> Withdrawal:
     moves = [(ledger.earnings(withdrawal.user_id), withdrawal.amount), (ledger.PAYOUTS, -withdrawal.amount)]
     ledger.post(f"returned:{withdrawal.pk}", "The withdrawal came back", moves)
     record(Event.WITHDRAWAL_FAILED, actor=None, target=withdrawal, amount=withdrawal.amount, user=withdrawal.user_id, error=error)
+    notify(
+        withdrawal.user,
+        "withdrawal.failed",
+        title=f"The withdrawal of {usd(withdrawal.amount)} came back",
+        body=f"{error} The money is yours again and ready to withdraw. Please check your address.",
+        url=reverse("payments:earnings"),
+        dedupe_key=f"withdrawal.failed:{withdrawal.pk}",
+    )
     return withdrawal

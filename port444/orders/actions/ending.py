@@ -1,0 +1,149 @@
+"""How an order ends: accepted, accepted by itself, cancelled; and the client's word on it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from auditlog.actions import record
+from auditlog.events import Event
+from port444.builders import actions as builders
+from port444.builders.models import Builder
+from port444.catalog import actions as catalog
+from port444.kit.clock import now
+from port444.kit.errors import Conflict, Invalid, WrongState
+from port444.orders import emails, notices
+from port444.orders.models import CancelCause, Order, OrderStatus, Review
+from port444.payments import escrow
+from port444.payments.actions import request_refund, void_invoice
+from port444.payments.models import Payment
+
+from .telling import deal, post, tell
+
+S = OrderStatus
+
+
+def _lock_with_builder(order_id: UUID) -> Order:
+    """The builder's row first, then the order: these actions count for the builder, and a builder is never locked after an order."""
+    Builder.objects.lock(Order.objects.values_list("builder_id", flat=True).get(pk=order_id))
+    return Order.objects.lock(order_id)
+
+
+@transaction.atomic
+def accept_delivery(order_id: UUID, *, actor: Any) -> Order:
+    """The client is content: the builder is paid out of escrow."""
+    order = _lock_with_builder(order_id)
+    order.require_client(actor)
+    _complete(order, actor)
+    return order
+
+
+@transaction.atomic
+def auto_accept(order_id: UUID) -> Order:
+    """Accept a delivery that nobody objected to in time; for the sweep."""
+    order = _lock_with_builder(order_id)
+    if order.status != S.DELIVERED or order.auto_accept_at is None or order.auto_accept_at > now():
+        raise WrongState("This order is not waiting for acceptance any more.")
+    _complete(order, None)
+    return order
+
+
+def _complete(order: Order, actor: Any | None) -> None:
+    order.move_to(S.COMPLETED, completed_at=now(), accepted_by_client=actor is not None)
+    escrow.current().release(deal(order), order.price, f"order:{order.pk}:release", actor=actor)
+    builders.count_completed(order.builder_id)
+    record(Event.ORDER_COMPLETED, actor=actor, target=order, amount=order.price, number=order.number, by_itself=actor is None)
+    post(order, notices.completed(order), notices.COMPLETED)
+    tell(order, order.builder.user, "order.completed", emails.completed_to_builder(order), "completed")
+    if actor is None:
+        tell(order, order.client, "order.completed", emails.completed_to_client(order), "completed")
+
+
+@transaction.atomic
+def cancel_order(order_id: UUID, *, actor: Any, reason: str = "") -> Order:
+    """End the order; whatever was paid goes back whole, service fee included. Who may do it depends on the state."""
+    order = Order.objects.lock(order_id)
+    if not order.is_builder(actor):
+        order.require_client(actor)
+    cause = order.may_cancel(actor, now())
+    if cause is None:
+        raise WrongState(_why_not(order, actor))
+    reason = reason.strip()
+    if len(reason) > 300:
+        raise Invalid("A reason has at most 300 characters.", code="reason_long")
+    _cancel(order, cause, actor, reason)
+    return order
+
+
+def _why_not(order: Order, actor: Any) -> str:
+    if order.status == S.DELIVERED:
+        return "A delivery is waiting for an answer: it can be accepted or sent back for changes, not cancelled."
+    if order.status in (S.IN_PROGRESS, S.IN_REVISION):
+        return f"{order.builder.user.first_name} is working on it. You can cancel when the delivery is late."
+    return f"This order is {order.status_words()} and cannot be cancelled any more."
+
+
+@transaction.atomic
+def cancel_unanswered(order_id: UUID) -> Order:
+    """End an order whose questions were never answered; for the sweep. It counts against nobody."""
+    order = Order.objects.lock(order_id)
+    if order.status != S.PENDING_REQUIREMENTS or order.requirements_until is None or order.requirements_until > now():
+        raise WrongState("This order is not waiting for answers any more.")
+    _cancel(order, CancelCause.NO_REQUIREMENTS, None, "")
+    return order
+
+
+def _cancel(order: Order, cause: CancelCause, actor: Any | None, reason: str) -> None:
+    order.move_to(S.CANCELLED, cancelled_at=now(), cancelled_by=actor, cancel_cause=cause, cancel_reason=reason)
+    if order.paid_at is not None:
+        escrow.current().refund(deal(order), order.price, f"order:{order.pk}:refund", actor=actor)
+        payment = Payment.objects.get(invoice=order.invoice_id, settled_at__isnull=False)
+        request_refund(
+            payment,
+            order.total,
+            fee=order.client_fee,
+            reason=f"Order {order.number} was cancelled",
+            dedupe_key=f"order:{order.pk}",
+            actor=actor,
+        )
+    elif order.invoice_id is not None:
+        void_invoice(order.invoice_id, actor=actor)
+    record(Event.ORDER_CANCELLED, actor=actor, target=order, number=order.number, cause=cause, reason=reason)
+    post(order, notices.cancelled(order), notices.CANCELLED)
+    for person in (order.client, order.builder.user):
+        if actor is None or person.pk != actor.pk:
+            tell(order, person, "order.cancelled", emails.cancelled_to(order, person), "cancelled")
+
+
+@transaction.atomic
+def leave_review(order_id: UUID, *, actor: Any, stars: int, text: str = "", private_note: str = "") -> Review:
+    """The client's word on a completed order, once. `private_note` is read by the builder alone."""
+    order = _lock_with_builder(order_id)
+    order.require_client(actor)
+    if order.status != S.COMPLETED:
+        raise WrongState("A review is written when the order is complete.")
+    if Review.objects.filter(order=order).exists():
+        raise Conflict("You have reviewed this order already.", code="reviewed")
+    if stars not in range(1, 6):
+        raise Invalid("Give one to five stars.", code="stars")
+    text, private_note = text.strip(), private_note.strip()
+    if len(text) > 2000 or len(private_note) > 1000:
+        raise Invalid("A review has at most 2000 characters, a private note 1000.", code="review_long")
+    review = Review.objects.create(
+        order=order,
+        builder=order.builder,
+        service_id=order.service_id,
+        author=actor,
+        stars=stars,
+        text=text,
+        private_note=private_note,
+        created_at=now(),
+    )
+    builders.count_review(order.builder_id, stars)
+    catalog.count_review(order.service_id, stars)
+    record(Event.ORDER_REVIEWED, actor=actor, target=order, number=order.number, stars=stars)
+    post(order, notices.reviewed(order, stars), notices.REVIEWED)
+    tell(order, order.builder.user, "order.reviewed", emails.reviewed_to_builder(order, stars), "reviewed")
+    return review

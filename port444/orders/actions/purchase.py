@@ -1,0 +1,147 @@
+"""From the order button to money in escrow."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from auditlog.actions import record
+from auditlog.events import Event
+from port444.accounts.models import User
+from port444.catalog import actions as catalog
+from port444.catalog.models import Package, ServiceStatus
+from port444.kit.clock import now
+from port444.kit.errors import Conflict, NotAllowed
+from port444.kit.money import fee
+from port444.messaging.actions import open_conversation
+from port444.orders import emails, notices
+from port444.orders.models import Order, OrderStatus, Requirement
+from port444.payments import escrow
+from port444.payments.actions import Line, open_invoice
+from port444.payments.models import Invoice, Payment
+
+from .telling import deal, post, tell, url
+
+S = OrderStatus
+
+
+@transaction.atomic
+def place_order(package_id: UUID, *, actor: Any, client_key: UUID) -> Order:
+    """Order a package: the terms are copied and an invoice waits to be paid.
+
+    The same `client_key` again gives the order that is there. Raises NotAllowed for one's own service and Conflict when the
+    package cannot be ordered now.
+    """
+    # The person's own row is locked first, so that two presses of the button come one after the other.
+    client = User.objects.lock(actor.pk)
+    placed = Order.objects.with_people().filter(client=client, client_key=client_key).first()
+    if placed is not None:
+        return placed
+    package = Package.objects.select_related("service__builder__user").get(pk=package_id)
+    _require_orderable(package, client)
+    moment = now()
+    service, builder = package.service, package.service.builder
+    conversation = open_conversation(client, builder.user, actor=actor)
+    order = Order.objects.create(
+        client=client,
+        builder=builder,
+        service=service,
+        package=package,
+        conversation=conversation,
+        client_key=client_key,
+        title=service.title,
+        package_name=package.get_tier_display(),
+        deliverables=list(package.deliverables),
+        price=package.price,
+        client_fee=fee(package.price, settings.CLIENT_FEE_BPS),
+        builder_fee_bps=settings.BUILDER_FEE_BPS,
+        delivery_days=package.delivery_days,
+        revisions_allowed=package.revisions,
+        placed_at=moment,
+        pay_until=moment + timedelta(minutes=settings.PAYMENT_MINUTES),
+    )
+    order.refresh_from_db(fields=["number"])
+    _copy_questions(order, service.questions)
+    order.invoice = open_invoice(
+        purpose="order",
+        subject_id=order.pk,
+        payer=client,
+        payee=builder.user,
+        lines=_lines(order),
+        return_url=url(order),
+        expires_at=order.pay_until,
+        actor=actor,
+    )
+    order.save(update_fields=["invoice"])
+    record(Event.ORDER_PLACED, actor=actor, target=order, amount=order.price, number=order.number, package=package.pk, builder=builder.user_id)
+    post(order, notices.placed(order), notices.PLACED)
+    return order
+
+
+def _require_orderable(package: Package, client: User) -> None:
+    service, builder = package.service, package.service.builder
+    if builder.user_id == client.pk:
+        raise NotAllowed("This is your own service.", code="own_service")
+    if service.status != ServiceStatus.PUBLISHED or not package.is_offered:
+        raise Conflict("This package is not offered at the moment.", code="not_offered")
+    if builder.user.is_suspended or not builder.user.is_active:
+        raise Conflict("This builder does not take orders at the moment.", code="builder_closed")
+    if builder.is_away:
+        raise Conflict(f"{builder.user.first_name} is away and does not take orders until back.", code="builder_away")
+
+
+def _copy_questions(order: Order, questions: list[dict[str, Any]]) -> None:
+    Requirement.objects.bulk_create(
+        Requirement(
+            order=order,
+            position=position,
+            label=question["label"],
+            kind=question.get("kind", "text"),
+            options=question.get("options", []),
+            is_required=question.get("required", True),
+        )
+        for position, question in enumerate(questions, 1)
+    )
+
+
+def _lines(order: Order) -> list[Line]:
+    lines = [Line(f"{order.title}, {order.package_name}"[:200], order.price)]
+    if order.client_fee:
+        percent = f"{settings.CLIENT_FEE_BPS / 100:g}"
+        lines.append(Line(f"Service fee, {percent}%", order.client_fee, is_fee=True))
+    return lines
+
+
+def lock_for_payment(order_id: UUID) -> Order:
+    """The row that payments locks before the invoice."""
+    return Order.objects.lock(order_id)
+
+
+def order_paid(order: Order, invoice: Invoice, payment: Payment) -> None:
+    """The invoice is paid: the price goes into escrow, and the questions are asked or the clock starts. In payments' transaction."""
+    moment = now()
+    asks = order.requirements.exists()
+    if asks:
+        order.move_to(S.PENDING_REQUIREMENTS, paid_at=moment, requirements_until=moment + timedelta(days=settings.REQUIREMENTS_DAYS))
+    else:
+        order.move_to(S.IN_PROGRESS, paid_at=moment, started_at=moment, due_at=moment + timedelta(days=order.delivery_days))
+    escrow.current().open(deal(order), order.price, order.builder_fee_bps, f"order:{order.pk}:open", actor=order.client)
+    catalog.count_order(order.service_id)
+    record(Event.ORDER_PAID, actor=order.client, target=order, amount=order.price, number=order.number, invoice=invoice.pk, payment=payment.pk)
+    post(order, notices.paid(order), notices.PAID)
+    tell(order, order.builder.user, "order.placed", emails.paid_to_builder(order), "paid")
+    tell(order, order.client, "order.paid", emails.paid_to_client(order), "paid")
+
+
+def order_unpaid(order: Order, invoice: Invoice) -> None:
+    """The time to pay has passed. An order that was cancelled before stays cancelled."""
+    if order.status != S.PENDING_PAYMENT:
+        return
+    order.move_to(S.EXPIRED, expired_at=now())
+    record(Event.ORDER_EXPIRED, actor=None, target=order, number=order.number, invoice=invoice.pk)
+    post(order, notices.expired(order), notices.EXPIRED)
+    tell(order, order.client, "order.expired", emails.expired_to_client(order), "expired")

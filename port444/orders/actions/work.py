@@ -1,0 +1,147 @@
+"""From the answers to the delivery, and back for changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from auditlog.actions import record
+from auditlog.events import Event
+from port444.catalog.models import QuestionKind
+from port444.kit.clock import now
+from port444.kit.errors import Conflict, Invalid, WrongState
+from port444.messaging.actions import keep_upload
+from port444.orders import emails, notices
+from port444.orders.models import Delivery, Order, OrderStatus, Requirement, Revision
+
+from .telling import post, tell
+
+S = OrderStatus
+LONGEST_TEXT = 5000
+
+Answers = Mapping[int, str]
+Uploads = Mapping[int, Iterable[Any]]
+
+
+@transaction.atomic
+def save_answers(order_id: UUID, *, actor: Any, answers: Answers, uploads: Uploads | None = None) -> Order:
+    """Keep what the client has written so far, by position of the question. Nothing is sent and no clock starts."""
+    order = Order.objects.lock(order_id)
+    order.require_client(actor)
+    _require_asking(order)
+    _write_answers(order, actor, answers, uploads or {})
+    return order
+
+
+@transaction.atomic
+def answer_requirements(order_id: UUID, *, actor: Any, answers: Answers, uploads: Uploads | None = None) -> Order:
+    """Send the answers and start the clock. Raises Invalid while a required answer is missing."""
+    order = Order.objects.lock(order_id)
+    order.require_client(actor)
+    _require_asking(order)
+    requirements = _write_answers(order, actor, answers, uploads or {})
+    missing = [row.label for row in requirements if row.is_required and not _is_answered(row)]
+    if missing:
+        raise Invalid(f"Still to answer: {'; '.join(missing)}", code="answer_missing")
+    moment = now()
+    order.move_to(S.IN_PROGRESS, started_at=moment, due_at=moment + timedelta(days=order.delivery_days))
+    record(Event.ORDER_STARTED, actor=actor, target=order, number=order.number, due_at=order.due_at)
+    post(order, notices.answered(order), notices.ANSWERED)
+    tell(order, order.builder.user, "order.started", emails.started_to_builder(order), "started")
+    return order
+
+
+def _require_asking(order: Order) -> None:
+    if order.status != S.PENDING_REQUIREMENTS:
+        raise WrongState(f"This order is {order.status_words()}; its questions are closed.")
+
+
+def _is_answered(row: Requirement) -> bool:
+    return row.files.exists() if row.kind == QuestionKind.FILE else bool(row.answer)
+
+
+def _write_answers(order: Order, actor: Any, answers: Answers, uploads: Uploads) -> list[Requirement]:
+    rows = list(order.requirements.all())
+    for row in rows:
+        if row.position in answers:
+            row.answer = _checked_answer(row, answers[row.position])
+            row.save(update_fields=["answer"])
+    kept = 0
+    for row in rows:
+        files = list(uploads.get(row.position, ()))
+        if files and row.kind != QuestionKind.FILE:
+            raise Invalid("This question takes no files.", code="answer_kind")
+        kept += len(files)
+        if kept > settings.UPLOAD_MAX_FILES or len(files) + (row.files.count() if files else 0) > settings.UPLOAD_MAX_FILES:
+            raise Invalid(f"At most {settings.UPLOAD_MAX_FILES} files.", code="too_many_files")
+        row.files.add(*(keep_upload(order.conversation, file, actor=actor) for file in files))
+    return rows
+
+
+def _checked_answer(row: Requirement, text: str) -> str:
+    text = text.strip()
+    if len(text) > LONGEST_TEXT:
+        raise Invalid(f"An answer has at most {LONGEST_TEXT} characters.", code="answer_long")
+    if text and row.kind == QuestionKind.CHOICE and text not in row.options:
+        raise Invalid(f"Choose one of the answers offered to “{row.label}”.", code="answer_choice")
+    if text and row.kind == QuestionKind.FILE:
+        raise Invalid("This question is answered with a file.", code="answer_kind")
+    return text
+
+
+def _checked_note(note: str) -> str:
+    note = note.strip()
+    if len(note) > LONGEST_TEXT:
+        raise Invalid(f"A note has at most {LONGEST_TEXT} characters.", code="note_long")
+    return note
+
+
+@transaction.atomic
+def deliver(order_id: UUID, *, actor: Any, note: str, uploads: Iterable[Any] = ()) -> Delivery:
+    """Hand over work: a note, files, or both. The client's time to review starts."""
+    order = Order.objects.lock(order_id)
+    order.require_builder(actor)
+    if not order.can_move_to(S.DELIVERED):
+        raise WrongState(f"This order is {order.status_words()}; there is nothing to deliver now.")
+    note, files = _checked_note(note), list(uploads)
+    if not note and not files:
+        raise Invalid("Write what you hand over, or add a file.", code="delivery_empty")
+    if len(files) > settings.UPLOAD_MAX_FILES:
+        raise Invalid(f"At most {settings.UPLOAD_MAX_FILES} files.", code="too_many_files")
+    moment = now()
+    delivery = Delivery.objects.create(order=order, number=order.deliveries.count() + 1, note=note, delivered_at=moment)
+    delivery.files.add(*(keep_upload(order.conversation, file, actor=actor) for file in files))
+    order.move_to(S.DELIVERED, delivered_at=moment, auto_accept_at=moment + timedelta(days=settings.REVIEW_DAYS))
+    record(Event.ORDER_DELIVERED, actor=actor, target=order, number=order.number, delivery=delivery.pk, files=len(files))
+    post(order, notices.delivered(order, delivery.number), notices.DELIVERED)
+    tell(order, order.client, "order.delivered", emails.delivered_to_client(order), f"delivered:{delivery.number}")
+    return delivery
+
+
+@transaction.atomic
+def request_revision(order_id: UUID, *, actor: Any, note: str) -> Revision:
+    """Ask for changes to what was delivered; counted against the package. Raises Conflict when none are left."""
+    order = Order.objects.lock(order_id)
+    order.require_client(actor)
+    if not order.can_move_to(S.IN_REVISION):
+        raise WrongState(f"This order is {order.status_words()}; changes can be asked for after a delivery.")
+    if order.revisions_left <= 0:
+        raise Conflict("No revisions left", code="revisions_used_up")
+    note = _checked_note(note)
+    if not note:
+        raise Invalid("Say what should be different.", code="note_missing")
+    moment = now()
+    delivery = order.deliveries.latest("number")
+    revision = Revision.objects.create(order=order, delivery=delivery, note=note, requested_at=moment)
+    assert order.due_at is not None  # by constraint
+    due_at = max(order.due_at, moment + timedelta(days=settings.REVISION_DAYS))
+    order.move_to(S.IN_REVISION, revisions_used=order.revisions_used + 1, due_at=due_at, auto_accept_at=None)
+    record(Event.REVISION_REQUESTED, actor=actor, target=order, number=order.number, revision=revision.pk, used=order.revisions_used)
+    post(order, notices.revised(order), notices.REVISED)
+    tell(order, order.builder.user, "order.revision", emails.revision_to_builder(order, note), f"revision:{order.revisions_used}")
+    return revision

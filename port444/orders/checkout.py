@@ -1,0 +1,46 @@
+"""How the checkout speaks of an order."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.urls import reverse
+
+from port444.payments.handlers import Description, Promise, Step
+from port444.payments.models import Invoice
+
+from .helm import days_words
+from .models import Order
+
+
+def describe(invoice: Invoice) -> Description:
+    order = Order.objects.with_people().get(pk=invoice.subject_id)
+    name = order.builder.user.first_name
+    asks = order.requirements.count()
+    first = (
+        Step(f"You answer {asks} question{'' if asks == 1 else 's'}", f"{name}’s clock starts when you have sent the answers.")
+        if asks
+        else Step(f"{name} starts", "The clock starts when the payment has come in.")
+    )
+    revisions = f"{order.revisions_allowed} revision{'' if order.revisions_allowed == 1 else 's'} included."
+    return Description(
+        title=order.title,
+        kind=f"{order.package_name} package",
+        heading="Pay into escrow",
+        lede=f"The money waits there. {name} gets it when you accept the work.",
+        thing="order",
+        held="This price is held",
+        paid_note=f"{name} is paid when you accept, or {days_words(settings.REVIEW_DAYS)} after the delivery if you say nothing.",
+        back_url=reverse("orders:detail", args=[order.number]),
+        back_text=f"Order {order.number}",
+        steps=(
+            first,
+            Step(f"{name} delivers", f"Within {days_words(order.delivery_days)}."),
+            Step("You review", f"{days_words(settings.REVIEW_DAYS)} to accept or to ask for changes. {revisions}"),
+        ),
+        promises=(
+            Promise("shield-check", "Nobody can take the money out before you accept."),
+            Promise(
+                "undo-2", "All of it comes back, service fee included, if the order is cancelled before the work begins or the delivery is late."
+            ),
+        ),
+    )

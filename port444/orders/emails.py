@@ -1,0 +1,129 @@
+"""What one person is told about an order, in the app and by e-mail: what happened, what comes next, until when.
+
+Moments are worded in the reader's own zone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from port444.kit.money import usd
+from port444.kit.templatetags.ui import city
+
+from .helm import days_words, left_words, moment_words
+from .models import CancelCause, Order
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A title and a body."""
+
+    title: str
+    body: str
+
+
+def _when(at: Any, reader: Any) -> str:
+    return f"{moment_words(at, reader.time_zone)} ({city(reader.time_zone)})"
+
+
+def facts_for(order: Order, reader: Any) -> list[tuple[str, str]]:
+    """What every mail about an order names."""
+    builder = reader.pk == order.builder.user_id
+    money = f"{usd(order.builder_share)} after the platform fee" if builder else f"{usd(order.total)} with the service fee"
+    return [("Order", f"{order.number}, {order.title}"), ("With", order.other(reader).name), ("You get" if builder else "You pay", money)]
+
+
+def paid_to_builder(order: Order) -> Words:
+    name, reader = order.client.first_name, order.builder.user
+    title = f"New order: {order.title}"
+    if order.due_at:
+        return Words(title, f"{name} paid {usd(order.price)} into escrow. Your clock runs: deliver by {_when(order.due_at, reader)}.")
+    return Words(
+        title,
+        f"{name} paid {usd(order.price)} into escrow. Your clock has not started: {name} answers your questions first, by "
+        f"{_when(order.requirements_until, reader)}.",
+    )
+
+
+def paid_to_client(order: Order) -> Words:
+    name, reader = order.builder.user.first_name, order.client
+    if order.due_at:
+        return Words(f"{name} has your order", f"{usd(order.price)} is in escrow. {name} delivers by {_when(order.due_at, reader)}.")
+    return Words(
+        f"Answer {name}’s questions",
+        f"{usd(order.price)} is in escrow. {name} starts when you have answered the questions, and has {days_words(order.delivery_days)} from then. "
+        f"Without answers by {_when(order.requirements_until, reader)} the order cancels by itself and you get everything back.",
+    )
+
+
+def expired_to_client(order: Order) -> Words:
+    return Words(
+        f"Order {order.number} ended unpaid",
+        f"{order.title} was not paid by {_when(order.pay_until, order.client)}. Nothing was charged; you can order again.",
+    )
+
+
+def started_to_builder(order: Order) -> Words:
+    name = order.client.first_name
+    return Words(f"{name} answered your questions", f"The clock runs. Deliver {order.title} by {_when(order.due_at, order.builder.user)}.")
+
+
+def delivered_to_client(order: Order) -> Words:
+    name = order.builder.user.first_name
+    return Words(
+        f"{name} delivered {order.title}",
+        f"Look at it by {_when(order.auto_accept_at, order.client)}: accept it, or ask for changes. {left_words(order)} "
+        f"If you say nothing by then it counts as accepted and {name} is paid.",
+    )
+
+
+def revision_to_builder(order: Order, note: str) -> Words:
+    name = order.client.first_name
+    short = note if len(note) <= 280 else f"{note[:279]}…"
+    return Words(f"{name} asks for changes", f"“{short}” Deliver again by {_when(order.due_at, order.builder.user)}. {left_words(order)}")
+
+
+def completed_to_builder(order: Order) -> Words:
+    how = f"{order.client.first_name} accepted your delivery" if order.accepted_by_client else "Your delivery counts as accepted"
+    return Words(
+        f"{how}: {usd(order.builder_share)} is yours",
+        f"Order {order.number}, {order.title}: {usd(order.price)} less {usd(order.builder_fee)} platform fee. You can withdraw it now.",
+    )
+
+
+def completed_to_client(order: Order) -> Words:
+    name = order.builder.user.first_name
+    return Words(
+        f"Order {order.number} is complete",
+        f"The {days_words(settings.REVIEW_DAYS)} to review {order.title} are over, so the delivery counts as accepted and {name} is paid. "
+        "A few words about the work help others.",
+    )
+
+
+def cancelled_to(order: Order, reader: Any) -> Words:
+    title = f"Order {order.number} was cancelled"
+    causes = {
+        CancelCause.CLIENT_WISH: f"{order.client.first_name} cancelled {order.title}.",
+        CancelCause.BUILDER_WISH: f"{order.builder.user.first_name} cancelled {order.title}.",
+        CancelCause.LATE: f"{order.client.first_name} cancelled {order.title}, because it was late.",
+        CancelCause.NO_REQUIREMENTS: f"The questions about {order.title} were not answered in {days_words(settings.REQUIREMENTS_DAYS)}. "
+        "That counts against nobody.",
+    }
+    why = causes[CancelCause(order.cancel_cause)]
+    if order.cancel_reason:
+        why = f"{why} “{order.cancel_reason}”"
+    if order.paid_at is None:
+        return Words(title, f"{why} Nothing was paid.")
+    if reader.pk == order.client_id:
+        return Words(title, f"{why} {usd(order.total)} goes back to where it came from, service fee included.")
+    return Words(title, f"{why} {usd(order.price)} goes back to {order.client.first_name} from escrow.")
+
+
+def reviewed_to_builder(order: Order, stars: int) -> Words:
+    return Words(
+        f"{order.client.first_name} gave {stars} star{'' if stars == 1 else 's'}",
+        f"The review of {order.title} is on your page now. A thank you costs nothing.",
+    )

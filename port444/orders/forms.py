@@ -1,0 +1,132 @@
+"""The shape of what the two people of an order send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from port444.catalog.models import QuestionKind
+from port444.kit.errors import Invalid
+from port444.kit.uploads import KINDS, check
+from port444.messaging.forms import FilesField
+
+from .models import Requirement
+
+ACCEPT = ",".join(f".{extension}" for extension in sorted(KINDS))
+
+
+class CheckedFilesField(FilesField):
+    """Files, each checked for its kind, size and content before the action sees it, so that the fault stands at the field."""
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {**super().widget_attrs(widget), "accept": ACCEPT}
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        files = [file for file in (data if isinstance(data, list | tuple) else [data]) if file]
+        if self.required and not files and not initial:
+            raise ValidationError("Add a file.", code="required")
+        if len(files) > settings.UPLOAD_MAX_FILES:
+            raise ValidationError(f"At most {settings.UPLOAD_MAX_FILES} files.", code="too_many_files")
+        for file in files:
+            try:
+                check(file)
+            except Invalid as error:
+                raise ValidationError(error.message, code=error.code) from None
+        return files
+
+
+def files_help() -> str:
+    return f"Up to {settings.UPLOAD_MAX_FILES} files of {settings.UPLOAD_MAX_BYTES // 2**20} MB each."
+
+
+class AnswersForm(forms.Form):
+    """The builder's questions as fields named by position. A draft need not be complete."""
+
+    def __init__(self, requirements: Iterable[Requirement], *args: Any, draft: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.requirements = list(requirements)
+        for row in self.requirements:
+            self.fields[f"q{row.position}"] = _answer_field(row, draft=draft)
+
+    @property
+    def answers(self) -> dict[int, str]:
+        return {row.position: self.cleaned_data[f"q{row.position}"] for row in self.requirements if row.kind != QuestionKind.FILE}
+
+    @property
+    def uploads(self) -> dict[int, list[Any]]:
+        return {row.position: self.cleaned_data[f"q{row.position}"] for row in self.requirements if row.kind == QuestionKind.FILE}
+
+
+def _answer_field(row: Requirement, *, draft: bool) -> forms.Field:
+    options: dict[str, Any] = {"label": row.label, "required": row.is_required and not draft, "initial": row.answer}
+    if row.kind == QuestionKind.FILE:
+        kept = [file.name for file in row.files.all()]
+        help_text = f"Here already: {', '.join(kept)}. {files_help()}" if kept else files_help()
+        return CheckedFilesField(**{**options, "required": options["required"] and not kept, "initial": None}, help_text=help_text)
+    if row.kind == QuestionKind.CHOICE:
+        return forms.ChoiceField(**options, choices=[(option, option) for option in row.options], widget=forms.RadioSelect)
+    widget = forms.Textarea(attrs={"rows": 5}) if row.kind == QuestionKind.LONG else forms.Textarea(attrs={"rows": 2})
+    return forms.CharField(**options, max_length=5000, widget=widget)
+
+
+class DeliverForm(forms.Form):
+    note = forms.CharField(
+        label="What you hand over",
+        required=False,
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text="What is done, and how to use it. A note, files, or both.",
+    )
+    uploads = CheckedFilesField(label="Files", required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["uploads"].help_text = files_help()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors and not cleaned.get("note") and not cleaned.get("uploads"):
+            self.add_error("note", "Write what you hand over, or add a file.")
+        return cleaned
+
+
+class RevisionForm(forms.Form):
+    note = forms.CharField(
+        label="What should be different?",
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="Be as exact as you can; it becomes the task of this revision.",
+    )
+
+
+class CancelForm(forms.Form):
+    reason = forms.CharField(
+        label="Why", required=False, max_length=300, widget=forms.Textarea(attrs={"rows": 2}), help_text="The other side reads this."
+    )
+
+
+class ReviewForm(forms.Form):
+    stars = forms.TypedChoiceField(
+        label="How was it?",
+        coerce=int,
+        choices=[(5, "5 stars, excellent"), (4, "4 stars, good"), (3, "3 stars, fair"), (2, "2 stars, poor"), (1, "1 star, bad")],
+        widget=forms.RadioSelect,
+    )
+    text = forms.CharField(
+        label="What should others know?",
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="Everybody can read this.",
+    )
+    private_note = forms.CharField(
+        label="A private word", required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 2}), help_text="Read by the builder alone."
+    )
+
+
+class PlaceForm(forms.Form):
+    client_key = forms.UUIDField()

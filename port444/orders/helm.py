@@ -1,0 +1,328 @@
+"""The first line of an order: whose turn it is, until when, and what happens if nobody acts. Pure words, no queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+
+from port444.kit.money import usd
+from port444.kit.templatetags.ui import city
+
+from .models import CancelCause, Order, OrderStatus
+
+S = OrderStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stop of the route; `state` is done, now or empty."""
+
+    name: str
+    note: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Helm:
+    """`wait` says that the reader has nothing to do; `href` leads to the step that is asked of them."""
+
+    who: str
+    title: str
+    why: str
+    wait: bool
+    href: str = ""
+    link: str = ""
+    icon_name: str = ""
+    until: str = ""
+
+
+def moment_words(at: datetime | None, zone: str) -> str:
+    """A moment on the wall clock of `zone`, e.g. "Thu 3 Dec, 14:30"."""
+    if at is None:
+        return ""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local:%a} {local.day} {local:%b}, {local:%H:%M}"
+
+
+def day_words(at: datetime | None, zone: str) -> str:
+    if at is None:
+        return ""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b}"
+
+
+def days_words(days: int) -> str:
+    return f"{days} day{'' if days == 1 else 's'}"
+
+
+def span_words(seconds: float) -> str:
+    """A span as people say it: "4 days", "5 h", "12 min"."""
+    minutes = max(0, int(seconds // 60))
+    if minutes >= 48 * 60:
+        return days_words(minutes // (24 * 60))
+    return f"{minutes // 60} h" if minutes >= 60 else f"{minutes} min"
+
+
+def steer(order: Order, viewer: Any, moment: datetime) -> Helm:
+    """The helm of `order` for `viewer`, who is one of its two people."""
+    builder = order.is_builder(viewer)
+    words = {
+        S.PENDING_PAYMENT: _unpaid,
+        S.PENDING_REQUIREMENTS: _unanswered,
+        S.IN_PROGRESS: _working,
+        S.DELIVERED: _delivered,
+        S.IN_REVISION: _revising,
+        S.COMPLETED: _completed,
+        S.CANCELLED: _cancelled,
+        S.EXPIRED: _expired,
+    }[S(order.status)]
+    return words(order, viewer, builder, moment)
+
+
+def _unpaid(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
+    until = moment_words(order.pay_until, viewer.time_zone)
+    if builder:
+        name = order.client.first_name
+        return Helm(
+            f"{name}’s turn", f"{name} pays by {until}", "Nothing to do for you. Without payment the order ends by itself.", True, until=until
+        )
+    why = f"The money waits in escrow until you accept the work. Without payment the order ends by itself after {settings.PAYMENT_MINUTES} minutes."
+    return Helm("Your turn", f"Pay {usd(order.total)} by {until}", why, False, "#desk", "Pay", "wallet", until)
+
+
+def _unanswered(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
+    until = moment_words(order.requirements_until, viewer.time_zone)
+    if builder:
+        name = order.client.first_name
+        why = f"The order cancels by itself on {until}, the money goes back to {name}, and that counts against nobody."
+        return Helm(f"{name}’s turn, your clock is stopped", f"{name} still owes the answers to your questions", why, True, until=until)
+    name = order.builder.user.first_name
+    why = (
+        f"{name} has {days_words(order.delivery_days)} from the moment you send them. Without answers the order cancels by itself on {until} "
+        f"and you get {usd(order.total)} back."
+    )
+    return Helm("Your turn", f"Answer {name}’s questions to start the clock", why, False, "#desk", "Answer the questions", "list-checks", until)
+
+
+def _there(at: datetime | None, viewer: Any, other: Any) -> str:
+    """The moment as the other person reads it, when their clock differs."""
+    if at is None or at.astimezone(ZoneInfo(viewer.time_zone)).utcoffset() == at.astimezone(ZoneInfo(other.time_zone)).utcoffset():
+        return ""
+    return f"{moment_words(at, other.time_zone)} in {city(other.time_zone)}. "
+
+
+def _working(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
+    until = moment_words(order.due_at, viewer.time_zone)
+    there = _there(order.due_at, viewer, order.other(viewer))
+    late = order.is_late(moment)
+    assert order.due_at is not None  # by constraint
+    ago = span_words((moment - order.due_at).total_seconds())
+    if builder:
+        name = order.client.first_name
+        if late:
+            why = f"{name} may cancel now and get {usd(order.total)} back. Deliver, or write to {name}."
+            return Helm(f"Your turn, {ago} late", f"Deliver now, it was due {until}", why, False, "#desk", "Deliver", "package", until)
+        why = f"{there}After the delivery {name} has {days_words(settings.REVIEW_DAYS)} to review; then you are paid {usd(order.builder_share)}."
+        return Helm("Your turn", f"Deliver by {until}", why, False, "#desk", "Deliver", "package", until)
+    name = order.builder.user.first_name
+    if late:
+        why = f"You may wait, write to {name}, or cancel: {usd(order.total)} comes back."
+        return Helm(
+            f"{name}’s turn, {ago} late", f"{name} should have delivered by {until}", why, True, "#desk", "See what you can do", "alarm-clock", until
+        )
+    return Helm(f"{name}’s turn", f"{name} delivers by {until}", f"{there}Nothing to do for you.", True, until=until)
+
+
+def _delivered(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
+    until = moment_words(order.auto_accept_at, viewer.time_zone)
+    if builder:
+        name = order.client.first_name
+        why = f"If {name} says nothing by then, the delivery counts as accepted and you are paid {usd(order.builder_share)}."
+        return Helm(f"{name}’s turn", f"{name} reviews your delivery by {until}", why, True, until=until)
+    name = order.builder.user.first_name
+    why = f"After that it counts as accepted and {name} is paid."
+    return Helm("Your turn", f"Look at the delivery by {until}", why, False, "#desk", "Review the delivery", "eye", until)
+
+
+def _revising(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
+    until = moment_words(order.due_at, viewer.time_zone)
+    there = _there(order.due_at, viewer, order.other(viewer))
+    if builder:
+        name = order.client.first_name
+        why = f"{there}{name} said what should be different. After the new delivery they have {days_words(settings.REVIEW_DAYS)} to review."
+        return Helm("Your turn", f"Deliver the revision by {until}", why, False, "#desk", "Deliver again", "package", until)
+    name = order.builder.user.first_name
+    why = f"{there}Nothing to do for you. {left_words(order)}"
+    return Helm(f"{name}’s turn", f"{name} works on your changes until {until}", why, True, until=until)
+
+
+def left_words(order: Order) -> str:
+    left = order.revisions_left
+    return f"{left} revision{'' if left == 1 else 's'} left of {order.revisions_allowed}."
+
+
+def _completed(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
+    at = moment_words(order.completed_at, viewer.time_zone)
+    how = f"accepted {at}" if order.accepted_by_client else f"accepted by itself {at}, as nobody objected"
+    if builder:
+        return Helm("Done", f"You were paid {usd(order.builder_share)}", f"The delivery was {how}. The money is in your earnings.", True)
+    name = order.builder.user.first_name
+    return Helm("Done", "The order is complete", f"The delivery was {how}. {name} is paid; the files stay here.", True)
+
+
+def _cancelled(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
+    at = moment_words(order.cancelled_at, viewer.time_zone)
+    if order.cancel_cause == CancelCause.NO_REQUIREMENTS:
+        who = f"It ended by itself {at}, because the questions were not answered. That counts against nobody."
+    elif order.cancel_cause == CancelCause.LATE:
+        who = f"{_by(order, viewer)} cancelled it {at}, because the delivery was late."
+    else:
+        who = f"{_by(order, viewer)} cancelled it {at}."
+    if order.paid_at is None:
+        back = "Nothing was paid."
+    elif builder:
+        back = f"{order.client.first_name} gets everything back."
+    else:
+        back = f"{usd(order.total)} goes back to you, service fee included."
+    return Helm("Ended", "The order was cancelled", f"{who} {back}", True)
+
+
+def _by(order: Order, viewer: Any) -> str:
+    if order.cancelled_by_id == viewer.pk:
+        return "You"
+    return str(order.other(viewer).first_name)
+
+
+def _expired(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
+    why = f"It was not paid by {moment_words(order.pay_until, viewer.time_zone)}. Nothing was charged."
+    return Helm("Ended", "The order ended unpaid", why, True)
+
+
+def route(order: Order, viewer: Any, moment: datetime, *, asks: bool) -> list[Stage]:
+    """The stages with their dates; `asks` tells whether the service has questions."""
+    zone = viewer.time_zone
+    ended = order.status in (S.CANCELLED, S.EXPIRED)
+    ordered = Stage(
+        "Ordered",
+        day_words(order.placed_at, zone) if order.paid_at else "waiting for payment",
+        "now" if order.status == S.PENDING_PAYMENT else "done",
+    )
+    stages = [ordered]
+    if asks:
+        note = f"{day_words(order.started_at, zone)}, clock started" if order.started_at else "starts the clock"
+        stages.append(Stage("Answers sent", note, _state(order, S.PENDING_REQUIREMENTS, order.started_at)))
+    stages.append(_work_stage(order, zone, moment))
+    review = f"from {day_words(order.due_at, zone)}" if order.due_at else f"{days_words(settings.REVIEW_DAYS)} long"
+    if order.status == S.DELIVERED:
+        review = f"until {day_words(order.auto_accept_at, zone)}"
+    elif order.completed_at:
+        first, last = day_words(order.delivered_at, zone), day_words(order.completed_at, zone)
+        review = first if first == last else f"{first} to {last}"
+    name = f"{order.client.first_name}’s review" if order.is_builder(viewer) else "Your review"
+    stages.append(Stage(name, review, _state(order, S.DELIVERED, order.completed_at)))
+    paid = "you are paid" if order.is_builder(viewer) else f"{order.builder.user.first_name} is paid"
+    stages.append(Stage("Done", day_words(order.completed_at, zone) if order.completed_at else paid, "done" if order.completed_at else ""))
+    if ended:
+        stages = [stage for stage in stages if stage.state == "done"]
+        name, at = ("Cancelled", order.cancelled_at) if order.status == S.CANCELLED else ("Not paid", order.expired_at)
+        stages = (
+            [*stages, Stage(name, day_words(at, zone), "now")]
+            if order.paid_at
+            else [Stage("Ordered", day_words(order.placed_at, zone), "done"), Stage(name, day_words(at, zone), "now")]
+        )
+    return stages
+
+
+def _state(order: Order, current: str, passed: datetime | None) -> str:
+    return "now" if order.status == current else "done" if passed else ""
+
+
+def _work_stage(order: Order, zone: str, moment: datetime) -> Stage:
+    if order.status == S.IN_REVISION:
+        return Stage("In revision", f"until {day_words(order.due_at, zone)}", "now")
+    if order.status == S.IN_PROGRESS and order.started_at is not None:
+        day = min((moment - order.started_at).days + 1, order.delivery_days)
+        return Stage("In work", "late" if order.is_late(moment) else f"day {day} of {order.delivery_days}", "now")
+    if order.delivered_at:
+        return Stage("In work", f"delivered {day_words(order.delivered_at, zone)}", "done")
+    return Stage("In work", days_words(order.delivery_days), "done" if order.started_at and order.status == S.CANCELLED else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The ticket of an order: the moment that counts now, and what it means."""
+
+    kind: str
+    at: datetime | None
+    note: str = ""
+    icon_name: str = "anchor"
+    none: str = ""
+    hint: str = ""
+
+
+def due(order: Order, moment: datetime) -> Due:
+    """What the ticket says."""
+    if order.status == S.PENDING_PAYMENT:
+        return Due("Held for you until", order.pay_until, "Then the order ends by itself.", "hourglass")
+    if order.status == S.PENDING_REQUIREMENTS:
+        words = f"{days_words(order.delivery_days)} from the answers"
+        return Due("Not started", None, icon_name="pause", none="The clock stands still", hint=f"Due {words}.")
+    if order.status == S.DELIVERED:
+        return Due(
+            "Counts as accepted", order.auto_accept_at, f"{days_words(settings.REVIEW_DAYS)} after the delivery, if nobody says anything.", "eye"
+        )
+    if order.status in (S.IN_PROGRESS, S.IN_REVISION) and order.due_at is not None:
+        late = order.due_at <= moment
+        span = span_words(abs((order.due_at - moment).total_seconds()))
+        note = (
+            f"{days_words(order.delivery_days)} of work, counted from the answers." if order.status == S.IN_PROGRESS else "The date of this revision."
+        )
+        return Due(f"{span} late" if late else f"Due in {span}", order.due_at, note, "alarm-clock" if late else "anchor")
+    if order.status == S.COMPLETED:
+        return Due("Completed", order.completed_at, icon_name="circle-check")
+    if order.status == S.CANCELLED:
+        return Due("Cancelled", order.cancelled_at, icon_name="circle-x")
+    return Due("Ended unpaid", order.expired_at, icon_name="hourglass")
+
+
+def due_if_answered(order: Order, moment: datetime) -> datetime | None:
+    """When the work would be due if the answers were sent now."""
+    return moment + timedelta(days=order.delivery_days) if order.status == S.PENDING_REQUIREMENTS else None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A line of the builder's queue; `day` and `time` are on the builder's clock."""
+
+    day: str
+    time: str
+    title: str
+    text: str
+    tag: str
+    tag_kind: str
+    hot: bool
+
+
+def task(order: Order, builder: Any, moment: datetime) -> Task:
+    """What the order asks of its builder today."""
+    name = order.client.first_name
+    zone = ZoneInfo(builder.time_zone)
+    at = {S.DELIVERED: order.auto_accept_at, S.PENDING_REQUIREMENTS: order.requirements_until}.get(S(order.status), order.due_at) or moment
+    local, here = at.astimezone(zone), moment.astimezone(zone)
+    days = (local.date() - here.date()).days
+    day = "Today" if days == 0 else f"{local:%a}" if 0 < days < 7 else f"{local.day} {local:%b}"
+    about = f"Order {order.number}, {order.client.name}."
+    if order.status == S.DELIVERED:
+        return Task(
+            day, f"{local:%H:%M}", f"{name} reviews {order.title}", f"{about} Nothing to do; it is accepted by itself.", "Waiting", "quiet", False
+        )
+    if order.status == S.PENDING_REQUIREMENTS:
+        return Task(day, f"{local:%H:%M}", f"{name} answers your questions", f"{about} Your clock is stopped.", "Waiting", "quiet", False)
+    seconds = (at - moment).total_seconds()
+    tag, kind = (f"{span_words(-seconds)} late", "bad") if seconds <= 0 else (f"{span_words(seconds)} left", "" if seconds < 86_400 else "quiet")
+    again = "Deliver the revision of" if order.status == S.IN_REVISION else "Deliver"
+    return Task(day, f"{local:%H:%M}", f"{again} {order.title}", about, tag, kind, seconds < 86_400)

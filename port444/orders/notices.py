@@ -1,0 +1,57 @@
+"""The lines that an order leaves in the conversation. Both sides read them, each on their own clock: they name no moments."""
+
+from __future__ import annotations
+
+from port444.kit.money import usd
+
+from .helm import left_words
+from .models import CancelCause, Order
+
+PLACED, PAID, ANSWERED, DELIVERED, REVISED = "shopping-bag", "lock", "list-checks", "package", "undo-2"
+COMPLETED, CANCELLED, EXPIRED, REVIEWED = "circle-check", "circle-x", "hourglass", "star"
+# What the order's own feed shows in full, as posts, so that the line would say it twice.
+TOLD_IN_FULL = (ANSWERED, DELIVERED, REVISED)
+
+
+def placed(order: Order) -> str:
+    return f"{order.client.first_name} ordered {order.title}, {order.package_name}, {usd(order.price)}."
+
+
+def paid(order: Order) -> str:
+    return f"{usd(order.price)} USDC went into escrow for order {order.number}."
+
+
+def answered(order: Order) -> str:
+    return f"{order.client.first_name} answered the questions of order {order.number}. The clock started."
+
+
+def delivered(order: Order, number: int) -> str:
+    again = "" if number == 1 else " again"
+    return f"{order.builder.user.first_name} delivered order {order.number}{again}."
+
+
+def revised(order: Order) -> str:
+    return f"{order.client.first_name} asked for changes to order {order.number}. {left_words(order)}"
+
+
+def completed(order: Order) -> str:
+    how = f"{order.client.first_name} accepted order {order.number}" if order.accepted_by_client else f"Order {order.number} was accepted by itself"
+    return f"{how}. {usd(order.builder_share)} was released to {order.builder.user.first_name}."
+
+
+def cancelled(order: Order) -> str:
+    who = {
+        CancelCause.CLIENT_WISH: f"{order.client.first_name} cancelled order {order.number}.",
+        CancelCause.BUILDER_WISH: f"{order.builder.user.first_name} cancelled order {order.number}.",
+        CancelCause.LATE: f"{order.client.first_name} cancelled order {order.number}, because it was late.",
+        CancelCause.NO_REQUIREMENTS: f"Order {order.number} was cancelled by itself: the questions were not answered. That counts against nobody.",
+    }[CancelCause(order.cancel_cause)]
+    return f"{who} {usd(order.total)} goes back to {order.client.first_name}." if order.paid_at else who
+
+
+def expired(order: Order) -> str:
+    return f"Order {order.number} was not paid in time and ended. Nothing was charged."
+
+
+def reviewed(order: Order, stars: int) -> str:
+    return f"{order.client.first_name} reviewed order {order.number}: {stars} of 5 stars."

@@ -1,0 +1,279 @@
+"""Page-shaped reads: the feed of an order, the lists of orders, a builder's day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
+from django.urls import reverse
+
+from port444.catalog.models import ServiceStatus
+from port444.kit.money import ZERO
+from port444.messaging.models import Attachment, Message, MessageKind
+from port444.messaging.queries import feed_messages
+from port444.payments import escrow, ledger
+from port444.payments.models import AccountKind, PayoutAddress, Posting, Withdrawal, WithdrawalStatus
+
+from .models import LIVE, WORKING, Delivery, Order, OrderStatus, Requirement, Review, Revision
+from .notices import TOLD_IN_FULL
+
+S = OrderStatus
+FEED = 60
+PAGE = 20
+QUEUE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as the page links to it."""
+
+    name: str
+    size: int
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing of the feed; `kind` is day, note, msg, answers, delivery or revision."""
+
+    kind: str
+    at: datetime
+    person: Any = None
+    mine: bool = False
+    text: str = ""
+    icon_name: str = ""
+    number: int = 0
+    files: list[File] = field(default_factory=list)
+    answers: list[tuple[Requirement, list[File]]] = field(default_factory=list)
+    id: str = ""
+
+
+def files_of(attachments: Iterable[Attachment]) -> list[File]:
+    return [File(row.name, row.size, reverse("messaging:attachment", args=[row.pk])) for row in attachments]
+
+
+def feed(order: Order, viewer: Any, requirements: list[Requirement], *, show: str = "") -> list[Item]:
+    """Everything so far, oldest first, with day marks in the viewer's zone; `show` narrows it to messages or files."""
+    items = [*_messages(order, viewer), *_answers(order, viewer, requirements), *_deliveries(order, viewer), *_revisions(order, viewer)]
+    if show == "messages":
+        items = [item for item in items if item.kind == "msg"]
+    elif show == "files":
+        items = [item for item in items if item.files or any(files for _, files in item.answers)]
+    items.sort(key=lambda item: item.at)
+    return _with_days(items, viewer)
+
+
+def _messages(order: Order, viewer: Any) -> list[Item]:
+    rows = feed_messages(order.conversation, subject=("order", order.pk), limit=FEED)
+    return [
+        Item("note", row.created_at, text=row.body, icon_name=row.icon, id=f"m-{row.pk}")
+        if row.kind == MessageKind.NOTICE
+        else Item("msg", row.created_at, row.author, row.author_id == viewer.pk, row.body, files=files_of(row.attachments.all()), id=f"m-{row.pk}")
+        for row in rows
+        if row.kind != MessageKind.NOTICE or row.icon not in TOLD_IN_FULL
+    ]
+
+
+def _answers(order: Order, viewer: Any, requirements: list[Requirement]) -> list[Item]:
+    if not requirements or order.started_at is None:
+        return []
+    answers = [(row, files_of(row.files.all())) for row in requirements]
+    return [Item("answers", order.started_at, order.client, order.client_id == viewer.pk, answers=answers, id="answers")]
+
+
+def _deliveries(order: Order, viewer: Any) -> list[Item]:
+    builder = order.builder.user
+    return [
+        Item(
+            "delivery",
+            row.delivered_at,
+            builder,
+            builder.pk == viewer.pk,
+            row.note,
+            number=row.number,
+            files=files_of(row.files.all()),
+            id=f"d-{row.pk}",
+        )
+        for row in Delivery.objects.filter(order=order).prefetch_related("files")
+    ]
+
+
+def _revisions(order: Order, viewer: Any) -> list[Item]:
+    rows = Revision.objects.filter(order=order).select_related("delivery")
+    return [
+        Item("revision", row.requested_at, order.client, order.client_id == viewer.pk, row.note, number=row.delivery.number, id=f"r-{row.pk}")
+        for row in rows
+    ]
+
+
+def _with_days(items: list[Item], viewer: Any) -> list[Item]:
+    zone = ZoneInfo(viewer.time_zone)
+    result: list[Item] = []
+    day = None
+    for item in items:
+        if (on := item.at.astimezone(zone).date()) != day:
+            day = on
+            result.append(Item("day", item.at, text=f"{on:%a} {on.day} {on:%b}", id=f"day-{on:%Y%m%d}"))
+        result.append(item)
+    return result
+
+
+def requirements_of(order: Order) -> list[Requirement]:
+    return list(order.requirements.prefetch_related("files"))
+
+
+def review_of(order: Order) -> Review | None:
+    return Review.objects.filter(order=order).first() if order.status == S.COMPLETED else None
+
+
+def state_of(order: Order, moment: datetime, *, reviewed: bool) -> str:
+    """Names what may be done with the order now; while it is the same, forms that are being filled in stay as they are."""
+    return f"{order.status}.{order.revisions_used}.{int(order.is_late(moment))}.{int(reviewed)}"
+
+
+def version_of(order: Order, viewer: Any, moment: datetime, *, show: str = "") -> tuple[str, str]:
+    """The state, and a mark that changes with anything that the page shows; two small queries."""
+    reviewed = order.status == S.COMPLETED and Review.objects.filter(order=order).exists()
+    state = state_of(order, moment, reviewed=reviewed)
+    last = Message.objects.filter(subject_type="order", subject_id=order.pk).order_by("-created_at").values_list("pk", flat=True).first()
+    today = moment.astimezone(ZoneInfo(viewer.time_zone)).date()
+    facts = (state, last, today, viewer.pk, viewer.time_zone, order.due_at, show)
+    return state, sha256("|".join(map(str, facts)).encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """Where the money of an order is; `meter` are the lengths of the bar's parts out of 292."""
+
+    locked: Decimal
+    released: Decimal
+    refunded: Decimal
+    paid: Decimal
+    meter: tuple[int, int]
+
+
+def purse(order: Order) -> Purse:
+    if order.paid_at is None:
+        return Purse(ZERO, ZERO, ZERO, ZERO, (0, 0))
+    place = escrow.current().position(escrow.Deal("order", order.pk, order.client_id, order.builder.user_id))
+    lengths = (int(292 * place.locked / order.price), int(292 * place.released / order.price))
+    return Purse(place.locked, place.released, place.refunded, order.total, lengths)
+
+
+# Lists
+
+NEEDS_CLIENT = [S.PENDING_PAYMENT, S.PENDING_REQUIREMENTS, S.DELIVERED]
+GROUPS = ("Needs you", "Active", "Done")
+
+
+def orders_of(user: Any, *, as_builder: bool) -> QuerySet[Order]:
+    """The orders of one side, what needs the person first, then what runs, then what is over; newest first within each."""
+    mine = (
+        Order.objects.filter(builder__user=user).exclude(status__in=[S.PENDING_PAYMENT, S.EXPIRED])
+        if as_builder
+        else Order.objects.filter(client=user)
+    )
+    needs = WORKING if as_builder else NEEDS_CLIENT
+    group = Case(
+        When(status__in=needs, then=Value(0)),
+        When(status__in=LIVE, then=Value(1)),
+        default=Value(2),
+        output_field=IntegerField(),
+    )
+    return mine.annotate(group=group).select_related("client", "builder__user").order_by("group", "-number")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    groups: list[tuple[str, list[Order]]]
+    after: str
+
+
+def order_page(user: Any, *, as_builder: bool, after: str = "") -> OrderPage:
+    """One page of the list, continued behind `after`."""
+    rows = orders_of(user, as_builder=as_builder)
+    group, _, number = after.partition("-")
+    if group.isdigit() and number.isdigit() and len(number) < 10:
+        rows = rows.filter(Q(group__gt=int(group)) | Q(group=int(group), number__lt=int(number)))
+    found = list(rows[: PAGE + 1])
+    shown = found[:PAGE]
+    groups: list[tuple[str, list[Order]]] = []
+    for row in shown:
+        name = GROUPS[getattr(row, "group", 2)]
+        if not groups or groups[-1][0] != name:
+            groups.append((name, []))
+        groups[-1][1].append(row)
+    last = shown[-1] if len(found) > PAGE else None
+    return OrderPage(groups, f"{getattr(last, 'group', 2)}-{last.number}" if last else "")
+
+
+# A builder's day
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """The builder's money: theirs now, on its way out, held for running orders, earned this month."""
+
+    now: Decimal
+    leaving: Decimal
+    held: Decimal
+    running: int
+    month: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSteps:
+    profile: bool
+    service: bool
+    hours: bool
+    wallet: bool
+
+    @property
+    def all_done(self) -> bool:
+        return self.profile and self.service and self.wallet
+
+
+def queue(builder: Any) -> list[Order]:
+    """The live orders of a builder, the nearest due first; what waits for the client comes after."""
+    rows = Order.objects.filter(builder=builder).live().select_related("client")
+    waits = Case(When(status__in=WORKING, then=Value(0)), default=Value(1), output_field=IntegerField())
+    return list(rows.annotate(waits=waits).order_by("waits", "due_at", "number")[:QUEUE])
+
+
+def tiles(builder: Any, moment: datetime) -> Tiles:
+    """The money tiles, in four small queries; the month is the one on the builder's own calendar."""
+    user = builder.user
+    month = moment.astimezone(ZoneInfo(user.time_zone)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    held = Order.objects.filter(builder=builder).live().aggregate(held=Sum("price", default=ZERO), running=Count("pk"))
+    leaving = Withdrawal.objects.filter(user=user, status=WithdrawalStatus.REQUESTED).aggregate(total=Sum("amount", default=ZERO))
+    earned = Posting.objects.filter(
+        account__kind=AccountKind.EARNINGS,
+        account__owner_id=user.pk,
+        amount__gt=0,
+        entry__key__startswith="escrow:",  # what comes back from a failed withdrawal is not earned again
+        entry__posted_at__gte=month,
+    ).aggregate(total=Sum("amount", default=ZERO))
+    return Tiles(ledger.balance(AccountKind.EARNINGS, user.pk), leaving["total"], held["held"], held["running"], earned["total"])
+
+
+def first_steps(user: Any, builder: Any | None) -> FirstSteps:
+    """What a new builder has done of what it takes to be found, ordered and paid."""
+    if builder is None:
+        return FirstSteps(profile=False, service=False, hours=False, wallet=False)
+    return FirstSteps(
+        profile=bool(builder.about and builder.skills),
+        service=builder.services.filter(status=ServiceStatus.PUBLISHED).exists(),
+        hours=builder.availability.exists(),
+        wallet=PayoutAddress.objects.filter(user=user).exists(),
+    )
+
+
+def next_calls(builder: Any, moment: datetime) -> list[Any]:
+    """The next three calls. Calls live above orders, so they are reached through the builder."""
+    return list(builder.consultations.filter(status="scheduled", ends_at__gt=moment).select_related("client").order_by("scheduled_at")[:3])

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from . import views
+
+app_name = "orders"
+urlpatterns = [
+    path("orders/", views.list_orders, name="list"),
+    path("orders/place/<uuid:package_id>/", views.place, name="place"),
+    path("orders/<int:number>/", views.detail, name="detail"),
+    path("orders/<int:number>/live/", views.live, name="live"),
+    path("orders/<int:number>/message/", views.message, name="message"),
+    path("orders/<int:number>/answer/", views.answer, name="answer"),
+    path("orders/<int:number>/deliver/", views.deliver, name="deliver"),
+    path("orders/<int:number>/revision/", views.revision, name="revision"),
+    path("orders/<int:number>/accept/", views.accept, name="accept"),
+    path("orders/<int:number>/cancel/", views.cancel, name="cancel"),
+    path("orders/<int:number>/review/", views.review, name="review"),
+    path("today/", views.today, name="today"),
+]

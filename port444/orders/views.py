@@ -1,0 +1,306 @@
+"""The pages of orders. Every step is a POST that answers with the fresh parts of the page, or goes back to it without htmx."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, HttpResponseNotModified
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from port444.catalog.models import Package, Service
+from port444.kit.clock import now
+from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongState
+from port444.kit.http import UserRequest, done
+from port444.kit.ids import uuid7
+from port444.messaging.actions import send_message
+from port444.messaging.forms import MessageForm
+from port444.messaging.queries import unread_count
+
+from . import actions, helm, queries
+from .forms import ACCEPT, AnswersForm, CancelForm, DeliverForm, PlaceForm, ReviewForm, RevisionForm
+from .models import WORKING, Order, OrderStatus
+
+S = OrderStatus
+SHOWS = {"": "All", "messages": "Messages", "files": "Files"}
+Forms = dict[str, forms.Form]
+
+
+def _order(request: UserRequest, number: int) -> Order:
+    return get_object_or_404(Order.objects.visible_to(request.user).with_people().select_related("service", "invoice"), number=number)
+
+
+def _page(request: UserRequest, order: Order, *, bound: Forms | None = None, refusal: str = "", said: str = "") -> dict[str, Any]:
+    """All that the order page and its parts show; `bound` holds the form that came back with errors."""
+    moment, viewer = now(), request.user
+    show = request.GET.get("show", "") if request.GET.get("show", "") in SHOWS else ""
+    requirements = queries.requirements_of(order)
+    review = queries.review_of(order)
+    state, version = queries.version_of(order, viewer, moment, show=show)
+    is_builder = order.is_builder(viewer)
+    return {
+        "order": order,
+        "helm": helm.steer(order, viewer, moment),
+        "stages": helm.route(order, viewer, moment, asks=bool(requirements)),
+        "feed": queries.feed(order, viewer, requirements, show=show),
+        "requirements": requirements,
+        "review": review,
+        "purse": queries.purse(order),
+        "is_builder": is_builder,
+        "other": order.other(viewer),
+        "late": order.is_late(moment),
+        "cause": order.may_cancel(viewer, moment),
+        "due": helm.due(order, moment),
+        "answer_due_at": helm.due_if_answered(order, moment),
+        "moment": moment,
+        "review_days": settings.REVIEW_DAYS,
+        "state": state,
+        "version": version,
+        "show": show,
+        "shows": SHOWS,
+        "client_key": uuid7(),
+        "accept": ACCEPT,
+        "refusal": refusal,
+        "said": said,
+        "forms": _forms(order, is_builder, requirements, review is not None) | (bound or {}),
+        "bound": next(iter(bound), "") if bound else "",
+    }
+
+
+def _forms(order: Order, is_builder: bool, requirements: list[Any], reviewed: bool) -> Forms:
+    """The forms that fit the state and the side."""
+    found: Forms = {"cancel": CancelForm(auto_id="cancel_%s")}
+    if order.status == S.PENDING_REQUIREMENTS and not is_builder:
+        found["answer"] = AnswersForm(requirements, auto_id="answer_%s", label_suffix="")
+    if order.status in WORKING and is_builder:
+        found["deliver"] = DeliverForm(auto_id="deliver_%s")
+    if order.status == S.DELIVERED and not is_builder:
+        found["revision"] = RevisionForm(auto_id="revision_%s")
+    if order.status == S.COMPLETED and not is_builder and not reviewed:
+        found["review"] = ReviewForm(auto_id="review_%s")
+    return found
+
+
+def _answer(request: UserRequest, number: int, *, status: int = 200, **more: Any) -> HttpResponse:
+    """The order as it is now: its parts for htmx, the whole page otherwise."""
+    context = _page(request, _order(request, number), **more)
+    if request.htmx:
+        return render(request, "orders/_live.html", {**context, "whole": True}, status=status)
+    return render(request, "orders/detail.html", context, status=status)
+
+
+def _step(request: UserRequest, number: int, name: str, form: forms.Form | None, act: Callable[[Order], object], said: str) -> HttpResponse:
+    """Check the form, act, and show the order as it is afterwards: 422 with errors, 409 when it had moved on."""
+    order = _order(request, number)
+    if form is not None and not form.is_valid():
+        return _answer(request, number, status=422, bound={name: form})
+    try:
+        act(order)
+    except Conflict as error:
+        return _answer(request, number, status=409, refusal=error.message)
+    except Invalid as error:
+        if form is None:
+            raise
+        form.add_error(None, error.message)
+        return _answer(request, number, status=422, bound={name: form})
+    if request.htmx:
+        return _answer(request, number, said=said)
+    return done(request, reverse("orders:detail", args=[number]), said)
+
+
+@login_required
+@require_POST
+def place(request: UserRequest, package_id: UUID) -> HttpResponse:
+    package = get_object_or_404(Package.objects.filter(service__in=Service.objects.visible_to(request.user)), pk=package_id)
+    form = PlaceForm(request.POST)
+    if not form.is_valid():
+        raise Invalid("This order button is out of date. Reload the page and press it again.", code="client_key")
+    order = actions.place_order(package.pk, actor=request.user, client_key=form.cleaned_data["client_key"])
+    if order.status == S.PENDING_PAYMENT:
+        return done(request, reverse("payments:checkout", args=[order.invoice_id]))
+    return done(request, reverse("orders:detail", args=[order.number]))
+
+
+@login_required
+@require_GET
+def detail(request: UserRequest, number: int) -> HttpResponse:
+    return render(request, "orders/detail.html", _page(request, _order(request, number)))
+
+
+@login_required
+@require_GET
+def live(request: UserRequest, number: int) -> HttpResponse:
+    """The parts that changed since the page was shown; 304 when nothing did. Forms are sent anew only when the state has moved on."""
+    order = _order(request, number)
+    show = request.GET.get("show", "") if request.GET.get("show", "") in SHOWS else ""
+    state, version = queries.version_of(order, request.user, now(), show=show)
+    etag = f'"{version}"'
+    if request.headers.get("If-None-Match") == etag:
+        return HttpResponseNotModified(headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+    if not request.htmx:
+        return redirect("orders:detail", number)
+    context = _page(request, order)
+    context["whole"] = request.GET.get("state") != state
+    response = render(request, "orders/_live.html", context)
+    response["ETag"], response["Cache-Control"] = etag, "private, no-cache"
+    return response
+
+
+@login_required
+@require_POST
+def message(request: UserRequest, number: int) -> HttpResponse:
+    order = _order(request, number)
+    form = MessageForm(request.POST, request.FILES)
+    if not form.is_valid():
+        raise Invalid("This page is out of date. Reload it and send again.", code="message")
+    data = form.cleaned_data
+    try:
+        send_message(
+            order.conversation_id,
+            actor=request.user,
+            body=data["body"],
+            client_key=data["client_key"],
+            uploads=data["uploads"],
+            subject=("order", order.pk),
+        )
+    except (Invalid, TooMany, WrongState) as error:
+        if request.htmx:
+            return render(request, "orders/_unsent.html", {"error": error}, status=error.status)
+        context = _page(request, order) | {"unsent": error.message, "body": data["body"], "client_key": data["client_key"]}
+        return render(request, "orders/detail.html", context, status=error.status)
+    if not request.htmx:
+        return done(request, reverse("orders:detail", args=[number]))
+    return render(request, "orders/_live.html", {**_page(request, _order(request, number)), "sent": True})
+
+
+@login_required
+@require_POST
+def answer(request: UserRequest, number: int) -> HttpResponse:
+    order = _order(request, number)
+    if order.is_builder(request.user):
+        raise NotAllowed("Only the client of this order can do that.")
+    draft = request.POST.get("step") == "save"
+    form = AnswersForm(queries.requirements_of(order), request.POST, request.FILES, draft=draft, auto_id="answer_%s", label_suffix="")
+    act = actions.save_answers if draft else actions.answer_requirements
+    said = "Saved. Nothing is sent yet." if draft else "Sent. The clock started."
+    return _step(request, number, "answer", form, lambda order: act(order.pk, actor=request.user, answers=form.answers, uploads=form.uploads), said)
+
+
+@login_required
+@require_POST
+def deliver(request: UserRequest, number: int) -> HttpResponse:
+    form = DeliverForm(request.POST, request.FILES, auto_id="deliver_%s")
+    return _step(
+        request,
+        number,
+        "deliver",
+        form,
+        lambda order: actions.deliver(order.pk, actor=request.user, note=form.cleaned_data["note"], uploads=form.cleaned_data["uploads"]),
+        "Delivered.",
+    )
+
+
+@login_required
+@require_POST
+def revision(request: UserRequest, number: int) -> HttpResponse:
+    form = RevisionForm(request.POST, auto_id="revision_%s")
+    return _step(
+        request,
+        number,
+        "revision",
+        form,
+        lambda order: actions.request_revision(order.pk, actor=request.user, note=form.cleaned_data["note"]),
+        "Your changes are asked for.",
+    )
+
+
+@login_required
+@require_POST
+def accept(request: UserRequest, number: int) -> HttpResponse:
+    return _step(request, number, "accept", None, lambda order: actions.accept_delivery(order.pk, actor=request.user), "Accepted. Thank you.")
+
+
+@login_required
+@require_POST
+def cancel(request: UserRequest, number: int) -> HttpResponse:
+    form = CancelForm(request.POST, auto_id="cancel_%s")
+    return _step(
+        request,
+        number,
+        "cancel",
+        form,
+        lambda order: actions.cancel_order(order.pk, actor=request.user, reason=form.cleaned_data["reason"]),
+        "The order is cancelled.",
+    )
+
+
+@login_required
+@require_POST
+def review(request: UserRequest, number: int) -> HttpResponse:
+    form = ReviewForm(request.POST, auto_id="review_%s")
+    return _step(
+        request,
+        number,
+        "review",
+        form,
+        lambda order: actions.leave_review(order.pk, actor=request.user, **form.cleaned_data),
+        "Thank you for the review.",
+    )
+
+
+@login_required
+@require_GET
+def list_orders(request: UserRequest) -> HttpResponse:
+    user = request.user
+    side = request.GET.get("as", "")
+    as_builder = user.is_builder and (side == "builder" or (side != "client" and not user.is_client))
+    page = queries.order_page(user, as_builder=as_builder, after=request.GET.get("after", ""))
+    moment = now()
+    rows = [(name, [(order, helm.steer(order, user, moment)) for order in orders]) for name, orders in page.groups]
+    side = "builder" if as_builder else "client"
+    context = {
+        "groups": rows,
+        "as_builder": as_builder,
+        "both": user.is_builder and user.is_client,
+        "next_url": f"{reverse('orders:list')}?as={side}&after={page.after}" if page.after else "",
+        "further": bool(request.GET.get("after")),
+    }
+    return render(request, "orders/list.html#rows" if request.htmx and context["further"] else "orders/list.html", context)
+
+
+@login_required
+@require_GET
+def today(request: UserRequest) -> HttpResponse:
+    user = request.user
+    if not user.is_builder:
+        return redirect("orders:list")
+    moment = now()
+    builder = getattr(user, "builder", None)
+    steps = queries.first_steps(user, builder)
+    context: dict[str, Any] = {
+        "moment": moment,
+        "part": _part_of_day(moment.astimezone(ZoneInfo(user.time_zone)).hour),
+        "steps": steps,
+        "builder": builder,
+        "unread": unread_count(user),
+    }
+    if builder is not None:
+        queue = queries.queue(builder)
+        context |= {
+            "queue": [(order, helm.task(order, user, moment)) for order in queue],
+            "needs": sum(order.status in WORKING for order in queue),
+            "calls": queries.next_calls(builder, moment),
+            "tiles": queries.tiles(builder, moment),
+        }
+    return render(request, "orders/today.html", context)
+
+
+def _part_of_day(hour: int) -> str:
+    return "morning" if 4 <= hour < 12 else "afternoon" if 12 <= hour < 18 else "evening"

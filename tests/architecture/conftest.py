@@ -1,0 +1,101 @@
+"""A small world that belongs to the client and the builder of the cast, so that a stranger has something to reach for."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from port444.accounts.models import User
+from port444.builders.models import Builder
+from port444.catalog.actions import create_service, publish_service
+from port444.catalog.models import Category
+from port444.kit import jobs
+from port444.kit.clock import now
+from port444.messaging.actions import open_conversation, send_message
+from port444.messaging.models import Attachment
+from port444.notifications.emails import token
+from port444.notifications.kinds import Group
+from port444.notifications.models import Notification
+from port444.payments import actions as payments
+from port444.payments import handlers
+
+
+@dataclass
+class World:
+    """`objects` maps an argument of the URL table, as "namespace:view:arg", "namespace:arg" or "arg", to somebody's object."""
+
+    client: User
+    builder: User
+    stranger: User
+    objects: dict[str, Any] = field(default_factory=dict)
+
+    def find(self, namespace: str, view: str, arg: str) -> Any | None:
+        return next((self.objects[key] for key in (f"{namespace}:{view}:{arg}", f"{namespace}:{arg}", arg) if key in self.objects), None)
+
+
+@pytest.fixture
+def world(client_user: User, builder: Builder, stranger: User, request: pytest.FixtureRequest) -> World:
+    world = World(client_user, builder.user, stranger)
+    jobs.heartbeat()
+    world.objects |= sold(builder) | said(client_user, builder) | owed(client_user, builder.user, request)
+    return world
+
+
+def sold(builder: Builder) -> dict[str, Any]:
+    category, _ = Category.objects.get_or_create(slug="web-development", defaults={"name": "Web development", "icon": "globe"})
+    service = create_service(
+        builder.pk,
+        actor=builder.user,
+        category_id=category.pk,
+        title="Make slow Django pages fast",
+        summary="Profile, patch with tests, timings before and after.",
+        description="I measure first.",
+        packages=[
+            {
+                "tier": "basic",
+                "name": "One slow page",
+                "price": Decimal("60.00"),
+                "delivery_days": 2,
+                "revisions": 1,
+                "deliverables": ["Patch as a branch"],
+            }
+        ],
+    )
+    publish_service(service.pk, actor=builder.user)
+    return {"builders:slug": builder.slug, "messaging:slug": builder.slug, "catalog:slug": service.slug, "catalog:pk": service.pk}
+
+
+def said(client: User, builder: Builder) -> dict[str, Any]:
+    conversation = open_conversation(client, builder.user, actor=client)
+    plan = SimpleUploadedFile("plan.txt", b"measure first")
+    send_message(conversation.pk, actor=client, body="Can you look at this?", client_key=uuid.uuid4(), uploads=[plan])
+    return {
+        "conversation_id": conversation.pk,
+        "attachment_id": Attachment.objects.get().pk,
+        "token": token(builder.user.pk, Group.MESSAGES),
+        "notification_id": Notification.objects.filter(user=builder.user).latest("created_at").pk,
+    }
+
+
+def owed(client: User, builder: User, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """An open invoice and the payment that was begun for it, for a purpose that only this test knows."""
+    handlers.register("architecture", lock=lambda pk: pk, settled=lambda *row: None, unpaid=lambda *row: None)
+    request.addfinalizer(lambda: handlers._handlers.pop("architecture"))
+    invoice = payments.open_invoice(
+        purpose="architecture",
+        subject_id=uuid.uuid4(),
+        payer=client,
+        payee=builder,
+        lines=[payments.Line("One slow page", Decimal("60.00"))],
+        return_url="/",
+        expires_at=now() + timedelta(hours=1),
+        actor=client,
+    )
+    payment = payments.reach_provider(payments.start_payment(invoice.pk, actor=client).pk)
+    return {"invoice_id": invoice.pk, "payment_id": payment.pk}
