@@ -16,6 +16,7 @@ from port444.kit import uploads
 from port444.kit.clock import now
 from port444.kit.errors import DomainError, Invalid
 from port444.kit.http import UserRequest
+from port444.kit.ids import uuid7
 
 from . import actions, handlers, queries
 from .forms import MessageForm
@@ -78,7 +79,7 @@ def send(request: UserRequest, conversation: Conversation) -> HttpResponse:
         after = by_id(Message.objects.filter(conversation=conversation), request.POST.get("after"))
         state = queries.state_of(conversation.pk, request.user)
         context = news(request, conversation, after, state.seen_at if state else None)
-        return render(request, "messaging/_sent.html", {**context, **composer(request, conversation, MessageForm()), "sent": True})
+        return render(request, "messaging/_sent.html", {**context, "client_key": uuid7()})
     return redirect(f"{conversation.get_absolute_url()}#composer")
 
 

@@ -58,7 +58,7 @@ class Notification(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "dedupe_key"], name="notification_told_once")]
         indexes = [
-            models.Index(fields=["user", "-id"], name="notification_of_user"),
+            models.Index(fields=["user", "-created_at", "-id"], name="notification_of_user"),
             models.Index(fields=["user"], condition=Q(read_at__isnull=True), name="notification_unread"),
         ]
 

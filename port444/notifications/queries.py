@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from uuid import UUID
 
+from django.db.models import Q
 from django.http import HttpRequest
 
 from .kinds import Group
@@ -39,11 +39,11 @@ def unread_count(user: Any) -> int:
     return Notification.objects.visible_to(user).unread()[:MOST_COUNTED].count()
 
 
-def page_of(user: Any, *, before: UUID | None = None, limit: int = 30) -> NotificationQuerySet:
-    """The newest notifications of `user`, or those older than the one with the id `before`; one more than `limit` when there are more."""
-    rows = Notification.objects.visible_to(user).order_by("-id")
+def page_of(user: Any, *, before: Notification | None = None, limit: int = 30) -> NotificationQuerySet:
+    """The newest notifications of `user`, or those older than `before`; one more than `limit` when there are more."""
+    rows = Notification.objects.visible_to(user).order_by("-created_at", "-id")
     if before is not None:
-        rows = rows.filter(id__lt=before)
+        rows = rows.filter(Q(created_at__lt=before.created_at) | Q(created_at=before.created_at, id__lt=before.pk))
     return rows[: limit + 1]
 
 

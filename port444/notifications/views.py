@@ -25,10 +25,12 @@ PAGE = 30
 @require_GET
 def listing(request: UserRequest) -> HttpResponse:
     """The bell's page: newest first, older ones by keyset."""
-    try:
-        before = UUID(request.GET["before"]) if "before" in request.GET else None
-    except ValueError as error:
-        raise Http404 from error
+    before = None
+    if "before" in request.GET:
+        try:
+            before = get_object_or_404(Notification.objects.visible_to(request.user), pk=UUID(request.GET["before"]))
+        except ValueError as error:
+            raise Http404 from error
     rows = list(queries.page_of(request.user, before=before, limit=PAGE))
     more = f"{reverse('notifications:list')}?before={rows[PAGE - 1].pk}" if len(rows) > PAGE else ""
     context = {"notifications": rows[:PAGE], "more": more, "first": before is None}

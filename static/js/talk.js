@@ -1,34 +1,46 @@
-// The open thread: stays at its end while news arrive, names the chosen files, and says when somebody is looking.
+// The open thread: stays at its end while news arrive, keeps what is being typed, and says when somebody is looking.
 (() => {
-  const end = () => document.documentElement.scrollHeight - innerHeight - scrollY < 240;
-  const bottom = () => scrollTo({ top: document.documentElement.scrollHeight });
+  const at = id => document.getElementById(id);
+  const nearEnd = () => document.documentElement.scrollHeight - innerHeight - scrollY < 240;
+  const toEnd = () => at('composer')?.scrollIntoView({ block: 'end' });
+  const from = e => e.detail?.ctx?.sourceElement;
   const look = () => {
-    const looked = document.getElementById('looked');
-    if (looked && document.visibilityState === 'visible') looked.dispatchEvent(new CustomEvent('look'));
+    if (document.visibilityState === 'visible') at('looked')?.dispatchEvent(new CustomEvent('look'));
   };
-  const inThread = e => e.detail?.ctx?.sourceElement?.closest?.('#thread');
-  let wasAtEnd = true, typing = false;
+  const names = form => {
+    const line = form.querySelector('[data-files]'), files = form.querySelector('[type=file]').files;
+    line.textContent = [...files].map(file => file.name).join(', ');
+    line.hidden = !files.length;
+  };
+  let wasNearEnd = true, sending = false, sent = '';
 
-  document.addEventListener('htmx:before:swap', e => {
-    if (!inThread(e)) return;
-    wasAtEnd = end();
-    typing = e.detail.ctx.sourceElement.id === 'composer';
-  });
+  // One message at a time: what is typed while it is on its way stays for the next.
+  document.addEventListener('submit', e => {
+    if (e.target.id !== 'composer') return;
+    if (sending) { e.preventDefault(); e.stopImmediatePropagation(); }
+    else sent = at('id_body').value;
+  }, true);
+  document.addEventListener('htmx:before:request', e => { if (from(e)?.id === 'composer') sending = true; });
+  document.addEventListener('htmx:finally:request', e => { if (from(e)?.id === 'composer') sending = false; });
+
+  document.addEventListener('htmx:before:swap', () => { wasNearEnd = nearEnd(); });
   document.addEventListener('htmx:after:swap', e => {
-    if (!inThread(e)) return;
-    const from = e.detail.ctx.sourceElement;
-    if (from.id === 'poll' || from.id === 'composer') {
-      if (wasAtEnd || typing) bottom();
-      look();
+    const source = from(e), said = source?.id === 'composer' && e.detail.ctx.response?.status === 200;
+    if (source?.id !== 'poll' && !said) return;
+    if (said) {
+      const body = at('id_body');
+      body.value = body.value.startsWith(sent) ? body.value.slice(sent.length) : body.value;
+      source.querySelector('[type=file]').value = '';
+      names(source);
+      body.focus({ preventScroll: true });
     }
-    if (typing) { document.getElementById('id_body')?.focus({ preventScroll: true }); typing = false; }
+    // A poll and a message that were under way together may bring the same line.
+    const known = new Set();
+    document.querySelectorAll('#feed .msg[id]').forEach(n => (known.has(n.id) ? n.remove() : known.add(n.id)));
+    if (said || wasNearEnd) toEnd();
+    look();
   });
   document.addEventListener('visibilitychange', look);
-  document.addEventListener('change', e => {
-    if (e.target.type !== 'file' || !e.target.form?.matches('.composer')) return;
-    const line = e.target.form.querySelector('[data-files]');
-    line.textContent = [...e.target.files].map(file => file.name).join(', ');
-    line.hidden = !e.target.files.length;
-  });
-  if (document.getElementById('poll')?.previousElementSibling && !location.hash.startsWith('#m-')) bottom();
+  document.addEventListener('change', e => { if (e.target.matches?.('.composer [type=file]')) names(e.target.form); });
+  if (document.querySelector('#feed .msg')) toEnd();
 })();
