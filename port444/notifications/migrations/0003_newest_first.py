@@ -5,19 +5,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('notifications', '0002_told_once_a_person'),
+        ("notifications", "0002_told_once_a_person"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='notification',
-            name='notification_of_user',
+            model_name="notification",
+            name="notification_of_user",
         ),
         migrations.AddIndex(
-            model_name='notification',
-            index=models.Index(fields=['user', '-created_at', '-id'], name='notification_of_user'),
+            model_name="notification",
+            index=models.Index(fields=["user", "-created_at", "-id"], name="notification_of_user"),
         ),
     ]
