@@ -100,6 +100,7 @@ def _step(request: UserRequest, number: int, name: str, form: forms.Form | None,
     """Check the form, act, and show the order as it is afterwards: 422 with errors, 409 when it had moved on."""
     order = _order(request, number)
     if form is not None and not form.is_valid():
+        _focus_fault(form)
         return _answer(request, number, status=422, bound={name: form})
     try:
         act(order)
@@ -113,6 +114,13 @@ def _step(request: UserRequest, number: int, name: str, form: forms.Form | None,
     if request.htmx:
         return _answer(request, number, said=said)
     return done(request, reverse("orders:detail", args=[number]), said)
+
+
+def _focus_fault(form: forms.Form) -> None:
+    """The first field at fault takes the focus, which went away with the form that was sent."""
+    name = next((name for name in form.fields if name in form.errors), "")
+    if name:
+        form.fields[name].widget.attrs["autofocus"] = True
 
 
 @login_required

@@ -22,6 +22,7 @@ from port444.messaging.models import Attachment
 from port444.notifications.emails import token
 from port444.notifications.kinds import Group
 from port444.notifications.models import Notification
+from port444.orders.actions import place_order
 from port444.payments import actions as payments
 from port444.payments import handlers
 
@@ -44,6 +45,7 @@ def world(client_user: User, builder: Builder, stranger: User, request: pytest.F
     world = World(client_user, builder.user, stranger)
     jobs.heartbeat()
     world.objects |= sold(builder) | said(client_user, builder) | owed(client_user, builder.user, request)
+    world.objects |= ordered(client_user, world.objects["orders:package_id"])
     return world
 
 
@@ -68,7 +70,16 @@ def sold(builder: Builder) -> dict[str, Any]:
         ],
     )
     publish_service(service.pk, actor=builder.user)
-    return {"builders:slug": builder.slug, "messaging:slug": builder.slug, "catalog:slug": service.slug, "catalog:pk": service.pk}
+    found = {"orders:package_id": service.packages.get().pk}
+    return found | {"builders:slug": builder.slug, "messaging:slug": builder.slug, "catalog:slug": service.slug, "catalog:pk": service.pk}
+
+
+def ordered(client: User, package_id: Any) -> dict[str, Any]:
+    """An order in work."""
+    order = place_order(package_id, actor=client, client_key=uuid.uuid4())
+    assert order.invoice_id is not None
+    payments.pay_with_test_wallet(order.invoice_id, actor=client)
+    return {"orders:number": order.number}
 
 
 def said(client: User, builder: Builder) -> dict[str, Any]:
