@@ -216,10 +216,11 @@ def _score(words: str, near: bool) -> Cast:
     """How well a service fits, as a whole number so that a page can continue exactly after it."""
     plain = _any_word(words)
     query = _query(" or ".join(plain) if near and plain else words)
-    rank = SearchRank(F("search"), query)
-    alike = TrigramWordSimilarity(words.upper(), Upper("title"))
     often = Ln(Cast(F("order_count"), models.FloatField()) + 1)
-    return Cast((rank * 1_000_000.0) + (alike * 300_000.0) + (often * 20_000.0), models.IntegerField())
+    score = (SearchRank(F("search"), query) * 1_000_000.0) + (often * 20_000.0)
+    if near:  # comparing letters costs more than all the rest, and says nothing more where the words fit
+        score += TrigramWordSimilarity(words.upper(), Upper("title")) * 300_000.0
+    return Cast(score, models.IntegerField())
 
 
 def _page(services: ServiceQuerySet, search: Search, near: bool, cursor: Cursor | None) -> models.QuerySet[Service]:
@@ -234,4 +235,4 @@ def _page(services: ServiceQuerySet, search: Search, near: bool, cursor: Cursor 
         # The first half alone bounds the index; the second settles ties.
         ordered = ordered.filter(Q(**{f"key__{side}e": cursor.key}) & (Q(**{f"key__{side}": cursor.key}) | Q(**{f"pk__{side}": cursor.pk})))
     sign = "-" if descending else ""
-    return ordered.select_related("builder__user", "category").defer("description", "questions", "search").order_by(f"{sign}key", f"{sign}pk")
+    return ordered.select_related("builder__user").defer("description", "questions", "search").order_by(f"{sign}key", f"{sign}pk")
