@@ -6,6 +6,7 @@ import logging
 import urllib.error
 import urllib.request
 from datetime import timedelta
+from urllib.parse import urljoin
 from uuid import UUID
 
 from django.conf import settings
@@ -48,7 +49,7 @@ def deliver_wallet_answer(key: str, turn: int = 0) -> None:
     """
     body = sandbox.message(SandboxCharge.objects.get(key=key))
     request = urllib.request.Request(  # noqa: S310 - our own address, from settings
-        settings.SITE_URL + reverse("payments:sandbox_callback"),
+        urljoin(settings.SITE_URL, reverse("payments:sandbox_callback")),
         data=body,
         headers={"Content-Type": "application/json", sandbox.HEADER: sandbox.sign(body, now())},
         method="POST",

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from port444.kit.errors import DomainError
+from port444.kit.errors import DomainError, WrongState
 from port444.kit.http import UserRequest, done
 from port444.kit.ids import uuid7
 from port444.kit.money import usd
@@ -129,7 +129,7 @@ def invoice_pdf(request: UserRequest, invoice_id: UUID) -> HttpResponse:
     """The same document as one A4 page, once it has a number."""
     document = _document(request, invoice_id)
     if not document.invoice.number:
-        raise Http404
+        raise WrongState("There is a PDF once the invoice is paid; it gets its number then.", code="not_numbered")
     name = f"{document.name.lower().replace(' ', '-')}-{document.invoice.number}.pdf"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
     return HttpResponse(pdf.render(document.context()), content_type="application/pdf", headers=headers)

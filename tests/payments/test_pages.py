@@ -230,7 +230,7 @@ def test_a_credit_note_as_a_page_and_a_pdf(as_client: Client, paid: Callable[...
 def test_there_is_no_pdf_before_there_is_a_number(as_client: Client, bill: Bill) -> None:
     _, invoice = bill()
     assert as_client.get(f"/invoices/{invoice.pk}/").status_code == 200
-    assert as_client.get(f"/invoices/{invoice.pk}/pdf/").status_code == 404
+    assert as_client.get(f"/invoices/{invoice.pk}/pdf/").status_code == 409
 
 
 def test_the_list_goes_on_by_key(as_client: Client, bill: Bill, django_assert_num_queries: Any) -> None:

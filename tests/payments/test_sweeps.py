@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from port444.accounts.models import User
 from port444.kit import clock
@@ -138,7 +139,7 @@ def listener(settings: Any) -> Iterator[list[tuple[str, bytes, int]]]:
         def do_POST(self) -> None:
             status = 503 if not heard else 403 if len(heard) == 1 else 200
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            heard.append((self.headers[sandbox.HEADER], body, status))
+            heard.append((self.headers[sandbox.HEADER], body, status if self.path == reverse("payments:sandbox_callback") else 404))
             self.send_response(status)
             self.end_headers()
 
@@ -148,7 +149,7 @@ def listener(settings: Any) -> Iterator[list[tuple[str, bytes, int]]]:
     server = HTTPServer(("127.0.0.1", 0), Listener)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    settings.SITE_URL = f"http://127.0.0.1:{server.server_port}"
+    settings.SITE_URL = f"http://127.0.0.1:{server.server_port}/"
     yield heard
     server.shutdown()
     thread.join()
