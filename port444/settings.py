@@ -219,7 +219,7 @@ TWILIO_AUTH_TOKEN = env("TWILIO_AUTH_TOKEN", default="")
 TWILIO_FROM = env("TWILIO_FROM", default="")
 
 # Jobs
-Q_TIMEOUT, Q_WORKERS = 60, env.int("Q_WORKERS", default=2)
+Q_TIMEOUT, Q_WORKERS = env.int("Q_TIMEOUT", default=60), env.int("Q_WORKERS", default=2)
 Q_CLUSTER = {
     "name": "port444",
     "orm": "default",
