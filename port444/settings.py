@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "consultations",
     "support.apps.SupportAdminConfig",
     "support",
+    "port444.demo",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.forms",

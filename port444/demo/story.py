@@ -1,0 +1,396 @@
+"""Makes the demo happen: people sign up, talk, buy, deliver, call each other and withdraw, on a clock that is set back.
+
+Everything goes through the actions, so the demo is always a state that can be reached. The same seed tells the same story; only
+ids and the present moment differ.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+from random import Random
+from uuid import UUID
+
+from allauth.account.models import EmailAddress
+from consultations.slots import Window
+from django.contrib.auth.hashers import make_password
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
+from PIL import Image, ImageDraw
+
+from consultations import actions as calls
+from consultations import queries as times
+from consultations.models import Consultation
+from port444.accounts.actions import sign_up
+from port444.accounts.models import User
+from port444.builders.actions import change_builder, create_builder
+from port444.builders.models import LENGTHS, Builder
+from port444.catalog.actions import PackageText, Question, create_service, pause_service, publish_service
+from port444.catalog.models import Category, Package, Service, Tier
+from port444.kit import clock
+from port444.kit.ids import uuid7
+from port444.messaging.actions import open_conversation, send_message
+from port444.notifications.actions import Hours, change_preferences
+from port444.notifications.kinds import Group
+from port444.notifications.models import Channel
+from port444.orders import actions as orders
+from port444.orders.models import Order
+from port444.payments.actions import change_payout_address, expire_invoice, pay_with_test_wallet, request_withdrawal, send_refund, send_withdrawal
+from port444.payments.models import Refund, RefundStatus
+
+from . import cast
+from .cast import Buyer, Offer, Seller
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+TIERS = (Tier.BASIC, Tier.STANDARD, Tier.PREMIUM)
+
+
+@dataclass(frozen=True)
+class Script:
+    """One order: how many days ago it was placed, and how far it has come."""
+
+    days_ago: int
+    scene: str
+
+
+SCRIPTS = (
+    Script(0, "unpaid"),
+    Script(2, "expired"),
+    Script(1, "asked"),
+    Script(2, "working"),
+    Script(3, "working"),
+    Script(9, "late"),
+    Script(5, "delivered"),
+    Script(6, "revision"),
+    Script(40, "completed"),
+    Script(33, "completed"),
+    Script(28, "revised"),
+    Script(24, "forgotten"),
+    Script(21, "completed"),
+    Script(18, "cancelled_early"),
+    Script(15, "cancelled_by_builder"),
+    Script(12, "unanswered"),
+    Script(52, "completed"),
+    Script(61, "completed"),
+    Script(70, "revised"),
+)
+
+
+class Story:
+    """Tells one demo, from `today` backwards."""
+
+    def __init__(self, today: datetime, seed: int = 444) -> None:
+        self.today = today
+        self.random = Random(seed)
+        self.password = make_password(cast.PASSWORD)
+        self.categories = {category.slug: category for category in Category.objects.all()}
+
+    # People
+
+    def person(self, name: str, zone: str, email: str, moment: datetime, **fields: object) -> User:
+        """Somebody who signed up at `moment` and confirmed the address. Only the three demo accounts get mail."""
+        address = email or f"{name.lower().replace(' ', '.').replace('-', '')}@people.port444.example"
+        with clock.at(moment):
+            user = User(email=address, name=name, time_zone=zone, password=self.password, created_at=moment, **fields)
+            sign_up(user)
+            EmailAddress.objects.create(user=user, email=address, verified=True, primary=True)
+            if not email:
+                quiet = {(group, Channel.EMAIL): False for group in Group.values if group != Group.ACCOUNT}
+                change_preferences(user.pk, actor=user, chosen=quiet, hours=Hours(enabled=True, starts=time(21), ends=time(8)))
+        return user
+
+    def buyer(self, buyer: Buyer, days_ago: int) -> User:
+        return self.person(buyer.name, buyer.zone, buyer.email, self.today - days_ago * DAY, is_client=True)
+
+    def seller(self, seller: Seller, days_ago: int) -> Builder:
+        moment = self.today - days_ago * DAY
+        user = self.person(seller.name, seller.zone, seller.email, moment, is_client=False, is_builder=True)
+        with clock.at(moment + HOUR):
+            builder = create_builder(
+                user,
+                actor=user,
+                headline=seller.headline,
+                about=seller.about,
+                skills=list(seller.skills),
+                languages=list(seller.languages),
+                city=seller.city,
+            )
+            change_builder(builder.pk, actor=user, meeting_url=f"https://meet.port444.example/{builder.slug}")
+            change_payout_address("0x" + f"{self.random.getrandbits(160):040x}", actor=user)
+            for offer in seller.offers:
+                self.service(builder, offer)
+            if seller.calls:
+                self.hours(builder, seller)
+        return builder
+
+    def hours(self, builder: Builder, seller: Seller) -> None:
+        assert seller.calls is not None
+        calls.set_availability(
+            builder.pk,
+            actor=builder.user,
+            enabled=True,
+            prices={minutes: Decimal(price) for minutes, price in zip(LENGTHS, seller.calls, strict=True)},
+            windows=[Window(day, start, end) for days, start, end in seller.hours for day in days],
+            terms=calls.Terms(time_zone=seller.zone, notice_hours=4, horizon_days=45, gap_minutes=0),
+        )
+
+    def service(self, builder: Builder, offer: Offer) -> Service:
+        packages = [
+            PackageText(tier=tier.value, name=name, price=Decimal(price), delivery_days=days, revisions=revisions, deliverables=list(gets))
+            for tier, (name, price, days, revisions, gets) in zip(TIERS, offer.packs, strict=False)
+        ]
+        questions = [Question(label=label, kind=kind, required=required, options=[]) for label, kind, required in offer.questions]
+        service = create_service(
+            builder.pk,
+            actor=builder.user,
+            packages=packages,
+            category_id=self.categories[offer.category].pk,
+            title=offer.title,
+            summary=offer.summary,
+            description=offer.description,
+            tags=list(offer.tags),
+            questions=questions,
+        )
+        return publish_service(service.pk, actor=builder.user)
+
+    # Orders
+
+    def order(self, client: User, package: Package, script: Script) -> Order:
+        """Place an order and play its scene; each scene is a method that goes on from the paid order."""
+        placed = self.today - script.days_ago * DAY - self.minutes(30, 300)
+        with clock.at(placed):
+            builder = package.service.builder
+            conversation = open_conversation(client, builder.user, actor=client)
+            self.say(
+                conversation.pk, client, f"Hello {builder.user.first_name}, I need this: {package.service.title.lower()}. Is that possible soon?"
+            )
+        with clock.at(placed + timedelta(minutes=12)):
+            self.say(conversation.pk, builder.user, "Yes, I can start as soon as I have your answers to the questions.")
+        with clock.at(placed + timedelta(minutes=20)):
+            order = orders.place_order(package.pk, actor=client, client_key=uuid7())
+        if script.scene == "unpaid":
+            return order
+        if script.scene == "expired":
+            assert order.invoice is not None
+            with clock.at(placed + 3 * HOUR):
+                self.expire(order)
+            return order
+        with clock.at(placed + timedelta(minutes=24)):
+            assert order.invoice is not None
+            pay_with_test_wallet(order.invoice.pk, actor=client)
+        order.refresh_from_db()
+        scene: Callable[[Order, datetime], None] = getattr(self, script.scene)
+        scene(order, placed + HOUR)
+        return Order.objects.get(pk=order.pk)
+
+    def expire(self, order: Order) -> None:
+        assert order.invoice is not None
+        expire_invoice(order.invoice.pk)
+
+    def asked(self, order: Order, moment: datetime) -> None:
+        """Paid, and the questions wait."""
+
+    def working(self, order: Order, moment: datetime) -> datetime:
+        """The questions are answered; gives the moment when work began."""
+        started = moment + self.minutes(60, 240)
+        rows = list(order.requirements.all())
+        if rows:
+            answers = {row.position: self.answer(row.label) for row in rows if row.kind != "file"}
+            files = {row.position: [self.file("facts.csv")] for row in rows if row.kind == "file" and row.is_required}
+            with clock.at(started):
+                orders.answer_requirements(order.pk, actor=order.client, answers=answers, uploads=files)
+        with clock.at(started + HOUR):
+            self.say(order.conversation_id, order.builder.user, "Thank you, that is all I need. I will write when I have something to show.", order)
+        return started
+
+    late = working
+
+    def delivered(self, order: Order, moment: datetime) -> datetime:
+        started = self.working(order, moment)
+        handed = started + min(self.days_of_work(order), timedelta(days=2))
+        handed = min(handed, self.today - 4 * HOUR)
+        with clock.at(handed):
+            orders.deliver(
+                order.pk,
+                actor=order.builder.user,
+                note="Here it is, with a short note on what I did and what to look at first.",
+                uploads=[self.picture("before-and-after.png"), self.file("notes.txt")],
+            )
+        return handed
+
+    def revision(self, order: Order, moment: datetime) -> datetime:
+        asked = min(self.delivered(order, moment) + 5 * HOUR, self.today - 2 * HOUR)
+        with clock.at(asked):
+            orders.request_revision(
+                order.pk, actor=order.client, note="Very close. The second part should be shorter, and the dates are in the wrong order."
+            )
+        return asked
+
+    def completed(self, order: Order, moment: datetime) -> None:
+        handed = self.delivered(order, moment)
+        self.accept(order, handed + 9 * HOUR)
+
+    def revised(self, order: Order, moment: datetime) -> None:
+        asked = self.revision(order, moment)
+        with clock.at(asked + DAY):
+            orders.deliver(order.pk, actor=order.builder.user, note="Shortened, and the dates are right now.", uploads=[self.file("second.txt")])
+        self.accept(order, asked + DAY + 6 * HOUR)
+
+    def accept(self, order: Order, moment: datetime) -> None:
+        with clock.at(moment):
+            orders.accept_delivery(order.pk, actor=order.client)
+        stars, text = self.random.choice(cast.PRAISE)
+        with clock.at(moment + HOUR):
+            orders.leave_review(order.pk, actor=order.client, stars=stars, text=text)
+
+    def forgotten(self, order: Order, moment: datetime) -> None:
+        """Delivered, and the client said nothing until the time was over."""
+        self.delivered(order, moment)
+        order.refresh_from_db()
+        assert order.auto_accept_at is not None
+        with clock.at(order.auto_accept_at):
+            orders.auto_accept(order.pk)
+
+    def cancelled_early(self, order: Order, moment: datetime) -> None:
+        if order.requirements.exists():
+            with clock.at(moment + HOUR):
+                orders.cancel_order(order.pk, actor=order.client, reason="Our plans changed this morning, sorry.")
+                self.send_refunds(order)
+
+    def cancelled_by_builder(self, order: Order, moment: datetime) -> None:
+        started = self.working(order, moment)
+        with clock.at(started + DAY):
+            orders.cancel_order(order.pk, actor=order.builder.user, reason="I fell ill and will not be able to finish in time.")
+            self.send_refunds(order)
+
+    def unanswered(self, order: Order, moment: datetime) -> None:
+        order.refresh_from_db()
+        if order.requirements_until is not None:
+            with clock.at(order.requirements_until):
+                orders.cancel_unanswered(order.pk)
+                self.send_refunds(order)
+
+    def send_refunds(self, row: Order | Consultation) -> None:
+        for pk in Refund.objects.filter(payment__invoice=row.invoice, status=RefundStatus.REQUESTED).values_list("pk", flat=True):
+            send_refund(pk)
+
+    # Calls
+
+    def call(self, client: User, builder: Builder, minutes: int, days_from_now: int, ending: str) -> Consultation | None:
+        """Book a call that lies `days_from_now` away (negative: it was) and play how it ended."""
+        wanted = self.today + days_from_now * DAY
+        booked = min(wanted, self.today) - 2 * DAY if days_from_now < 0 else self.today - self.minutes(60, 600)
+        with clock.at(booked):
+            reader = times.for_booking().get(pk=builder.pk)
+            starts = [start for start in times.open_starts(reader, client_id=client.pk, minutes=minutes, moment=booked) if start >= wanted]
+            if not starts or (days_from_now < 0 and starts[0] > self.today - HOUR):
+                return None
+            call = calls.hold_slot(
+                builder.pk,
+                actor=client,
+                minutes=minutes,
+                starts_at=starts[0],
+                client_zone=client.time_zone,
+                notes="I would like to go through one slow report with you. I can share my screen.",
+                client_key=uuid7(),
+            )
+        assert call.invoice is not None
+        if ending == "held":
+            return call
+        with clock.at(booked + timedelta(minutes=3)):
+            pay_with_test_wallet(call.invoice.pk, actor=client)
+        if ending == "completed":
+            with clock.at(call.ends_at + timedelta(minutes=10)):
+                calls.complete_call(call.pk, actor=builder.user, notes="We found the cause: two indexes are missing. Details in our messages.")
+        if ending == "cancelled":
+            with clock.at(booked + HOUR):
+                calls.cancel_call(call.pk, actor=client, reason="I found the answer myself.")
+                self.send_refunds(call)
+        return call
+
+    # Money
+
+    def withdraw(self, builder: Builder, amount: str, days_ago: int, *, arrives: bool) -> None:
+        with clock.at(self.today - days_ago * DAY):
+            withdrawal = request_withdrawal(actor=builder.user, amount=Decimal(amount), client_key=uuid7())
+            if arrives:
+                send_withdrawal(withdrawal.pk)
+
+    # Small things
+
+    def say(self, conversation_id: UUID, author: User, text: str, order: Order | None = None) -> None:
+        send_message(conversation_id, actor=author, body=text, client_key=uuid7(), subject=("order", order.pk) if order else None)
+
+    def minutes(self, least: int, most: int) -> timedelta:
+        return timedelta(minutes=self.random.randint(least, most))
+
+    def days_of_work(self, order: Order) -> timedelta:
+        return timedelta(hours=24 * order.delivery_days * self.random.uniform(0.3, 0.9))
+
+    def answer(self, label: str) -> str:
+        return f"{label.rstrip('?')}: please see the read-me in the repository. The largest table has about 200,000 rows, and mornings are quiet."
+
+    def file(self, name: str) -> SimpleUploadedFile:
+        return SimpleUploadedFile(name, f"{name}\n\nWhat was done, and why.\n".encode(), "text/plain")
+
+    def picture(self, name: str) -> SimpleUploadedFile:
+        """A small bar chart, before and after."""
+        image = Image.new("RGB", (640, 360), "#eef6f8")
+        draw = ImageDraw.Draw(image)
+        for column in range(5):
+            tall = self.random.randint(150, 300)
+            draw.rectangle((60 + column * 110, 340 - tall, 100 + column * 110, 340), fill="#7fb0ba")
+            draw.rectangle((105 + column * 110, 340 - tall // 6, 145 + column * 110, 340), fill="#00616f")
+        data = io.BytesIO()
+        image.save(data, "PNG")
+        return SimpleUploadedFile(name, data.getvalue(), "image/png")
+
+
+@transaction.atomic
+def tell(today: datetime, scale: int = 1) -> None:
+    """Write the whole demo. `scale` more than 1 adds that many times the cast again, under numbered names, for load."""
+    story = Story(today)
+    for name, email in cast.STAFF_PEOPLE:
+        story.person(name, "Europe/Lisbon", email, today - 200 * DAY, is_staff=True, is_superuser=True, is_client=False)
+    sellers = [story.seller(seller, 120 + 3 * n) for n, seller in enumerate(cast.SELLERS)]
+    buyers = [story.buyer(buyer, 100 + 2 * n) for n, buyer in enumerate(cast.BUYERS)]
+    play(story, sellers, buyers)
+    first, second = sellers[0], sellers[1]
+    story.withdraw(first, "150.00", 10, arrives=True)
+    with clock.at(today - DAY):
+        pause_service(sellers[-1].services.get().pk, actor=sellers[-1].user)
+        conversation = open_conversation(buyers[0], second.user, actor=buyers[0])
+        story.say(conversation.pk, buyers[0], "Do you also build the server side, or only the app?")
+    for copy in range(1, scale):
+        play(story, *numbered(story, copy))
+
+
+def play(story: Story, sellers: Sequence[Builder], buyers: Sequence[User]) -> None:
+    """Orders in every state and calls in every state, between all of them."""
+    packages = list(Package.objects.filter(service__builder__in=sellers).select_related("service__builder__user").order_by("service_id", "price"))
+    own = [package for package in packages if package.service.builder_id == sellers[0].pk]
+    # The demo client and the demo builder see every scene between them; the others fill the place.
+    for number, script in enumerate(sorted(SCRIPTS, key=lambda script: -script.days_ago)):
+        story.order(buyers[0] if number % 2 else story.random.choice(buyers[1:]), own[number % len(own)], script)
+    for number, script in enumerate(sorted(SCRIPTS, key=lambda script: -script.days_ago)):
+        story.order(buyers[number % len(buyers)], story.random.choice([p for p in packages if p not in own]), script)
+    with_calls = [builder for builder in sellers if builder.consultation_enabled]
+    for number, (days, ending) in enumerate(endings()):
+        builder = with_calls[0] if number % 2 == 0 else with_calls[number % len(with_calls)]
+        story.call(buyers[0] if number % 3 == 0 else buyers[number % len(buyers)], builder, LENGTHS[number % 3], days, ending)
+
+
+def endings() -> Iterator[tuple[int, str]]:
+    yield from ((-30, "completed"), (-21, "completed"), (-14, "completed"), (-9, "completed"))
+    yield from ((2, "booked"), (3, "booked"), (4, "booked"), (6, "booked"), (8, "cancelled"), (5, "held"))
+
+
+def numbered(story: Story, copy: int) -> tuple[list[Builder], list[User]]:
+    """The cast once more, under numbered names."""
+    sellers = [story.seller(replace(seller, name=f"{seller.name} {copy}", email=""), 150 + copy) for seller in cast.SELLERS]
+    buyers = [story.buyer(replace(buyer, name=f"{buyer.name} {copy}", email=""), 100 + copy) for buyer in cast.BUYERS]
+    return sellers, buyers
