@@ -22,6 +22,7 @@ from django.db import transaction
 from PIL import Image, ImageDraw
 
 from consultations import actions as calls
+from consultations.actions.availability import Terms
 from consultations import queries as times
 from consultations.models import Consultation
 from port444.accounts.actions import sign_up
@@ -64,7 +65,7 @@ SCRIPTS = (
     Script(2, "working"),
     Script(3, "working"),
     Script(9, "late"),
-    Script(5, "delivered"),
+    Script(3, "delivered"),
     Script(6, "revision"),
     Script(40, "completed"),
     Script(33, "completed"),
@@ -135,7 +136,7 @@ class Story:
             enabled=True,
             prices={minutes: Decimal(price) for minutes, price in zip(LENGTHS, seller.calls, strict=True)},
             windows=[Window(day, start, end) for days, start, end in seller.hours for day in days],
-            terms=calls.Terms(time_zone=seller.zone, notice_hours=4, horizon_days=45, gap_minutes=0),
+            terms=Terms(time_zone=seller.zone, notice_hours=4, horizon_days=45, gap_minutes=0),
         )
 
     def service(self, builder: Builder, offer: Offer) -> Service:
@@ -378,7 +379,7 @@ def play(story: Story, sellers: Sequence[Builder], buyers: Sequence[User]) -> No
         story.order(buyers[0] if number % 2 else story.random.choice(buyers[1:]), own[number % len(own)], script)
     for number, script in enumerate(sorted(SCRIPTS, key=lambda script: -script.days_ago)):
         story.order(buyers[number % len(buyers)], story.random.choice([p for p in packages if p not in own]), script)
-    with_calls = [builder for builder in sellers if builder.consultation_enabled]
+    with_calls = list(Builder.objects.filter(pk__in=[seller.pk for seller in sellers], consultation_enabled=True).select_related("user").order_by("pk"))
     for number, (days, ending) in enumerate(endings()):
         builder = with_calls[0] if number % 2 == 0 else with_calls[number % len(with_calls)]
         story.call(buyers[0] if number % 3 == 0 else buyers[number % len(buyers)], builder, LENGTHS[number % 3], days, ending)
