@@ -133,7 +133,8 @@ def withdraw(builder: Person) -> None:
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_call_and_an_order_from_search_to_withdrawal(width: int, person: Callable[..., Person], site: Site, tmp_path: Path) -> None:
     client, builder = person(width), person(width)
-    before = site.rows("SELECT (SELECT count(*) FROM payments_withdrawal WHERE status = 'completed') AS withdrawals")[0]
+    paid_out = "SELECT count(*) FROM payments_withdrawal WHERE status = 'completed'"
+    before = site.value(paid_out)
     client.page.goto("/account/login/")
     client.check_page("login")
     client.sign_in(cast.CLIENT, cast.PASSWORD)
@@ -149,11 +150,7 @@ def test_a_call_and_an_order_from_search_to_withdrawal(width: int, person: Calla
         client.check_page(name)
 
     wait_until(site.idle, 60, "the queue is not empty")
-    wait_until(
-        lambda: site.value("SELECT count(*) FROM payments_withdrawal WHERE status = 'completed'") == before["withdrawals"] + 1,
-        30,
-        "no payout arrived",
-    )
+    wait_until(lambda: site.value(paid_out) == before + 1, 30, "no payout arrived")
     for address_of in (cast.CLIENT, cast.BUILDER):
         assert [mail for mail in site.mails(address_of) if attachment(mail, ".ics")], f"no invitation for {address_of}"
     number = int(address.rstrip("/").rpartition("/")[2])
