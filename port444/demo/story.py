@@ -15,16 +15,16 @@ from random import Random
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
-from consultations.slots import Window
 from django.contrib.auth.hashers import make_password
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from PIL import Image, ImageDraw
 
 from consultations import actions as calls
-from consultations.actions.availability import Terms
 from consultations import queries as times
+from consultations.actions.availability import Terms
 from consultations.models import Consultation
+from consultations.slots import Window
 from port444.accounts.actions import sign_up
 from port444.accounts.models import User
 from port444.builders.actions import change_builder, create_builder
@@ -100,7 +100,7 @@ class Story:
             sign_up(user)
             EmailAddress.objects.create(user=user, email=address, verified=True, primary=True)
             if not email:
-                quiet = {(group, Channel.EMAIL): False for group in Group.values if group != Group.ACCOUNT}
+                quiet = {(str(group), str(Channel.EMAIL)): False for group in Group.values if group != Group.ACCOUNT}
                 change_preferences(user.pk, actor=user, chosen=quiet, hours=Hours(enabled=True, starts=time(21), ends=time(8)))
         return user
 
@@ -379,7 +379,9 @@ def play(story: Story, sellers: Sequence[Builder], buyers: Sequence[User]) -> No
         story.order(buyers[0] if number % 2 else story.random.choice(buyers[1:]), own[number % len(own)], script)
     for number, script in enumerate(sorted(SCRIPTS, key=lambda script: -script.days_ago)):
         story.order(buyers[number % len(buyers)], story.random.choice([p for p in packages if p not in own]), script)
-    with_calls = list(Builder.objects.filter(pk__in=[seller.pk for seller in sellers], consultation_enabled=True).select_related("user").order_by("pk"))
+    with_calls = list(
+        Builder.objects.filter(pk__in=[seller.pk for seller in sellers], consultation_enabled=True).select_related("user").order_by("pk")
+    )
     for number, (days, ending) in enumerate(endings()):
         builder = with_calls[0] if number % 2 == 0 else with_calls[number % len(with_calls)]
         story.call(buyers[0] if number % 3 == 0 else buyers[number % len(buyers)], builder, LENGTHS[number % 3], days, ending)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from consultations.actions import hold_slot
-
 from consultations import queries as times
+from consultations.actions import hold_slot
 from port444.builders.models import Builder
 from port444.demo import cast
 from port444.demo.cast import Buyer

@@ -69,7 +69,8 @@ def edged(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def main() -> None:
-    BaseDatabaseWrapper._commit = edged("commit", BaseDatabaseWrapper._commit)
+    wrapper: Any = BaseDatabaseWrapper
+    wrapper._commit = edged("commit", wrapper._commit)
     smtplib.SMTP.sendmail = edged("mail", smtplib.SMTP.sendmail)  # type: ignore[method-assign]
     urllib.request.urlopen = edged("call", urllib.request.urlopen)
     pre_execute.connect(lambda sender, func, task, **_: began(task["func"] if isinstance(task["func"], str) else task["name"]), weak=False)
