@@ -63,6 +63,7 @@ class AnswersForm(forms.Form):
 
 def _answer_field(row: Requirement, *, draft: bool) -> forms.Field:
     options: dict[str, Any] = {"label": row.label, "required": row.is_required and not draft, "initial": row.answer}
+    options["error_messages"] = {"required": "The builder needs this answer to start."}
     if row.kind == QuestionKind.FILE:
         kept = [file.name for file in row.files.all()]
         help_text = f"Here already: {', '.join(kept)}. {files_help()}" if kept else files_help()
@@ -100,6 +101,7 @@ class RevisionForm(forms.Form):
         max_length=5000,
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="Be as exact as you can; it becomes the task of this revision.",
+        error_messages={"required": "Say what should be different."},
     )
 
 
@@ -115,6 +117,7 @@ class ReviewForm(forms.Form):
         coerce=int,
         choices=[(5, "5 stars, excellent"), (4, "4 stars, good"), (3, "3 stars, fair"), (2, "2 stars, poor"), (1, "1 star, bad")],
         widget=forms.RadioSelect,
+        error_messages={"required": "Give one to five stars."},
     )
     text = forms.CharField(
         label="What should others know?",

@@ -40,7 +40,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing of the feed; `kind` is day, note, msg, answers, delivery or revision."""
+    """One thing of the feed; `kind` is day, earlier, note, msg, answers, delivery or revision."""
 
     kind: str
     at: datetime
@@ -71,7 +71,8 @@ def feed(order: Order, viewer: Any, requirements: list[Requirement], *, show: st
 
 def _messages(order: Order, viewer: Any) -> list[Item]:
     rows = feed_messages(order.conversation, subject=("order", order.pk), limit=FEED)
-    return [
+    earlier = [Item("earlier", rows[0].created_at, id="earlier")] if len(rows) == FEED else []
+    return earlier + [
         Item("note", row.created_at, text=row.body, icon_name=row.icon, id=f"m-{row.pk}")
         if row.kind == MessageKind.NOTICE
         else Item("msg", row.created_at, row.author, row.author_id == viewer.pk, row.body, files=files_of(row.attachments.all()), id=f"m-{row.pk}")

@@ -31,6 +31,7 @@ from .models import WORKING, Order, OrderStatus
 S = OrderStatus
 SHOWS = {"": "All", "messages": "Messages", "files": "Files"}
 Forms = dict[str, forms.Form]
+DESK, SIDE = "desk", "side"
 
 
 def _order(request: UserRequest, number: int) -> Order:
@@ -88,11 +89,11 @@ def _forms(order: Order, is_builder: bool, requirements: list[Any], reviewed: bo
     return found
 
 
-def _answer(request: UserRequest, number: int, *, status: int = 200, **more: Any) -> HttpResponse:
-    """The order as it is now: its parts for htmx, the whole page otherwise."""
+def _answer(request: UserRequest, number: int, *, status: int = 200, part: str = "", **more: Any) -> HttpResponse:
+    """The order as it is now: its parts for htmx (or one `part`, so that other forms keep what is written in them), else the page."""
     context = _page(request, _order(request, number), **more)
     if request.htmx:
-        return render(request, "orders/_live.html", {**context, "whole": True}, status=status)
+        return render(request, "orders/_live.html", {**context, "whole": not part, "part": part}, status=status)
     return render(request, "orders/detail.html", context, status=status)
 
 
@@ -101,7 +102,7 @@ def _step(request: UserRequest, number: int, name: str, form: forms.Form | None,
     order = _order(request, number)
     if form is not None and not form.is_valid():
         _focus_fault(form)
-        return _answer(request, number, status=422, bound={name: form})
+        return _answer(request, number, status=422, bound={name: form}, part=SIDE if name == "cancel" else DESK)
     try:
         act(order)
     except Conflict as error:
@@ -110,7 +111,7 @@ def _step(request: UserRequest, number: int, name: str, form: forms.Form | None,
         if form is None:
             raise
         form.add_error(None, error.message)
-        return _answer(request, number, status=422, bound={name: form})
+        return _answer(request, number, status=422, bound={name: form}, part=SIDE if name == "cancel" else DESK)
     if request.htmx:
         return _answer(request, number, said=said)
     return done(request, reverse("orders:detail", args=[number]), said)

@@ -314,3 +314,57 @@ def test_a_late_order_offers_the_client_to_cancel(make_order: MakeOrder, client_
     order.refresh_from_db()
     assert order.status == S.CANCELLED
     assert (Delivery.objects.count(), Review.objects.count()) == (0, 0)
+
+
+def test_a_form_that_comes_back_leaves_the_others_alone(make_order: MakeOrder, client_user: User) -> None:
+    order = make_order(S.PENDING_REQUIREMENTS)
+    client = signed_in(client_user)
+    body = client.post(f"/orders/{order.number}/answer/", {"step": "send"}, headers=HTMX).content.decode()
+    assert 'hx-target="#desk"' in body
+    assert 'hx-target="#side"' not in body
+    body = client.post(f"/orders/{order.number}/cancel/", {"reason": "x" * 301}, headers=HTMX).content.decode()
+    assert 'hx-target="#side"' in body
+    assert 'hx-target="#desk"' not in body
+
+
+def test_a_message_that_cannot_be_sent_keeps_its_text(make_order: MakeOrder, client_user: User, nothing_happens: Any) -> None:
+    order = make_order(S.IN_PROGRESS)
+    client = signed_in(client_user)
+    bad = {"body": "See the file", "client_key": uuid7(), "uploads": SimpleUploadedFile("evil.exe", b"MZ")}
+    with nothing_happens(order):
+        response = client.post(f"/orders/{order.number}/message/", bad)
+    assert response.status_code == 422
+    assert "See the file</textarea>" in response.content.decode()
+    with nothing_happens(order):
+        response = client.post(f"/orders/{order.number}/message/", {"body": " ", "client_key": uuid7()}, headers=HTMX)
+    assert response.status_code == 422
+    assert 'hx-target="#unsent"' in response.content.decode()
+
+
+def test_the_reason_of_a_cancellation_is_shown_to_the_other_side(make_order: MakeOrder, client_user: User, builder_user: User) -> None:
+    order = make_order(S.PENDING_REQUIREMENTS)
+    actions.cancel_order(order.pk, actor=client_user, reason="We found the cause ourselves.")
+    page = signed_in(builder_user).get(f"/orders/{order.number}/").content.decode()
+    assert "We found the cause ourselves." in page
+    assert "Jonas cancelled it" in page
+
+
+def test_a_long_feed_points_to_the_conversation(make_order: MakeOrder, client_user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = make_order(S.IN_PROGRESS)
+    monkeypatch.setattr("port444.orders.queries.FEED", 2)
+    page = signed_in(client_user).get(f"/orders/{order.number}/").content.decode()
+    assert f"/messages/{order.conversation_id}/" in page
+
+
+def test_the_console_shows_orders_and_changes_none(make_order: MakeOrder, staff: User, settings: Any) -> None:
+    settings.STAFF_SECOND_FACTOR = False
+    order = make_order(S.COMPLETED)
+    console = signed_in(staff)
+    for name in ("order", "delivery", "revision", "review"):
+        assert console.get(f"/console/orders/{name}/").status_code == 200
+    page = console.get(f"/console/orders/order/{order.pk}/change/")
+    assert page.status_code == 200
+    assert ANSWERS[1] in page.content.decode()
+    assert console.post(f"/console/orders/order/{order.pk}/change/", {"status": "cancelled"}).status_code == 403
+    order.refresh_from_db()
+    assert order.status == S.COMPLETED
