@@ -17,12 +17,16 @@ from .models import AuditExportBatch, AuditLog, IncidentLog
 class AuditLogAdmin(ReadOnlyAdmin):
     """What happened. Found by whole ids and e-mails, so that an index answers however long the log is."""
 
-    list_display = ("timestamp", "event_type", "severity", "actor_email", "target_type", "target_id", "action", "amount", "ip_address")
+    list_display = ("moment", "event_type", "severity", "actor_email", "target_type", "target_id", "action", "amount", "ip_address")
     list_filter = ("event_category", "severity", "actor_type")
-    list_display_links = ("timestamp",)
+    list_display_links = ("moment",)
     ordering = ("-timestamp", "-id")
     search_fields = ("actor_id",)
     search_help_text = "A whole id (person, target, request or device), or the e-mail of the person who acted."
+
+    @admin.display(description="moment (UTC)", ordering="timestamp")
+    def moment(self, row: AuditLog) -> str:
+        return f"{row.timestamp:%Y-%m-%d %H:%M:%S}"
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()

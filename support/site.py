@@ -68,3 +68,7 @@ class SupportAdminSite(admin.AdminSite):
             return HttpResponseNotAllowed(["POST"])
         get_adapter(request).logout(request)
         return HttpResponseRedirect("/")
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]  # no page, a redirect
+        """The site's own page, which the log and the second factor know."""
+        return HttpResponseRedirect(reverse("account_change_password"))
