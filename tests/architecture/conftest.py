@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from consultations import actions as calls
+from consultations.actions.availability import Terms
+from consultations.slots import Window
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.catalog.actions import create_service, publish_service
@@ -45,7 +48,7 @@ def world(client_user: User, builder: Builder, stranger: User, request: pytest.F
     world = World(client_user, builder.user, stranger)
     jobs.heartbeat()
     world.objects |= sold(builder) | said(client_user, builder) | owed(client_user, builder.user, request)
-    world.objects |= ordered(client_user, world.objects["orders:package_id"])
+    world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder)
     return world
 
 
@@ -79,7 +82,7 @@ def ordered(client: User, package_id: Any) -> dict[str, Any]:
     order = place_order(package_id, actor=client, client_key=uuid.uuid4())
     assert order.invoice_id is not None
     payments.pay_with_test_wallet(order.invoice_id, actor=client)
-    return {"orders:number": order.number}
+    return {"orders:number": order.number, "payments:invoice_pdf:invoice_id": order.invoice_id}
 
 
 def said(client: User, builder: Builder) -> dict[str, Any]:
@@ -110,3 +113,15 @@ def owed(client: User, builder: User, request: pytest.FixtureRequest) -> dict[st
     )
     payment = payments.reach_provider(payments.start_payment(invoice.pk, actor=client).pk)
     return {"invoice_id": invoice.pk, "payment_id": payment.pk}
+
+
+def booked(client: User, builder: Builder) -> dict[str, Any]:
+    """A call that is paid and will take place."""
+    hours = [Window(day, 0, 24 * 60) for day in range(7)]
+    calls.set_availability(builder.pk, actor=builder.user, enabled=True, prices={30: Decimal("60.00")}, windows=hours, terms=Terms("UTC", 4, 60, 0))
+    Builder.objects.filter(pk=builder.pk).update(meeting_url="https://meet.example/anaya")
+    start = (now() + timedelta(days=2)).replace(hour=9, minute=0, second=0, microsecond=0)
+    call = calls.hold_slot(builder.pk, actor=client, minutes=30, starts_at=start, client_zone="UTC", client_key=uuid.uuid4())
+    assert call.invoice_id is not None
+    payments.pay_with_test_wallet(call.invoice_id, actor=client)
+    return {"call_id": call.pk, "consultations:slug": builder.slug}
