@@ -15,5 +15,5 @@ class MessagingConfig(AppConfig):
     name = "port444.messaging"
 
     def ready(self) -> None:
-        register(Kind("message.received", Group.MESSAGES, sms=True, delay=READING_ALONG, skip_if_read=True))
+        register(Kind("message.received", Group.MESSAGES, sms=True, delay=READING_ALONG, skip_if_read=True, leaves_when_read=True))
         word_constraint("message_sent_once", Conflict("This message could not be sent. Reload the page and try again."))

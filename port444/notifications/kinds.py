@@ -30,7 +30,8 @@ class Kind:
     """How one kind is told.
 
     `urgent` kinds ignore quiet hours; `sms` allows the channel to those who opted in; `delay` holds e-mail and SMS back, and
-    with `skip_if_read` they are dropped when the person has read the notification meanwhile. `template` names the pair
+    with `skip_if_read` they are dropped when the person has read the notification meanwhile. `leaves_when_read` is for what has
+    its own page, such as messages: once read it no longer stands under the bell. `template` names the pair
     `notifications/email/<template>.txt` and `.html`; `attach` makes the files of the e-mail at the time of sending.
     """
 
@@ -41,6 +42,7 @@ class Kind:
     template: str = "notice"
     delay: timedelta = timedelta(0)
     skip_if_read: bool = False
+    leaves_when_read: bool = False
     attach: Callable[[Notification], Sequence[Attachment]] | None = None
 
 
@@ -51,6 +53,11 @@ def register(kind: Kind) -> None:
     """Make `kind` known. Registering the same kind again changes nothing; another one under its key is a mistake."""
     if Group(kind.group) and _kinds.setdefault(kind.key, kind) != kind:
         raise ValueError(f"the notification kind {kind.key} is registered twice")
+
+
+def leaving_when_read() -> list[str]:
+    """The keys of the kinds that the bell forgets once they are read."""
+    return [kind.key for kind in _kinds.values() if kind.leaves_when_read]
 
 
 def kind_of(key: str) -> Kind:

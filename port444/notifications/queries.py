@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q
 from django.http import HttpRequest
 
-from .kinds import Group
+from .kinds import Group, leaving_when_read
 from .models import Channel, Notification, NotificationQuerySet, Preference, QuietHours
 
 MOST_COUNTED = 100
@@ -41,7 +41,8 @@ def unread_count(user: Any) -> int:
 
 def page_of(user: Any, *, before: Notification | None = None, limit: int = 30) -> NotificationQuerySet:
     """The newest notifications of `user`, or those older than `before`; one more than `limit` when there are more."""
-    rows = Notification.objects.visible_to(user).order_by("-created_at", "-id")
+    gone = Q(kind__in=leaving_when_read(), read_at__isnull=False)
+    rows = Notification.objects.visible_to(user).exclude(gone).order_by("-created_at", "-id")
     if before is not None:
         rows = rows.filter(Q(created_at__lt=before.created_at) | Q(created_at=before.created_at, id__lt=before.pk))
     return rows[: limit + 1]

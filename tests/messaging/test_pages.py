@@ -40,6 +40,7 @@ def test_the_thread_shows_what_was_said_and_marks_it_read(reader: Client, conver
         send(conversation, client_user, "See https://example.com/a?b=1&c=2 <script>alert(1)</script>\nplease")
         actions.post_notice(conversation.pk, body="Order 1042 started", icon="package", subject=("order", uuid4()))
     assert queries.unread_count(builder_user) == 1
+    assert "Jonas Vermeer wrote to you" in reader.get(reverse("notifications:list")).content.decode()
     html = reader.get(conversation.get_absolute_url()).content.decode()
     assert 'href="https://example.com/a?b=1&amp;c=2" rel="nofollow' in html
     assert "<script>alert" not in html
@@ -49,6 +50,7 @@ def test_the_thread_shows_what_was_said_and_marks_it_read(reader: Client, conver
     assert "17:30" in html, "the reader is in Kolkata"
     assert queries.unread_count(builder_user) == 0
     assert Notification.objects.get().read_at is not None
+    assert "wrote to you" not in reader.get(reverse("notifications:list")).content.decode(), "the bell does not fill up with talk"
 
 
 def test_pages_ask_a_constant_number_of_queries(

@@ -83,26 +83,39 @@ def test_two_workers_send_once(client_user: User, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_workers_at_the_same_moment_send_once(client_user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_meets_another_in_the_middle_of_its_claim_goes_on(client_user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have seen the row as pending unless the claim locks it."""
     delivery = tell(client_user, at=clock.now())
     sent: list[str] = []
-    together = threading.Barrier(4)
+    claiming: list[str] = []
+    inside, go = threading.Event(), threading.Event()
+    move_to = Delivery.move_to
+
+    def slow(self: Delivery, status: str, **stamps: Any) -> None:
+        if status == DeliveryStatus.SENDING:
+            claiming.append(status)
+            inside.set()
+            go.wait(10)
+        move_to(self, status, **stamps)
+
+    monkeypatch.setattr(Delivery, "move_to", slow)
     monkeypatch.setattr(mail, "send", lambda message: sent.append(message.key))
 
     def work() -> None:
         try:
-            connection.ensure_connection()
-            together.wait(10)
             actions.deliver(delivery.pk)
         finally:
             connection.close()
 
-    workers = [threading.Thread(target=work) for _ in range(4)]
-    for worker in workers:
-        worker.start()
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    workers[0].start()
+    assert inside.wait(10)
+    workers[1].start()
+    workers[1].join(3)
+    go.set()
     for worker in workers:
         worker.join(10)
-    assert sent == [str(delivery.pk)]
+    assert (len(claiming), sent) == (1, [str(delivery.pk)])
 
 
 @pytest.mark.django_db
