@@ -142,7 +142,7 @@ def quote(request: HtmxRequest, slug: str) -> HttpResponse:
 
 def _fragment(request: HtmxRequest, slug: str, name: str) -> HttpResponse:
     if not request.htmx:
-        return redirect(f"{reverse('consultations:book', args=[slug])}?{request.GET.urlencode()}")
+        return book(request, slug)
     builder, choice = _builder(slug), read_choice(request.GET)
     context = _page(request, builder, choice)
     response = render(request, f"consultations/book.html#{name}", context)

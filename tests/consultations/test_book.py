@@ -238,7 +238,7 @@ def test_times_and_quote_are_fragments_with_script_and_the_page_without(client: 
     assert times["HX-Replace-Url"].startswith(PAGE + "?minutes=60")
     quote = client.get(f"{PAGE}quote/", query, headers=HTMX).content.decode()
     assert ('id="when"' in quote, 'id="summary"' in quote, "Pay $116.05" in quote) == (False, True, True)
-    assert client.get(f"{PAGE}times/", query)["Location"].startswith(PAGE + "?")
+    assert "<!doctype html>" in client.get(f"{PAGE}times/", query).content.decode()
 
 
 def test_the_own_other_call_is_not_offered(client: Client, scheduled: Consultation, client_user: User) -> None:
