@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.urls import reverse
 
+from port444.kit.clock import now
 from port444.kit.mail import Attachment
 from port444.kit.money import fee, usd
 from port444.kit.templatetags.ui import city
@@ -60,9 +61,8 @@ def scheduled(call: Consultation, reader: Any) -> Words:
     title = f"Call with {other.first_name}: {at}"
     room = f"The room opens {JOIN_MINUTES} minutes before. An invitation for your calendar is attached."
     if reader.pk == call.client_id:
-        return Words(
-            title, f"{call.duration} minutes, {usd(call.total)} paid. {room}\n\nFree to cancel until {when(call.free_until, call.client_zone)}."
-        )
+        free = f"\n\nFree to cancel until {when(call.free_until, call.client_zone)}." if call.free_until > now() else ""
+        return Words(title, f"{call.duration} minutes, {usd(call.total)} paid. {room}{free}")
     link = "" if call.meeting_url else "\n\nYou have not named a meeting room yet. Add its link to your profile before the call."
     notes = f"\n\n{other.first_name} writes: “{call.client_notes}”" if call.client_notes else ""
     return Words(title, f"{call.duration} minutes, {usd(call.price)} in escrow. {room}{notes}{link}")
@@ -127,6 +127,10 @@ def describe(invoice: Invoice) -> Description:
     """How the checkout speaks of a call."""
     call = Consultation.objects.select_related("builder__user").get(pk=invoice.subject_id)
     name = call.builder.user.first_name
+    if call.free_until > now():
+        free = Promise("undo-2", f"Free to cancel until {when(call.free_until, call.client_zone)}")
+    else:
+        free = Promise("info", "Starts soon: no refund if you cancel")
     return Description(
         title=f"{call.duration} minute video call",
         kind=f"Call with {call.builder.user.name}",
@@ -143,8 +147,5 @@ def describe(invoice: Invoice) -> Description:
             Step("You meet", f"The room opens {JOIN_MINUTES} minutes before."),
             Step(f"{name} is paid", "After the call, out of escrow."),
         ),
-        promises=(
-            Promise("undo-2", f"Free to cancel until {when(call.free_until, call.client_zone)}"),
-            Promise("shield-check", f"Everything back if {name} cancels"),
-        ),
+        promises=(free, Promise("shield-check", f"Everything back if {name} cancels")),
     )

@@ -133,6 +133,8 @@
       if (!zone || n.querySelector('option[selected]:not([value=""], [value="UTC"])') || n.form?.querySelector('.errsum, .has-err')) return;
       if (![...n.options].some(o => o.value === zone)) n.add(new Option(zone.split('/').pop().replaceAll('_', ' '), zone));
       n.value = zone;
+      // What the page shows depends on the zone: it is asked for again, once htmx listens.
+      if (n.dataset.guessZone === 'ask') addEventListener('load', () => n.dispatchEvent(new Event('change', { bubbles: true })), { once: true });
     });
   };
   settle();
