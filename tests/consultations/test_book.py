@@ -15,6 +15,7 @@ from django.urls import reverse
 from consultations.models import AvailabilityRule, Consultation, SlotClaim
 from port444.accounts.models import User
 from port444.builders.models import Builder
+from port444.kit import clock
 
 from .conftest import MONDAY, TUESDAY_NINE, counts
 
@@ -96,15 +97,29 @@ def test_weeks_go_from_this_one_to_the_horizon(client: Client, open_builder: Bui
 
 
 def test_an_empty_week_names_the_next_free_time(client: Client, open_builder: Builder) -> None:
-    AvailabilityRule.objects.filter(builder=open_builder, weekday__lt=4).delete()
-    Consultation.objects.all().delete()
+    """Open on Mondays from nine to ten, and this Monday is within the notice."""
+    AvailabilityRule.objects.filter(builder=open_builder, weekday__gt=0).delete()
     AvailabilityRule.objects.filter(builder=open_builder).update(end_minute=600)
-    Builder.objects.filter(pk=open_builder.pk).update(is_away=True, away_until=MONDAY + timedelta(days=6))
-    page = client.get(PAGE, {"tz": "Europe/Amsterdam", "week": "2026-11-23"})
-    assert "Anaya is away" in text(page)
-    Builder.objects.filter(pk=open_builder.pk).update(is_away=False)
-    hidden = client.get(PAGE, {"tz": "Europe/Amsterdam", "week": "2026-11-23", "minutes": "60"})
-    assert "Fri 27" in text(hidden).replace("  ", " ") or "Fri" in text(hidden)
+    page = text(client.get(PAGE, {"tz": "Europe/Amsterdam", "week": "2026-11-23"}))
+    assert ("No open times this week" in page, "The next one is Mon 30 Nov, 04:30 ." in page, "Go to 30 Nov" in page) == (True, True, True)
+    assert "30 Nov – 6 Dec 2026" in text(client.get(PAGE, {"tz": "Europe/Amsterdam"}))
+
+
+def test_being_away_lies_over_its_own_days(client: Client, open_builder: Builder) -> None:
+    """From Wednesday to Saturday: third column, four wide; Sunday is only closed, and what is past is not away."""
+    Builder.objects.filter(pk=open_builder.pk).update(is_away=True, away_until=MONDAY + timedelta(days=6), away_message="Diving")
+    with clock.at(MONDAY + timedelta(days=2)):
+        page = client.get(PAGE, {"tz": "Asia/Kolkata", "week": "2026-11-23"})
+    body = page.content.decode()
+    assert re.findall(r'class="gone ([^"]+)"', body) == ["s3 g4"]
+    assert body.count('name="slot"') == 0
+    assert ("Anaya is away until Sun 29 Nov." in text(page), "Diving" in text(page), "Times from 30 Nov" in text(page)) == (True, True, True)
+
+
+def test_away_without_an_end_offers_nothing(client: Client, open_builder: Builder) -> None:
+    Builder.objects.filter(pk=open_builder.pk).update(is_away=True)
+    page = client.get(PAGE, {"tz": "Asia/Kolkata"})
+    assert (page.content.decode().count('name="slot"'), "There is no day of return yet" in text(page)) == (0, True)
 
 
 def test_fully_booked_and_without_calls(client: Client, open_builder: Builder) -> None:
