@@ -85,14 +85,18 @@ class Site:
         self.worker.start()
 
     def idle(self) -> bool:
-        """Nothing is queued, and no message waits that is due."""
+        """Nothing is queued, and no message waits that is due and that nobody holds."""
         return bool(
             self.value(
                 "SELECT (SELECT count(*) FROM django_q_ormq)"
-                " + (SELECT count(*) FROM notifications_delivery WHERE status IN ('pending', 'sending') AND due_at <= now())"
+                " + (SELECT count(*) FROM notifications_delivery WHERE status = 'pending' AND due_at <= now())"
             )
             == 0
         )
+
+    def unsent(self) -> int:
+        """Messages that are due or in somebody's hands."""
+        return int(self.value("SELECT count(*) FROM notifications_delivery WHERE status = 'sending' OR (status = 'pending' AND due_at <= now())"))
 
 
 def libpq(url: str) -> str:

@@ -149,7 +149,7 @@ def test_a_call_and_an_order_from_search_to_withdrawal(width: int, person: Calla
         client.page.goto(path)
         client.check_page(name)
 
-    wait_until(site.idle, 60, "the queue is not empty")
+    wait_until(lambda: site.idle() and not site.unsent(), 60, "the queue is not empty")
     wait_until(lambda: site.value(paid_out) == before + 1, 30, "no payout arrived")
     for address_of in (cast.CLIENT, cast.BUILDER):
         assert [mail for mail in site.mails(address_of) if attachment(mail, ".ics")], f"no invitation for {address_of}"
