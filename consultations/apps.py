@@ -5,14 +5,17 @@ class ConsultationsConfig(AppConfig):
     name = "consultations"
 
     def ready(self) -> None:
+        from port444.messaging.handlers import register_chips, register_facts
         from port444.notifications import kinds
         from port444.payments import handlers
 
-        from . import actions, emails
+        from . import actions, emails, queries
 
         handlers.register(
             "consultation", lock=actions.lock_for_payment, settled=actions.call_paid, unpaid=actions.call_unpaid, describe=emails.describe
         )
+        register_chips(queries.chips)
+        register_facts(queries.facts)
         for key in ("call_scheduled", "call_cancelled"):
             kinds.register(kinds.Kind(key, kinds.Group.CALLS, urgent=True, sms=True, attach=emails.invitation))
         kinds.register(kinds.Kind("call_late", kinds.Group.CALLS, urgent=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -13,6 +13,9 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q
 
 from port444.builders.models import Builder
+from port444.kit.clock import now
+from port444.messaging.handlers import Chip, Fact
+from port444.messaging.models import Conversation
 
 from .models import BLOCKING, CallSettings, Consultation, ConsultationStatus, SlotClaim
 from .slots import DAY, Hours, Span, Window, free_slots
@@ -20,6 +23,7 @@ from .slots import DAY, Hours, Span, Window, free_slots
 WEEK = timedelta(days=7)
 PAGE = 20
 NEAREST = 3
+BESIDE = 3
 
 
 def call_settings(builder: Builder) -> CallSettings | None:
@@ -202,6 +206,31 @@ def read_cursor(text: str) -> tuple[datetime, UUID] | None:
         return _moment(int(seconds)), UUID(key)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def chips(conversation_ids: Sequence[UUID], user: Any) -> Mapping[UUID, Chip]:
+    """For each conversation the next call."""
+    rows = Consultation.objects.filter(conversation__in=conversation_ids, status=ConsultationStatus.SCHEDULED, ends_at__gt=now())
+    calls = rows.order_by("conversation_id", "scheduled_at").distinct("conversation_id")
+    return {call.conversation_id: Chip(f"Call, {_day(call, user)}", "tint", "video") for call in calls}
+
+
+def facts(conversation: Conversation, user: Any) -> list[Fact]:
+    """The next calls of the two, on the reader's clock."""
+    rows = Consultation.objects.filter(conversation=conversation, status=ConsultationStatus.SCHEDULED, ends_at__gt=now())
+    return [
+        Fact(f"Call of {call.duration} min", f"{_day(call, user)}, {_local(call, user):%H:%M}", call.url)
+        for call in rows.order_by("scheduled_at")[:BESIDE]
+    ]
+
+
+def _local(call: Consultation, user: Any) -> datetime:
+    return call.scheduled_at.astimezone(ZoneInfo(user.time_zone))
+
+
+def _day(call: Consultation, user: Any) -> str:
+    local = _local(call, user)
+    return f"{local:%a} {local.day} {local:%b}"
 
 
 def booked_hours(builder: Builder, moment: datetime, zone: ZoneInfo) -> set[tuple[int, int]]:

@@ -166,11 +166,11 @@ class Story:
         with clock.at(placed):
             builder = package.service.builder
             conversation = open_conversation(client, builder.user, actor=client)
-            self.say(
-                conversation.pk, client, f"Hello {builder.user.first_name}, I need this: {package.service.title.lower()}. Is that possible soon?"
-            )
+            title = package.service.title
+            wish = title[0].lower() + title[1:]
+            self.say(conversation.pk, client, f"Hello {builder.user.first_name}, can you {wish}? When could you start?")
         with clock.at(placed + timedelta(minutes=12)):
-            self.say(conversation.pk, builder.user, "Yes, I can start as soon as I have your answers to the questions.")
+            self.say(conversation.pk, builder.user, "Yes, gladly. I can start as soon as you order and answer my questions.")
         with clock.at(placed + timedelta(minutes=20)):
             order = orders.place_order(package.pk, actor=client, client_key=uuid7())
         if script.scene == "unpaid":

@@ -12,11 +12,15 @@ from .models import Conversation
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A small mark in the inbox, e.g. "Order 1042, due Sat 5 Dec". `kind` is that of the tag: tint, ok, bad, quiet or none."""
+    """A small mark in the inbox, e.g. "Order 1042, due Sat 5 Dec". `kind` is that of the tag: tint, ok, bad, quiet or none.
+
+    What is over says so with `past`, and gives way to what is still ahead.
+    """
 
     text: str
     kind: str = "tint"
     icon: str = ""
+    past: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,12 @@ def register_facts(facts: Facts) -> None:
 
 
 def chips_of(conversation_ids: Sequence[UUID], user: Any) -> dict[UUID, Chip]:
-    """One chip for each conversation that has one; the app registered first goes first."""
+    """One chip for each conversation that has one; the app registered first goes first, but for what is over."""
     found: dict[UUID, Chip] = {}
     for chips in _chips:
-        found = {**chips(conversation_ids, user), **found}
+        for key, chip in chips(conversation_ids, user).items():
+            if key not in found or (found[key].past and not chip.past):
+                found[key] = chip
     return found
 
 

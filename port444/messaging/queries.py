@@ -139,7 +139,7 @@ def inbox(user: Any, *, unread_only: bool = False, before: Conversation | None =
     waiting = messages.filter(kind=MessageKind.TEXT).exclude(author=user).filter(created_at__gt=read_until(user, OuterRef("conversation_id")))
     count = waiting.order_by().values("conversation").annotate(n=Count("id")).values("n")
     found: list[Any] = list(
-        rows.select_related("client", "builder")
+        rows.select_related("client", "builder__builder")
         .annotate(newest_id=Subquery(newest), unread=Coalesce(Subquery(count, output_field=IntegerField()), 0))
         .order_by("-last_message_at", "-id")[: limit + 1]
     )

@@ -49,7 +49,7 @@ def lines(request: UserRequest) -> dict[str, Any]:
 def thread(request: UserRequest, conversation_id: UUID) -> HttpResponse:
     """A conversation. Opening it is reading it: that much is written on GET, or it would need a script."""
     mine = Conversation.objects.visible_to(request.user)
-    conversation = get_object_or_404(mine.select_related("client", "builder"), pk=conversation_id)
+    conversation = get_object_or_404(mine.select_related("client", "builder__builder"), pk=conversation_id)
     if request.method == "POST":
         return send(request, conversation)
     before = by_id(Message.objects.filter(conversation=conversation), request.GET.get("before"))
@@ -92,7 +92,7 @@ def poll(request: UserRequest, conversation_id: UUID) -> HttpResponseBase:
         raise Http404
     if request.headers.get("If-None-Match") == state.etag:
         return HttpResponseNotModified(headers={"ETag": state.etag, "Cache-Control": "no-store"})
-    conversation = Conversation.objects.visible_to(request.user).select_related("client", "builder").get(pk=conversation_id)
+    conversation = Conversation.objects.visible_to(request.user).select_related("client", "builder__builder").get(pk=conversation_id)
     after = by_id(Message.objects.filter(conversation=conversation), request.GET.get("after"))
     context = news(request, conversation, after, state.seen_at)
     response = render(request, "messaging/_news.html", context)

@@ -7,12 +7,15 @@ class OrdersConfig(AppConfig):
     name = "port444.orders"
 
     def ready(self) -> None:
+        from port444.messaging.handlers import register_chips, register_facts
         from port444.notifications.kinds import Group, Kind, register
         from port444.payments import handlers
 
-        from . import actions, checkout
+        from . import actions, checkout, queries
 
         handlers.register("order", lock=actions.lock_for_payment, settled=actions.order_paid, unpaid=actions.order_unpaid, describe=checkout.describe)
+        register_chips(queries.chips)
+        register_facts(queries.facts)
         # Deliveries and cancellations may be waited for, so an SMS is offered; nothing here wakes anybody up.
         register(Kind("order.placed", Group.ORDERS, sms=True))
         register(Kind("order.paid", Group.ORDERS))

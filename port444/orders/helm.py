@@ -264,6 +264,20 @@ class Due:
     hint: str = ""
 
 
+def brief(order: Order, viewer: Any, moment: datetime) -> str:
+    """Where a running order is, in two or three words: "due Sat 5 Dec", "late", "in review"."""
+    if order.status == S.PENDING_PAYMENT:
+        return "to be paid"
+    if order.status == S.PENDING_REQUIREMENTS:
+        return "waits for answers"
+    if order.status == S.DELIVERED:
+        return "in review"
+    if order.is_late(moment) or order.due_at is None:
+        return "late"
+    local = order.due_at.astimezone(ZoneInfo(viewer.time_zone))
+    return f"due {local:%a} {local.day} {local:%b}"
+
+
 def due(order: Order, moment: datetime) -> Due:
     """What the ticket says."""
     if order.status == S.PENDING_PAYMENT:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
 from django.urls import reverse
 
 from port444.catalog.models import ServiceStatus
+from port444.kit.clock import now
 from port444.kit.money import ZERO
-from port444.messaging.models import Attachment, Message, MessageKind
+from port444.messaging.handlers import Chip, Fact
+from port444.messaging.models import Attachment, Conversation, Message, MessageKind
 from port444.messaging.queries import feed_messages
 from port444.payments import escrow, ledger
 from port444.payments.models import AccountKind, PayoutAddress, Posting, Withdrawal, WithdrawalStatus
 
+from . import helm
 from .models import LIVE, WORKING, Delivery, Order, OrderStatus, Requirement, Review, Revision
 from .notices import TOLD_IN_FULL
 
@@ -27,6 +31,7 @@ S = OrderStatus
 FEED = 60
 PAGE = 20
 QUEUE = 30
+BESIDE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +217,48 @@ def order_page(user: Any, *, as_builder: bool, after: str = "") -> OrderPage:
         groups[-1][1].append(row)
     last = shown[-1] if len(found) > PAGE else None
     return OrderPage(groups, f"{getattr(last, 'group', 2)}-{last.number}" if last else "")
+
+
+# Beside a conversation
+
+
+def _shown(user: Any) -> QuerySet[Order]:
+    """What both sides may speak of: a builder does not see an order before it is paid."""
+    return Order.objects.filter(Q(client=user) | (Q(builder__user=user) & ~Q(status__in=[S.PENDING_PAYMENT, S.EXPIRED])))
+
+
+def _over() -> Case:
+    return Case(When(status__in=[S.PENDING_PAYMENT, *LIVE], then=Value(0)), default=Value(1), output_field=IntegerField())
+
+
+def chips(conversation_ids: Sequence[UUID], user: Any) -> Mapping[UUID, Chip]:
+    """For each conversation the newest order that runs, else the newest that was completed or cancelled."""
+    moment = now()
+    rows = _shown(user).filter(conversation__in=conversation_ids).exclude(status=S.EXPIRED).annotate(over=_over())
+    newest = rows.order_by("conversation_id", "over", "-number").distinct("conversation_id")
+    return {order.conversation_id: _chip(order, user, moment) for order in newest}
+
+
+def _chip(order: Order, user: Any, moment: datetime) -> Chip:
+    name = f"Order {order.number}"
+    if order.status == S.COMPLETED:
+        return Chip(f"{name} done", "ok", "check", past=True)
+    if order.status == S.CANCELLED:
+        return Chip(f"{name} cancelled", "quiet", past=True)
+    late = order.is_late(moment)
+    return Chip(f"{name}, {helm.brief(order, user, moment)}", "bad" if late else "tint", "alarm-clock" if late else "")
+
+
+def facts(conversation: Conversation, user: Any) -> list[Fact]:
+    """The orders that run between the two, and how many there were."""
+    moment = now()
+    rows = _shown(user).filter(conversation=conversation)
+    counts = rows.aggregate(all=Count("pk"), done=Count("pk", filter=Q(status=S.COMPLETED)))
+    if not counts["all"]:
+        return [Fact("Orders together", "none yet")]
+    running = rows.filter(status__in=[S.PENDING_PAYMENT, *LIVE]).order_by("-number")[:BESIDE]
+    found = [Fact(f"Order {order.number}", helm.brief(order, user, moment), reverse("orders:detail", args=[order.number])) for order in running]
+    return [*found, Fact("Orders together", f"{counts['all']}, {counts['done']} completed")]
 
 
 # A builder's day

@@ -152,10 +152,17 @@ def _more(name: str, following: UUID | None, **also: str) -> str:
     return f"{reverse(name)}?{urlencode({key: value for key, value in {**also, 'before': str(following)}.items() if value})}"
 
 
+def _builders_only(request: UserRequest) -> None:
+    """Who does not offer work has no earnings, and no page of them."""
+    if not request.user.is_builder:
+        raise Http404
+
+
 @login_required
 @require_GET
 def earnings(request: UserRequest) -> HttpResponse:
     """A builder's money: ready, on its way, in escrow, and what moved it."""
+    _builders_only(request)
     if request.htmx and "before" in request.GET:
         rows, following = queries.history(request.user, before=KeyForm.key(request.GET))
         return render(request, "payments/earnings.html#rows", {"history": rows, "more": _more("payments:earnings", following)})
@@ -184,6 +191,7 @@ def _earnings(request: UserRequest, *, withdraw: WithdrawForm | None = None, add
 @require_POST
 def withdraw(request: UserRequest) -> HttpResponse:
     """Send earnings to the payout address."""
+    _builders_only(request)
     form = WithdrawForm(request.POST)
     if form.is_valid():
         try:
@@ -199,6 +207,7 @@ def withdraw(request: UserRequest) -> HttpResponse:
 @require_POST
 def address(request: UserRequest) -> HttpResponse:
     """Say where withdrawals go."""
+    _builders_only(request)
     form = AddressForm(request.POST)
     if form.is_valid():
         try:

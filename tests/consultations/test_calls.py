@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from consultations import queries
 from consultations.models import AvailabilityRule, CallSettings, Consultation
 from port444.accounts.models import User
 from port444.builders.models import Builder
@@ -256,3 +257,13 @@ def test_hours_are_for_builders(client: Client, client_user: User) -> None:
     assert client.get("/calls/availability/")["Location"].startswith("/account/login/")
     client.force_login(client_user)
     assert client.get("/calls/availability/").status_code == 404
+
+
+def test_a_conversation_shows_its_next_call(scheduled: Consultation, client_user: User, builder_user: User) -> None:
+    key = scheduled.conversation_id
+    assert queries.chips([key], client_user)[key].text == "Call, Tue 24 Nov"
+    assert [(fact.value, fact.href) for fact in queries.facts(scheduled.conversation, client_user)] == [("Tue 24 Nov, 04:30", scheduled.url)]
+    assert queries.facts(scheduled.conversation, builder_user)[0].value == "Tue 24 Nov, 09:00"
+    with clock.at(scheduled.ends_at):
+        assert queries.chips([key], client_user) == {}
+        assert queries.facts(scheduled.conversation, client_user) == []

@@ -300,3 +300,10 @@ def test_earnings_are_private(client: Client, paid: Callable[..., Any], stranger
     assert "Jonas" not in page
     assert client.get(reverse("payments:invoices")).status_code == 200
     assert Invoice.objects.get().status == InvoiceStatus.PAID
+
+
+def test_earnings_are_for_builders(as_client: Client, client_user: User) -> None:
+    assert as_client.get("/earnings/").status_code == 404
+    assert as_client.post("/earnings/address/", {"address": "0x" + "ab" * 20}).status_code == 404
+    assert as_client.post("/earnings/withdraw/", {"amount": "50", "client_key": uuid7()}).status_code == 404
+    assert not PayoutAddress.objects.filter(user=client_user).exists()
