@@ -70,7 +70,12 @@ class Person:
         self.page.wait_for_url(lambda url: "/login" not in url)
 
     def check_page(self, name: str, shots: Path | None = None) -> None:
-        """axe finds nothing in light and dark, nothing sticks out sideways."""
+        """axe finds nothing in light and dark, nothing sticks out sideways.
+
+        The window is made as tall as the page meanwhile: a bar at its lower edge covers whatever is there before one scrolls.
+        """
+        tall = int(self.page.evaluate("document.documentElement.scrollHeight"))
+        self.page.set_viewport_size({"width": self.width, "height": max(tall, WIDTHS[self.width])})
         for scheme in get_args(Scheme):
             self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             results = Axe().run(self.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
@@ -79,6 +84,7 @@ class Person:
             if shots is not None:
                 self.page.screenshot(path=shots / f"{name}-{self.width}-{scheme}.png", full_page=True)
         self.page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        self.page.set_viewport_size({"width": self.width, "height": WIDTHS[self.width]})
         overflow = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{name} sticks out by {overflow} px"
 

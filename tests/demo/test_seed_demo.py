@@ -1,0 +1,41 @@
+"""The demo is a state that can be reached, shows every state there is, and is written once."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.management import call_command
+
+from consultations.models import Consultation, ConsultationStatus
+from port444.accounts.models import User
+from port444.catalog.models import Category
+from port444.demo import cast
+from port444.orders.models import Order, OrderStatus, Review
+from port444.payments.models import AccountKind, LedgerAccount, Withdrawal
+from tests.conftest import assert_books_balance
+
+
+def seed() -> None:
+    for slug in {offer.category for seller in cast.SELLERS for offer in seller.offers}:
+        Category.objects.get_or_create(slug=slug, defaults={"name": slug})
+    call_command("seed_demo", verbosity=0)
+
+
+@pytest.mark.usefixtures("db")
+def test_seed_shows_every_state_and_balances(capsys: pytest.CaptureFixture[str]) -> None:
+    seed()
+    assert set(Order.objects.values_list("status", flat=True)) == set(OrderStatus.values)
+    told = {ConsultationStatus.HELD, ConsultationStatus.SCHEDULED, ConsultationStatus.COMPLETED, ConsultationStatus.CANCELLED}
+    assert set(Consultation.objects.values_list("status", flat=True)) >= told
+    assert Review.objects.exists()
+    assert Withdrawal.objects.filter(status="completed").exists()
+    assert_books_balance()
+    live = [OrderStatus.PENDING_REQUIREMENTS, OrderStatus.IN_PROGRESS, OrderStatus.DELIVERED, OrderStatus.IN_REVISION]
+    ended = Order.objects.exclude(status__in=live).values_list("pk", flat=True)
+    assert not LedgerAccount.objects.filter(kind=AccountKind.ESCROW, subject_id__in=list(ended), balance__gt=0).exists()
+    for order in Order.objects.filter(status__in=live):
+        assert LedgerAccount.objects.get(kind=AccountKind.ESCROW, subject_id=order.pk).balance == order.price
+
+    people, orders = User.objects.count(), Order.objects.count()
+    call_command("seed_demo", verbosity=0)
+    assert (User.objects.count(), Order.objects.count()) == (people, orders)
+    assert cast.BUILDER in capsys.readouterr().out
