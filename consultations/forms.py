@@ -12,6 +12,7 @@ from django.http import QueryDict
 
 from port444.accounts.models import check_zone, zone_names
 from port444.builders.models import LENGTHS
+from port444.kit.amounts import AmountField
 
 from .actions.availability import DAYS, Terms
 from .slots import DAY_MINUTES, Window
@@ -99,9 +100,9 @@ class AvailabilityForm(forms.Form):
     """Prices, hours and rules of a builder's calls. `h` holds one "weekday-halfhour" for every open half hour."""
 
     enabled = forms.BooleanField(required=False, label="Clients can book calls")
-    price_15 = forms.DecimalField(required=False, min_value=0, max_digits=8, decimal_places=2, label="15 minutes")
-    price_30 = forms.DecimalField(required=False, min_value=0, max_digits=8, decimal_places=2, label="30 minutes")
-    price_60 = forms.DecimalField(required=False, min_value=0, max_digits=8, decimal_places=2, label="60 minutes")
+    price_15 = AmountField(required=False, label="15 minutes")
+    price_30 = AmountField(required=False, label="30 minutes")
+    price_60 = AmountField(required=False, label="60 minutes")
     h = forms.MultipleChoiceField(
         required=False,
         choices=[(f"{d}-{s}", "") for d in range(7) for s in range(HALF_HOURS)],

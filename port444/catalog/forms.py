@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -11,50 +10,14 @@ from django.core.exceptions import ValidationError
 
 from port444.builders.forms import LANGUAGES, ListField
 from port444.kit import money
-from port444.kit.errors import Invalid
+from port444.kit.amounts import AmountField
 
 from .actions import MOST_OPTIONS, MOST_QUESTIONS, PackageText, Question, ServiceText
 from .models import Category, Package, QuestionKind, Service, Tier
 from .queries import Search, Sort
 
-PLAIN = re.compile(r"[0-9]+(\.[0-9]*)?")
-WITH_COMMAS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-MOST_PRICE = Decimal("1000000.00")
 MOST_DAYS = 90
-
-
-class AmountField(forms.Field):
-    """An amount with at most two decimals; an error, never a rounding."""
-
-    widget = forms.TextInput
-
-    def __init__(self, *, positive: bool = False, **options: Any) -> None:
-        self.positive = positive
-        super().__init__(**options)
-
-    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
-        return {"inputmode": "decimal", "autocomplete": "off", "maxlength": 20}
-
-    def prepare_value(self, value: Any) -> Any:
-        return f"{value:.2f}" if isinstance(value, Decimal) else value
-
-    def to_python(self, value: Any) -> Decimal | None:
-        text = str(value or "").strip().removeprefix("$").strip()
-        if not text:
-            return None
-        if WITH_COMMAS.fullmatch(text):
-            text = text.replace(",", "")
-        if len(text) > 20 or not PLAIN.fullmatch(text):
-            raise ValidationError("Write the amount as a number, for example 25.00.", code="amount_format")
-        try:
-            amount = money.parse(text)
-            amount = money.positive(amount) if self.positive else amount
-        except Invalid as error:
-            raise ValidationError(error.message, code=error.code) from None
-        if amount > MOST_PRICE:
-            raise ValidationError("That is more than $1,000,000.", code="amount_range")
-        return amount
 
 
 class WordsField(forms.Field):

@@ -5,8 +5,9 @@ No float ever touches an amount. The database keeps numeric(14,2); on chain the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from decimal import ROUND_DOWN, Decimal, InvalidOperation
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from django.db import models
@@ -18,6 +19,7 @@ CENT = Decimal("0.01")
 ZERO = Decimal("0.00")
 MOST = Decimal("999999999999.99")
 BPS = 10_000
+PLAIN = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 
 
 def amount_field(**options: Any) -> models.DecimalField[Any, Any]:
@@ -26,13 +28,15 @@ def amount_field(**options: Any) -> models.DecimalField[Any, Any]:
 
 
 def parse(text: str | int | Decimal) -> Decimal:
-    """The amount that `text` names, with two places. Raises Invalid for floats, signs, exponents or a third decimal."""
+    """The amount that `text` names, with two places. Text is the digits 0 to 9 and one dot, with blanks around it at most.
+
+    Raises Invalid for floats, signs, exponents, underscores, digits of other scripts or a third decimal.
+    """
     if isinstance(text, float | bool):
         raise Invalid("An amount is written as text, not as a floating point number.", code="amount_float")
-    try:
-        amount = Decimal(str(text).strip())
-    except InvalidOperation:
-        raise Invalid("Write the amount as a number, for example 25.00.", code="amount_format") from None
+    if isinstance(text, str) and not PLAIN.fullmatch(text.strip()):  # Decimal reads far more than people mean
+        raise Invalid("Write the amount as a number, for example 25.00.", code="amount_format")
+    amount = Decimal(text.strip() if isinstance(text, str) else text)
     if not amount.is_finite() or amount < 0 or amount > MOST:
         raise Invalid("The amount is out of range.", code="amount_range")
     if amount != amount.quantize(CENT, ROUND_DOWN):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from uuid import UUID
 
 from django import forms
 from django.http import QueryDict
+
+from port444.kit.amounts import AmountField
+from port444.kit.money import MOST
 
 from .providers.sandbox import Decision, Manner
 
@@ -40,12 +42,7 @@ class WalletForm(forms.Form):
 class WithdrawForm(forms.Form):
     """How much to withdraw; `client_key` makes pressing twice one withdrawal."""
 
-    amount = forms.DecimalField(
-        max_digits=14,
-        decimal_places=2,
-        min_value=Decimal("0.01"),
-        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-    )
+    amount = AmountField(positive=True, most=MOST)
     client_key = forms.UUIDField(widget=forms.HiddenInput)
 
 

@@ -3,10 +3,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from port444.kit import money
+from port444.kit.amounts import AmountField
 from port444.kit.errors import Invalid
 
 amounts = st.decimals(min_value=0, max_value="9999999.99", places=2)
@@ -59,7 +61,33 @@ def test_reads_what_it_writes(amount: Decimal) -> None:
     assert money.parse(money.usd(amount).replace("$", "").replace(",", "")) == amount
 
 
-@pytest.mark.parametrize("text", ["", "ten", "1,000", "-1", "1.001", "1e12", "NaN", "Infinity", "1000000000000.00", 1.5, True])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ten",
+        "1,000",
+        "-1",
+        "1.001",
+        "1e2",
+        "1E2",
+        "1e-2",
+        "1_000",
+        "１０",
+        "٣",
+        "+5",
+        "sNaN",
+        ".",
+        "0x10",
+        "5 0",
+        "1e12",
+        "NaN",
+        "Infinity",
+        "1000000000000.00",
+        1.5,
+        True,
+    ],
+)
 def test_refuses_what_is_no_amount(text: str) -> None:
     with pytest.raises(Invalid):
         money.parse(text)
@@ -69,3 +97,18 @@ def test_positive_is_more_than_zero() -> None:
     assert money.positive(Decimal("0.01")) == Decimal("0.01")
     with pytest.raises(Invalid, match="more than zero"):
         money.positive(Decimal("0.00"))
+
+
+@pytest.mark.parametrize(("text", "amount"), [(" 25.5 ", "25.50"), ("25.", "25.00"), (".5", "0.50"), (7, "7.00"), (Decimal("1E+2"), "100.00")])
+def test_reads_digits_and_a_dot(text: str | int | Decimal, amount: str) -> None:
+    assert str(money.parse(text)) == amount
+
+
+@pytest.mark.parametrize("text", ["1e2", "1_000", "１０", "+5", "-5", "NaN", "5.001", "1000000.01", "25.0000000000000000000001", "1,00"])
+def test_a_form_takes_no_more_than_that(text: str) -> None:
+    with pytest.raises(ValidationError):
+        AmountField().clean(text)
+
+
+def test_a_form_takes_thousands_and_a_dollar_sign() -> None:
+    assert AmountField().clean(" $1,234.5 ") == Decimal("1234.50")
