@@ -22,7 +22,8 @@ from .models import AccountKind, JournalEntry, LedgerAccount, Posting
 word_constraint("ledger_account_covered", Conflict("There is not enough money for this.", code="not_covered"))
 
 # Accounts are moved in this order and by id within a kind, those that everybody shares last: an order that all transactions
-# follow cannot deadlock, and the shared rows stay locked for the shortest time.
+# follow cannot deadlock, and the shared rows stay locked for the shortest time. It holds across the entries of a transaction,
+# too: money that came too late enters from outside and goes on to the refunds, so the outside comes before them.
 RANK = {
     kind: rank
     for rank, kind in enumerate(
@@ -31,9 +32,9 @@ RANK = {
             AccountKind.CLIENT,
             AccountKind.EARNINGS,
             AccountKind.FEES,
+            AccountKind.EXTERNAL,
             AccountKind.REFUNDS,
             AccountKind.PAYOUTS,
-            AccountKind.EXTERNAL,
         ]
     )
 }
@@ -91,7 +92,9 @@ def post(key: str, description: str, moves: Iterable[Move], subject_id: UUID | N
             if moves_of(stored) != wanted:
                 raise ValueError(f"journal entry {key!r} exists with other moves")
             return stored
-        rows = sorted(((account_row(account), amount) for account, amount in wanted.items()), key=lambda side: _place(side[0]))
+        # Accounts that are missing are made in this order as well, because making one locks its name until commit.
+        named = sorted(wanted.items(), key=lambda side: (RANK[side[0].kind], str(side[0].owner), str(side[0].subject)))
+        rows = sorted(((account_row(account), amount) for account, amount in named), key=lambda side: _place(side[0]))
         # One statement a posting: the trigger locks the accounts in just this order.
         for row, amount in rows:
             Posting.objects.create(entry=entry, account=row, amount=amount)

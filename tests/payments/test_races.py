@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
@@ -16,8 +17,9 @@ from port444.kit.errors import Conflict
 from port444.kit.ids import uuid7
 from port444.payments import actions, escrow, ledger
 from port444.payments.actions.series import take_number
-from port444.payments.models import Invoice, JournalEntry, Payment, Series, Withdrawal
+from port444.payments.models import Invoice, JournalEntry, Payment, Refund, Series, Withdrawal
 from port444.payments.providers import Outcome
+from port444.payments.providers.sandbox import Decision, Manner
 
 from .conftest import Bill
 
@@ -127,3 +129,30 @@ def test_money_crossing_both_ways_does_not_deadlock() -> None:
 
     assert together(8, cross) == list(range(8))
     assert ledger.balance("fees") == Decimal(64)
+
+
+def test_late_money_and_refunds_on_their_way_do_not_wait_for_each_other(bill: Bill, client_user: User) -> None:
+    """Late money enters from outside and goes on to the refunds; a refund that is sent goes from the refunds to the outside."""
+    late: list[UUID] = []
+    sent: list[UUID] = []
+    for turn in range(96):
+        _, invoice = bill()
+        payment = actions.reach_provider(actions.start_payment(invoice.pk, actor=client_user).pk)
+        actions.answer_wallet(payment.pk, actor=client_user, decision=Decision.APPROVE, manner=Manner.SILENT)
+        actions.void_invoice(invoice.pk)
+        actions.record_answer("sandbox", f"e{turn}", payment.pk, Outcome.SUCCEEDED)
+        (late if turn % 2 else sent).append(invoice.pk)
+    for pk in sent:
+        actions.settle_invoice(pk)
+    refunds = list(Refund.objects.values_list("pk", flat=True))
+
+    def work(turn: int) -> int:
+        for step in range(turn // 2, 48, 4):
+            if turn % 2:
+                actions.send_refund(refunds[step])
+            else:
+                actions.settle_invoice(late[step])
+        return turn
+
+    assert together(8, work) == list(range(8))
+    assert ledger.balance("refunds") == sum((one.amount for one in Refund.objects.exclude(pk__in=refunds)), Decimal(0))
