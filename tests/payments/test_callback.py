@@ -115,3 +115,9 @@ def test_a_late_answer_for_a_void_invoice_goes_back(body: bytes) -> None:
     actions.settle_invoice(invoice.pk)
     payment = Payment.objects.get()
     assert (payment.refunded, payment.settled_at) == (payment.amount, None)
+
+
+@pytest.mark.parametrize(("name", "value"), [("amount", "sNaN"), ("amount", "1e2"), ("amount", "-105.50"), ("event", "e\x00"), ("reason", "\x00")])
+def test_a_signed_body_with_what_cannot_be_kept_is_bad(body: bytes, name: str, value: str) -> None:
+    assert send(json.dumps({**json.loads(body), name: value}).encode()).status_code == 400
+    assert nothing_written()

@@ -203,3 +203,11 @@ def test_one_live_invoice_a_subject(bill: Bill, client_user: User, builder_user:
     with pytest.raises(Conflict, match="invoice for this already"):
         actions.open_invoice(lines=[actions.Line("Again", D("1.00"))], actor=client_user, **again)
     assert Invoice.objects.count() == 1
+
+
+def test_nobody_pays_a_suspended_builder(bill: Bill, client_user: User, builder_user: User) -> None:
+    _, invoice = bill()
+    User.objects.filter(pk=builder_user.pk).update(suspended_at=now(), suspension_reason="Under review for now")
+    with pytest.raises(Conflict, match="Nothing was taken"):
+        actions.start_payment(invoice.pk, actor=client_user)
+    assert not Payment.objects.exists()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from django_q.models import OrmQ
 
 from port444.accounts.models import User
 from port444.kit import clock
@@ -169,3 +170,29 @@ def test_the_wallets_answer_is_signed_and_sent_again_when_nobody_answers(bill: B
     for header, body, _ in listener:
         assert sandbox.verified(body, header, now())
         assert json.loads(body)["amount"] == "105.50"
+
+
+def test_an_attempt_is_ended_although_the_job_that_should_end_it_is_lost(bill: Bill, client_user: User) -> None:
+    """Else the sweep would ask about it for ever, and the wallet would go on offering to pay."""
+    _, invoice = bill()
+    payment = started(invoice, client_user)
+    actions.void_invoice(invoice.pk)
+    OrmQ.objects.all().delete()
+    with later(minutes=1):
+        jobs.reconcile()
+    payment.refresh_from_db()
+    assert (payment.status, SandboxCharge.objects.get().status) == (PaymentStatus.EXPIRED, "expired")
+
+
+def test_money_approved_before_a_lost_job_goes_back(bill: Bill, client_user: User) -> None:
+    _, invoice = bill()
+    payment = started(invoice, client_user)
+    actions.answer_wallet(payment.pk, actor=client_user, decision=Decision.APPROVE, manner=Manner.SILENT)
+    actions.void_invoice(invoice.pk)
+    OrmQ.objects.all().delete()
+    for minutes in (1, 2, 4):
+        with later(minutes=minutes):
+            jobs.reconcile()
+            jobs.send_waiting()
+            OrmQ.objects.all().delete()
+    assert (Refund.objects.get().status, Refund.objects.get().amount) == (RefundStatus.COMPLETED, payment.amount)

@@ -47,6 +47,8 @@ def start_payment(invoice_id: UUID, *, actor: User) -> Payment:
     live = attempts.live().first()
     if live is not None:
         return live
+    if invoice.payee is not None and (invoice.payee.is_suspended or not invoice.payee.is_active):
+        raise Conflict(f"The account of {invoice.payee.first_name} is closed at the moment. Nothing was taken.", code="payee_closed")
     provider = providers.current()
     provider.require()
     payment = Payment.objects.create(
@@ -149,10 +151,16 @@ def _open_amount_incident(payment: Payment, said: Report, event_id: str) -> None
 
 
 def reconcile_payment(payment_id: UUID) -> Payment:
-    """Ask the provider how a live payment stands and record it. Talks to a network: not in a transaction."""
-    payment = Payment.objects.get(pk=payment_id)
+    """Ask the provider how a live payment stands and record it. Talks to a network: not in a transaction.
+
+    An attempt for an invoice that is closed by now is ended instead: nobody may pay it any more, and the job that should have
+    ended it may be lost.
+    """
+    payment = Payment.objects.select_related("invoice").get(pk=payment_id)
     if payment.status not in (PaymentStatus.CREATED, PaymentStatus.PENDING):
         return payment
+    if payment.invoice.status != InvoiceStatus.OPEN:
+        return expire_payment(payment_id)
     return _record_report(payment, providers.named(payment.provider).fetch(payment))
 
 

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 from datetime import datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -22,7 +21,8 @@ from django_q.models import Schedule
 from django_q.tasks import schedule
 
 from port444.kit.clock import now
-from port444.kit.errors import WrongState
+from port444.kit.errors import Invalid, WrongState
+from port444.kit.money import parse
 from port444.payments.models import Payment, Refund, SandboxCharge, SandboxStatus, SandboxTransfer, Withdrawal
 
 from .protocol import Answer, Outcome, Refused, Report
@@ -174,9 +174,11 @@ def read(body: bytes) -> tuple[str, UUID, Report]:
     """Event id, payment id and report of a verified callback. Raises ValueError when it does not say them."""
     try:
         facts = json.loads(body)
-        amount = Decimal(facts["amount"])
+        amount = parse(str(facts["amount"]))
+        if "\\u0000" in body.decode():  # text that the database cannot keep
+            raise TypeError("a character that is none")
         return str(facts["event"])[:100], UUID(facts["payment"]), Report(Outcome(facts["outcome"]), amount, str(facts.get("reason", ""))[:200])
-    except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
+    except (KeyError, TypeError, AttributeError, Invalid) as error:
         raise ValueError("the callback does not say what happened") from error
 
 
