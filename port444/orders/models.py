@@ -201,8 +201,8 @@ class Order(StateMachine):
         builder = self.is_builder(actor)
         if self.status in (S.PENDING_PAYMENT, S.PENDING_REQUIREMENTS):
             return CancelCause.BUILDER_WISH if builder else CancelCause.CLIENT_WISH
-        if self.status in WORKING and builder:
-            return CancelCause.BUILDER_WISH
+        if self.status in WORKING and (builder or self.builder.user.is_suspended):
+            return CancelCause.BUILDER_WISH  # a suspended builder cannot deliver; nobody has to wait for the due date
         return CancelCause.LATE if self.is_late(moment) and not builder else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -131,7 +131,9 @@ def place(request: UserRequest, package_id: UUID) -> HttpResponse:
     form = PlaceForm(request.POST)
     if not form.is_valid():
         raise Invalid("This order button is out of date. Reload the page and press it again.", code="client_key")
-    order = actions.place_order(package.pk, actor=request.user, client_key=form.cleaned_data["client_key"])
+    # One form offers all packages: who comes back and picks another one wants another order.
+    key = uuid5(form.cleaned_data["client_key"], str(package.pk))
+    order = actions.place_order(package.pk, actor=request.user, client_key=key)
     if order.status == S.PENDING_PAYMENT:
         return done(request, reverse("payments:checkout", args=[order.invoice_id]))
     return done(request, reverse("orders:detail", args=[order.number]))

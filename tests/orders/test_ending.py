@@ -255,3 +255,12 @@ def test_eight_orders_with_one_key_at_once_are_one(client_user: User, package: P
     outcomes = at_once(8, lambda: actions.place_order(package.pk, actor=client_user, client_key=key))
     assert len({one.pk for one in outcomes}) == 1
     assert Order.objects.count() == Invoice.objects.count() == 1
+
+
+@pytest.mark.parametrize("status", [S.IN_PROGRESS, S.IN_REVISION])
+def test_the_client_need_not_wait_for_a_suspended_builder(make_order: MakeOrder, client_user: User, builder_user: User, status: str) -> None:
+    order = make_order(status)
+    User.objects.filter(pk=builder_user.pk).update(suspended_at=now(), suspension_reason="Under review for now")
+    order = actions.cancel_order(order.pk, actor=client_user)
+    assert (order.cancel_cause, order.cancelled_by) == (CancelCause.BUILDER_WISH, client_user)
+    assert_all_came_back(order)

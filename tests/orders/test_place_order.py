@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from port444.accounts.models import User
 from port444.builders.models import Builder
@@ -116,3 +117,28 @@ def test_an_unpaid_order_expires(make_order: MakeOrder, client_user: User) -> No
     order.refresh_from_db()
     assert order.status == S.EXPIRED
     assert Notification.objects.get(kind="order.expired").user == client_user
+
+
+def test_the_same_form_with_another_package_is_no_answer_to_it(package: Package, client_user: User) -> None:
+    other = Package.objects.create(service=package.service, tier="premium", name="Ten pages", price=Decimal("300.00"), delivery_days=9, revisions=3)
+    key = uuid7()
+    actions.place_order(package.pk, actor=client_user, client_key=key)
+    with pytest.raises(Conflict, match="another package"):
+        actions.place_order(other.pk, actor=client_user, client_key=key)
+    assert Order.objects.count() == 1
+
+
+def test_who_comes_back_and_picks_another_package_gets_that_one(package: Package, client_user: User, client: Client) -> None:
+    other = Package.objects.create(service=package.service, tier="premium", name="Ten pages", price=Decimal("300.00"), delivery_days=9, revisions=3)
+    client.force_login(client_user)
+    key = uuid7()
+    for one in (package, other, package):
+        assert client.post(f"/orders/place/{one.pk}/", {"client_key": key}).status_code == 302
+    assert sorted(Order.objects.values_list("price", flat=True)) == [Decimal("180.00"), Decimal("300.00")]
+
+
+def test_a_suspended_person_orders_nothing(package: Package, client_user: User) -> None:
+    User.objects.filter(pk=client_user.pk).update(suspended_at=now(), suspension_reason="Under review for now")
+    with pytest.raises(NotAllowed):
+        actions.place_order(package.pk, actor=client_user, client_key=uuid7())
+    assert not Order.objects.exists()

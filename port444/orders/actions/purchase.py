@@ -40,7 +40,11 @@ def place_order(package_id: UUID, *, actor: Any, client_key: UUID) -> Order:
     client = User.objects.lock(actor.pk)
     placed = Order.objects.with_people().filter(client=client, client_key=client_key).first()
     if placed is not None:
+        if placed.package_id != package_id:
+            raise Conflict("This order button was used for another package. Reload the page and press it again.", code="ordered_other")
         return placed
+    if client.is_suspended or not client.is_active:
+        raise NotAllowed("A suspended account cannot order.", code="suspended")
     package = Package.objects.select_related("service__builder__user").get(pk=package_id)
     _require_orderable(package, client)
     moment = now()
