@@ -90,7 +90,8 @@ def completed(call: Consultation, reader: Any) -> Words:
 def cancelled(call: Consultation, reader: Any, refunded: Decimal) -> Words:
     by_me = call.cancelled_by_id == reader.pk
     who = "You" if by_me else other_of(call, reader).first_name
-    title = f"{who} cancelled the call of {when(call.scheduled_at, zone_of(call, reader))}"
+    at = when(call.scheduled_at, zone_of(call, reader))
+    title = f"{who} cancelled the call of {at}" if call.cancelled_by_id else f"The call of {at} was cancelled"
     reason = f" “{call.cancellation_reason}”" if call.cancellation_reason and not by_me else ""
     if reader.pk == call.client_id:
         money = f"{usd(refunded)} goes back to where it came from." if refunded else "It was too late for a refund, so the builder is paid."
@@ -110,6 +111,8 @@ def completed_notice(call: Consultation) -> str:
 def cancelled_notice(call: Consultation, refunded: Decimal) -> str:
     who = call.client if call.cancelled_by_id == call.client_id else call.builder.user
     money = f"{usd(refunded)} goes back to {call.client.first_name}." if refunded else f"{usd(call.price)} goes to {call.builder.user.first_name}."
+    if call.cancelled_by_id is None:
+        return f"The call of {call.duration} minutes was cancelled. {call.cancellation_reason} {money}"
     return f"{who.first_name} cancelled the call of {call.duration} minutes. {money}"
 
 

@@ -205,8 +205,11 @@ class Consultation(StateMachine):
         return self.scheduled_at - timedelta(hours=settings.CALL_FREE_CANCEL_HOURS)
 
     def refund_if_cancelled_by(self, actor: Any, moment: datetime) -> Decimal:
-        """What the client gets back when `actor` cancels at `moment`: everything, or nothing when the client is late."""
-        late = actor.pk == self.client_id and moment >= self.free_until
+        """What the client gets back when `actor` cancels at `moment`: everything, or nothing when the client is late.
+
+        With a suspended builder there is no late: they could not come.
+        """
+        late = actor.pk == self.client_id and moment >= self.free_until and not self.builder.user.is_suspended
         return ZERO if late else self.total
 
     def require_party(self, actor: Any) -> None:

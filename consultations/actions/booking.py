@@ -169,11 +169,16 @@ def _release(claim: SlotClaim, moment: datetime, *, actor: Any | None) -> None:
     """Give a held time back. A hold that its client replaces is voided with it; one that ran out stays payable until payments voids it."""
     replaced = not _ran_out(claim, moment)
     consultation = claim.consultation
-    claim.move_to(ClaimStatus.RELEASED, hold_expires_at=None)
-    consultation.move_to(C.EXPIRED, expired_at=moment, updated_at=moment)
-    record(Event.CALL_EXPIRED, actor=actor if replaced else None, target=consultation, starts_at=consultation.scheduled_at, replaced=replaced)
+    _give_back(claim, moment, actor=actor if replaced else None, replaced=replaced)
     if replaced and consultation.invoice_id is not None:
         void_invoice(consultation.invoice_id, actor=actor)
+
+
+def _give_back(claim: SlotClaim, moment: datetime, *, actor: Any | None, replaced: bool = False) -> None:
+    consultation = claim.consultation
+    claim.move_to(ClaimStatus.RELEASED, hold_expires_at=None)
+    consultation.move_to(C.EXPIRED, expired_at=moment, updated_at=moment)
+    record(Event.CALL_EXPIRED, actor=actor, target=consultation, starts_at=consultation.scheduled_at, replaced=replaced)
 
 
 def _live_holds(actor: Any, moment: datetime) -> int:
@@ -237,7 +242,10 @@ def lock_for_payment(consultation_id: UUID) -> Consultation:
 
 
 def call_paid(consultation: Consultation, invoice: Invoice, payment: Payment) -> None:
-    """The invoice is paid: confirm the call. When its hold is gone, try for the time again; if that fails, give the money back."""
+    """The invoice is paid: confirm the call. When its hold is gone, try for the time again; if that fails, give the money back.
+
+    A call whose start has passed by now is not confirmed, held or not: nobody could have come to it.
+    """
     if consultation.status not in (C.HELD, C.EXPIRED):
         return
     moment = now()
@@ -266,16 +274,25 @@ def call_paid(consultation: Consultation, invoice: Invoice, payment: Payment) ->
 def _secure(consultation: Consultation, moment: datetime) -> bool:
     """Make the claim firm; False when the time is gone."""
     claim = SlotClaim.objects.select_for_update(of=("self",), no_key=True).get(consultation=consultation)
+    builder = consultation.builder
+    if consultation.scheduled_at <= moment or not builder.user.is_active or builder.user.is_suspended:
+        if claim.status == ClaimStatus.HELD:
+            claim.consultation = consultation
+            _give_back(claim, moment, actor=None)
+        return False
     if claim.status == ClaimStatus.HELD:
         claim.move_to(ClaimStatus.CONFIRMED, hold_expires_at=None)
         return True
-    builder = consultation.builder
-    if consultation.scheduled_at <= moment or not builder.user.is_active or builder.user.is_suspended:
-        return False
     over = Consultation.objects.filter(
         Q(builder=builder) | Q(client=consultation.client), status=C.HELD, claim__hold_expires_at__lte=moment, claim__busy__overlap=claim.busy
     )
-    for stale in over.order_by("pk").select_for_update(of=("self",), no_key=True):
+    in_the_way = over.count()
+    # The client's stale holds with other builders are not under this builder's lock. Whoever has one locked may be paying for it
+    # and wait for the books that this transaction has moved already, so it is not waited for: that one was first.
+    found = list(over.order_by("pk").select_for_update(of=("self",), no_key=True, skip_locked=True))
+    if len(found) < in_the_way:
+        return False
+    for stale in found:
         gone = SlotClaim.objects.select_for_update(of=("self",), no_key=True).get(consultation=stale)
         gone.consultation = stale
         _release(gone, moment, actor=None)
@@ -320,6 +337,4 @@ def call_unpaid(consultation: Consultation, invoice: Invoice) -> None:
     moment = now()
     claim = SlotClaim.objects.select_for_update(of=("self",), no_key=True).get(consultation=consultation)
     claim.consultation = consultation
-    claim.move_to(ClaimStatus.RELEASED, hold_expires_at=None)
-    consultation.move_to(C.EXPIRED, expired_at=moment, updated_at=moment)
-    record(Event.CALL_EXPIRED, actor=None, target=consultation, starts_at=consultation.scheduled_at, replaced=False)
+    _give_back(claim, moment, actor=None)

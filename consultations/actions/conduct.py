@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -38,12 +40,19 @@ def complete_call(consultation_id: UUID, *, actor: Any, notes: str = "") -> Cons
 
 @transaction.atomic
 def complete_unattended(consultation_id: UUID) -> Consultation:
-    """The call ended long ago and nobody said anything: it counts as held."""
+    """The call ended long ago and nobody said anything: it counts as held.
+
+    Unless its builder was suspended before it ended: they could not come, and the client gets everything back.
+    """
     consultation = Consultation.objects.lock(consultation_id)
     moment = now()
     if not Consultation.objects.unattended(moment).filter(pk=consultation.pk).exists():
         raise WrongState("This call is not waiting to be completed.")
-    _complete(consultation, None, moment)
+    suspended_at = consultation.builder.user.suspended_at
+    if suspended_at is not None and suspended_at < consultation.ends_at:
+        _cancel(consultation, None, moment, "The account of the builder was closed before the call.", consultation.total)
+    else:
+        _complete(consultation, None, moment)
     return consultation
 
 
@@ -79,7 +88,11 @@ def cancel_call(consultation_id: UUID, *, actor: Any, reason: str = "") -> Consu
         raise NotAllowed("This call has started. Write to the builder, who can still cancel it.", code="started")
     if len(reason) > 300:
         raise Invalid("The reason has at most 300 characters.", code="reason_long")
-    refunded = consultation.refund_if_cancelled_by(actor, moment)
+    _cancel(consultation, actor, moment, reason, consultation.refund_if_cancelled_by(actor, moment))
+    return consultation
+
+
+def _cancel(consultation: Consultation, actor: Any | None, moment: datetime, reason: str, refunded: Decimal) -> None:
     claim = SlotClaim.objects.select_for_update(of=("self",), no_key=True).get(consultation=consultation)
     claim.move_to(ClaimStatus.RELEASED)
     consultation.move_to(
@@ -98,6 +111,7 @@ def cancel_call(consultation_id: UUID, *, actor: Any, reason: str = "") -> Consu
         )
     else:
         escrow.current().release(consultation.deal, consultation.price, f"call:{consultation.pk}:release", actor=actor)
+    by_client = actor is not None and actor.pk == consultation.client_id
     record(Event.CALL_CANCELLED, actor=actor, target=consultation, amount=refunded, reason=reason, by_client=by_client)
     post_notice(consultation.conversation_id, body=emails.cancelled_notice(consultation, refunded), icon="calendar-x-2", subject=consultation.subject)
     for reader in (consultation.client, consultation.builder.user):
@@ -112,4 +126,3 @@ def cancel_call(consultation_id: UUID, *, actor: Any, reason: str = "") -> Consu
             context=emails.context(consultation, reader),
             moment=moment,
         )
-    return consultation

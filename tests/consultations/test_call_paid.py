@@ -146,3 +146,28 @@ def test_money_for_a_call_that_has_begun_goes_back(hold: Hold, stranger: User, o
     with clock.at(TUESDAY_NINE + timedelta(minutes=1)):
         _settle_late(call)
     assert (Consultation.objects.get(pk=call.pk).status, Refund.objects.get().amount) == ("expired", Decimal("63.30"))
+
+
+def test_money_that_is_booked_after_the_start_buys_no_call(hold: Hold, client_user: User) -> None:
+    """The worker was away: the hold was paid in time, but nobody knew of the call when it began."""
+    call = hold()
+    payment = reach_provider(start_payment(invoice_of(call).pk, actor=client_user).pk)
+    answer_wallet(payment.pk, actor=client_user, decision=Decision.APPROVE, manner=Manner.SILENT)
+    with clock.at(call.scheduled_at):
+        reconcile_payment(payment.pk)
+        settle_invoice(invoice_of(call).pk)
+    call.refresh_from_db()
+    assert (call.status, SlotClaim.objects.get().status) == ("expired", "released")
+    assert Refund.objects.get().amount == call.total
+    assert ledger.balance(AccountKind.FEES) == 0
+
+
+def test_a_call_with_a_builder_who_was_suspended_meanwhile_is_not_confirmed(hold: Hold, client_user: User) -> None:
+    call = hold()
+    payment = reach_provider(start_payment(invoice_of(call).pk, actor=client_user).pk)
+    answer_wallet(payment.pk, actor=client_user, decision=Decision.APPROVE, manner=Manner.SILENT)
+    User.objects.filter(pk=call.builder.user_id).update(suspended_at=MONDAY, suspension_reason="Under review for now")
+    reconcile_payment(payment.pk)
+    settle_invoice(invoice_of(call).pk)
+    call.refresh_from_db()
+    assert (call.status, Refund.objects.get().amount) == ("expired", call.total)

@@ -138,3 +138,25 @@ def test_a_call_that_nobody_ended_completes_after_a_day(scheduled: Consultation,
     assert scheduled.status == "completed"
     assert ledger.balance(AccountKind.EARNINGS, owner=builder_user.pk) == Decimal("54.00")
     assert {n.user_id for n in Notification.objects.filter(kind="call_completed")} == {scheduled.client_id, builder_user.pk}
+
+
+def test_a_client_who_cancels_late_on_a_suspended_builder_gets_everything_back(scheduled: Consultation, client_user: User) -> None:
+    User.objects.filter(pk=scheduled.builder.user_id).update(suspended_at=clock.now(), suspension_reason="Under review for now")
+    with clock.at(scheduled.scheduled_at - timedelta(minutes=5)):
+        cancel_call(scheduled.pk, actor=client_user)
+    assert Refund.objects.get().amount == scheduled.total
+    assert ledger.balance(AccountKind.EARNINGS, owner=scheduled.builder.user_id) == 0
+
+
+@pytest.mark.parametrize(("after_end", "status"), [(-1, C.CANCELLED), (1, C.COMPLETED)])
+def test_a_call_of_a_builder_suspended_before_its_end_is_paid_back(scheduled: Consultation, after_end: int, status: str) -> None:
+    moment = scheduled.ends_at + timedelta(minutes=after_end)
+    User.objects.filter(pk=scheduled.builder.user_id).update(suspended_at=moment, suspension_reason="Under review for now")
+    with clock.at(scheduled.ends_at + timedelta(days=2)):
+        assert complete_ended() == 1
+        scheduled.refresh_from_db()
+    assert (scheduled.status, scheduled.cancelled_by) == (status, None)
+    assert escrow.current().position(scheduled.deal).locked == 0
+    assert sum((one.amount for one in Refund.objects.all()), Decimal(0)) == (scheduled.total if status == C.CANCELLED else 0)
+    titles = set(Notification.objects.filter(kind="call_cancelled").values_list("title", flat=True))
+    assert all(title.endswith("was cancelled") for title in titles)
