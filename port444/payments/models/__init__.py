@@ -1,0 +1,44 @@
+"""Money: invoices, payments, refunds, the ledger, escrow operations and withdrawals.
+
+`payments` lies below orders and calls: an invoice and an escrow operation name what they are for by purpose and id, and the
+app above registers what happens when the money has moved (see `handlers`).
+"""
+
+from __future__ import annotations
+
+from .books import AccountKind, JournalEntry, LedgerAccount, Posting
+from .escrow import EscrowKind, EscrowOperation, EscrowStatus
+from .invoices import Invoice, InvoiceKind, InvoiceLine, InvoiceQuerySet, InvoiceStatus, Series
+from .payments import Payment, PaymentQuerySet, PaymentStatus, ProviderEvent, Refund, RefundQuerySet, RefundStatus
+from .payouts import PayoutAddress, Withdrawal, WithdrawalQuerySet, WithdrawalStatus
+from .wallet import SandboxCharge, SandboxStatus, SandboxTransfer
+
+__all__ = [
+    "AccountKind",
+    "EscrowKind",
+    "EscrowOperation",
+    "EscrowStatus",
+    "Invoice",
+    "InvoiceKind",
+    "InvoiceLine",
+    "InvoiceQuerySet",
+    "InvoiceStatus",
+    "JournalEntry",
+    "LedgerAccount",
+    "Payment",
+    "PaymentQuerySet",
+    "PaymentStatus",
+    "PayoutAddress",
+    "Posting",
+    "ProviderEvent",
+    "Refund",
+    "RefundQuerySet",
+    "RefundStatus",
+    "SandboxCharge",
+    "SandboxStatus",
+    "SandboxTransfer",
+    "Series",
+    "Withdrawal",
+    "WithdrawalQuerySet",
+    "WithdrawalStatus",
+]

@@ -1,0 +1,74 @@
+"""The double-entry ledger; migration 0002 holds its promises."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from port444.kit.clock import now
+from port444.kit.ids import uuid7
+from port444.kit.money import ZERO, amount_field
+
+
+class AccountKind(models.TextChoices):
+    EXTERNAL = "external", "Outside world"
+    CLIENT = "client", "Client's funds"
+    ESCROW = "escrow", "In escrow"
+    EARNINGS = "earnings", "Builder's earnings"
+    FEES = "fees", "Platform's fees"
+    REFUNDS = "refunds", "Refunds on their way"
+    PAYOUTS = "payouts", "Payouts on their way"
+
+
+class LedgerAccount(models.Model):
+    """One account. `balance` is kept by a trigger on postings; only the outside world may be negative."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=10, choices=AccountKind.choices)
+    owner_id = models.UUIDField(null=True)
+    subject_id = models.UUIDField(null=True)
+    balance = amount_field(default=ZERO)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "owner_id", "subject_id"], name="ledger_account_once", nulls_distinct=False),
+            models.CheckConstraint(condition=Q(kind="external") | Q(balance__gte=0), name="ledger_account_covered"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.balance}"
+
+
+class JournalEntry(models.Model):
+    """One movement of money: two or more postings that sum to zero, by a deferred constraint trigger. Append-only."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    key = models.CharField(max_length=120, unique=True)
+    description = models.CharField(max_length=200)
+    subject_id = models.UUIDField(null=True)
+    posted_at = models.DateTimeField(default=now)
+
+    class Meta:
+        verbose_name_plural = "journal entries"
+        indexes = [models.Index(fields=["subject_id"], name="journal_entry_subject")]
+
+    def __str__(self) -> str:
+        return self.description
+
+
+class Posting(models.Model):
+    """One side of an entry: positive to the account, negative from it. Append-only."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="postings")
+    account = models.ForeignKey(LedgerAccount, on_delete=models.PROTECT, related_name="postings")
+    amount = amount_field()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(amount=0), name="posting_not_zero"),
+            models.UniqueConstraint(fields=["entry", "account"], name="posting_account_once"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.amount)
