@@ -113,6 +113,15 @@ class AvailabilityForm(forms.Form):
     horizon_days = forms.TypedChoiceField(choices=HORIZON, coerce=int, label="Bookable ahead")
     time_zone = forms.CharField(max_length=64, validators=[check_zone], label="Time zone of your hours")
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # A saved number that the list does not name is offered too, or the form would show, and save, another one.
+        for name, known, unit in (("notice_hours", NOTICE, "hours"), ("gap_minutes", GAP, "minutes"), ("horizon_days", HORIZON, "days")):
+            field, saved = self.fields[name], self.initial.get(name)
+            assert isinstance(field, forms.TypedChoiceField)
+            if saved is not None and saved not in dict(known):
+                field.choices = sorted([*known, (saved, f"{saved} {unit}")])
+
     def windows(self) -> list[Window]:
         """The ticked half hours, joined into windows."""
         return windows_of(self.cleaned_data["h"])

@@ -324,12 +324,14 @@ def availability(request: UserRequest) -> HttpResponse:
         return redirect("builders:edit") if request.user.is_builder else _not_a_builder(request)
     if request.method == "GET":
         return render(request, "consultations/availability.html", _hours(request, builder, AvailabilityForm(initial=_saved(builder, request.user))))
-    form = AvailabilityForm(request.POST)
+    form = AvailabilityForm(request.POST, initial=_saved(builder, request.user))
     shortcut = request.POST.get("do", "")
     if shortcut == "apply":
         data = request.POST.copy()
         data.setlist("h", changed_cells(request.POST.getlist("h"), request.POST.get("copy", "")))
-        return render(request, "consultations/availability.html", _hours(request, builder, AvailabilityForm(data), unsaved=True))
+        return render(
+            request, "consultations/availability.html", _hours(request, builder, AvailabilityForm(data, initial=form.initial), unsaved=True)
+        )
     if form.is_valid():
         try:
             actions.set_availability(

@@ -11,11 +11,14 @@ import hashlib
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.encoding import force_bytes
 
 from port444.kit import context
@@ -48,6 +51,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ca
         actions.note_login(user, context.current().device_id)
         response: HttpResponse = super().post_login(request, user, **options)
         return response
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """To the desk of those who only work here; everybody else begins with the search."""
+        user = request.user
+        if isinstance(user, User) and user.is_builder and not user.is_client:
+            return reverse("orders:today")
+        if isinstance(user, User) and user.is_staff and not user.is_client:
+            return reverse("admin:index")
+        return str(super().get_login_redirect_url(request))
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         actions.note_failed_login(credentials.get("email", ""), why="password")
@@ -99,7 +111,10 @@ def on_email_changed(user: User, to_email_address: Any, **signal: Any) -> None:
     actions.note_email_change(user, change="made first", email=to_email_address.email)
 
 
-def on_second_factor_added(user: User, authenticator: Any, **signal: Any) -> None:
+def on_second_factor_added(user: User, authenticator: Any, request: HttpRequest | None = None, **signal: Any) -> None:
+    if request is not None and authenticator.type == Authenticator.Type.TOTP:
+        # The app is set up by a code from it: asking for the next one at once would only make staff wait for it.
+        record_authentication(request, user, "mfa", type=authenticator.type, id=authenticator.pk)
     actions.note_second_factor(user, change="added", kind=authenticator.type)
 
 

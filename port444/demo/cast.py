@@ -430,6 +430,24 @@ BUYERS: tuple[Buyer, ...] = (
 
 STAFF_PEOPLE: tuple[tuple[str, str], ...] = (("Olu Adeyemi", STAFF),)
 
+# What clients answer to the builders' questions.
+ANSWERS = {
+    "Where is the code, and how do I run it?": "You have access to our repository since this morning. One command starts it; the read-me says which.",
+    "Which pages are slow, and how slow?": "The order list takes 4 s, the customer page 3 s, and the monthly report times out.",
+    "How many rows are in the three largest tables?": "2.1 million events, 400,000 orders, 60,000 customers",
+    "How can I reach the database, read-only?": "Over our VPN, as the role reader. The password comes in a second message.",
+    "When is it quiet?": "Before 7 in the morning, Amsterdam time",
+    "Repository and commit": "Our contracts repository, at the tag v0.9-review",
+    "What must never happen?": "Nobody may withdraw more than they put in, not even by a fee that is rounded.",
+    "Where does it run today?": "On one rented server that a former colleague set up. Nobody knows how to rebuild it.",
+    "Where can I try the product?": "On our staging site; you have an invitation in your mail.",
+    "Who will read this?": "Developers who have twenty minutes and have never heard of us.",
+    "Address of the site": "Our staging site; the password is in the invitation.",
+    "Which journey matters most?": "From the search to the confirmation of an order.",
+    "What decision hangs on the forecast?": "How many pallets we order for the week after next.",
+    "What do you make, and for whom?": "Oars and small boats, for people who row before work.",
+}
+
 PRAISE: tuple[tuple[int, str], ...] = (
     (5, "Clear from the first message, and the numbers were real. I would not look elsewhere."),
     (5, "Done two days early, with notes that our team still uses."),

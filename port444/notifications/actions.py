@@ -158,9 +158,10 @@ def read_notification(notification_id: UUID, *, actor: User) -> Notification:
 
 
 @transaction.atomic
-def read_all(*, actor: User) -> int:
-    """Mark all notifications of `actor` as read; how many were not."""
-    return Notification.objects.visible_to(actor).unread().update(read_at=now())
+def read_all(*, actor: User, until: datetime | None = None) -> int:
+    """Mark all notifications of `actor` as read (those up to `until`); how many were not."""
+    unread = Notification.objects.visible_to(actor).unread()
+    return (unread.filter(created_at__lte=until) if until else unread).update(read_at=now())
 
 
 @transaction.atomic

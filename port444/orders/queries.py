@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 from django.urls import reverse
 
 from port444.catalog.models import ServiceStatus
@@ -20,8 +20,8 @@ from port444.kit.money import ZERO
 from port444.messaging.handlers import Chip, Fact
 from port444.messaging.models import Attachment, Conversation, Message, MessageKind
 from port444.messaging.queries import feed_messages
-from port444.payments import escrow, ledger
-from port444.payments.models import AccountKind, PayoutAddress, Posting, Withdrawal, WithdrawalStatus
+from port444.payments import escrow
+from port444.payments.models import PayoutAddress
 
 from . import helm
 from .models import LIVE, WORKING, Delivery, Order, OrderStatus, Requirement, Review, Revision
@@ -265,17 +265,6 @@ def facts(conversation: Conversation, user: Any) -> list[Fact]:
 
 
 @dataclass(frozen=True, slots=True)
-class Tiles:
-    """The builder's money: theirs now, on its way out, held for running orders, earned this month."""
-
-    now: Decimal
-    leaving: Decimal
-    held: Decimal
-    running: int
-    month: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class FirstSteps:
     profile: bool
     service: bool
@@ -292,22 +281,6 @@ def queue(builder: Any) -> list[Order]:
     rows = Order.objects.filter(builder=builder).live().select_related("client")
     waits = Case(When(status__in=WORKING, then=Value(0)), default=Value(1), output_field=IntegerField())
     return list(rows.annotate(waits=waits).order_by("waits", "due_at", "number")[:QUEUE])
-
-
-def tiles(builder: Any, moment: datetime) -> Tiles:
-    """The money tiles, in four small queries; the month is the one on the builder's own calendar."""
-    user = builder.user
-    month = moment.astimezone(ZoneInfo(user.time_zone)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    held = Order.objects.filter(builder=builder).live().aggregate(held=Sum("price", default=ZERO), running=Count("pk"))
-    leaving = Withdrawal.objects.filter(user=user, status=WithdrawalStatus.REQUESTED).aggregate(total=Sum("amount", default=ZERO))
-    earned = Posting.objects.filter(
-        account__kind=AccountKind.EARNINGS,
-        account__owner_id=user.pk,
-        amount__gt=0,
-        entry__key__startswith="escrow:",  # what comes back from a failed withdrawal is not earned again
-        entry__posted_at__gte=month,
-    ).aggregate(total=Sum("amount", default=ZERO))
-    return Tiles(ledger.balance(AccountKind.EARNINGS, user.pk), leaving["total"], held["held"], held["running"], earned["total"])
 
 
 def first_steps(user: Any, builder: Any | None) -> FirstSteps:

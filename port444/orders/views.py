@@ -23,6 +23,7 @@ from port444.kit.ids import uuid7
 from port444.messaging.actions import send_message
 from port444.messaging.forms import MessageForm
 from port444.messaging.queries import unread_count
+from port444.payments.queries import purse
 
 from . import actions, helm, queries
 from .forms import ACCEPT, AnswersForm, CancelForm, DeliverForm, PlaceForm, ReviewForm, RevisionForm
@@ -308,7 +309,7 @@ def today(request: UserRequest) -> HttpResponse:
             "queue": [(order, helm.task(order, user, moment)) for order in queue],
             "needs": sum(order.status in WORKING for order in queue),
             "calls": queries.next_calls(builder, moment),
-            "tiles": queries.tiles(builder, moment),
+            "purse": purse(user, ZoneInfo(user.time_zone)),
         }
     return render(request, "orders/today.html", context)
 

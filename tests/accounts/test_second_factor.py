@@ -124,3 +124,14 @@ def test_activation_is_recorded(client: Client, staff: User, django_capture_on_c
         client.post("/account/2fa/totp/activate/", {"code": value})
     rows = AuditLog.objects.filter(event_type="auth.second_factor_changed").values_list("metadata", flat=True)
     assert {"change": "added", "kind": "totp"} in rows
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_code_that_sets_the_app_up_opens_the_console(client: Client, staff: User) -> None:
+    EmailAddress.objects.create(user=staff, email=staff.email, verified=True, primary=True)
+    client.post("/account/login/", {"login": staff.email, "password": PASSWORD})
+    client.post("/account/reauthenticate/", {"password": PASSWORD})
+    secret = client.get("/account/2fa/totp/activate/").context["form"].secret
+    assert client.get("/console/").status_code == 302
+    client.post("/account/2fa/totp/activate/", {"code": format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))})
+    assert client.get("/console/").status_code == 200

@@ -110,3 +110,11 @@ def test_failed_login_of_nobody_is_recorded(client: Client, db: None) -> None:
     row = AuditLog.objects.get()
     assert (row.event_type, row.target_id, row.actor_id) == ("auth.login_failed", None, None)
     assert row.metadata == {"email": "nobody@example.com", "why": "password"}
+
+
+@pytest.mark.parametrize(("who", "page"), [("client_user", "/"), ("builder_user", "/today/")])
+def test_signing_in_leads_to_where_the_person_works(client: Client, request: pytest.FixtureRequest, who: str, page: str) -> None:
+    user = request.getfixturevalue(who)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    answer = client.post("/account/login/", {"login": user.email, "password": "correct horse battery"})
+    assert answer["Location"] == page

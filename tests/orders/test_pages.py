@@ -21,7 +21,7 @@ from port444.orders.models import Delivery, Order, OrderStatus, Review
 from .conftest import ANSWERS, MakeOrder
 
 S = OrderStatus
-PAGE_QUERIES, LIST_QUERIES, TODAY_QUERIES = 14, 5, 15
+PAGE_QUERIES, LIST_QUERIES, TODAY_QUERIES = 14, 5, 16
 HTMX = {"HX-Request": "true"}
 
 
@@ -275,8 +275,8 @@ def test_today_shows_the_queue_and_the_money(make_order: MakeOrder, client_user:
     assert response.status_code == 200
     assert {order.number for order, _ in response.context["queue"]} == {first.number, second.number, waiting.number}
     assert response.context["queue"][-1][0].number == waiting.number
-    tiles = response.context["tiles"]
-    assert (tiles.now, tiles.month, tiles.held, tiles.running) == (first.builder_share, first.builder_share, 3 * first.price, 3)
+    purse = response.context["purse"]
+    assert (purse.ready, purse.earned, purse.in_escrow) == (first.builder_share, first.builder_share, 3 * first.price)
 
 
 def test_today_of_a_new_builder_lists_the_first_steps(builder_user: User, stranger: User) -> None:

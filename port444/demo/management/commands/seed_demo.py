@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from port444.accounts.models import User
@@ -23,3 +24,6 @@ class Command(BaseCommand):
         self.stdout.write("Demo accounts, all with the password " + cast.PASSWORD)
         for role, email in (("client", cast.CLIENT), ("builder", cast.BUILDER), ("staff", cast.STAFF)):
             self.stdout.write(f"  {role:<8} {email}")
+        if settings.STAFF_SECOND_FACTOR:
+            self.stdout.write("Staff need an authenticator app: it is set up at the first sign-in (or start with STAFF_SECOND_FACTOR=0).")
+        self.stdout.write("The staff console is at /console/.")
