@@ -1,0 +1,431 @@
+"""What people and machines send wrongly, through the real addresses: a worded refusal, and not one row written or changed."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+
+from consultations.actions import hold_slot, set_availability
+from consultations.actions.availability import Terms
+from consultations.models import Consultation
+from consultations.queries import open_starts
+from consultations.slots import DAY_MINUTES, Window
+from port444.accounts.models import User
+from port444.builders.models import Builder
+from port444.catalog.models import Category, Package, Service, ServiceStatus
+from port444.kit.clock import at, now
+from port444.kit.ids import uuid7
+from port444.orders import actions as orders
+from port444.orders.models import Order
+from port444.payments import actions as payments
+from port444.payments.models import Invoice, Payment, SandboxCharge
+from port444.payments.providers import sandbox
+from port444.payments.providers.sandbox import Decision, Manner
+
+pytestmark = pytest.mark.django_db
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
+QUESTIONS = [
+    {"label": "Which pages are slow?", "kind": "long", "required": True, "options": []},
+    {"label": "Which database?", "kind": "choice", "required": True, "options": ["PostgreSQL", "MySQL"]},
+    {"label": "A dump", "kind": "file", "required": False, "options": []},
+]
+CHANGING = {"accounts_session"}  # a refused form may be kept there as a draft
+
+
+@dataclass
+class World:
+    """People with something in every state that a bad request could damage."""
+
+    client_user: User
+    builder: Builder
+    other: Builder
+    package: Package
+    asking: Order
+    working: Order
+    delivered: Order
+    call: Consultation
+    payment: Payment
+
+
+@pytest.fixture
+def world(client_user: User, builder: Builder, stranger: User) -> World:
+    other = Builder.objects.create(user=stranger, slug="sam-stranger", headline="Also open")
+    windows = [Window(day, 0, DAY_MINUTES) for day in range(7)]
+    for one, prices in ((builder, {30: Decimal("60.00")}), (other, {15: Decimal("20.00")})):
+        terms = Terms("Asia/Kolkata", 4, 30, 0)
+        set_availability(one.pk, actor=one.user, enabled=True, prices=prices, windows=windows, terms=terms)
+        one.refresh_from_db()
+    category = Category.objects.create(slug="web-test", name="Web for tests")
+    service = Service.objects.create(
+        builder=builder,
+        category=category,
+        title="Fast pages",
+        slug="fast-pages",
+        summary="Queries.",
+        description="I measure.",
+        questions=QUESTIONS,
+        status=ServiceStatus.PUBLISHED,
+        from_price=Decimal("180.00"),
+        least_days=7,
+        published_at=now(),
+    )
+    package = Package.objects.create(service=service, tier="basic", name="Five", price=Decimal("180.00"), delivery_days=7, revisions=2)
+
+    def order(steps: int) -> Order:
+        row = orders.place_order(package.pk, actor=client_user, client_key=uuid7())
+        assert row.invoice_id is not None
+        payments.pay_with_test_wallet(row.invoice_id, actor=client_user)
+        if steps > 0:
+            orders.answer_requirements(row.pk, actor=client_user, answers={1: "All", 2: "MySQL"})
+        if steps > 1:
+            orders.deliver(row.pk, actor=builder.user, note="Done.")
+        if steps > 2:
+            orders.accept_delivery(row.pk, actor=client_user)
+        return Order.objects.with_people().get(pk=row.pk)
+
+    order(3)  # earnings to withdraw
+    payments.change_payout_address("0x" + "ab" * 20, actor=builder.user)
+    starts = open_starts(builder, client_id=client_user.pk, minutes=30, moment=now())
+    call = hold_slot(builder.pk, actor=client_user, minutes=30, starts_at=starts[40], client_zone="UTC", client_key=uuid7())
+    assert call.invoice_id is not None
+    payments.pay_with_test_wallet(call.invoice_id, actor=client_user)
+    unpaid = orders.place_order(package.pk, actor=client_user, client_key=uuid7())
+    assert unpaid.invoice_id is not None
+    payment = payments.reach_provider(payments.start_payment(unpaid.invoice_id, actor=client_user).pk)
+    call.refresh_from_db()
+    return World(client_user, builder, other, package, order(0), order(1), order(2), call, payment)
+
+
+def everything() -> dict[str, str]:
+    """Every table with a digest of all its rows: an update shows as well as an insert."""
+    tables = sorted({model._meta.db_table for model in apps.get_models() if model._meta.managed} - CHANGING)
+    found = {}
+    with connection.cursor() as cursor:
+        for table in [*tables, "audit_log"]:
+            cursor.execute(f"SELECT count(*) || ' ' || coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') FROM \"{table}\" t")
+            found[table] = cursor.fetchone()[0]
+    return found
+
+
+@contextmanager
+def nothing_written() -> Iterator[None]:
+    before = everything()
+    yield
+    after = everything()
+    assert {table for table in before if before[table] != after[table]} == set()
+
+
+def said(response: Any) -> str:
+    """The words of a page, as a person reads them."""
+    text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", response.content.decode(), flags=re.DOTALL)
+    return " ".join(html.unescape(text).split())
+
+
+def file(name: str, content: bytes = PNG) -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content)
+
+
+def slot(moment: Any) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+Ask = Callable[[World], tuple[User, str, dict[str, Any]]]
+
+
+def hold(**changes: Any) -> Ask:
+    """The booking form, with something wrong in it."""
+
+    def ask(world: World) -> tuple[User, str, dict[str, Any]]:
+        free = open_starts(world.builder, client_id=world.client_user.pk, minutes=30, moment=now())[60]
+        form = {"minutes": 30, "tz": "Europe/Amsterdam", "slot": slot(free), "notes": "Hello", "client_key": str(uuid7())}
+        wrong = {name: value(world) if callable(value) else value for name, value in changes.items()}
+        return world.client_user, f"/b/{world.builder.slug}/call/hold/", form | wrong
+
+    return ask
+
+
+def hours(**changes: Any) -> Ask:
+    form = {"enabled": "on", "price_30": "60.00", "h": ["0-18", "0-19"], "notice_hours": 4, "gap_minutes": 0, "horizon_days": 60, "time_zone": "UTC"}
+    return lambda world: (world.builder.user, "/calls/availability/", form | changes)
+
+
+def withdraw(amount: str) -> Ask:
+    return lambda world: (world.builder.user, "/earnings/withdraw/", {"amount": amount, "client_key": str(uuid7())})
+
+
+def service(**changes: Any) -> Ask:
+    form = {"title": "Draw a logo", "basic-is_offered": "on", "basic-name": "S", "basic-price": "25", "basic-delivery_days": "3"}
+    return lambda world: (world.builder.user, "/services/new/", form | {"category": str(world.package.service.category_id)} | changes)
+
+
+def settings_of(**changes: Any) -> Ask:
+    form = {"name": "Jonas Vermeer", "phone": "", "time_zone": "UTC", "language": "en", "theme": "light"}
+    return lambda world: (world.client_user, "/settings/", form | changes)
+
+
+def on_order(which: str, step: str, **form: Any) -> Ask:
+    def ask(world: World) -> tuple[User, str, dict[str, Any]]:
+        who = world.builder.user if step == "deliver" else world.client_user
+        return who, f"/orders/{getattr(world, which).number}/{step}/", {"client_key": str(uuid7()), **form}
+
+    return ask
+
+
+def at_call(step: str, **form: Any) -> Ask:
+    def ask(world: World) -> tuple[User, str, dict[str, Any]]:
+        return world.builder.user, f"/calls/{world.call.pk}/{step}/", form
+
+    return ask
+
+
+def past(world: World) -> str:
+    return slot((now() - timedelta(days=1)).replace(minute=0, second=0))
+
+
+def off_the_grid(world: World) -> str:
+    return slot(open_starts(world.builder, client_id=None, minutes=30, moment=now())[60] + timedelta(minutes=7))
+
+
+BAD_MONEY = ["5.001", "-20", "1e2", "1_000", "１００", "+50", "NaN", "Infinity", "9" * 19, "9" * 400, "0", "fifty", "20\x00"]
+BAD_ZONES = ["Mars/Olympus", "../../etc/passwd", "", "UTC\x00", "x" * 5000, "europe/amsterdam2"]
+NUL = "Hel\x00lo"
+
+CASES: dict[str, Ask] = {
+    **{f"withdraw {text[:9]!r}": withdraw(text) for text in [*BAD_MONEY, "", "9999999.99", "1.00"]},
+    **{f"call price {text[:9]!r}": hours(price_30=text) for text in BAD_MONEY},
+    **{f"package price {text[:9]!r}": service(**{"basic-price": text}) for text in BAD_MONEY},
+    **{f"zone of a call {zone[:9]!r}": hold(tz=zone) for zone in BAD_ZONES},
+    **{f"zone of hours {zone[:9]!r}": hours(time_zone=zone) for zone in BAD_ZONES},
+    **{f"zone of a person {zone[:9]!r}": settings_of(time_zone=zone) for zone in BAD_ZONES},
+    "slot that is no date": hold(slot="tomorrow at ten"),
+    "slot that is empty": hold(slot=""),
+    "slot with an impossible date": hold(slot="2026-02-30T10:00:00Z"),
+    "slot in the year 9999": hold(slot="9999-12-31T23:30:00Z"),
+    "slot in the year 1": hold(slot="0001-01-01T00:00:00Z"),
+    "slot in the past": hold(slot=past),
+    "slot off the grid": hold(slot=off_the_grid),
+    "slot with NUL": hold(slot="2026-12-01T10:00:00Z\x00"),
+    "slot that is taken": hold(slot=lambda world: slot(world.call.scheduled_at)),
+    "length of another builder": hold(minutes=15),
+    "length that is no number": hold(minutes="half an hour"),
+    "length nobody offers": hold(minutes=45),
+    "key that is none": hold(client_key="1"),
+    "notes with NUL": hold(notes=NUL),
+    "notes too long": hold(notes="x" * 601),
+    "hours outside the week": hours(h=["7-18"]),
+    "hours that are none": hours(h=["x"]),
+    "notice nobody offers": hours(notice_hours=-4),
+    "name with NUL": settings_of(name=NUL),
+    "phone that is none": settings_of(phone="12\x0034"),
+    "title with NUL": service(title=NUL),
+    "package in no days": service(**{"basic-delivery_days": "0"}),
+    "package in endless days": service(**{"basic-delivery_days": "9" * 30}),
+    "payout address that is none": lambda world: (world.builder.user, "/earnings/address/", {"address": "0x12"}),
+    "payout address with NUL": lambda world: (world.builder.user, "/earnings/address/", {"address": "0x" + "ab" * 19 + "\x00"}),
+    "order without a key": lambda world: (world.client_user, f"/orders/place/{world.package.pk}/", {"client_key": "again"}),
+    "answer with NUL": on_order("asking", "answer", q1=NUL, q2="MySQL"),
+    "answer that was not offered": on_order("asking", "answer", q1="All", q2="Oracle"),
+    "answers missing": on_order("asking", "answer"),
+    "note with NUL": on_order("working", "deliver", note=NUL),
+    "note too long": on_order("working", "deliver", note="x" * 5001),
+    "revision with NUL": on_order("delivered", "revision", note=NUL),
+    "revision without words": on_order("delivered", "revision", note=" "),
+    "reason too long": on_order("asking", "cancel", reason="x" * 301),
+    "reason with NUL": on_order("asking", "cancel", reason=NUL),
+    "review too early": on_order("working", "review", stars=5),
+    "six stars": on_order("delivered", "review", stars=6),
+    "message with NUL": on_order("asking", "message", body=NUL),
+    "message too long": on_order("asking", "message", body="x" * 5001),
+    "message without a key": on_order("asking", "message", body="Hello", client_key="x"),
+    "cancelled call with NUL": at_call("cancel", reason=NUL),
+    "notes of a call with NUL": at_call("complete", notes=NUL),
+    "call that has not begun": at_call("complete", notes="Done"),
+    "wallet that answers maybe": lambda world: (world.client_user, f"/wallet/{world.payment.pk}/answer/", {"decision": "maybe"}),
+    "order of nobody": lambda world: (world.client_user, "/orders/99999999999999999999/accept/", {}),
+    "invoice of another": lambda world: (world.other.user, f"/pay/{world.payment.invoice_id}/start/", {}),
+    "wallet of another": lambda world: (world.other.user, f"/wallet/{world.payment.pk}/answer/", {"decision": "approve"}),
+}
+
+FILES: dict[str, Callable[[], SimpleUploadedFile]] = {
+    "program named as a picture": lambda: file("photo.png", b"MZ\x90\x00" + b"\x00" * 60),
+    "picture named as a document": lambda: file("contract.pdf"),
+    "drawing with a script": lambda: file("logo.svg", b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'),
+    "page": lambda: file("index.html", b"<script>alert(1)</script>"),
+    "page named as a picture": lambda: file("index.html.png", b"<script>alert(1)</script>"),
+    "program": lambda: file("setup.exe", b"MZ"),
+    "no extension": lambda: file("png", PNG),
+    "nothing in it": lambda: file("empty.png", b""),
+    "too large": lambda: file("large.png", PNG + b"\x00" * 2000),
+    "text with NUL": lambda: file("notes.txt", b"a\x00b"),
+}
+FILES_TO: dict[str, Ask] = {
+    "message": on_order("asking", "message", body="See the file"),
+    "delivery": on_order("working", "deliver", note="Done"),
+    "answer": on_order("asking", "answer", q1="All", q2="MySQL"),
+    "conversation": lambda world: (world.client_user, f"/messages/{world.asking.conversation_id}/", {"body": "Look", "client_key": str(uuid7())}),
+    "photo": lambda world: (world.builder.user, "/settings/profile/photo/", {}),
+}
+FILE_FIELD = {"answer": "q3", "photo": "photo"}
+
+
+def ready(world: World, ask: Ask, **more: Any) -> Callable[[], Any]:
+    """Somebody who is signed in and about to send the form."""
+    user, url, form = ask(world)
+    client = Client()
+    client.force_login(user)
+    return lambda: client.post(url, form | more)
+
+
+def fault(world: World, ask: Ask, expected: str, **more: Any) -> str:
+    """What is wrong with the answer to a bad request; nothing when it was refused in words and left everything as it was."""
+    send = ready(world, ask, **more)
+    before = everything()
+    try:
+        response = send()
+    except Exception as error:  # noqa: BLE001 - what would be a page of status 500
+        return f"{type(error).__name__}: {error}"
+    written = {table for table, digest in everything().items() if before[table] != digest}
+    if written:
+        return f"wrote {written}"
+    if response.status_code not in (400, 403, 404, 409, 422):
+        return f"answered {response.status_code}"
+    return "" if re.search(expected, said(response)) else f"said {said(response)[:300]}"
+
+
+def test_a_bad_form_is_refused_in_words_and_writes_nothing(world: World) -> None:
+    faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in CASES.items()}
+    assert {name: what for name, what in faults.items() if what} == {}
+
+
+def test_a_bad_file_is_refused_in_words_and_writes_nothing(world: World, settings: Any) -> None:
+    settings.UPLOAD_MAX_BYTES = 1500
+    words = r"cannot be sent|not what its name says|is empty|larger than|cannot be read|PNG, JPEG or WebP"
+    faults = {
+        (name, place): fault(world, ask, words, **{FILE_FIELD.get(place, "uploads"): make()})
+        for name, make in FILES.items()
+        for place, ask in FILES_TO.items()
+    }
+    assert {name: what for name, what in faults.items() if what} == {}
+
+
+GOOD: dict[str, Ask] = {
+    "hold": hold(),
+    "hours": hours(),
+    "withdraw": withdraw("20.50"),
+    "service": service(),
+    "settings": settings_of(name="Jonas V"),
+    "answer": on_order("asking", "answer", q1="All", q2="MySQL"),
+    "deliver": on_order("working", "deliver", note="Done"),
+    "revision": on_order("delivered", "revision", note="Faster"),
+    "cancel a call": at_call("cancel", reason="Ill"),
+    "wallet": lambda world: (world.client_user, f"/wallet/{world.payment.pk}/answer/", {"decision": "approve"}),
+    "message": FILES_TO["message"],
+    "conversation": FILES_TO["conversation"],
+    "address": lambda world: (world.builder.user, "/earnings/address/", {"address": "0x" + "cd" * 20}),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_the_same_form_without_a_fault_is_taken(world: World, name: str) -> None:
+    """Else the refusals above would prove nothing."""
+    send = ready(world, GOOD[name])
+    before = everything()
+    response = send()
+    assert response.status_code == 302, said(response)
+    assert everything() != before
+
+
+@pytest.mark.parametrize("place", ["message", "delivery", "answer", "conversation"])
+def test_a_good_file_is_taken(world: World, place: str, settings: Any) -> None:
+    settings.UPLOAD_MAX_BYTES = 1500
+    send = ready(world, FILES_TO[place], **{FILE_FIELD.get(place, "uploads"): file("a.png")})
+    before = everything()
+    assert send().status_code == 302
+    assert everything()["messaging_attachment"] != before["messaging_attachment"]
+
+
+def callback(body: bytes, header: str) -> Any:
+    return Client(enforce_csrf_checks=True).post(
+        "/payments/callback/sandbox/", body, content_type="application/json", headers={sandbox.HEADER: header}
+    )
+
+
+@pytest.fixture
+def approved(world: World) -> bytes:
+    """The body of the wallet's answer about a payment that was approved and is not reported yet."""
+    payments.answer_wallet(world.payment.pk, actor=world.client_user, decision=Decision.APPROVE, manner=Manner.SILENT)
+    return sandbox.message(SandboxCharge.objects.get(key=world.payment.pk))
+
+
+FORGED: dict[str, Callable[[bytes], tuple[bytes, str]]] = {
+    "no signature": lambda body: (body, ""),
+    "zeros": lambda body: (body, f"t={int(now().timestamp())},v1={'0' * 64}"),
+    "another body": lambda body: (json.dumps({**json.loads(body), "amount": "0.01"}).encode(), sandbox.sign(body, now())),
+    "too old": lambda body: (body, sandbox.sign(body, now() - timedelta(minutes=5, seconds=2))),
+    "from the future": lambda body: (body, sandbox.sign(body, now() + timedelta(minutes=6))),
+    "a new moment on an old signature": lambda body: (body, re.sub(r"t=\d+", "t=1", sandbox.sign(body, now()))),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_forged_or_stale_callback_is_refused(approved: bytes, name: str) -> None:
+    with nothing_written():
+        response = callback(*FORGED[name](approved))
+    assert (response.status_code, response.json()) == (403, {"error": "signature"})
+
+
+def test_a_replayed_callback_changes_nothing(approved: bytes) -> None:
+    """Soon it is the provider asking again, which is told that all is known; later it is somebody who listened."""
+    header = sandbox.sign(approved, now())
+    assert callback(approved, header).status_code == 200
+    with nothing_written():
+        assert callback(approved, header).status_code == 200
+    invoice = Invoice.objects.get(payments=Payment.objects.get(events__isnull=False, settled_at__isnull=True))
+    payments.settle_invoice(invoice.pk)
+    with nothing_written():
+        assert callback(approved, header).status_code == 200
+        payments.settle_invoice(invoice.pk)
+        with at(now() + timedelta(minutes=6)):
+            assert callback(approved, header).status_code == 403
+
+
+URLS = [
+    "/?q=%00&lowest=1e9&highest=-1&days=999999999999&category=%00&sort=x&language=%00&after=%00",
+    "/?after=eyJ4Ijo5fQ",
+    "/orders/?as=builder&after=%00",
+    "/orders/?after=9999-12-31T23:59:59.999999%2B00:00,1",
+    "/calls/?show=past&after=9999-99-99",
+    "/calls/?after=%00",
+    "/invoices/?before=%00&sold=1",
+    "/earnings/?before=x",
+    "/messages/?older=%00&show=unread",
+    "/notifications/?before=%00",
+    "/b/anaya-krishnan/call/?minutes=1e2&tz=%00&week=9999-12-31&slot=9999-12-31T23:59:59Z",
+    "/b/anaya-krishnan/call/?week=0001-01-01&slot=0001-01-01T00:00:00Z&minutes=-1",
+    "/b/anaya-krishnan/call/?week=2026-13-45&tz=../../etc/passwd",
+    "/s/fast-pages/?package=%00",
+]
+
+
+def test_a_bent_address_shows_a_page_and_writes_nothing(world: World) -> None:
+    faults: dict[tuple[str, str], int] = {}
+    for user in (world.client_user, world.builder.user):
+        client = Client(raise_request_exception=False)
+        client.force_login(user)
+        with nothing_written():
+            faults |= {(user.email, url): status for url in URLS if (status := client.get(url).status_code) not in (200, 302, 400, 404)}
+    assert faults == {}
