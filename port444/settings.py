@@ -193,6 +193,7 @@ LANGUAGES = [("en", "English")]
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+FORMAT_MODULE_PATH = ["port444.kit.formats"]
 
 # Mail and SMS
 MAIL_DOMAIN = env("MAIL_DOMAIN", default="port444.example")

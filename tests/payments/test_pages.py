@@ -254,7 +254,7 @@ def test_builders_see_what_was_paid_for_their_work(client: Client, paid: Callabl
     bill()
     client.force_login(builder_user)
     assert str(invoice.number) in text(client.get("/invoices/?sold=1"))
-    assert text(client.get("/invoices/?sold=1")).count('class="row"') == 1
+    assert text(client.get("/invoices/?sold=1")).count('class="row ') == 1
     assert "No invoices yet" in text(client.get("/invoices/"))
 
 
