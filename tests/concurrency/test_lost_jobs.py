@@ -125,8 +125,15 @@ def test_sweeps_alone_bring_everything_to_its_end(site: Site, package: Package, 
     assert Withdrawal.objects.get().status == "completed"
     site.sweep(timedelta(days=settings.REVIEW_DAYS))
 
-    status = {row.pk: row.status for row in (*Order.objects.all(), *Consultation.objects.all())}
-    wanted = {accepted: "completed", cancelled: "cancelled", forgotten: "completed", declined: "expired", begun: "expired"}
+    rows: list[Order | Consultation] = [*Order.objects.all(), *Consultation.objects.all()]
+    status = {row.pk: row.status for row in rows}
+    wanted: dict[Order | Consultation, str] = {
+        accepted: "completed",
+        cancelled: "cancelled",
+        forgotten: "completed",
+        declined: "expired",
+        begun: "expired",
+    }
     wanted |= {unreached: "expired", dropped: "cancelled", left: "cancelled", held: "completed", unpaid: "expired"}
     assert status == {row.pk: state for row, state in wanted.items()}
     assert not Invoice.objects.filter(status="open").exists()

@@ -5,13 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.catalog.models import Package, Service, ServiceStatus
 from port444.kit.clock import at, now
-from port444.kit.errors import Conflict, NotAllowed
+from port444.kit.errors import Conflict, NotAllowed, words
 from port444.kit.ids import uuid7
 from port444.messaging.models import Message
 from port444.notifications.models import Notification
@@ -142,3 +143,12 @@ def test_a_suspended_person_orders_nothing(package: Package, client_user: User) 
     with pytest.raises(NotAllowed):
         actions.place_order(package.pk, actor=client_user, client_key=uuid7())
     assert not Order.objects.exists()
+
+
+def test_the_database_alone_words_an_order_that_is_placed_twice(make_order: MakeOrder) -> None:
+    order = make_order()
+    order.pk, order._state.adding, order.invoice = uuid7(), True, None
+    order.number += 1
+    with pytest.raises(Conflict, match="placed already"), words(), transaction.atomic():
+        order.save(force_insert=True)
+    assert Order.objects.count() == 1

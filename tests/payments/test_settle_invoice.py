@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django_q.models import OrmQ
 
 from auditlog.models import IncidentLog
 from port444.accounts.models import User
 from port444.kit.clock import now
-from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
+from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState, words
 from port444.kit.ids import uuid7
 from port444.payments import actions, ledger
 from port444.payments.models import Invoice, InvoiceStatus, JournalEntry, Payment, PaymentStatus, ProviderEvent, Refund
@@ -211,3 +212,12 @@ def test_nobody_pays_a_suspended_builder(bill: Bill, client_user: User, builder_
     with pytest.raises(Conflict, match="Nothing was taken"):
         actions.start_payment(invoice.pk, actor=client_user)
     assert not Payment.objects.exists()
+
+
+def test_the_database_alone_words_a_second_attempt_at_once(bill: Bill, client_user: User) -> None:
+    _, invoice = bill()
+    payment = actions.start_payment(invoice.pk, actor=client_user)
+    payment.pk, payment._state.adding = uuid7(), True
+    with pytest.raises(Conflict, match="paying this already"), words(), transaction.atomic():
+        payment.save(force_insert=True)
+    assert Payment.objects.count() == 1

@@ -13,7 +13,7 @@ from port444.builders import actions as builders
 from port444.builders.models import Builder
 from port444.catalog import actions as catalog
 from port444.kit.clock import now
-from port444.kit.errors import Conflict, Invalid, WrongState
+from port444.kit.errors import Conflict, Invalid, WrongState, word_constraint
 from port444.orders import emails, notices
 from port444.orders.models import CancelCause, Order, OrderStatus, Review
 from port444.payments import escrow
@@ -23,6 +23,8 @@ from port444.payments.models import Payment
 from .telling import deal, post, tell
 
 S = OrderStatus
+
+word_constraint("orders_review_pkey", Conflict("You have reviewed this order already.", code="reviewed"))
 
 
 def _lock_with_builder(order_id: UUID) -> Order:

@@ -15,7 +15,7 @@ from port444.accounts.models import User
 from port444.catalog import actions as catalog
 from port444.catalog.models import Package, ServiceStatus
 from port444.kit.clock import now
-from port444.kit.errors import Conflict, NotAllowed
+from port444.kit.errors import Conflict, NotAllowed, word_constraint
 from port444.kit.money import fee
 from port444.messaging.actions import open_conversation
 from port444.orders import emails, notices
@@ -27,6 +27,8 @@ from port444.payments.models import Invoice, Payment
 from .telling import deal, post, tell, url
 
 S = OrderStatus
+
+word_constraint("order_placed_once", Conflict("This order was placed already. Look at your orders.", code="placed"))
 
 
 @transaction.atomic

@@ -15,7 +15,7 @@ from auditlog.events import Event
 from auditlog.models import IncidentSeverity, IncidentType
 from port444.accounts.models import User
 from port444.kit.clock import now
-from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
+from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState, word_constraint
 from port444.kit.jobs import enqueue
 from port444.notifications.actions import notify
 from port444.payments import providers
@@ -23,6 +23,8 @@ from port444.payments.models import Invoice, InvoiceStatus, Payment, PaymentStat
 from port444.payments.providers import Answer, Outcome, Report, Unavailable
 
 from .invoices import close_unpaid
+
+word_constraint("payment_one_live_per_invoice", Conflict("You are paying this already. Reload the page and go on there.", code="paying"))
 
 WATCHING = timedelta(minutes=2)
 

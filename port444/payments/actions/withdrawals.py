@@ -14,13 +14,15 @@ from auditlog.actions import record
 from auditlog.events import Event
 from port444.accounts.models import User
 from port444.kit.clock import now
-from port444.kit.errors import Conflict, Invalid, NotAllowed
+from port444.kit.errors import Conflict, Invalid, NotAllowed, word_constraint
 from port444.kit.jobs import enqueue
 from port444.kit.money import CURRENCY, positive, usd
 from port444.notifications.actions import notify
 from port444.payments import ledger, providers
 from port444.payments.models import AccountKind, PayoutAddress, Withdrawal, WithdrawalStatus
 from port444.payments.providers import Refused, Unavailable
+
+word_constraint("withdrawal_asked_once", Conflict("This form has been sent already. Look at your withdrawals.", code="sent_already"))
 
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
