@@ -1,6 +1,6 @@
 """From a chosen time to a confirmed call.
 
-Lock order: the builder, then consultations by id, then claims, then the invoice. Whoever writes a claim holds the builder's row,
+Lock order: the builder, the client, then consultations by id, then claims, then the invoice. Whoever writes a claim holds the builder's row,
 so two people who want one time queue up there instead of meeting in the index of the exclusion constraint, where PostgreSQL
 may have to break a deadlock.
 """
@@ -24,7 +24,7 @@ from auditlog.events import Event
 from consultations import emails
 from consultations.models import CallSettings, ClaimStatus, Consultation, ConsultationStatus, SlotClaim
 from consultations.queries import nearest, offers, open_starts
-from port444.accounts.models import check_zone
+from port444.accounts.models import User, check_zone
 from port444.builders.models import Builder
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, constraint_name, word_constraint, words
@@ -97,6 +97,9 @@ def hold_slot(
 def _hold(builder_id: UUID, actor: Any, wish: Wish) -> Consultation:
     moment = now()
     builder = Builder.objects.lock(builder_id)
+    client = User.objects.lock(actor.pk)  # holds are counted over all builders
+    if client.is_suspended or not client.is_active:
+        raise NotAllowed("A suspended account cannot book.", code="suspended")
     asked = Consultation.objects.select_related("claim").filter(client=actor, client_key=wish.client_key).first()
     if asked is not None and (asked.status == C.EXPIRED or _ran_out(asked.claim, moment)):
         asked, wish = None, replace(wish, client_key=uuid7())  # the same form again, after its hold was given back: a new call

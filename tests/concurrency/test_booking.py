@@ -200,3 +200,9 @@ def test_pressing_pay_many_times_makes_one_hold(sell: Callable[[str], Builder], 
     wish = book(sell("anaya"), crowd[0], tomorrow_noon())
     assert Counter(rush([wish] * 8)) == {"won": 8}
     assert (Consultation.objects.count(), Invoice.objects.count()) == (1, 1)
+
+
+def test_a_client_holds_three_times_at_most_whoever_they_are_with(sell: Callable[[str], Builder], crowd: list[User]) -> None:
+    noon, client = tomorrow_noon(), crowd[0]
+    outcome = Counter(rush([book(sell(f"builder{n}"), client, noon + timedelta(hours=n)) for n in range(8)]))
+    assert outcome == {"won": booking.MOST_HOLDS, "too_many_holds": 8 - booking.MOST_HOLDS}

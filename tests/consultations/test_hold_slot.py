@@ -240,3 +240,11 @@ def test_the_gap_stays_free_behind_and_before_a_call(hold: Hold, open_builder: B
             hold(stranger, starts_at=TUESDAY_NINE + timedelta(minutes=minutes))
         assert refusal.value.code == code
     assert hold(stranger, starts_at=TUESDAY_NINE + timedelta(minutes=120)).status == "held"
+
+
+def test_a_suspended_client_books_nothing(hold: Hold, client_user: User) -> None:
+    User.objects.filter(pk=client_user.pk).update(suspended_at=MONDAY, suspension_reason="Fraud")
+    before = counts()
+    with pytest.raises(NotAllowed):
+        hold()
+    assert counts() == before
