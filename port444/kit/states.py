@@ -30,7 +30,12 @@ class StateMachine(models.Model):
     def move_to(self, status: str, **stamps: Any) -> None:
         """Move to `status` and write `stamps` with it. The row must be locked. Raises WrongState."""
         if not self.can_move_to(status):
-            raise WrongState(f"This {self._meta.verbose_name} is {self.status_words()} and cannot become {words_of(self, status)}.")
+            name, is_now = self._meta.verbose_name, self.status_words()
+            raise WrongState(
+                f"This {name} is {is_now} already."
+                if status == self.status
+                else f"This {name} is {is_now} and cannot become {words_of(self, status)}."
+            )
         self.status = status
         for field, value in stamps.items():
             setattr(self, field, value)

@@ -63,7 +63,7 @@ def span_words(seconds: float) -> str:
     """A span as people say it: "4 days", "5 h", "12 min"."""
     minutes = max(0, int(seconds // 60))
     if minutes >= 48 * 60:
-        return days_words(minutes // (24 * 60))
+        return days_words((minutes + 12 * 60) // (24 * 60))  # rounded: three days that began a minute ago are not two
     return f"{minutes // 60} h" if minutes >= 60 else f"{minutes} min"
 
 
@@ -292,9 +292,8 @@ def due(order: Order, moment: datetime) -> Due:
     if order.status in (S.IN_PROGRESS, S.IN_REVISION) and order.due_at is not None:
         late = order.due_at <= moment
         span = span_words(abs((order.due_at - moment).total_seconds()))
-        note = (
-            f"{days_words(order.delivery_days)} of work, counted from the answers." if order.status == S.IN_PROGRESS else "The date of this revision."
-        )
+        begin = "the payment" if order.started_at == order.paid_at else "the answers"
+        note = f"{days_words(order.delivery_days)} of work, counted from {begin}." if order.status == S.IN_PROGRESS else "The date of this revision."
         return Due(f"{span} late" if late else f"Due in {span}", order.due_at, note, "alarm-clock" if late else "anchor")
     if order.status == S.COMPLETED:
         return Due("Completed", order.completed_at, icon_name="circle-check")

@@ -18,7 +18,7 @@ from port444.kit.clock import at, now
 from port444.kit.errors import Conflict, Invalid, WrongState
 from port444.kit.ids import uuid7
 from port444.notifications.models import Notification
-from port444.orders import actions, jobs
+from port444.orders import actions, helm, jobs
 from port444.orders.models import CancelCause, Order, OrderStatus
 from port444.payments import actions as payments
 from port444.payments import ledger
@@ -264,3 +264,13 @@ def test_the_client_need_not_wait_for_a_suspended_builder(make_order: MakeOrder,
     order = actions.cancel_order(order.pk, actor=client_user)
     assert (order.cancel_cause, order.cancelled_by) == (CancelCause.BUILDER_WISH, client_user)
     assert_all_came_back(order)
+
+
+def test_a_repeated_step_is_named_as_one(make_order: MakeOrder, client_user: User) -> None:
+    order = make_order(S.COMPLETED)
+    with pytest.raises(WrongState, match="This order is completed already"):
+        actions.accept_delivery(order.pk, actor=client_user)
+
+
+def test_three_days_that_just_began_are_three() -> None:
+    assert [helm.span_words(hours * 3600 - 60) for hours in (72, 61, 49, 5)] == ["3 days", "3 days", "2 days", "4 h"]
