@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from random import Random
 from uuid import UUID
 
@@ -387,17 +388,25 @@ def play(story: Story, sellers: Sequence[Builder], buyers: Sequence[User]) -> No
     """Orders in every state and calls in every state, between all of them."""
     packages = list(Package.objects.filter(service__builder__in=sellers).select_related("service__builder__user").order_by("service_id", "price"))
     own = [package for package in packages if package.service.builder_id == sellers[0].pk]
+    scripts = sorted(SCRIPTS, key=lambda script: -script.days_ago)
+    scenes: list[tuple[int, Callable[[], object]]] = []  # how many days ago it began, and what happens
     # The demo client and the demo builder see every scene between them; the others fill the place.
-    for number, script in enumerate(sorted(SCRIPTS, key=lambda script: -script.days_ago)):
-        story.order(buyers[0] if number % 2 else story.random.choice(buyers[1:]), own[number % len(own)], script)
-    for number, script in enumerate(sorted(SCRIPTS, key=lambda script: -script.days_ago)):
-        story.order(buyers[number % len(buyers)], story.random.choice([p for p in packages if p not in own]), script)
+    for number, script in enumerate(scripts):
+        client = buyers[0] if number % 2 else story.random.choice(buyers[1:])
+        scenes.append((script.days_ago, partial(story.order, client, own[number % len(own)], script)))
+    for number, script in enumerate(scripts):
+        package = story.random.choice([p for p in packages if p not in own])
+        scenes.append((script.days_ago, partial(story.order, buyers[number % len(buyers)], package, script)))
     with_calls = list(
         Builder.objects.filter(pk__in=[seller.pk for seller in sellers], consultation_enabled=True).select_related("user").order_by("pk")
     )
     for number, (days, ending) in enumerate(endings()):
         builder = with_calls[0] if number % 2 == 0 else with_calls[number % len(with_calls)]
-        story.call(buyers[0] if number % 3 == 0 else buyers[number % len(buyers)], builder, LENGTHS[number % 3], days, ending)
+        client = buyers[0] if number % 3 == 0 else buyers[number % len(buyers)]
+        scenes.append((max(0, 2 - days) if days < 0 else 0, partial(story.call, client, builder, LENGTHS[number % 3], days, ending)))
+    # Messages of a conversation never move back in time, so what began earlier is told earlier.
+    for _, scene in sorted(scenes, key=lambda one: one[0], reverse=True):
+        scene()
 
 
 def endings() -> Iterator[tuple[int, str]]:
