@@ -6,8 +6,6 @@ reach back into its history.
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, Subquery
@@ -40,10 +38,6 @@ class ActorType(models.TextChoices):
 
 
 class AuditLogQuerySet(models.QuerySet["AuditLog"]):
-    def about(self, target: Any) -> AuditLogQuerySet:
-        """Rows whose target is the model instance `target`."""
-        return self.filter(target_type=target._meta.model_name, target_id=target.pk)
-
     def with_export(self) -> AuditLogQuerySet:
         """Add `exported_to_cold_storage` and `exported_at`, derived: a row is exported when its day's batch is."""
         batch = AuditExportBatch.objects.filter(day=OuterRef("utc_day"))

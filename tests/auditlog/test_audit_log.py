@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from datetime import UTC
+
 import pytest
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
-from auditlog.actions import Finding, open_incident, record
+from auditlog import jobs
+from auditlog.actions import Finding, ensure_partitions, open_incident, record
 from auditlog.events import Event
-from auditlog.models import AuditLog, IncidentLog, IncidentSeverity, IncidentType
+from auditlog.models import AuditExportBatch, AuditLog, IncidentLog, IncidentSeverity, IncidentType
 from port444.accounts.models import User
 from port444.kit import context
 
@@ -47,3 +51,36 @@ def test_one_live_incident_for_a_fingerprint(client_user: User) -> None:
     first, second = open_incident(finding(60)), open_incident(finding(70))
     assert first.pk == second.pk
     assert IncidentLog.objects.get().confidence == 70
+
+
+def partitions() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'audit_log'::regclass")
+        return {name for (name,) in cursor.fetchall()}
+
+
+@pytest.mark.usefixtures("db")
+def test_the_log_has_room_ahead_and_new_room_is_as_closed_as_the_old() -> None:
+    """Without a partition for its month every audited action would fail, so the daily job must be there and must work."""
+    assert "auditlog.jobs.partitions" in settings.SCHEDULES
+    before = partitions()
+    assert len(before) >= 4
+    jobs.partitions()
+    assert partitions() == before, "the migration makes what the job keeps"
+    ensure_partitions(6)
+    made = sorted(partitions() - before)
+    assert len(made) == 3
+    for attack in (f"TRUNCATE {made[0]}", f"DELETE FROM {made[0]}", f"UPDATE {made[0]} SET action = ''", f"INSERT INTO {made[0]} DEFAULT VALUES"):
+        with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(attack)
+
+
+def test_export_is_told_from_the_batch_of_the_day(client_user: User) -> None:
+    pk = record(Event.LOGIN, actor=client_user, target=client_user)
+    row = AuditLog.objects.get(pk=pk)
+    exported = AuditLog.objects.with_export().filter(pk=pk)
+    assert [(r.__dict__["exported_to_cold_storage"], r.__dict__["exported_at"]) for r in exported] == [(False, None)]
+    batch = AuditExportBatch.objects.create(day=row.timestamp.astimezone(UTC).date(), rows=1, sha256="0" * 64, object_key="audit/1.csv")
+    assert [(r.__dict__["exported_to_cold_storage"], r.__dict__["exported_at"]) for r in exported.all()] == [(True, batch.exported_at)]
+    with pytest.raises(DatabaseError), transaction.atomic():
+        AuditExportBatch.objects.update(rows=2)
