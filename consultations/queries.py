@@ -6,16 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
+from django.db.models import Q, Sum
 
 from port444.builders.models import Builder
 from port444.kit.clock import now
+from port444.kit.money import ZERO
 from port444.messaging.handlers import Chip, Fact
 from port444.messaging.models import Conversation
+from port444.payments.models import Invoice
 
 from .models import BLOCKING, CallSettings, Consultation, ConsultationStatus, SlotClaim
 from .slots import DAY, Hours, Span, Window, free_slots
@@ -171,6 +174,12 @@ def monday_of(day: date) -> date:
 def for_booking() -> Any:
     """Builders with what the booking page and the hold read."""
     return Builder.objects.visible().select_related("user", "call_settings").prefetch_related("availability")
+
+
+def paid_back(call: Consultation) -> Decimal:
+    """What of the call's payment went back to the client; zero when they cancelled too late."""
+    notes = Invoice.objects.filter(corrects=call.invoice_id) if call.invoice_id else Invoice.objects.none()
+    return notes.aggregate(total=Sum("total"))["total"] or ZERO
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from port444.kit.clock import now
 from port444.kit.errors import Conflict, DomainError, Invalid
 from port444.kit.http import HtmxRequest, UserRequest, done
 from port444.kit.ids import uuid7
-from port444.kit.money import fee
+from port444.kit.money import ZERO, fee
 
 from . import actions, ical, queries
 from .forms import AvailabilityForm, CancelForm, Choice, HoldForm, NotesForm, cells_of, changed_cells, grid, read_choice, write_start
@@ -254,6 +254,7 @@ def _detail(request: UserRequest, call: Consultation, **forms: Any) -> dict[str,
         "can_complete": scheduled and is_builder and started,
         "can_pay": call.status == C.HELD and call.claim.hold_expires_at is not None and call.claim.hold_expires_at > moment,
         "refund": call.refund_if_cancelled_by(request.user, moment),
+        "paid_back": queries.paid_back(call) if call.status == C.CANCELLED else ZERO,
         "share": call.price - fee(call.price, call.builder_fee_bps),
         "notes_form": forms.get("notes_form") or NotesForm(),
         "cancel_form": forms.get("cancel_form") or CancelForm(),

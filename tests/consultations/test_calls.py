@@ -12,6 +12,7 @@ import pytest
 from django.test import Client
 
 from consultations import queries
+from consultations.actions import cancel_call
 from consultations.models import AvailabilityRule, CallSettings, Consultation
 from port444.accounts.models import User
 from port444.builders.models import Builder
@@ -174,6 +175,26 @@ def test_the_money_of_cancelling_is_told_before(client: Client, scheduled: Consu
         assert "You get nothing back." in text(client.get(scheduled.url))
     client.force_login(scheduled.builder.user)
     assert "Jonas gets $63.30 USDC back" in text(client.get(scheduled.url))
+
+
+def test_a_cancelled_call_says_where_the_money_went(client: Client, scheduled: Consultation) -> None:
+    with clock.at(scheduled.free_until - timedelta(seconds=1)):
+        cancel_call(scheduled.pk, actor=scheduled.client)
+    client.force_login(scheduled.client)
+    assert "$63.30 goes back to you, service fee included." in text(client.get(scheduled.url))
+    client.force_login(scheduled.builder.user)
+    seen = text(client.get(scheduled.url))
+    assert ("$63.30 goes back to Jonas" in seen, "Yours" in seen) == (True, False)
+
+
+def test_a_call_cancelled_late_is_paid(client: Client, scheduled: Consultation) -> None:
+    with clock.at(scheduled.free_until):
+        cancel_call(scheduled.pk, actor=scheduled.client)
+    client.force_login(scheduled.client)
+    seen = text(client.get(scheduled.url))
+    assert ("the price went to Anaya." in seen, "Paid back" in seen) == (True, False)
+    client.force_login(scheduled.builder.user)
+    assert "It was late, so $54.00 is yours." in text(client.get(scheduled.url))
 
 
 def test_cancel_and_complete_by_form(client: Client, scheduled: Consultation, hold: Hold, client_user: User) -> None:
