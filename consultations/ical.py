@@ -18,7 +18,7 @@ from .models import JOIN_MINUTES, Consultation, ConsultationStatus
 
 def uid(call: Consultation) -> str:
     """The name of the event in every calendar, for as long as the call lives."""
-    return f"call-{call.pk}@{settings.MAIL_DOMAIN}"
+    return f"call-{call.chain}@{settings.MAIL_DOMAIN}"
 
 
 def calendar(call: Consultation, reader: Any) -> bytes:

@@ -270,7 +270,27 @@ REVISION_DAYS = 2  # a change request gives the builder at least this long
 MESSAGES_A_MINUTE = env.int("MESSAGES_A_MINUTE", default=30)
 CALL_NOTICE_HOURS = 4
 CALL_HORIZON_DAYS = 60
-CALL_FREE_CANCEL_HOURS = 24
+
+# Calendars and meeting rooms: each is offered when its keys are set. The addresses change only for tests.
+OUTBOUND_ALLOW_LOOPBACK = env.bool("OUTBOUND_ALLOW_LOOPBACK", default=DEVELOPMENT)  # addresses typed by people may lead to this machine
+GOOGLE_CLIENT_ID = env("GOOGLE_CLIENT_ID", default="")
+GOOGLE_CLIENT_SECRET = env("GOOGLE_CLIENT_SECRET", default="")
+GOOGLE_AUTHORIZE_URL = env("GOOGLE_AUTHORIZE_URL", default="https://accounts.google.com/o/oauth2/v2/auth")
+GOOGLE_TOKEN_URL = env("GOOGLE_TOKEN_URL", default="https://oauth2.googleapis.com/token")
+GOOGLE_CALENDAR_URL = env("GOOGLE_CALENDAR_URL", default="https://www.googleapis.com/calendar/v3")
+GOOGLE_MEET_URL = env("GOOGLE_MEET_URL", default="https://meet.googleapis.com")
+MICROSOFT_CLIENT_ID = env("MICROSOFT_CLIENT_ID", default="")
+MICROSOFT_CLIENT_SECRET = env("MICROSOFT_CLIENT_SECRET", default="")
+MICROSOFT_LOGIN_URL = env("MICROSOFT_LOGIN_URL", default="https://login.microsoftonline.com/common/oauth2/v2.0")
+MICROSOFT_GRAPH_URL = env("MICROSOFT_GRAPH_URL", default="https://graph.microsoft.com/v1.0")
+CALCOM_URL = env("CALCOM_URL", default="https://api.cal.com")
+ZOOM_ACCOUNT_ID = env("ZOOM_ACCOUNT_ID", default="")
+ZOOM_CLIENT_ID = env("ZOOM_CLIENT_ID", default="")
+ZOOM_CLIENT_SECRET = env("ZOOM_CLIENT_SECRET", default="")
+ZOOM_WEBHOOK_SECRET = env("ZOOM_WEBHOOK_SECRET", default="")
+ZOOM_HOSTS = env.list("ZOOM_HOSTS", default=[])  # users of the Zoom account who may host, one meeting at a time each
+ZOOM_API_URL = env("ZOOM_API_URL", default="https://api.zoom.us/v2")
+ZOOM_TOKEN_URL = env("ZOOM_TOKEN_URL", default="https://zoom.us/oauth/token")
 
 LOGGING = {
     "version": 1,

@@ -105,4 +105,4 @@ def _clock(minute: int) -> str:
 def _state(builder: Builder) -> dict[str, Any]:
     rules = AvailabilityRule.objects.filter(builder=builder).values_list("weekday", "start_minute", "end_minute")
     terms = CallSettings.objects.filter(builder=builder).values("time_zone", "notice_hours", "horizon_days", "gap_minutes").first()
-    return {**(terms or {}), "hours": [_words(Window(*rule)) for rule in rules]}
+    return {**(terms or {}), "hours": [_words(Window(day or 0, opens, closes)) for day, opens, closes in rules]}

@@ -36,6 +36,8 @@ from port444.payments import escrow
 from port444.payments.actions import Line, open_invoice, request_refund, void_invoice
 from port444.payments.models import Invoice, Payment
 
+from .follow import follow
+
 C = ConsultationStatus
 PURPOSE = "consultation"
 MOST_HOLDS = 3
@@ -193,7 +195,10 @@ def _claim(builder: Builder, actor: Any, wish: Wish, moment: datetime) -> Consul
     price = builder.call_price(wish.minutes)
     assert price is not None  # checked by the caller under the same lock
     until = moment + timedelta(minutes=settings.HOLD_MINUTES)
+    key = uuid7()
     consultation = Consultation(
+        id=key,
+        chain=key,
         builder=builder,
         client=actor,
         conversation=open_conversation(actor, builder.user, actor=actor),
@@ -206,6 +211,11 @@ def _claim(builder: Builder, actor: Any, wish: Wish, moment: datetime) -> Consul
         ends_at=wish.ends_at,
         client_zone=wish.client_zone,
         builder_zone=terms.time_zone,
+        refund_policy=terms.refund_policy,
+        free_hours=terms.free_hours,
+        move_limit=terms.move_limit,
+        move_hours=terms.move_hours,
+        meeting_provider=terms.meeting_provider,
         client_notes=wish.notes,
         created_at=moment,
         updated_at=moment,
@@ -257,8 +267,9 @@ def call_paid(consultation: Consultation, invoice: Invoice, payment: Payment) ->
         return
     builder, client = consultation.builder, consultation.client
     consultation.move_to(C.SCHEDULED, paid_at=moment, expired_at=None, meeting_url=builder.meeting_url, updated_at=moment)
-    escrow.current().open(consultation.deal, consultation.price, consultation.builder_fee_bps, f"call:{consultation.pk}:open", actor=client)
+    escrow.current().open(consultation.deal, consultation.price, consultation.builder_fee_bps, f"call:{consultation.chain}:open", actor=client)
     record(Event.CALL_SCHEDULED, actor=client, target=consultation, amount=consultation.price, starts_at=consultation.scheduled_at)
+    follow(consultation, moment)
     post_notice(consultation.conversation_id, body=emails.scheduled_notice(consultation), icon="calendar-check", subject=consultation.subject)
     for reader in (client, builder.user):
         said = emails.scheduled(consultation, reader)

@@ -21,6 +21,8 @@ from port444.payments import escrow
 from port444.payments.actions import request_refund
 from port444.payments.models import Payment
 
+from .follow import follow
+
 C = ConsultationStatus
 
 
@@ -58,7 +60,7 @@ def complete_unattended(consultation_id: UUID) -> Consultation:
 
 def _complete(consultation: Consultation, actor: Any | None, moment: Any, **stamps: Any) -> None:
     consultation.move_to(C.COMPLETED, completed_at=moment, updated_at=moment, **stamps)
-    escrow.current().release(consultation.deal, consultation.price, f"call:{consultation.pk}:release", actor=actor)
+    escrow.current().release(consultation.deal, consultation.price, f"call:{consultation.chain}:release", actor=actor)
     record(Event.CALL_COMPLETED, actor=actor, target=consultation, amount=consultation.price)
     post_notice(consultation.conversation_id, body=emails.completed_notice(consultation), icon="circle-check", subject=consultation.subject)
     readers = [consultation.client] if actor is not None else [consultation.client, consultation.builder.user]
@@ -104,13 +106,14 @@ def _cancel(consultation: Consultation, actor: Any | None, moment: datetime, rea
         updated_at=moment,
     )
     if refunded:
-        escrow.current().refund(consultation.deal, consultation.price, f"call:{consultation.pk}:refund", actor=actor)
+        escrow.current().refund(consultation.deal, consultation.price, f"call:{consultation.chain}:refund", actor=actor)
         payment = Payment.objects.get(invoice=consultation.invoice_id, settled_at__isnull=False)
         request_refund(
-            payment, refunded, reason="Call cancelled", dedupe_key=f"call:{consultation.pk}:cancelled", actor=actor, fee=consultation.client_fee
+            payment, refunded, reason="Call cancelled", dedupe_key=f"call:{consultation.chain}:cancelled", actor=actor, fee=consultation.client_fee
         )
     else:
-        escrow.current().release(consultation.deal, consultation.price, f"call:{consultation.pk}:release", actor=actor)
+        escrow.current().release(consultation.deal, consultation.price, f"call:{consultation.chain}:release", actor=actor)
+    follow(consultation, moment)
     by_client = actor is not None and actor.pk == consultation.client_id
     record(Event.CALL_CANCELLED, actor=actor, target=consultation, amount=refunded, reason=reason, by_client=by_client)
     post_notice(consultation.conversation_id, body=emails.cancelled_notice(consultation, refunded), icon="calendar-x-2", subject=consultation.subject)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -58,6 +59,7 @@ def test_the_list_goes_on_page_by_page(client: Client, hold: Hold, scheduled: Co
         Consultation.objects.create(
             builder=scheduled.builder,
             client=client_user,
+            chain=uuid4(),
             conversation=scheduled.conversation,
             duration=15,
             price=Decimal(10),

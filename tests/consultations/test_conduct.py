@@ -62,6 +62,8 @@ def in_state(call: Consultation, status: str) -> None:
     facts: dict[str, dict[str, Any]] = {
         C.COMPLETED: {"completed_at": stamp},
         C.CANCELLED: {"cancelled_at": stamp},
+        C.NO_SHOW: {"no_show_at": stamp, "no_show_party": "builder"},
+        C.RESCHEDULED: {"rescheduled_at": stamp},
     }
     Consultation.objects.filter(pk=call.pk).update(status=status, **facts.get(status, {}))
 

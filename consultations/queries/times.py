@@ -1,32 +1,23 @@
-"""Reads of the calendar, and what the pages of calls show."""
+"""When a builder can be booked, and the week in which a client chooses."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, Sum
+from django.db.models import Q
 
+from consultations.models import BLOCKING, CallSettings, Consultation, ConsultationStatus, SlotClaim
+from consultations.slots import DAY, Hours, Span, Window, free_slots
 from port444.builders.models import Builder
-from port444.kit.clock import now
-from port444.kit.money import ZERO
-from port444.messaging.handlers import Chip, Fact
-from port444.messaging.models import Conversation
-from port444.payments.models import Invoice
-
-from .models import BLOCKING, CallSettings, Consultation, ConsultationStatus, SlotClaim
-from .slots import DAY, Hours, Span, Window, free_slots
 
 WEEK = timedelta(days=7)
-PAGE = 20
 NEAREST = 3
-BESIDE = 3
 
 
 def call_settings(builder: Builder) -> CallSettings | None:
@@ -44,7 +35,7 @@ def hours_of(builder: Builder) -> Hours | None:
 
 def windows_of(builder: Builder) -> list[Window]:
     """The weekly windows as they are stored. Needs `prefetch_related("availability")` to cost nothing."""
-    return [Window(rule.weekday, rule.start_minute, rule.end_minute) for rule in builder.availability.all()]
+    return [Window(rule.weekday, rule.start_minute, rule.end_minute) for rule in builder.availability.all() if rule.weekday is not None]
 
 
 def taken(builder: Builder, client_id: UUID | None, moment: datetime, until: datetime) -> list[Span]:
@@ -174,72 +165,6 @@ def monday_of(day: date) -> date:
 def for_booking() -> Any:
     """Builders with what the booking page and the hold read."""
     return Builder.objects.visible().select_related("user", "call_settings").prefetch_related("availability")
-
-
-def paid_back(call: Consultation) -> Decimal:
-    """What of the call's payment went back to the client; zero when they cancelled too late."""
-    notes = Invoice.objects.filter(corrects=call.invoice_id) if call.invoice_id else Invoice.objects.none()
-    return notes.aggregate(total=Sum("total"))["total"] or ZERO
-
-
-@dataclass(frozen=True, slots=True)
-class CallPage:
-    """A page of calls and where the next one begins."""
-
-    calls: Sequence[Consultation]
-    cursor: str
-
-
-def calls_of(user: Any, *, moment: datetime, past: bool, after: tuple[datetime, UUID] | None = None) -> CallPage:
-    """The calls of a person in both roles: what comes, soonest first; or what was, latest first."""
-    calls = Consultation.objects.visible_to(user).select_related("client", "builder__user", "claim")
-    coming = Q(status=ConsultationStatus.SCHEDULED, ends_at__gt=moment) | Q(status=ConsultationStatus.HELD, claim__hold_expires_at__gt=moment)
-    if past:
-        calls = calls.exclude(coming).order_by("-scheduled_at", "-id")
-        if after:
-            calls = calls.filter(Q(scheduled_at__lt=after[0]) | Q(scheduled_at=after[0], id__lt=after[1]))
-    else:
-        calls = calls.filter(coming).order_by("scheduled_at", "id")
-        if after:
-            calls = calls.filter(Q(scheduled_at__gt=after[0]) | Q(scheduled_at=after[0], id__gt=after[1]))
-    rows = list(calls[: PAGE + 1])
-    more = len(rows) > PAGE
-    rows = rows[:PAGE]
-    return CallPage(rows, f"{_epoch(rows[-1].scheduled_at)}.{rows[-1].pk.hex}" if more else "")
-
-
-def read_cursor(text: str) -> tuple[datetime, UUID] | None:
-    """The place that `CallPage.cursor` names; None for anything else."""
-    seconds, _, key = text.partition(".")
-    try:
-        return _moment(int(seconds)), UUID(key)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def chips(conversation_ids: Sequence[UUID], user: Any) -> Mapping[UUID, Chip]:
-    """For each conversation the next call."""
-    rows = Consultation.objects.filter(conversation__in=conversation_ids, status=ConsultationStatus.SCHEDULED, ends_at__gt=now())
-    calls = rows.order_by("conversation_id", "scheduled_at").distinct("conversation_id")
-    return {call.conversation_id: Chip(f"Call, {_day(call, user)}", "tint", "video") for call in calls}
-
-
-def facts(conversation: Conversation, user: Any) -> list[Fact]:
-    """The next calls of the two, on the reader's clock."""
-    rows = Consultation.objects.filter(conversation=conversation, status=ConsultationStatus.SCHEDULED, ends_at__gt=now())
-    return [
-        Fact(f"Call of {call.duration} min", f"{_day(call, user)}, {_local(call, user):%H:%M}", call.url)
-        for call in rows.order_by("scheduled_at")[:BESIDE]
-    ]
-
-
-def _local(call: Consultation, user: Any) -> datetime:
-    return call.scheduled_at.astimezone(ZoneInfo(user.time_zone))
-
-
-def _day(call: Consultation, user: Any) -> str:
-    local = _local(call, user)
-    return f"{local:%a} {local.day} {local:%b}"
 
 
 def booked_hours(builder: Builder, moment: datetime, zone: ZoneInfo) -> set[tuple[int, int]]:

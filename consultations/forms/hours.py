@@ -1,21 +1,18 @@
-"""The shape of what people choose about calls."""
+"""The shape of a builder's hours, prices and rules."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from typing import Any
 
 from django import forms
-from django.http import QueryDict
 
-from port444.accounts.models import check_zone, zone_names
+from consultations.actions.availability import DAYS, Terms
+from consultations.slots import DAY_MINUTES, Window
+from port444.accounts.models import check_zone
 from port444.builders.models import LENGTHS
 from port444.kit.amounts import AmountField
-
-from .actions.availability import DAYS, Terms
-from .slots import DAY_MINUTES, Window
 
 HALF_HOURS = 48
 NOTICE = [
@@ -31,69 +28,6 @@ NOTICE = [
 ]
 HORIZON = [(14, "2 weeks"), (30, "30 days"), (60, "60 days"), (90, "90 days"), (180, "180 days")]
 GAP = [(0, "No break"), (5, "5 minutes"), (10, "10 minutes"), (15, "15 minutes"), (30, "30 minutes"), (60, "1 hour")]
-
-
-def read_start(text: str) -> datetime | None:
-    """A start as the booking page writes it, "2026-11-24T10:00:00Z"; None for anything else."""
-    try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def write_start(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What somebody has picked so far on the booking page; anything may be missing."""
-
-    minutes: int | None
-    zone: str | None
-    week: date | None
-    start: datetime | None
-
-
-def read_choice(data: QueryDict) -> Choice:
-    """The choice in a query or a form. What is not understood counts as not chosen."""
-    minutes = data.get("minutes", "")
-    try:
-        week = date.fromisoformat(data.get("week", ""))
-    except ValueError:
-        week = None
-    if week is not None and not 1970 < week.year < 9000:
-        week = None
-    zone = data.get("tz", "")
-    return Choice(
-        minutes=int(minutes) if minutes in map(str, LENGTHS) else None,
-        zone=zone if zone in zone_names() else None,
-        week=week,
-        start=read_start(data.get("slot", "")),
-    )
-
-
-class StartField(forms.CharField):
-    """A start in UTC."""
-
-    def clean(self, value: Any) -> datetime:
-        text = super().clean(value)
-        start = read_start(text)
-        if start is None:
-            raise forms.ValidationError("Pick a time from the list.", code="slot")
-        return start
-
-
-class HoldForm(forms.Form):
-    """Everything that pressing pay sends."""
-
-    minutes = forms.TypedChoiceField(
-        choices=[(m, str(m)) for m in LENGTHS], coerce=int, error_messages={"invalid_choice": "Choose a length that is on offer."}
-    )
-    tz = forms.CharField(max_length=64, validators=[check_zone])
-    slot = StartField(error_messages={"required": "Pick a time first."})
-    notes = forms.CharField(max_length=600, required=False, widget=forms.Textarea)
-    client_key = forms.UUIDField()
 
 
 class AvailabilityForm(forms.Form):
@@ -189,21 +123,3 @@ def grid(cells: Iterable[str], booked: Iterable[tuple[int, int]]) -> list[Hour]:
         return Cell(f"{day}-{half}", f"{DAYS[day]} {half // 2:02d}:{half % 2 * 30:02d}{note}", f"{day}-{half}" in ticked, has_call)
 
     return [Hour(f"{hour:02d}:00", [[cell(day, hour * 2), cell(day, hour * 2 + 1)] for day in range(7)]) for hour in range(24)]
-
-
-class NotesForm(forms.Form):
-    """What the builder leaves behind after a call."""
-
-    notes = forms.CharField(
-        max_length=3000,
-        required=False,
-        label="Notes for the client",
-        help_text="What you found, what to do next. The client sees them here.",
-        widget=forms.Textarea(attrs={"rows": 5, "data-count": "notes-c"}),
-    )
-
-
-class CancelForm(forms.Form):
-    reason = forms.CharField(
-        max_length=300, required=False, label="Why?", help_text="The other side reads this.", widget=forms.Textarea(attrs={"rows": 2})
-    )

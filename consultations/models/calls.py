@@ -1,4 +1,4 @@
-"""Paid calls: when a builder takes them, and who has booked one."""
+"""Calls and the time that they take."""
 
 from __future__ import annotations
 
@@ -24,52 +24,18 @@ from port444.messaging.models import Conversation, Subject
 from port444.payments.escrow import Deal
 from port444.payments.models import Invoice
 
+from .hours import MeetingProvider, RefundPolicy
+
 USER = settings.AUTH_USER_MODEL
-DAY_MINUTES = 24 * 60
 JOIN_MINUTES = 10  # before the start, when the meeting room opens
 COMPLETE_AFTER_HOURS = 24  # after the end, when a call completes by itself
 
 
-class CallSettings(models.Model):
-    """How a builder takes calls. Windows are wall clock in `time_zone`."""
+class Party(models.TextChoices):
+    """One side of a call."""
 
-    builder = models.OneToOneField(Builder, on_delete=models.CASCADE, primary_key=True, related_name="call_settings")
-    time_zone = models.CharField(max_length=64, validators=[check_zone])
-    notice_hours = models.PositiveSmallIntegerField(default=4)
-    horizon_days = models.PositiveSmallIntegerField(default=60)
-    gap_minutes = models.PositiveSmallIntegerField(default=0)
-
-    class Meta:
-        verbose_name_plural = "call settings"
-        constraints = [
-            models.CheckConstraint(condition=Q(notice_hours__lte=336), name="call_settings_notice_in_range"),
-            models.CheckConstraint(condition=Q(horizon_days__gte=1, horizon_days__lte=180), name="call_settings_horizon_in_range"),
-            models.CheckConstraint(condition=Q(gap_minutes__lte=120), name="call_settings_gap_in_range"),
-        ]
-
-    def __str__(self) -> str:
-        return f"Calls in {self.time_zone}"
-
-
-class AvailabilityRule(models.Model):
-    """A window of a weekday, in minutes after local midnight; several may lie on one day. An end of 1440 is midnight."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    builder = models.ForeignKey(Builder, on_delete=models.CASCADE, related_name="availability")
-    weekday = models.PositiveSmallIntegerField()  # Monday is 0
-    start_minute = models.PositiveSmallIntegerField()
-    end_minute = models.PositiveSmallIntegerField()
-
-    class Meta:
-        ordering = ["weekday", "start_minute"]
-        constraints = [
-            models.CheckConstraint(condition=Q(weekday__lte=6), name="availability_weekday"),
-            models.CheckConstraint(condition=Q(end_minute__gt=F("start_minute"), end_minute__lte=DAY_MINUTES), name="availability_start_before_end"),
-            models.UniqueConstraint(fields=["builder", "weekday", "start_minute"], name="availability_window_once"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.weekday} {self.start_minute}-{self.end_minute}"
+    CLIENT = "client", "Client"
+    BUILDER = "builder", "Builder"
 
 
 class ConsultationStatus(models.TextChoices):
@@ -105,7 +71,11 @@ class ConsultationQuerySet(models.QuerySet["Consultation"]):
 
 
 class Consultation(StateMachine):
-    """One call. Price and zones are frozen at booking."""
+    """One call. Price, zones and rules are frozen at booking.
+
+    A call that is moved becomes `rescheduled`, and a new row follows it. Both are of one `chain`, named by the id of its first
+    row, and share invoice and escrow; `conversation`, price and rules are copied.
+    """
 
     NEXT = {
         C.HELD: frozenset({C.SCHEDULED, C.EXPIRED}),
@@ -119,6 +89,9 @@ class Consultation(StateMachine):
     conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="consultations")
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="consultations", null=True)
     client_key = models.UUIDField(default=uuid7)
+    chain = models.UUIDField()
+    rescheduled_from = models.OneToOneField("self", on_delete=models.PROTECT, related_name="successor", null=True)
+    move_count = models.PositiveSmallIntegerField(default=0)
     duration = models.PositiveSmallIntegerField()
     price = amount_field()
     client_fee = amount_field()
@@ -127,9 +100,13 @@ class Consultation(StateMachine):
     ends_at = models.DateTimeField()
     client_zone = models.CharField(max_length=64, validators=[check_zone])
     builder_zone = models.CharField(max_length=64, validators=[check_zone])
+    refund_policy = models.CharField(max_length=4, choices=RefundPolicy.choices, default=RefundPolicy.FREE)
+    free_hours = models.PositiveSmallIntegerField(default=24)
+    move_limit = models.PositiveSmallIntegerField(default=2)
+    move_hours = models.PositiveSmallIntegerField(default=12)
     status = models.CharField(max_length=12, choices=C.choices, default=C.HELD)
     meeting_url = models.URLField(blank=True)
-    meeting_provider = models.CharField(max_length=12, blank=True)
+    meeting_provider = models.CharField(max_length=12, choices=MeetingProvider.choices, default=MeetingProvider.OWN_LINK)
     meeting_id = models.CharField(max_length=100, blank=True)
     ical_sequence = models.PositiveSmallIntegerField(default=0)
     client_notes = models.TextField(max_length=600, blank=True)
@@ -140,6 +117,9 @@ class Consultation(StateMachine):
     cancelled_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+", null=True)
     cancellation_reason = models.CharField(max_length=300, blank=True)
     expired_at = models.DateTimeField(null=True)
+    rescheduled_at = models.DateTimeField(null=True)
+    no_show_at = models.DateTimeField(null=True)
+    no_show_party = models.CharField(max_length=7, choices=Party.choices, blank=True)
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 
@@ -164,6 +144,18 @@ class Consultation(StateMachine):
                 condition=Q(status=C.CANCELLED, cancelled_at__isnull=False) | (~Q(status=C.CANCELLED) & Q(cancelled_at__isnull=True)),
                 name="consultation_cancelled_has_moment",
             ),
+            models.CheckConstraint(
+                condition=Q(status=C.RESCHEDULED, rescheduled_at__isnull=False) | (~Q(status=C.RESCHEDULED) & Q(rescheduled_at__isnull=True)),
+                name="consultation_rescheduled_has_moment",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=C.NO_SHOW, no_show_at__isnull=False, no_show_party__in=Party.values)
+                | (~Q(status=C.NO_SHOW) & Q(no_show_at__isnull=True, no_show_party="")),
+                name="consultation_no_show_names_party",
+            ),
+            models.CheckConstraint(condition=Q(refund_policy__in=RefundPolicy.values), name="consultation_refund_policy"),
+            models.CheckConstraint(condition=Q(meeting_provider__in=MeetingProvider.values), name="consultation_meeting_provider"),
+            models.UniqueConstraint(fields=["chain"], condition=~Q(status="rescheduled"), name="consultation_one_live_per_chain"),
             models.UniqueConstraint(fields=["client", "client_key"], name="consultation_asked_once"),
             models.UniqueConstraint(fields=["invoice"], condition=~Q(status="rescheduled"), name="consultation_one_live_per_invoice"),
         ]
@@ -191,8 +183,8 @@ class Consultation(StateMachine):
 
     @property
     def deal(self) -> Deal:
-        """How escrow names this call; the parties are users."""
-        return Deal("consultation", self.pk, self.client_id, self.builder.user_id)
+        """How escrow names this call, wherever it has been moved to; the parties are users."""
+        return Deal("consultation", self.chain, self.client_id, self.builder.user_id)
 
     @property
     def opens_at(self) -> datetime:
@@ -202,7 +194,7 @@ class Consultation(StateMachine):
     @property
     def free_until(self) -> datetime:
         """Until when the client gets everything back for cancelling."""
-        return self.scheduled_at - timedelta(hours=settings.CALL_FREE_CANCEL_HOURS)
+        return self.scheduled_at - timedelta(hours=self.free_hours)
 
     def refund_if_cancelled_by(self, actor: Any, moment: datetime) -> Decimal:
         """What the client gets back when `actor` cancels at `moment`: everything, or nothing when the client is late.

@@ -1,0 +1,20 @@
+"""The shape of what people choose about calls."""
+
+from .booking import Choice, HoldForm, read_choice, read_start, write_start
+from .conduct import CancelForm, NotesForm
+from .hours import AvailabilityForm, cells_of, changed_cells, grid, windows_of
+
+__all__ = [
+    "AvailabilityForm",
+    "CancelForm",
+    "Choice",
+    "HoldForm",
+    "NotesForm",
+    "cells_of",
+    "changed_cells",
+    "grid",
+    "read_choice",
+    "read_start",
+    "windows_of",
+    "write_start",
+]

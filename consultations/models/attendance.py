@@ -1,0 +1,103 @@
+"""Who came to a call, and what is said about somebody who did not."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from port444.kit.clock import now
+from port444.kit.ids import uuid7
+from port444.kit.states import StateMachine, known_status
+
+from .calls import Consultation, Party
+
+
+class Source(models.TextChoices):
+    JOIN = "join", "Our join page"
+    ZOOM = "zoom", "Zoom"
+    GOOGLE_MEET = "google_meet", "Google Meet"
+    CAL_COM = "cal_com", "Cal.com"
+
+
+class Attendance(models.Model):
+    """Evidence that one side was in the room, or went into it. `external_id` names a provider's session, so that it counts once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    consultation = models.ForeignKey(Consultation, on_delete=models.CASCADE, related_name="attendance")
+    party = models.CharField(max_length=7, choices=Party.choices)
+    source = models.CharField(max_length=12, choices=Source.choices)
+    external_id = models.CharField(max_length=200, blank=True)
+    joined_at = models.DateTimeField()
+    left_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["joined_at"]
+        constraints = [
+            models.CheckConstraint(condition=Q(party__in=Party.values), name="attendance_party"),
+            models.CheckConstraint(condition=Q(left_at__isnull=True) | Q(left_at__gte=F("joined_at")), name="attendance_left_after_joining"),
+            models.UniqueConstraint(fields=["consultation", "source", "external_id"], condition=~Q(external_id=""), name="attendance_session_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.party} {self.joined_at:%H:%M}"
+
+
+class AbsenceStatus(models.TextChoices):
+    SUGGESTED = "suggested", "Suggested"
+    REPORTED = "reported", "Reported"
+    DISPUTED = "disputed", "Disputed"
+    CONFIRMED = "confirmed", "Confirmed"
+    DISMISSED = "dismissed", "Not so"
+
+
+A = AbsenceStatus
+
+
+class Absence(StateMachine):
+    """One side says, or the evidence suggests, that the other did not come.
+
+    SUGGESTED by evidence after the call; REPORTED by the side that came, and then the other has until `answer_by` to admit or to
+    dispute it; silence confirms it. A dispute is decided by staff. CONFIRMED makes the call a no-show and moves the money.
+    """
+
+    NEXT = {
+        A.SUGGESTED: frozenset({A.REPORTED, A.DISMISSED}),
+        A.REPORTED: frozenset({A.CONFIRMED, A.DISPUTED, A.DISMISSED}),
+        A.DISPUTED: frozenset({A.CONFIRMED, A.DISMISSED}),
+    }
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    consultation = models.ForeignKey(Consultation, on_delete=models.PROTECT, related_name="absences")
+    party = models.CharField(max_length=7, choices=Party.choices)  # who did not come
+    status = models.CharField(max_length=9, choices=A.choices)
+    note = models.CharField(max_length=600, blank=True)
+    dispute_note = models.CharField(max_length=600, blank=True)
+    decision_note = models.CharField(max_length=600, blank=True)
+    reported_at = models.DateTimeField(null=True)
+    answer_by = models.DateTimeField(null=True)
+    disputed_at = models.DateTimeField(null=True)
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            known_status("absence_status_known", A),
+            models.CheckConstraint(condition=Q(party__in=Party.values), name="absence_party"),
+            models.CheckConstraint(
+                condition=Q(status=A.SUGGESTED) | Q(status=A.DISMISSED) | Q(reported_at__isnull=False, answer_by__isnull=False),
+                name="absence_reported_has_moment",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=[A.CONFIRMED, A.DISMISSED], decided_at__isnull=False)
+                | Q(status__in=[A.SUGGESTED, A.REPORTED, A.DISPUTED], decided_at__isnull=True),
+                name="absence_decided_has_moment",
+            ),
+            models.UniqueConstraint(fields=["consultation"], condition=Q(status__in=[A.SUGGESTED, A.REPORTED, A.DISPUTED]), name="absence_one_open"),
+        ]
+        indexes = [models.Index(fields=["answer_by"], condition=Q(status="reported"), name="absence_waiting")]
+
+    def __str__(self) -> str:
+        return f"{self.party} {self.status}"

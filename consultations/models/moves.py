@@ -1,0 +1,69 @@
+"""What one side, or a calendar outside, proposes for a call."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from port444.kit.clock import now
+from port444.kit.ids import uuid7
+from port444.kit.states import StateMachine, known_status
+
+from .calls import Consultation
+
+
+class ProposalKind(models.TextChoices):
+    MOVE = "move", "Another time"
+    CANCEL = "cancel", "Calling it off"
+
+
+class ProposalStatus(models.TextChoices):
+    OPEN = "open", "Waiting for an answer"
+    ACCEPTED = "accepted", "Accepted"
+    DECLINED = "declined", "Declined"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    LAPSED = "lapsed", "Not answered in time"
+
+
+class Proposal(StateMachine):
+    """Another time for a call, or its end, that somebody has to agree to.
+
+    A MOVE is answered by the side that did not make it and lapses without effect. A CANCEL is made when the builder's copy of the
+    call vanished from their calendar: the builder is asked, and without an answer by `answer_by` the call is cancelled with a full
+    refund, because nobody would have come.
+    """
+
+    NEXT = {
+        ProposalStatus.OPEN: frozenset({ProposalStatus.ACCEPTED, ProposalStatus.DECLINED, ProposalStatus.WITHDRAWN, ProposalStatus.LAPSED}),
+    }
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    consultation = models.ForeignKey(Consultation, on_delete=models.PROTECT, related_name="proposals")
+    kind = models.CharField(max_length=6, choices=ProposalKind.choices)
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    from_calendar = models.BooleanField(default=False)
+    starts_at = models.DateTimeField(null=True)
+    note = models.CharField(max_length=300, blank=True)
+    status = models.CharField(max_length=9, choices=ProposalStatus.choices, default=ProposalStatus.OPEN)
+    answer_by = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            known_status("proposal_status_known", ProposalStatus),
+            models.CheckConstraint(
+                condition=Q(kind="move", starts_at__isnull=False) | Q(kind="cancel", starts_at__isnull=True), name="proposal_move_has_time"
+            ),
+            models.CheckConstraint(
+                condition=Q(status="open", answered_at__isnull=True) | (~Q(status="open") & Q(answered_at__isnull=False)),
+                name="proposal_answer_has_moment",
+            ),
+            models.UniqueConstraint(fields=["consultation"], condition=Q(status="open"), name="proposal_one_open"),
+        ]
+        indexes = [models.Index(fields=["answer_by"], condition=Q(status="open"), name="proposal_waiting")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.status}"

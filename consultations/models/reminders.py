@@ -1,0 +1,53 @@
+"""Reminders of calls."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from port444.kit.ids import uuid7
+from port444.kit.states import StateMachine, known_status
+
+from .calls import Consultation
+
+
+class ReminderKind(models.TextChoices):
+    DAY = "24h", "A day before"
+    HOUR = "1h", "An hour before"
+
+
+class ReminderStatus(models.TextChoices):
+    DUE = "due", "Waiting"
+    SENT = "sent", "Sent"
+    SKIPPED_LATE = "skipped_late", "Too late"
+    SKIPPED_GONE = "skipped_gone", "The call had changed"
+
+
+class Reminder(StateMachine):
+    """One reminder to one person. Sent is written in the transaction that writes the notification, so there is one for ever."""
+
+    NEXT = {ReminderStatus.DUE: frozenset({ReminderStatus.SENT, ReminderStatus.SKIPPED_LATE, ReminderStatus.SKIPPED_GONE})}
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    consultation = models.ForeignKey(Consultation, on_delete=models.CASCADE, related_name="reminders")
+    recipient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=3, choices=ReminderKind.choices)
+    due_at = models.DateTimeField()
+    status = models.CharField(max_length=12, choices=ReminderStatus.choices, default=ReminderStatus.DUE)
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["due_at"]
+        constraints = [
+            known_status("reminder_status_known", ReminderStatus),
+            models.CheckConstraint(
+                condition=Q(status="due", settled_at__isnull=True) | (~Q(status="due") & Q(settled_at__isnull=False)),
+                name="reminder_settled_has_moment",
+            ),
+            models.UniqueConstraint(fields=["consultation", "kind", "recipient"], name="reminder_once"),
+        ]
+        indexes = [models.Index(fields=["due_at"], condition=Q(status="due"), name="reminder_due")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.status}"

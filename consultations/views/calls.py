@@ -1,0 +1,119 @@
+"""The calls of a person, and one call."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET, require_POST
+
+from consultations import actions, ical, queries
+from consultations.forms import CancelForm, NotesForm
+from consultations.models import Consultation, ConsultationStatus
+from port444.kit.clock import now
+from port444.kit.errors import Conflict
+from port444.kit.http import UserRequest, done
+from port444.kit.money import ZERO, fee
+
+C = ConsultationStatus
+
+
+@login_required
+@require_GET
+def call_list(request: UserRequest) -> HttpResponse:
+    """What comes and what was, in both roles."""
+    past = request.GET.get("show") == "past"
+    page = queries.calls_of(request.user, moment=now(), past=past, after=queries.read_cursor(request.GET.get("after", "")))
+    more = f"?{urlencode({'show': 'past' if past else 'coming', 'after': page.cursor})}" if page.cursor else ""
+    return render(request, "consultations/list.html", {"calls": page.calls, "past": past, "more": more, "user_id": request.user.pk, "moment": now()})
+
+
+def _call(request: UserRequest, call_id: UUID) -> Consultation:
+    calls = Consultation.objects.visible_to(request.user).select_related("client", "builder__user", "claim", "invoice")
+    return get_object_or_404(calls, pk=call_id)
+
+
+def _detail(request: UserRequest, call: Consultation, **forms: Any) -> dict[str, Any]:
+    moment = now()
+    is_builder = request.user.pk == call.builder.user_id
+    mine, theirs = (call.builder_zone, call.client_zone) if is_builder else (call.client_zone, call.builder_zone)
+    scheduled = call.status == C.SCHEDULED
+    started = call.scheduled_at <= moment
+    return {
+        "call": call,
+        "is_builder": is_builder,
+        "other": call.client if is_builder else call.builder.user,
+        "zone": mine,
+        "other_zone": theirs,
+        "moment": moment,
+        "started": started,
+        "ended": call.ends_at <= moment,
+        "can_join": scheduled and call.opens_at <= moment,
+        "can_cancel": scheduled and (is_builder or not started),
+        "can_complete": scheduled and is_builder and started,
+        "can_pay": call.status == C.HELD and call.claim.hold_expires_at is not None and call.claim.hold_expires_at > moment,
+        "refund": call.refund_if_cancelled_by(request.user, moment),
+        "paid_back": queries.paid_back(call) if call.status == C.CANCELLED else ZERO,
+        "share": call.price - fee(call.price, call.builder_fee_bps),
+        "notes_form": forms.get("notes_form") or NotesForm(),
+        "cancel_form": forms.get("cancel_form") or CancelForm(),
+    }
+
+
+@login_required
+@require_GET
+def detail(request: UserRequest, call_id: UUID) -> HttpResponse:
+    return render(request, "consultations/detail.html", _detail(request, _call(request, call_id)))
+
+
+@login_required
+@require_GET
+def join(request: UserRequest, call_id: UUID) -> HttpResponse:
+    """Go to the meeting room, once it is open. The room can be named or repaired until the last minute."""
+    call = _call(request, call_id)
+    if call.status != C.SCHEDULED:
+        raise Conflict(f"This call is {call.status_words()}.", code="not_scheduled")
+    if call.opens_at > now():
+        raise Conflict("The room is not open yet. Come back shortly before the call.", code="too_early")
+    room = call.meeting_url or call.builder.meeting_url
+    if not room:
+        raise Conflict(f"{call.builder.user.first_name} has not named a meeting room yet. Write to each other in the conversation.", code="no_room")
+    return HttpResponseRedirect(room)
+
+
+@login_required
+@require_GET
+def ics(request: UserRequest, call_id: UUID) -> HttpResponse:
+    """The call for a calendar."""
+    call = _call(request, call_id)
+    if call.status in (C.HELD, C.EXPIRED):
+        raise Http404
+    response = HttpResponse(ical.calendar(call, request.user), content_type="text/calendar; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="call.ics"'
+    return response
+
+
+@login_required
+@require_POST
+def complete(request: UserRequest, call_id: UUID) -> HttpResponse:
+    call = _call(request, call_id)
+    form = NotesForm(request.POST)
+    if not form.is_valid():
+        return render(request, "consultations/detail.html", _detail(request, call, notes_form=form), status=422)
+    actions.complete_call(call.pk, actor=request.user, notes=form.cleaned_data["notes"])
+    return done(request, call.url, "The call is complete and you are paid.")
+
+
+@login_required
+@require_POST
+def cancel(request: UserRequest, call_id: UUID) -> HttpResponse:
+    call = _call(request, call_id)
+    form = CancelForm(request.POST)
+    if not form.is_valid():
+        return render(request, "consultations/detail.html", _detail(request, call, cancel_form=form), status=422)
+    actions.cancel_call(call.pk, actor=request.user, reason=form.cleaned_data["reason"])
+    return done(request, call.url, "The call is cancelled.")
