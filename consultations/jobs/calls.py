@@ -1,12 +1,11 @@
-"""What the clock does for calls."""
+"""Calls that are over."""
 
 from __future__ import annotations
 
+from consultations.actions import complete_unattended
+from consultations.models import Consultation
 from port444.kit.clock import now
 from port444.kit.jobs import each
-
-from .actions import complete_unattended
-from .models import Consultation
 
 BATCH = 200
 
