@@ -5,6 +5,7 @@ class ConsultationsConfig(AppConfig):
     name = "consultations"
 
     def ready(self) -> None:
+        from port444.kit import health
         from port444.messaging.handlers import register_chips, register_facts
         from port444.notifications import kinds
         from port444.payments import handlers
@@ -18,5 +19,8 @@ class ConsultationsConfig(AppConfig):
         register_facts(queries.facts)
         for key in ("call_scheduled", "call_cancelled"):
             kinds.register(kinds.Kind(key, kinds.Group.CALLS, urgent=True, sms=True, attach=emails.invitation))
+        for key in ("call_reminder_24h", "call_reminder_1h"):
+            kinds.register(kinds.Kind(key, kinds.Group.CALLS, urgent=True, sms=True, holds=emails.reminder_holds))
+        health.watch("reminders of calls", queries.reminders_are_late)
         kinds.register(kinds.Kind("call_late", kinds.Group.CALLS, urgent=True))
         kinds.register(kinds.Kind("call_completed", kinds.Group.CALLS))

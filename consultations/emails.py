@@ -19,7 +19,7 @@ from port444.payments.handlers import Description, Promise, Step
 from port444.payments.models import Invoice
 
 from . import ical
-from .models import JOIN_MINUTES, Consultation, ConsultationStatus
+from .models import JOIN_MINUTES, WORTH_UNTIL, Consultation, ConsultationStatus, ReminderKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,30 @@ def scheduled(call: Consultation, reader: Any) -> Words:
     link = "" if call.meeting_url else "\n\nYou have not named a meeting room yet. Add its link to your profile before the call."
     notes = f"\n\n{other.first_name} writes: “{call.client_notes}”" if call.client_notes else ""
     return Words(title, f"{call.duration} minutes, {usd(call.price)} in escrow. {room}{notes}{link}")
+
+
+def reminder(call: Consultation, reader: Any, kind: ReminderKind) -> Words:
+    """Worded without "tomorrow" or "in an hour", so that it is true whenever it is read."""
+    other, at = other_of(call, reader), when(call.scheduled_at, zone_of(call, reader))
+    title = f"Your call with {other.first_name}: {at}" if kind == ReminderKind.DAY else f"Soon: your call with {other.first_name}, {at}"
+    body = f"{call.duration} minutes. The room opens {JOIN_MINUTES} minutes before, at {when(call.opens_at, zone_of(call, reader))}."
+    if reader.pk != call.client_id and call.client_notes:
+        body += f"\n\n{other.first_name} writes: “{call.client_notes}”"
+    return Words(title, body)
+
+
+def reminder_context(call: Consultation, reader: Any) -> dict[str, Any]:
+    """Looking at any of these addresses changes nothing: what acts is a button on the page."""
+    join = reverse("consultations:join", args=[call.pk])
+    links = [["Join the call", join], ["Move it", f"{call.url}#move"], ["Cancel it", f"{call.url}#cancel"]]
+    return {**context(call, reader), "links": links}
+
+
+def reminder_holds(notification: Any) -> bool:
+    """Whether a reminder that is about to leave by e-mail or SMS is still true and still early enough."""
+    ahead = WORTH_UNTIL[ReminderKind.DAY if notification.kind == "call_reminder_24h" else ReminderKind.HOUR]
+    ready = Consultation.objects.filter(pk=notification.context["consultation"], status=ConsultationStatus.SCHEDULED)
+    return ready.filter(scheduled_at__gt=now() + ahead).exists()
 
 
 def late(call: Consultation, amount: str, free: Sequence[datetime]) -> Words:

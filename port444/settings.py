@@ -250,6 +250,7 @@ SCHEDULES = {
     "port444.accounts.jobs.send_mails": "*/5 * * * *",
     "port444.accounts.jobs.forget": "17 3 * * *",
     "consultations.jobs.complete_ended": "*/5 * * * *",
+    "consultations.jobs.send_reminders": "* * * * *",
     "auditlog.jobs.partitions": "7 2 * * *",
 }
 

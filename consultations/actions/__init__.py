@@ -3,6 +3,7 @@
 from .availability import set_availability
 from .booking import call_paid, call_unpaid, hold_slot, lock_for_payment
 from .conduct import cancel_call, complete_call, complete_unattended
+from .reminders import send_reminder
 
 __all__ = [
     "call_paid",
@@ -12,5 +13,6 @@ __all__ = [
     "complete_unattended",
     "hold_slot",
     "lock_for_payment",
+    "send_reminder",
     "set_availability",
 ]

@@ -26,13 +26,15 @@ from .calls import (
 from .hours import DAY_MINUTES, AvailabilityRule, CallSettings, DayOff, MeetingProvider, RefundPolicy, RuleKind
 from .meetings import MeetingRoom, RoomStatus
 from .moves import Proposal, ProposalKind, ProposalStatus
-from .reminders import Reminder, ReminderKind, ReminderStatus
+from .reminders import AHEAD, WORTH_UNTIL, Reminder, ReminderKind, ReminderStatus
 
 __all__ = [
+    "AHEAD",
     "BLOCKING",
     "COMPLETE_AFTER_HOURS",
     "DAY_MINUTES",
     "JOIN_MINUTES",
+    "WORTH_UNTIL",
     "Absence",
     "AbsenceStatus",
     "Attendance",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from uuid import UUID
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -24,6 +27,20 @@ class ReminderStatus(models.TextChoices):
     SKIPPED_GONE = "skipped_gone", "The call had changed"
 
 
+AHEAD = {ReminderKind.DAY: timedelta(hours=24), ReminderKind.HOUR: timedelta(hours=1)}
+# A late reminder is worth sending up to this long before the start; after that it only confuses.
+WORTH_UNTIL = {ReminderKind.DAY: timedelta(hours=3), ReminderKind.HOUR: timedelta(0)}
+
+
+class ReminderQuerySet(models.QuerySet["Reminder"]):
+    def due(self, moment: datetime) -> ReminderQuerySet:
+        return self.filter(status=ReminderStatus.DUE, due_at__lte=moment)
+
+    def after(self, due_at: datetime, pk: UUID) -> ReminderQuerySet:
+        """Those behind a row in the order of `due_at` and id."""
+        return self.filter(Q(due_at__gt=due_at) | Q(due_at=due_at, pk__gt=pk))
+
+
 class Reminder(StateMachine):
     """One reminder to one person. Sent is written in the transaction that writes the notification, so there is one for ever."""
 
@@ -36,6 +53,8 @@ class Reminder(StateMachine):
     due_at = models.DateTimeField()
     status = models.CharField(max_length=12, choices=ReminderStatus.choices, default=ReminderStatus.DUE)
     settled_at = models.DateTimeField(null=True)
+
+    objects = ReminderQuerySet.as_manager()
 
     class Meta:
         ordering = ["due_at"]

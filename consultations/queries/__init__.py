@@ -1,6 +1,7 @@
 """Reads of calls."""
 
 from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor
+from .reminders import reminders_are_late, reminders_late_since
 from .times import (
     WEEK,
     Away,
@@ -38,6 +39,8 @@ __all__ = [
     "open_starts",
     "paid_back",
     "read_cursor",
+    "reminders_are_late",
+    "reminders_late_since",
     "taken",
     "week_of",
     "windows_of",

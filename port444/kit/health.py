@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -10,6 +12,13 @@ from django.views.decorators.http import require_safe
 from .jobs import heartbeat_age
 
 STALE_SECONDS = 180
+
+_watches: dict[str, Callable[[], bool]] = {}
+
+
+def watch(name: str, is_late: Callable[[], bool]) -> None:
+    """Have `/readyz` name `name` under "late" while `is_late()` says so. The process can serve all the same: it is for the alarm."""
+    _watches[name] = is_late
 
 
 @require_safe
@@ -20,15 +29,17 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Database reachable, migrations applied, queue alive; 503 names what is not."""
+    """Database reachable, migrations applied, queue alive; 503 names what is not. `late` names work that has fallen behind."""
     checks: dict[str, bool] = {"database": False, "migrations": False}
+    late: list[str] = []
     try:
         connection.ensure_connection()
         checks["database"] = connection.is_usable()
         executor = MigrationExecutor(connection)
         checks["migrations"] = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+        late = [name for name, is_late in _watches.items() if checks["migrations"] and is_late()]
     except DatabaseError:
         pass
     age = heartbeat_age()
     checks["queue"] = age is not None and age < STALE_SECONDS
-    return JsonResponse({"ready": all(checks.values()), **checks}, status=200 if all(checks.values()) else 503)
+    return JsonResponse({"ready": all(checks.values()), **checks, "late": late}, status=200 if all(checks.values()) else 503)

@@ -51,8 +51,9 @@ def notify(
     """Tell `user` something once: in the app at once, by e-mail and SMS as they chose. Call it inside the action's transaction.
 
     `dedupe_key` names the fact for this person; telling it again gives the first notification and sends nothing. `context` may
-    hold `facts` (pairs of label and value; a datetime is shown in the reader's zone), `label` (of the button), `quote`
-    (title and text), `at` with `other_zone` and `other` (a time in two zones). Raises LookupError for an unknown kind.
+    hold `facts` (pairs of label and value; a datetime is shown in the reader's zone), `label` (of the button), `links` (pairs of
+    label and address below the words), `quote` (title and text), `at` with `other_zone` and `other` (a time in two zones).
+    Raises LookupError for an unknown kind.
     """
     how = kind_of(kind)
     moment = moment or now()
@@ -111,8 +112,12 @@ def _claim(delivery_id: UUID) -> Delivery | None:
     if delivery is None:
         return None
     notification = delivery.notification
-    if kind_of(notification.kind).skip_if_read and notification.read_at is not None:
+    kind = kind_of(notification.kind)
+    if kind.skip_if_read and notification.read_at is not None:
         delivery.move_to(DeliveryStatus.SKIPPED, claimed_until=None, error="Read before it was sent")
+        return None
+    if kind.holds is not None and not kind.holds(notification):
+        delivery.move_to(DeliveryStatus.SKIPPED, claimed_until=None, error="Not true any more when it was to be sent")
         return None
     if delivery.attempts >= MOST_ATTEMPTS:
         delivery.move_to(DeliveryStatus.FAILED, claimed_until=None, error=delivery.error or "Every attempt was cut off")

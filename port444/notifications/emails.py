@@ -62,6 +62,7 @@ def _context(notification: Notification) -> dict[str, Any]:
         "paragraphs": [part for part in notification.body.split("\n\n") if part.strip()],
         "facts": [(label, _value(value)) for label, value in _pairs(given.get("facts"))],
         "at": _value(given.get("at")),
+        "links": [(label, absolute(address)) for label, address in _pairs(given.get("links"))],
         "url": absolute(notification.url) if notification.url else "",
         "settings_url": absolute(reverse("notifications:settings")),
     }

@@ -33,6 +33,7 @@ class Kind:
     with `skip_if_read` they are dropped when the person has read the notification meanwhile. `leaves_when_read` is for what has
     its own page, such as messages: once read it no longer stands under the bell. `template` names the pair
     `notifications/email/<template>.txt` and `.html`; `attach` makes the files of the e-mail at the time of sending.
+    `holds` is asked just before e-mail or SMS leave, which may be hours later: what is not true any more is dropped.
     """
 
     key: str
@@ -44,6 +45,7 @@ class Kind:
     skip_if_read: bool = False
     leaves_when_read: bool = False
     attach: Callable[[Notification], Sequence[Attachment]] | None = None
+    holds: Callable[[Notification], bool] | None = None
 
 
 _kinds: dict[str, Kind] = {}

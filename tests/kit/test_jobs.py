@@ -86,7 +86,7 @@ def test_up_and_ready(client: Client, db: None) -> None:
     jobs.heartbeat()
     assert client.get("/healthz").content == b"ok\n"
     ready = client.get("/readyz")
-    assert (ready.status_code, ready.json()) == (200, {"ready": True, "database": True, "migrations": True, "queue": True})
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "database": True, "migrations": True, "queue": True, "late": []})
 
 
 def stale(path: str) -> None:
