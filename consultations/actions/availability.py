@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,14 +15,18 @@ from django.db import transaction
 
 from auditlog.actions import record
 from auditlog.events import Event
-from consultations.models import DAY_MINUTES, AvailabilityRule, CallSettings
-from consultations.slots import Window, overlap
+from consultations.models import DAY_MINUTES, AvailabilityRule, CallSettings, DayOff, MeetingProvider, RefundPolicy, RuleKind
+from consultations.queries import meeting_choices, window_of
+from consultations.slots import LAST, AnyWindow, MonthDay, MonthWeekday, Once, Window, overlap
 from port444.accounts.models import check_zone
 from port444.builders.actions import set_call_prices
 from port444.builders.models import Builder
 from port444.kit.errors import Invalid, word_constraint
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+NTH = {1: "first", 2: "second", 3: "third", 4: "fourth", LAST: "last"}
+MOST_WEEKS = 8
+MOST_OTHER = 40  # hours beside the painted week, and as many days off
 
 HALF_HOUR = 30
 
@@ -32,6 +38,14 @@ word_constraint("call_settings_horizon_in_range", Invalid("Clients can book from
 word_constraint("call_settings_gap_in_range", Invalid("The break after a call is at most two hours.", code="gap"))
 
 
+word_constraint("call_settings_calls_a_day", Invalid("Calls a day are from 1 to 24, or without a limit.", code="calls_a_day"))
+word_constraint("call_settings_free_hours", Invalid("Cancelling is free until between 1 hour and 14 days before.", code="free_hours"))
+word_constraint("call_settings_move_limit", Invalid("A client moves a call at most 9 times.", code="move_limit"))
+word_constraint("call_settings_move_hours", Invalid("A client moves a call at the latest 14 days before.", code="move_hours"))
+word_constraint("day_off_first_before_last", Invalid("Days off end on or after the day they begin.", code="day_off"))
+word_constraint("day_off_once", Invalid("You have these days off already.", code="day_off_twice"))
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How calls are taken: the clock of the hours, and the rules around each call."""
@@ -40,48 +54,109 @@ class Terms:
     notice_hours: int
     horizon_days: int
     gap_minutes: int
+    calls_a_day: int | None = None
+    refund_policy: str = RefundPolicy.FREE
+    free_hours: int = 24
+    move_limit: int = 2
+    move_hours: int = 12
+    meeting_provider: str = MeetingProvider.OWN_LINK
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Leave:
+    """Days off, first and last included."""
+
+    first: date
+    last: date
+    note: str = ""
 
 
 @transaction.atomic
 def set_availability(
-    builder_id: UUID, *, actor: Any, enabled: bool, prices: Mapping[int, Decimal | None], windows: Sequence[Window], terms: Terms
+    builder_id: UUID,
+    *,
+    actor: Any,
+    enabled: bool,
+    prices: Mapping[int, Decimal | None],
+    windows: Sequence[AnyWindow],
+    terms: Terms,
+    days_off: Sequence[Leave] = (),
 ) -> Builder:
-    """Write prices, hours and rules of a builder's calls as one. Booked calls stay as they are.
+    """Write prices, hours, days off and rules of a builder's calls as one. Booked calls stay as they are.
 
-    Raises NotAllowed for others, Invalid for overlapping windows, an unknown zone or a number out of range.
+    Raises NotAllowed for others, Invalid for overlapping windows, an unknown zone, a number out of range or a meeting room that
+    is not on offer.
     """
     builder = set_call_prices(builder_id, actor=actor, enabled=enabled, prices=prices)  # locks the builder and says who may
-    _check(windows, terms)
+    _check_windows(windows)
+    _check_days_off(days_off)
+    _check_terms(builder, terms)
     before = _state(builder)
-    CallSettings.objects.update_or_create(
-        builder=builder,
-        defaults={
-            "time_zone": terms.time_zone,
-            "notice_hours": terms.notice_hours,
-            "horizon_days": terms.horizon_days,
-            "gap_minutes": terms.gap_minutes,
-        },
-    )
+    CallSettings.objects.update_or_create(builder=builder, defaults=asdict(terms))
     AvailabilityRule.objects.filter(builder=builder).delete()
-    AvailabilityRule.objects.bulk_create(
-        AvailabilityRule(builder=builder, weekday=window.weekday, start_minute=window.start_minute, end_minute=window.end_minute)
-        for window in sorted(windows, key=lambda window: (window.weekday, window.start_minute))
-    )
+    AvailabilityRule.objects.bulk_create(AvailabilityRule(builder=builder, **_fields(window)) for window in windows)
+    DayOff.objects.filter(builder=builder).delete()
+    DayOff.objects.bulk_create(DayOff(builder=builder, first_on=off.first, last_on=off.last, note=off.note) for off in days_off)
     after = _state(builder)
     if before != after:
         record(Event.AVAILABILITY_CHANGED, actor=actor, target=builder, before=before, after=after)
     return builder
 
 
-def _check(windows: Sequence[Window], terms: Terms) -> None:
+def _fields(window: AnyWindow) -> dict[str, Any]:
+    """A window as it is stored."""
+    minutes = {"start_minute": window.start_minute, "end_minute": window.end_minute}
+    match window:
+        case Window(weekday=weekday, every=every, anchor=anchor):
+            return {"kind": RuleKind.WEEKLY, "weekday": weekday, "interval_weeks": every, "anchor_on": anchor, **minutes}
+        case MonthDay(day=day):
+            return {"kind": RuleKind.MONTHLY_DATE, "month_day": day, **minutes}
+        case MonthWeekday(nth=nth, weekday=weekday):
+            return {"kind": RuleKind.MONTHLY_WEEKDAY, "nth": nth, "weekday": weekday, **minutes}
+        case Once(on=on):
+            return {"kind": RuleKind.ONCE, "on": on, **minutes}
+
+
+def _check_windows(windows: Sequence[AnyWindow]) -> None:
+    if sum(not isinstance(window, Window) or window.every > 1 for window in windows) > MOST_OTHER:
+        raise Invalid(f"Beside your week there is room for {MOST_OTHER} other hours. Remove some.", code="windows_many")
     for window in windows:
-        if not (0 <= window.weekday <= 6 and 0 <= window.start_minute < window.end_minute <= DAY_MINUTES):
+        if not (_day_exists(window) and 0 <= window.start_minute < window.end_minute <= DAY_MINUTES):
             raise Invalid("Open time must lie within one day and end after it starts.", code="window_empty")
         if window.start_minute % HALF_HOUR or window.end_minute % HALF_HOUR:
             raise Invalid("Hours open and close on the hour or the half hour.", code="window_odd")
+        if isinstance(window, Window) and (not 1 <= window.every <= MOST_WEEKS or (window.every > 1 and window.anchor is None)):
+            raise Invalid(f"Hours come back after at most {MOST_WEEKS} weeks, counted from a date.", code="window_interval")
     both = overlap(windows)
     if both:
-        raise Invalid(f"{_words(both[0])} and {_words(both[1])} overlap. Join them or move one.", code="windows_overlap")
+        raise Invalid(f"{in_words(both[0])} and {in_words(both[1])} overlap. Join them or move one.", code="windows_overlap")
+
+
+def _day_exists(window: AnyWindow) -> bool:
+    match window:
+        case Window(weekday=weekday):
+            return 0 <= weekday <= 6
+        case MonthDay(day=day):
+            return day == LAST or 1 <= day <= 31
+        case MonthWeekday(nth=nth, weekday=weekday):
+            return nth in NTH and 0 <= weekday <= 6
+        case Once():
+            return True
+
+
+def _check_days_off(days_off: Sequence[Leave]) -> None:
+    if len(days_off) > MOST_OTHER:
+        raise Invalid(f"There is room for {MOST_OTHER} entries of days off. Remove some.", code="days_off_many")
+    if any(off.last < off.first for off in days_off):
+        raise Invalid("Days off end on or after the day they begin.", code="day_off")
+    if any(len(off.note) > 80 for off in days_off):
+        raise Invalid("A note of days off has at most 80 characters.", code="day_off_note")
+    for earlier, later in itertools.pairwise(sorted(days_off)):
+        if later.first <= earlier.last:
+            raise Invalid(f"{off_in_words(earlier)} and {off_in_words(later)} overlap. Join them or move one.", code="days_off_overlap")
+
+
+def _check_terms(builder: Builder, terms: Terms) -> None:
     try:
         check_zone(terms.time_zone)
     except ValidationError as error:
@@ -92,10 +167,42 @@ def _check(windows: Sequence[Window], terms: Terms) -> None:
         raise Invalid("Clients can book from 1 to 180 days ahead.", code="horizon")
     if not 0 <= terms.gap_minutes <= 120:
         raise Invalid("The break after a call is at most two hours.", code="gap")
+    if terms.calls_a_day is not None and not 1 <= terms.calls_a_day <= 24:
+        raise Invalid("Calls a day are from 1 to 24, or without a limit.", code="calls_a_day")
+    if terms.refund_policy not in RefundPolicy.values:
+        raise Invalid("Choose one of the three ways to refund.", code="refund_policy")
+    if not 1 <= terms.free_hours <= 336:
+        raise Invalid("Cancelling is free until between 1 hour and 14 days before.", code="free_hours")
+    if not 0 <= terms.move_limit <= 9:
+        raise Invalid("A client moves a call at most 9 times.", code="move_limit")
+    if not 0 <= terms.move_hours <= 336:
+        raise Invalid("A client moves a call at the latest 14 days before.", code="move_hours")
+    saved = CallSettings.objects.filter(builder=builder).values_list("meeting_provider", flat=True).first()
+    if terms.meeting_provider not in (saved, *meeting_choices(builder)):
+        raise Invalid("This meeting room is not connected. Choose another one, or connect it first.", code="meeting_provider")
 
 
-def _words(window: Window) -> str:
-    return f"{DAYS[window.weekday]} {_clock(window.start_minute)} to {_clock(window.end_minute)}"
+def in_words(window: AnyWindow) -> str:
+    """A window as a builder says it: "Monday 09:00 to 12:00", "First Tuesday of the month 08:00 to 10:00"."""
+    hours = f"{_clock(window.start_minute)} to {_clock(window.end_minute)}"
+    match window:
+        case Window(weekday=weekday, every=every, anchor=anchor):
+            since = f" from {_date(anchor)}" if anchor else ""
+            return f"{DAYS[weekday]} {hours}{since}" if every == 1 else f"Every {every} weeks on {DAYS[weekday]}{since}, {hours}"
+        case MonthDay(day=day):
+            return f"{'Last day' if day == LAST else f'Day {day}'} of the month, {hours}"
+        case MonthWeekday(nth=nth, weekday=weekday):
+            return f"{NTH[nth].capitalize()} {DAYS[weekday]} of the month, {hours}"
+        case Once(on=on):
+            return f"{on:%a} {_date(on)}, {hours}"
+
+
+def off_in_words(off: Leave) -> str:
+    return _date(off.first) if off.first == off.last else f"{_date(off.first)} to {_date(off.last)}"
+
+
+def _date(day: date) -> str:
+    return f"{day.day} {day:%b %Y}"
 
 
 def _clock(minute: int) -> str:
@@ -103,6 +210,7 @@ def _clock(minute: int) -> str:
 
 
 def _state(builder: Builder) -> dict[str, Any]:
-    rules = AvailabilityRule.objects.filter(builder=builder).values_list("weekday", "start_minute", "end_minute")
-    terms = CallSettings.objects.filter(builder=builder).values("time_zone", "notice_hours", "horizon_days", "gap_minutes").first()
-    return {**(terms or {}), "hours": [_words(Window(day or 0, opens, closes)) for day, opens, closes in rules]}
+    terms = CallSettings.objects.filter(builder=builder).values(*(field.name for field in fields(Terms))).first()
+    rules = sorted(in_words(window_of(rule)) for rule in AvailabilityRule.objects.filter(builder=builder))
+    off = [off_in_words(Leave(row.first_on, row.last_on)) + (f" ({row.note})" if row.note else "") for row in DayOff.objects.filter(builder=builder)]
+    return {**(terms or {}), "hours": rules, "days_off": off}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from django import forms
 
 from consultations.actions.availability import DAYS, Terms
-from consultations.slots import DAY_MINUTES, Window
+from consultations.slots import DAY_MINUTES, AnyWindow, Window
 from port444.accounts.models import check_zone
 from port444.builders.models import LENGTHS
 from port444.kit.amounts import AmountField
@@ -79,9 +79,14 @@ def windows_of(cells: Iterable[str]) -> list[Window]:
     return windows
 
 
-def cells_of(windows: Iterable[Window]) -> set[str]:
-    """The half hours that windows cover."""
-    return {f"{w.weekday}-{half}" for w in windows for half in range(w.start_minute // 30, min(w.end_minute, DAY_MINUTES) // 30)}
+def is_painted(window: AnyWindow) -> TypeGuard[Window]:
+    """Whether a window is part of the week that is painted: open every week, from ever."""
+    return isinstance(window, Window) and window.every == 1 and window.anchor is None
+
+
+def cells_of(windows: Iterable[AnyWindow]) -> set[str]:
+    """The half hours of the week that windows cover."""
+    return {f"{w.weekday}-{half}" for w in windows if is_painted(w) for half in range(w.start_minute // 30, min(w.end_minute, DAY_MINUTES) // 30)}
 
 
 def changed_cells(cells: Sequence[str], what: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Reads of calls."""
 
 from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor
+from .meetings import meeting_choices
 from .reminders import reminders_are_late, reminders_late_since
 from .times import (
     WEEK,
@@ -9,6 +10,7 @@ from .times import (
     Week,
     booked_hours,
     call_settings,
+    calls_of_days,
     for_booking,
     hours_of,
     monday_of,
@@ -17,6 +19,7 @@ from .times import (
     open_starts,
     taken,
     week_of,
+    window_of,
     windows_of,
 )
 
@@ -29,10 +32,12 @@ __all__ = [
     "booked_hours",
     "call_settings",
     "calls_of",
+    "calls_of_days",
     "chips",
     "facts",
     "for_booking",
     "hours_of",
+    "meeting_choices",
     "monday_of",
     "nearest",
     "offers",
@@ -43,5 +48,6 @@ __all__ = [
     "reminders_late_since",
     "taken",
     "week_of",
+    "window_of",
     "windows_of",
 ]

@@ -6,16 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from consultations.models import BLOCKING, CallSettings, Consultation, ConsultationStatus, SlotClaim
-from consultations.slots import DAY, Hours, Span, Window, free_slots
+from consultations.models import BLOCKING, AvailabilityRule, CallSettings, Consultation, ConsultationStatus, RuleKind, SlotClaim
+from consultations.slots import DAY, AnyWindow, Hours, MonthDay, MonthWeekday, Once, Span, Window, free_slots
 from port444.builders.models import Builder
 
+A_DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 NEAREST = 3
 
@@ -26,56 +28,105 @@ def call_settings(builder: Builder) -> CallSettings | None:
 
 
 def hours_of(builder: Builder) -> Hours | None:
-    """The builder's open hours, None when no calls are offered."""
+    """The builder's open hours, None when no calls are offered. Needs `prefetch_related("availability", "days_off")` to cost nothing."""
     chosen = call_settings(builder)
     if chosen is None or not builder.call_prices:
         return None
-    return Hours(windows_of(builder), ZoneInfo(chosen.time_zone), chosen.notice_hours * 3600, chosen.horizon_days * DAY, chosen.gap_minutes * 60)
+    return Hours(
+        windows_of(builder),
+        ZoneInfo(chosen.time_zone),
+        notice=chosen.notice_hours * 3600,
+        horizon=chosen.horizon_days * DAY,
+        gap=chosen.gap_minutes * 60,
+        days_off=[(off.first_on, off.last_on) for off in builder.days_off.all()],
+        calls_a_day=chosen.calls_a_day,
+    )
 
 
-def windows_of(builder: Builder) -> list[Window]:
-    """The weekly windows as they are stored. Needs `prefetch_related("availability")` to cost nothing."""
-    return [Window(rule.weekday, rule.start_minute, rule.end_minute) for rule in builder.availability.all() if rule.weekday is not None]
+def windows_of(builder: Builder) -> list[AnyWindow]:
+    """The open hours as they are stored. Needs `prefetch_related("availability")` to cost nothing."""
+    return [window_of(rule) for rule in builder.availability.all()]
 
 
-def taken(builder: Builder, client_id: UUID | None, moment: datetime, until: datetime) -> list[Span]:
+def window_of(rule: AvailabilityRule) -> AnyWindow:
+    """A stored rule as slots.py reads it; what its kind needs is there by constraint."""
+    match rule.kind:
+        case RuleKind.MONTHLY_DATE:
+            return MonthDay(_there(rule.month_day), rule.start_minute, rule.end_minute)
+        case RuleKind.MONTHLY_WEEKDAY:
+            return MonthWeekday(_there(rule.nth), _there(rule.weekday), rule.start_minute, rule.end_minute)
+        case RuleKind.ONCE:
+            return Once(_there(rule.on), rule.start_minute, rule.end_minute)
+        case _:
+            return Window(_there(rule.weekday), rule.start_minute, rule.end_minute, rule.interval_weeks, rule.anchor_on)
+
+
+def _there[T](value: T | None) -> T:
+    assert value is not None
+    return value
+
+
+def taken(builder: Builder, client_id: UUID | None, moment: datetime, until: datetime, *, ignoring: UUID | None = None) -> list[Span]:
     """What stands in the way of a new call between `moment` and `until`: the builder's claims, the client's own, and being away.
 
     A hold whose time has passed stands in nobody's way, and neither does the client's own hold with this builder: the next
-    hold replaces it.
+    hold replaces it. `ignoring` is a call that is being moved and makes room for itself.
     """
     whose = Q(builder=builder)
     if client_id is not None:
         whose |= Q(client_id=client_id)
-    claims = SlotClaim.objects.filter(BLOCKING, whose, busy__overlap=(moment, until)).exclude(status="held", hold_expires_at__lte=moment)
-    if client_id is not None:
-        claims = claims.exclude(status="held", builder=builder, client_id=client_id)
+    claims = _standing(builder, client_id, moment, ignoring).filter(whose, busy__overlap=(moment, until))
     spans = [(_epoch(busy.lower), _epoch(busy.upper)) for busy in claims.values_list("busy", flat=True)]
     if builder.is_away:
         spans.append((0, _epoch(builder.away_until) if builder.away_until else _epoch(until)))
     return spans
 
 
-def open_starts(builder: Builder, *, client_id: UUID | None, minutes: int, moment: datetime) -> list[datetime]:
+def calls_of_days(
+    builder: Builder, hours: Hours, client_id: UUID | None, moment: datetime, until: datetime, *, ignoring: UUID | None = None
+) -> list[int]:
+    """The starts of the builder's calls on every date between the two, for `calls_a_day`. Costs nothing where there is no limit."""
+    if hours.calls_a_day is None:
+        return []
+    reach = (moment - 2 * A_DAY, until + 2 * A_DAY)  # a date may begin a day before its first moment asked for, in any zone
+    claims = _standing(builder, client_id, moment, ignoring).filter(builder=builder, busy__overlap=reach)
+    return [_epoch(busy.lower) for busy in claims.values_list("busy", flat=True)]
+
+
+def _standing(builder: Builder, client_id: UUID | None, moment: datetime, ignoring: UUID | None) -> QuerySet[SlotClaim]:
+    """Claims that a new call has to respect."""
+    claims = SlotClaim.objects.filter(BLOCKING).exclude(status="held", hold_expires_at__lte=moment)
+    if client_id is not None:
+        claims = claims.exclude(status="held", builder=builder, client_id=client_id)
+    return claims.exclude(consultation=ignoring) if ignoring is not None else claims
+
+
+def open_starts(builder: Builder, *, client_id: UUID | None, minutes: int, moment: datetime, ignoring: UUID | None = None) -> list[datetime]:
     """Every start at which this client can book a call of `minutes`, in order, to the end of the builder's horizon."""
     hours = hours_of(builder)
     if hours is None or builder.call_price(minutes) is None:
         return []
     present, until = _epoch(moment), _epoch(moment) + hours.horizon + DAY
-    spans = taken(builder, client_id, moment, _moment(until))
-    return [_moment(start) for start in free_slots(hours, spans, minutes=minutes, now=present, since=present, until=until)]
+    spans = taken(builder, client_id, moment, _moment(until), ignoring=ignoring)
+    calls = calls_of_days(builder, hours, client_id, moment, _moment(until), ignoring=ignoring)
+    starts = free_slots(hours, spans, minutes=minutes, now=present, since=present, until=until, calls=calls)
+    return [_moment(start) for start in starts]
 
 
-def offers(builder: Builder, *, client_id: UUID, minutes: int, starts_at: datetime, moment: datetime) -> tuple[bool, bool]:
+def offers(
+    builder: Builder, *, client_id: UUID, minutes: int, starts_at: datetime, moment: datetime, ignoring: UUID | None = None
+) -> tuple[bool, bool]:
     """Whether the start is in the builder's hours at all, and whether it can be booked. The same question as `open_starts`."""
     hours = hours_of(builder)
     if hours is None or builder.call_price(minutes) is None or starts_at.microsecond:
         return False, False
-    start, present = _epoch(starts_at), _epoch(moment)
-    question = {"minutes": minutes, "now": present, "since": start, "until": start + 1}
-    offered = free_slots(hours, (), **question) == [start]
-    spans = taken(builder, client_id, moment, starts_at + timedelta(days=1)) if offered else []
-    return offered, offered and free_slots(hours, spans, **question) == [start]
+    start = _epoch(starts_at)
+    ask = partial(free_slots, hours, minutes=minutes, now=_epoch(moment), since=start, until=start + 1)
+    if ask(()) != [start]:
+        return False, False
+    until = starts_at + A_DAY
+    spans = taken(builder, client_id, moment, until, ignoring=ignoring)
+    return True, ask(spans, calls=calls_of_days(builder, hours, client_id, moment, until, ignoring=ignoring)) == [start]
 
 
 def nearest(starts: Sequence[datetime], wanted: datetime, count: int = NEAREST) -> list[datetime]:
@@ -164,7 +215,7 @@ def monday_of(day: date) -> date:
 
 def for_booking() -> Any:
     """Builders with what the booking page and the hold read."""
-    return Builder.objects.visible().select_related("user", "call_settings").prefetch_related("availability")
+    return Builder.objects.visible().select_related("user", "call_settings").prefetch_related("availability", "days_off")
 
 
 def booked_hours(builder: Builder, moment: datetime, zone: ZoneInfo) -> set[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -55,7 +56,7 @@ def brute(hours: Hours, busy: list[tuple[int, int]], *, minutes: int, now: int, 
     highest: list[datetime] = []
     for wall in walls:
         highest.append(max(highest[-1], wall) if highest else wall)
-    day_of = {w: [x for x in hours.windows if x.weekday == w] for w in range(7)}
+    day_of = {w: [x for x in hours.windows if isinstance(x, Window) and x.weekday == w] for w in range(7)}
 
     def open_at(index: int) -> bool:
         reached = highest[index]
@@ -108,7 +109,7 @@ def test_every_slot_is_what_a_walk_over_the_minutes_finds(
     since = epoch(week.year, week.month, week.day)
     hours = Hours(windows, ZoneInfo(zone), notice * 3600, horizon * DAY, gap * 60)
     taken = [(since + start, since + end) for start, end in busy]
-    question = {"minutes": minutes, "now": since - ahead, "since": since, "until": since + 5 * DAY}
+    question: dict[str, Any] = {"minutes": minutes, "now": since - ahead, "since": since, "until": since + 5 * DAY}
     listed = free_slots(hours, taken, **question)
     assert listed == brute(hours, taken, **question)
     assert listed == sorted(set(listed))
