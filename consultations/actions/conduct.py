@@ -12,16 +12,14 @@ from django.db import transaction
 from auditlog.actions import record
 from auditlog.events import Event
 from consultations import emails
-from consultations.models import ClaimStatus, Consultation, ConsultationStatus, SlotClaim
+from consultations.models import Back, ClaimStatus, Consultation, ConsultationStatus, SlotClaim
 from port444.kit.clock import now
 from port444.kit.errors import Invalid, NotAllowed, WrongState
 from port444.messaging.actions import post_notice
 from port444.notifications.actions import notify
-from port444.payments import escrow
-from port444.payments.actions import request_refund
-from port444.payments.models import Payment
 
 from .follow import follow
+from .settling import settle
 
 C = ConsultationStatus
 
@@ -60,7 +58,7 @@ def complete_unattended(consultation_id: UUID) -> Consultation:
 
 def _complete(consultation: Consultation, actor: Any | None, moment: Any, **stamps: Any) -> None:
     consultation.move_to(C.COMPLETED, completed_at=moment, updated_at=moment, **stamps)
-    escrow.current().release(consultation.deal, consultation.price, f"call:{consultation.chain}:release", actor=actor)
+    settle(consultation, Back(), actor=actor)
     record(Event.CALL_COMPLETED, actor=actor, target=consultation, amount=consultation.price)
     post_notice(consultation.conversation_id, body=emails.completed_notice(consultation), icon="circle-check", subject=consultation.subject)
     readers = [consultation.client] if actor is not None else [consultation.client, consultation.builder.user]
@@ -105,14 +103,7 @@ def _cancel(consultation: Consultation, actor: Any | None, moment: datetime, rea
         ical_sequence=consultation.ical_sequence + 1,
         updated_at=moment,
     )
-    if refunded:
-        escrow.current().refund(consultation.deal, consultation.price, f"call:{consultation.chain}:refund", actor=actor)
-        payment = Payment.objects.get(invoice=consultation.invoice_id, settled_at__isnull=False)
-        request_refund(
-            payment, refunded, reason="Call cancelled", dedupe_key=f"call:{consultation.chain}:cancelled", actor=actor, fee=consultation.client_fee
-        )
-    else:
-        escrow.current().release(consultation.deal, consultation.price, f"call:{consultation.chain}:release", actor=actor)
+    settle(consultation, consultation.everything if refunded else Back(), actor=actor, reason="Call cancelled")
     follow(consultation, moment)
     by_client = actor is not None and actor.pk == consultation.client_id
     record(Event.CALL_CANCELLED, actor=actor, target=consultation, amount=refunded, reason=reason, by_client=by_client)

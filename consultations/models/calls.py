@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +19,7 @@ from port444.builders.models import LENGTHS, Builder
 from port444.kit.clock import now
 from port444.kit.errors import NotAllowed
 from port444.kit.ids import uuid7
-from port444.kit.money import ZERO, amount_field
+from port444.kit.money import ZERO, amount_field, fee
 from port444.kit.states import StateMachine, known_status
 from port444.messaging.models import Conversation, Subject
 from port444.payments.escrow import Deal
@@ -27,8 +28,21 @@ from port444.payments.models import Invoice
 from .hours import MeetingProvider, RefundPolicy
 
 USER = settings.AUTH_USER_MODEL
+HALF_BPS = 5000
 JOIN_MINUTES = 10  # before the start, when the meeting room opens
 COMPLETE_AFTER_HOURS = 24  # after the end, when a call completes by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """What of a call's payment goes back to the client: of its price, and of the service fee. The rest of the price is the builder's."""
+
+    price: Decimal = ZERO
+    fee: Decimal = ZERO
+
+    @property
+    def total(self) -> Decimal:
+        return self.price + self.fee
 
 
 class Party(models.TextChoices):
@@ -195,6 +209,18 @@ class Consultation(StateMachine):
     def free_until(self) -> datetime:
         """Until when the client gets everything back for cancelling."""
         return self.scheduled_at - timedelta(hours=self.free_hours)
+
+    @property
+    def everything(self) -> Back:
+        """What goes back when the call fails through no fault of the client."""
+        return Back(self.price, self.client_fee)
+
+    @property
+    def late_back(self) -> Back:
+        """What goes back to a client who cancels too late or does not come, by the policy frozen at booking."""
+        if self.refund_policy == RefundPolicy.HALF:
+            return Back(fee(self.price, HALF_BPS), fee(self.client_fee, HALF_BPS))
+        return Back()
 
     def refund_if_cancelled_by(self, actor: Any, moment: datetime) -> Decimal:
         """What the client gets back when `actor` cancels at `moment`: everything, or nothing when the client is late.

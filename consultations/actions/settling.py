@@ -1,0 +1,25 @@
+"""Where the money of a call goes when the call ends: the one place, whatever ended it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from consultations.models import Back, Consultation
+from port444.payments import escrow
+from port444.payments.actions import request_refund
+from port444.payments.models import Payment
+
+
+def settle(consultation: Consultation, back: Back, *, actor: Any | None, reason: str = "") -> None:
+    """Empty the call's escrow: `back` goes to the client, the rest of the price to the builder. Call it under the call's lock.
+
+    The keys name the chain, so that a call which was moved is settled once, whatever its rows say.
+    """
+    held, kept = escrow.current(), consultation.price - back.price
+    if back.price:
+        held.refund(consultation.deal, back.price, f"call:{consultation.chain}:refund", actor=actor)
+    if kept:
+        held.release(consultation.deal, kept, f"call:{consultation.chain}:release", actor=actor)
+    if back.total:
+        payment = Payment.objects.get(invoice=consultation.invoice_id, settled_at__isnull=False)
+        request_refund(payment, back.total, reason=reason, dedupe_key=f"call:{consultation.chain}:back", actor=actor, fee=back.fee)
