@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -59,7 +60,7 @@ class Failure:
 class FakeServer:
     """Subclasses answer in `answer`. Use as a context manager; `url` is its address, `seen` all requests in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.seen: list[Seen] = []
         self.failures: list[Failure] = []
         self.lock = threading.RLock()
@@ -76,7 +77,7 @@ class FakeServer:
             def log_message(self, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -87,6 +88,11 @@ class FakeServer:
     def __exit__(self, *failure: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def run(self) -> None:
+        """Serve until interrupted, for somebody who tries the site by hand."""
+        with suppress(KeyboardInterrupt):
+            self._server.serve_forever()
 
     def answer(self, request: Seen) -> Answer:
         raise NotImplementedError
