@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +18,7 @@ from port444.payments.handlers import Description, Promise, Step
 from port444.payments.models import Invoice
 
 from . import ical
-from .models import JOIN_MINUTES, WORTH_UNTIL, Consultation, ConsultationStatus, ReminderKind
+from .models import JOIN_MINUTES, WORTH_UNTIL, Back, Consultation, ConsultationStatus, RefundPolicy, ReminderKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +55,27 @@ def context(call: Consultation, reader: Any) -> dict[str, Any]:
     }
 
 
+def policy_words(policy: str, free: datetime | None, zone: str, moment: datetime) -> str:
+    """What the client gets back for cancelling from `moment` on, in one sentence; `free` is until when it is everything."""
+    late = "half" if policy == RefundPolicy.HALF else "nothing"
+    if free is None:
+        return "Nothing back if you cancel"
+    if free > moment:
+        return f"Everything back if you cancel until {when(free, zone)}, {late} later"
+    return f"The free time is over: {late} back if you cancel"
+
+
+def policy_of(call: Consultation, moment: datetime) -> str:
+    """The refund policy of a call in the words of its client."""
+    return policy_words(call.refund_policy, call.free_until, call.client_zone, moment)
+
+
 def scheduled(call: Consultation, reader: Any) -> Words:
     other, at = other_of(call, reader), when(call.scheduled_at, zone_of(call, reader))
     title = f"Call with {other.first_name}: {at}"
     room = f"The room opens {JOIN_MINUTES} minutes before. An invitation for your calendar is attached."
     if reader.pk == call.client_id:
-        free = f"\n\nFree to cancel until {when(call.free_until, call.client_zone)}." if call.free_until > now() else ""
-        return Words(title, f"{call.duration} minutes, {usd(call.total)} paid. {room}{free}")
+        return Words(title, f"{call.duration} minutes, {usd(call.total)} paid. {room}\n\n{policy_of(call, now())}.")
     link = "" if call.meeting_url else "\n\nYou have not named a meeting room yet. Add its link to your profile before the call."
     notes = f"\n\n{other.first_name} writes: “{call.client_notes}”" if call.client_notes else ""
     return Words(title, f"{call.duration} minutes, {usd(call.price)} in escrow. {room}{notes}{link}")
@@ -111,17 +124,30 @@ def completed(call: Consultation, reader: Any) -> Words:
     return Words(f"Call with {call.client.first_name}: {usd(share)} is yours", f"{usd(call.price)} less the platform fee. You can withdraw it now.")
 
 
-def cancelled(call: Consultation, reader: Any, refunded: Decimal) -> Words:
+def cancelled(call: Consultation, reader: Any, back: Back) -> Words:
     by_me = call.cancelled_by_id == reader.pk
     who = "You" if by_me else other_of(call, reader).first_name
     at = when(call.scheduled_at, zone_of(call, reader))
     title = f"{who} cancelled the call of {at}" if call.cancelled_by_id else f"The call of {at} was cancelled"
     reason = f" “{call.cancellation_reason}”" if call.cancellation_reason and not by_me else ""
+    return Words(title, f"{money_for(call, reader, back)}{reason}")
+
+
+def money_for(call: Consultation, reader: Any, back: Back) -> str:
+    """Where the money of a call that does not take place goes, said to one side."""
+    builder, client = call.builder.user.first_name, call.client.first_name
+    kept = call.price - back.price
+    yours = kept - fee(kept, call.builder_fee_bps)
     if reader.pk == call.client_id:
-        money = f"{usd(refunded)} goes back to where it came from." if refunded else "It was too late for a refund, so the builder is paid."
-    else:
-        money = "The client gets everything back." if refunded else f"It was cancelled late, so {usd(call.price)} less the platform fee is yours."
-    return Words(title, f"{money}{reason}")
+        if not back.total:
+            return f"By the refund policy nothing goes back, and {builder} is paid."
+        if not kept:
+            return f"{usd(back.total)} goes back to where it came from, service fee included."
+        return f"{usd(back.total)} goes back to where it came from: half the price and half the service fee. The rest of the price goes to {builder}."
+    if not kept:
+        return f"{client} gets everything back, and you are not paid."
+    share = f"{usd(yours)} is yours: {usd(kept)} less the platform fee."
+    return f"{share} {usd(back.total)} goes back to {client}." if back.total else share
 
 
 def scheduled_notice(call: Consultation) -> str:
@@ -132,9 +158,14 @@ def completed_notice(call: Consultation) -> str:
     return f"The call of {call.duration} minutes is complete. {usd(call.price)} was released to {call.builder.user.first_name}."
 
 
-def cancelled_notice(call: Consultation, refunded: Decimal) -> str:
+def cancelled_notice(call: Consultation, back: Back) -> str:
     who = call.client if call.cancelled_by_id == call.client_id else call.builder.user
-    money = f"{usd(refunded)} goes back to {call.client.first_name}." if refunded else f"{usd(call.price)} goes to {call.builder.user.first_name}."
+    kept, parts = call.price - back.price, []
+    if back.total:
+        parts.append(f"{usd(back.total)} goes back to {call.client.first_name}.")
+    if kept:
+        parts.append(f"{usd(kept)} goes to {call.builder.user.first_name}.")
+    money = " ".join(parts)
     if call.cancelled_by_id is None:
         return f"The call of {call.duration} minutes was cancelled. {call.cancellation_reason} {money}"
     return f"{who.first_name} cancelled the call of {call.duration} minutes. {money}"
@@ -144,6 +175,8 @@ def invitation(notification: Any) -> list[Attachment]:
     """The calendar file of a notification about a call, as the call stands when the mail goes out."""
     key = notification.context.get("consultation")
     call = Consultation.objects.select_related("client", "builder__user").filter(pk=key).first() if key else None
+    if call is not None and call.status == ConsultationStatus.RESCHEDULED:  # moved since the mail was written
+        call = Consultation.objects.live(call.chain).select_related("client", "builder__user").first()
     if call is None or call.status not in (ConsultationStatus.SCHEDULED, ConsultationStatus.CANCELLED):
         return []
     method = "CANCEL" if call.status == ConsultationStatus.CANCELLED else "REQUEST"
@@ -152,12 +185,10 @@ def invitation(notification: Any) -> list[Attachment]:
 
 def describe(invoice: Invoice) -> Description:
     """How the checkout speaks of a call."""
-    call = Consultation.objects.select_related("builder__user").get(pk=invoice.subject_id)
+    call = Consultation.objects.live(invoice.subject_id).select_related("builder__user").get()
     name = call.builder.user.first_name
-    if call.free_until > now():
-        free = Promise("undo-2", f"Free to cancel until {when(call.free_until, call.client_zone)}")
-    else:
-        free = Promise("info", "Starts soon: no refund if you cancel")
+    moment = now()
+    free = Promise("undo-2" if call.free_until and call.free_until > moment else "info", policy_of(call, moment))
     return Description(
         title=f"{call.duration} minute video call",
         kind=f"Call with {call.builder.user.name}",

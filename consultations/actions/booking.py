@@ -7,6 +7,7 @@ may have to break a deadlock.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,7 +24,8 @@ from auditlog.actions import record
 from auditlog.events import Event
 from consultations import emails
 from consultations.models import CallSettings, ClaimStatus, Consultation, ConsultationStatus, SlotClaim
-from consultations.queries import nearest, offers, open_starts
+from consultations.queries import call_settings, nearest, offers, open_starts
+from consultations.slots import Span
 from port444.accounts.models import User, check_zone
 from port444.builders.models import Builder
 from port444.kit.clock import now
@@ -36,6 +38,7 @@ from port444.payments import escrow
 from port444.payments.actions import Line, open_invoice, request_refund, void_invoice
 from port444.payments.models import Invoice, Payment
 
+from .calendars import live_busy
 from .follow import follow
 
 C = ConsultationStatus
@@ -77,18 +80,39 @@ def hold_slot(
     held continues that hold with the new notes, asking for another one gives the first back and voids its invoice, so that
     money that still arrives for it is sent back by payments and can never buy a second call. Raises Conflict `slot_taken` when
     somebody was first, Invalid for what is not on offer.
+
+    The builder's calendars are asked before the transaction, so this talks to a network.
     """
     wish = Wish(minutes, starts_at, client_zone, notes, client_key)
+    live = ask_calendars(Builder.objects.select_related("call_settings").get(pk=builder_id), starts_at, minutes)
+    return claiming(lambda: _hold(builder_id, actor, wish, live))
+
+
+def ask_calendars(builder: Builder, starts_at: datetime, minutes: int) -> list[Span]:
+    """What stands in the builder's calendars around a call; nothing for a time that cannot be anyway."""
+    moment = now()
+    if not moment < starts_at < moment + A_YEAR:
+        return []
+    terms = call_settings(builder)
+    gap = timedelta(minutes=terms.gap_minutes if terms else 0)
+    return live_busy(builder, starts_at - gap, starts_at + timedelta(minutes=minutes) + gap)
+
+
+def claiming(write: Callable[[], Consultation]) -> Consultation:
+    """Run a transaction that claims time, with what the database refuses worded.
+
+    "busy" is a deadlock that PostgreSQL broke at our cost. Nothing was written then, so one more try is safe; after that, others
+    are at this time.
+    """
     try:
         try:
             with words():
-                return _hold(builder_id, actor, wish)
+                return write()
         except Conflict as error:
-            # "busy" is a deadlock that PostgreSQL broke at our cost. Nothing was written, so one more try is safe.
             if error.code != "busy" or connection.in_atomic_block:
                 raise
         with words():
-            return _hold(builder_id, actor, wish)
+            return write()
     except Conflict as error:
         if error.code == "busy":
             raise Conflict(GONE, code=TAKEN) from error
@@ -96,7 +120,7 @@ def hold_slot(
 
 
 @transaction.atomic
-def _hold(builder_id: UUID, actor: Any, wish: Wish) -> Consultation:
+def _hold(builder_id: UUID, actor: Any, wish: Wish, live: Sequence[Span]) -> Consultation:
     moment = now()
     builder = Builder.objects.lock(builder_id)
     client = User.objects.lock(actor.pk)  # holds are counted over all builders
@@ -115,7 +139,7 @@ def _hold(builder_id: UUID, actor: Any, wish: Wish) -> Consultation:
         own = claim.builder_id == builder.pk and claim.client_id == actor.pk and not _ran_out(claim, moment)
         if own and (claim.consultation.scheduled_at, claim.consultation.duration) == (wish.starts_at, wish.minutes):
             return _continue_hold(claim.consultation, wish, moment)
-    offered, is_open = offers(builder, client_id=actor.pk, minutes=wish.minutes, starts_at=wish.starts_at, moment=moment)
+    offered, is_open = offers(builder, client_id=actor.pk, minutes=wish.minutes, starts_at=wish.starts_at, moment=moment, live=live)
     if not offered:
         raise Invalid(NOT_OFFERED, code="slot_not_offered")
     if not is_open:
@@ -297,19 +321,18 @@ def _secure(consultation: Consultation, moment: datetime) -> bool:
     if claim.status == ClaimStatus.HELD:
         claim.move_to(ClaimStatus.CONFIRMED, hold_expires_at=None)
         return True
-    over = Consultation.objects.filter(
-        Q(builder=builder) | Q(client=consultation.client), status=C.HELD, claim__hold_expires_at__lte=moment, claim__busy__overlap=claim.busy
+    # The hold is gone, so the time is asked for again; notice was kept when the client asked first.
+    _, is_open = offers(
+        builder,
+        client_id=consultation.client_id,
+        minutes=consultation.duration,
+        starts_at=consultation.scheduled_at,
+        moment=moment,
+        ignoring=consultation.pk,
+        notice=False,
     )
-    in_the_way = over.count()
-    # The client's stale holds with other builders are not under this builder's lock. Whoever has one locked may be paying for it
-    # and wait for the books that this transaction has moved already, so it is not waited for: that one was first.
-    found = list(over.order_by("pk").select_for_update(of=("self",), no_key=True, skip_locked=True))
-    if len(found) < in_the_way:
+    if not is_open or not clear_stale(builder, consultation.client_id, claim.busy, moment):
         return False
-    for stale in found:
-        gone = SlotClaim.objects.select_for_update(of=("self",), no_key=True).get(consultation=stale)
-        gone.consultation = stale
-        _release(gone, moment, actor=None)
     try:
         with transaction.atomic():
             claim.move_to(ClaimStatus.CONFIRMED, hold_expires_at=None)
@@ -317,6 +340,26 @@ def _secure(consultation: Consultation, moment: datetime) -> bool:
         if constraint_name(error) not in ("slot_claim_builder_free", "slot_claim_client_free"):
             raise
         return False
+    return True
+
+
+def clear_stale(builder: Builder, client_id: UUID, busy: Any, moment: datetime) -> bool:
+    """Give back the holds that ran out and lie in the way of `busy`; False when one of them is just being paid.
+
+    The client's stale holds with other builders are not under this builder's lock. Whoever has one locked may be paying for it
+    and wait for the books that this transaction has moved already, so it is not waited for: that one was first.
+    """
+    over = Consultation.objects.filter(
+        Q(builder=builder) | Q(client=client_id), status=C.HELD, claim__hold_expires_at__lte=moment, claim__busy__overlap=busy
+    )
+    in_the_way = over.count()
+    found = list(over.order_by("pk").select_for_update(of=("self",), no_key=True, skip_locked=True))
+    if len(found) < in_the_way:
+        return False
+    for stale in found:
+        claim = SlotClaim.objects.select_for_update(of=("self",), no_key=True).get(consultation=stale)
+        claim.consultation = stale
+        _release(claim, moment, actor=None)
     return True
 
 

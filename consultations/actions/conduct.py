@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -50,7 +49,7 @@ def complete_unattended(consultation_id: UUID) -> Consultation:
         raise WrongState("This call is not waiting to be completed.")
     suspended_at = consultation.builder.user.suspended_at
     if suspended_at is not None and suspended_at < consultation.ends_at:
-        _cancel(consultation, None, moment, "The account of the builder was closed before the call.", consultation.total)
+        _cancel(consultation, None, moment, "The account of the builder was closed before the call.", consultation.everything)
     else:
         _complete(consultation, None, moment)
     return consultation
@@ -77,7 +76,7 @@ def _complete(consultation: Consultation, actor: Any | None, moment: Any, **stam
 
 @transaction.atomic
 def cancel_call(consultation_id: UUID, *, actor: Any, reason: str = "") -> Consultation:
-    """Call it off. The client gets everything back, or, when they cancel late, the fee stays and the price goes to the builder."""
+    """Call it off. The money is divided by the policy that was frozen at booking; a builder who cancels gives everything back."""
     consultation = Consultation.objects.lock(consultation_id)
     consultation.require_party(actor)
     moment = now()
@@ -88,11 +87,11 @@ def cancel_call(consultation_id: UUID, *, actor: Any, reason: str = "") -> Consu
         raise NotAllowed("This call has started. Write to the builder, who can still cancel it.", code="started")
     if len(reason) > 300:
         raise Invalid("The reason has at most 300 characters.", code="reason_long")
-    _cancel(consultation, actor, moment, reason, consultation.refund_if_cancelled_by(actor, moment))
+    _cancel(consultation, actor, moment, reason, consultation.back_if_cancelled_by(actor, moment))
     return consultation
 
 
-def _cancel(consultation: Consultation, actor: Any | None, moment: datetime, reason: str, refunded: Decimal) -> None:
+def _cancel(consultation: Consultation, actor: Any | None, moment: datetime, reason: str, back: Back) -> None:
     claim = SlotClaim.objects.select_for_update(of=("self",), no_key=True).get(consultation=consultation)
     claim.move_to(ClaimStatus.RELEASED)
     consultation.move_to(
@@ -103,13 +102,13 @@ def _cancel(consultation: Consultation, actor: Any | None, moment: datetime, rea
         ical_sequence=consultation.ical_sequence + 1,
         updated_at=moment,
     )
-    settle(consultation, consultation.everything if refunded else Back(), actor=actor, reason="Call cancelled")
+    settle(consultation, back, actor=actor, reason="Call cancelled")
     follow(consultation, moment)
     by_client = actor is not None and actor.pk == consultation.client_id
-    record(Event.CALL_CANCELLED, actor=actor, target=consultation, amount=refunded, reason=reason, by_client=by_client)
-    post_notice(consultation.conversation_id, body=emails.cancelled_notice(consultation, refunded), icon="calendar-x-2", subject=consultation.subject)
+    record(Event.CALL_CANCELLED, actor=actor, target=consultation, amount=back.total, reason=reason, by_client=by_client)
+    post_notice(consultation.conversation_id, body=emails.cancelled_notice(consultation, back), icon="calendar-x-2", subject=consultation.subject)
     for reader in (consultation.client, consultation.builder.user):
-        said = emails.cancelled(consultation, reader, refunded)
+        said = emails.cancelled(consultation, reader, back)
         notify(
             reader,
             "call_cancelled",

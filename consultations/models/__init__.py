@@ -23,6 +23,7 @@ from .calls import (
     ConsultationStatus,
     Party,
     SlotClaim,
+    free_until,
 )
 from .hours import DAY_MINUTES, AvailabilityRule, CallSettings, DayOff, MeetingProvider, RefundPolicy, RuleKind
 from .meetings import MeetingRoom, RoomStatus
@@ -70,4 +71,5 @@ __all__ = [
     "RuleKind",
     "SlotClaim",
     "Source",
+    "free_until",
 ]

@@ -75,6 +75,10 @@ class ConsultationQuerySet(models.QuerySet["Consultation"]):
     def visible_to(self, user: Any) -> ConsultationQuerySet:
         return self.filter(Q(client=user) | (Q(builder__user=user) & ~Q(status__in=[C.HELD, C.EXPIRED])))
 
+    def live(self, chain: Any) -> ConsultationQuerySet:
+        """The row of a chain at which the call now stands: the one that was not moved away."""
+        return self.filter(chain=chain).exclude(status=C.RESCHEDULED)
+
     def upcoming(self, moment: datetime) -> ConsultationQuerySet:
         """Still ahead or running; a hold only while it can be paid."""
         return self.filter(Q(status=C.SCHEDULED, ends_at__gt=moment) | Q(status=C.HELD, claim__hold_expires_at__gt=moment))
@@ -118,6 +122,7 @@ class Consultation(StateMachine):
     free_hours = models.PositiveSmallIntegerField(default=24)
     move_limit = models.PositiveSmallIntegerField(default=2)
     move_hours = models.PositiveSmallIntegerField(default=12)
+    free_ended_at = models.DateTimeField(null=True)  # the free time was over when the client moved the call; that brings none back
     status = models.CharField(max_length=12, choices=C.choices, default=C.HELD)
     meeting_url = models.URLField(blank=True)
     meeting_provider = models.CharField(max_length=12, choices=MeetingProvider.choices, default=MeetingProvider.OWN_LINK)
@@ -206,9 +211,10 @@ class Consultation(StateMachine):
         return self.scheduled_at - timedelta(minutes=JOIN_MINUTES)
 
     @property
-    def free_until(self) -> datetime:
-        """Until when the client gets everything back for cancelling."""
-        return self.scheduled_at - timedelta(hours=self.free_hours)
+    def free_until(self) -> datetime | None:
+        """Until when the client gets everything back for cancelling; None when the policy knows no such time."""
+        until = free_until(self.refund_policy, self.free_hours, self.scheduled_at)
+        return min(until, self.free_ended_at) if until and self.free_ended_at else until
 
     @property
     def everything(self) -> Back:
@@ -222,21 +228,46 @@ class Consultation(StateMachine):
             return Back(fee(self.price, HALF_BPS), fee(self.client_fee, HALF_BPS))
         return Back()
 
-    def refund_if_cancelled_by(self, actor: Any, moment: datetime) -> Decimal:
-        """What the client gets back when `actor` cancels at `moment`: everything, or nothing when the client is late.
+    def back_if_cancelled_by(self, actor: Any, moment: datetime) -> Back:
+        """What goes back when `actor` cancels at `moment`, by the policy that was frozen at booking.
 
         With a suspended builder there is no late: they could not come.
         """
-        late = actor.pk == self.client_id and moment >= self.free_until and not self.builder.user.is_suspended
-        return ZERO if late else self.total
+        if actor.pk != self.client_id or self.builder.user.is_suspended:
+            return self.everything
+        free = self.free_until
+        return self.everything if free is not None and moment < free else self.late_back
+
+    def refund_if_cancelled_by(self, actor: Any, moment: datetime) -> Decimal:
+        """What the client gets back, service fee included, when `actor` cancels at `moment`."""
+        return self.back_if_cancelled_by(actor, moment).total
+
+    @property
+    def move_until(self) -> datetime:
+        """Until when the client may move the call without asking."""
+        return self.scheduled_at - timedelta(hours=self.move_hours)
+
+    @property
+    def moves_left(self) -> int:
+        """How often the client may still move it without asking. Moves that both agreed on do not count."""
+        return max(0, self.move_limit - self.move_count)
 
     def require_party(self, actor: Any) -> None:
         if actor.pk not in (self.client_id, self.builder.user_id):
             raise NotAllowed("Only the two people of this call can do that.")
 
+    def require_client(self, actor: Any) -> None:
+        if actor.pk != self.client_id:
+            raise NotAllowed("Only the client of this call can do that.")
+
     def require_builder(self, actor: Any) -> None:
         if actor.pk != self.builder.user_id:
             raise NotAllowed("Only the builder of this call can do that.")
+
+
+def free_until(policy: str, hours: int, starts_at: datetime) -> datetime | None:
+    """Until when a client gets everything back for cancelling a call that starts at `starts_at`."""
+    return None if policy == RefundPolicy.NONE else starts_at - timedelta(hours=hours)
 
 
 class ClaimStatus(models.TextChoices):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -70,7 +70,7 @@ def taken(builder: Builder, client_id: UUID | None, moment: datetime, until: dat
     """What stands in the way of a new call between `moment` and `until`: the builder's claims, the client's own, and being away.
 
     A hold whose time has passed stands in nobody's way, and neither does the client's own hold with this builder: the next
-    hold replaces it. `ignoring` is a call that is being moved and makes room for itself.
+    hold replaces it. `ignoring` is a call that asks for another time and makes room for itself; a hold is no room for it.
     """
     whose = Q(builder=builder)
     if client_id is not None:
@@ -96,15 +96,18 @@ def calls_of_days(
 def _standing(builder: Builder, client_id: UUID | None, moment: datetime, ignoring: UUID | None) -> QuerySet[SlotClaim]:
     """Claims that a new call has to respect."""
     claims = SlotClaim.objects.filter(BLOCKING).exclude(status="held", hold_expires_at__lte=moment)
-    if client_id is not None:
-        claims = claims.exclude(status="held", builder=builder, client_id=client_id)
-    return claims.exclude(consultation=ignoring) if ignoring is not None else claims
+    if ignoring is not None:
+        return claims.exclude(consultation=ignoring)
+    return claims if client_id is None else claims.exclude(status="held", builder=builder, client_id=client_id)
 
 
 def open_starts(builder: Builder, *, client_id: UUID | None, minutes: int, moment: datetime, ignoring: UUID | None = None) -> list[datetime]:
-    """Every start at which this client can book a call of `minutes`, in order, to the end of the builder's horizon."""
+    """Every start at which this client can book a call of `minutes`, in order, to the end of the builder's horizon.
+
+    With `ignoring`: every start to which that call can be moved. Its price is agreed, so it needs none of today.
+    """
     hours = hours_of(builder)
-    if hours is None or builder.call_price(minutes) is None:
+    if hours is None or (ignoring is None and builder.call_price(minutes) is None):
         return []
     present, until = _epoch(moment), _epoch(moment) + hours.horizon + DAY
     spans = taken(builder, client_id, moment, _moment(until), ignoring=ignoring)
@@ -114,19 +117,43 @@ def open_starts(builder: Builder, *, client_id: UUID | None, minutes: int, momen
 
 
 def offers(
-    builder: Builder, *, client_id: UUID, minutes: int, starts_at: datetime, moment: datetime, ignoring: UUID | None = None
+    builder: Builder,
+    *,
+    client_id: UUID,
+    minutes: int,
+    starts_at: datetime,
+    moment: datetime,
+    ignoring: UUID | None = None,
+    live: Sequence[Span] = (),
+    notice: bool = True,
 ) -> tuple[bool, bool]:
-    """Whether the start is in the builder's hours at all, and whether it can be booked. The same question as `open_starts`."""
+    """Whether the start is in the builder's hours at all, and whether it can be booked. The same question as `open_starts`.
+
+    `live` is what the builder's calendars said a moment ago. Without `notice` the start may be as close as one likes: it was
+    asked for in time, and is only asked for again.
+    """
     hours = hours_of(builder)
-    if hours is None or builder.call_price(minutes) is None or starts_at.microsecond:
+    if hours is None or (ignoring is None and builder.call_price(minutes) is None) or starts_at.microsecond:
         return False, False
+    if not notice:
+        hours = replace(hours, notice=0)
     start = _epoch(starts_at)
     ask = partial(free_slots, hours, minutes=minutes, now=_epoch(moment), since=start, until=start + 1)
     if ask(()) != [start]:
         return False, False
     until = starts_at + A_DAY
-    spans = taken(builder, client_id, moment, until, ignoring=ignoring)
+    spans = [*taken(builder, client_id, moment, until, ignoring=ignoring), *live]
     return True, ask(spans, calls=calls_of_days(builder, hours, client_id, moment, until, ignoring=ignoring)) == [start]
+
+
+def is_clear(builder: Builder, *, client_id: UUID, minutes: int, starts_at: datetime, moment: datetime, ignoring: UUID) -> bool:
+    """Whether nothing stands in the way of a call at that time, be it in the builder's hours or not: both have agreed on it."""
+    chosen = call_settings(builder)
+    gap = chosen.gap_minutes * 60 if chosen else 0
+    start = _epoch(starts_at)
+    end = start + minutes * 60
+    spans = taken(builder, client_id, moment, _moment(end + gap), ignoring=ignoring)
+    return starts_at > moment and not any(since - gap < end and start < until for since, until in spans)
 
 
 def nearest(starts: Sequence[datetime], wanted: datetime, count: int = NEAREST) -> list[datetime]:

@@ -18,7 +18,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from consultations import actions, queries
+from consultations.emails import policy_words
 from consultations.forms import Choice, HoldForm, read_choice, write_start
+from consultations.models import CallSettings, RefundPolicy, free_until
 from port444.accounts import zones
 from port444.accounts.models import zone_names
 from port444.builders.models import Builder
@@ -92,8 +94,7 @@ def _page(request: HttpRequest, builder: Builder, choice: Choice, *, notes: str 
         "fee": charge,
         "total": price + charge,
         "hold_minutes": settings.HOLD_MINUTES,
-        "free_until": chosen - timedelta(hours=terms.free_hours) if chosen and terms else None,
-        "is_free_to_cancel": chosen is not None and terms is not None and chosen - timedelta(hours=terms.free_hours) > moment,
+        "policy": _policy(terms, chosen, zone, moment),
         "own": request.user.pk == builder.user_id if request.user.is_authenticated else False,
         "notes": notes,
         "refused": refused,
@@ -103,6 +104,18 @@ def _page(request: HttpRequest, builder: Builder, choice: Choice, *, notes: str 
         "guess": choice.zone is None and ZONE_COOKIE not in request.COOKIES and not request.user.is_authenticated,
         "moment": moment,
     }
+
+
+def _policy(terms: CallSettings | None, chosen: datetime | None, zone: str, moment: datetime) -> tuple[str, bool]:
+    """The builder's refund policy in words, and whether it lets the client go free."""
+    if terms is None:
+        return "", False
+    if chosen is None:
+        free = "" if terms.refund_policy == RefundPolicy.NONE else f"Everything back if you cancel {terms.free_hours} hours before"
+        late = {RefundPolicy.FREE: ", nothing later", RefundPolicy.HALF: ", half later", RefundPolicy.NONE: "Nothing back if you cancel"}
+        return free + late[RefundPolicy(terms.refund_policy)], bool(free)
+    until = free_until(terms.refund_policy, terms.free_hours, chosen)
+    return policy_words(terms.refund_policy, until, zone, moment), until is not None and until > moment
 
 
 def _ahead(zone: str, other: str, moment: datetime) -> str:

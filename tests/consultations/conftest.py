@@ -81,3 +81,9 @@ def counts() -> tuple[int, ...]:
     """What a refusal must leave as it is."""
     models: list[Any] = [Consultation, SlotClaim, Invoice, JournalEntry, Refund, EscrowOperation, Message, Notification, OrmQ, AuditLog]
     return tuple(model.objects.count() for model in models)
+
+
+def free_time(call: Consultation) -> datetime:
+    """The end of the free time of a call that has one."""
+    assert call.free_until is not None
+    return call.free_until

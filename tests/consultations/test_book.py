@@ -38,7 +38,12 @@ def test_signed_out_everything_is_seen(client: Client, open_builder: Builder) ->
     body = text(page)
     assert page.status_code == 200
     assert "Book a call with Anaya" in body
-    assert ("Pay $63.30" in body, "Free to cancel until" in body, "$35.00" in body, "$110.00" in body) == (True, True, True, True)
+    assert ("Pay $63.30" in body, "Everything back if you cancel until Mon 23 Nov" in body, "$35.00" in body, "$110.00" in body) == (
+        True,
+        True,
+        True,
+        True,
+    )
     assert page.content.decode().count('name="slot"') == 5 * 16 - 7  # Monday's hours before 12:30 are within the notice of 4 hours
 
 

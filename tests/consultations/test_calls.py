@@ -21,7 +21,7 @@ from port444.kit import clock
 from port444.payments.actions import pay_with_test_wallet
 from port444.payments.models import Invoice
 
-from .conftest import MONDAY, TUESDAY_NINE, counts
+from .conftest import MONDAY, TUESDAY_NINE, counts, free_time
 
 Hold = Callable[..., Consultation]
 
@@ -171,16 +171,16 @@ def test_the_file_for_the_calendar(client: Client, scheduled: Consultation, hold
 
 def test_the_money_of_cancelling_is_told_before(client: Client, scheduled: Consultation) -> None:
     client.force_login(scheduled.client)
-    with clock.at(scheduled.free_until - timedelta(seconds=1)):
+    with clock.at(free_time(scheduled) - timedelta(seconds=1)):
         assert "You get $63.30 USDC back" in text(client.get(scheduled.url))
-    with clock.at(scheduled.free_until):
+    with clock.at(free_time(scheduled)):
         assert "You get nothing back." in text(client.get(scheduled.url))
     client.force_login(scheduled.builder.user)
     assert "Jonas gets $63.30 USDC back" in text(client.get(scheduled.url))
 
 
 def test_a_cancelled_call_says_where_the_money_went(client: Client, scheduled: Consultation) -> None:
-    with clock.at(scheduled.free_until - timedelta(seconds=1)):
+    with clock.at(free_time(scheduled) - timedelta(seconds=1)):
         cancel_call(scheduled.pk, actor=scheduled.client)
     client.force_login(scheduled.client)
     assert "$63.30 goes back to you, service fee included." in text(client.get(scheduled.url))
@@ -190,7 +190,7 @@ def test_a_cancelled_call_says_where_the_money_went(client: Client, scheduled: C
 
 
 def test_a_call_cancelled_late_is_paid(client: Client, scheduled: Consultation) -> None:
-    with clock.at(scheduled.free_until):
+    with clock.at(free_time(scheduled)):
         cancel_call(scheduled.pk, actor=scheduled.client)
     client.force_login(scheduled.client)
     seen = text(client.get(scheduled.url))
