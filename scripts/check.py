@@ -42,6 +42,10 @@ STATIC_CHECKS = (
 )
 
 
+# Two workers with a database each. Tests are handed out one by one in their order, so that those which commit still come last.
+EVERYTHING = ("-n", "2", "--dist", "loadgroup")
+
+
 def main(arguments: list[str]) -> int:
     """Every check and test, or with arguments only pytest. The first group that fails ends the run."""
     os.chdir(database.HOME)
@@ -52,7 +56,7 @@ def main(arguments: list[str]) -> int:
         environment = {"PORT444_ENV": "test", "SECRET_KEY": secrets.token_hex(30), **database.as_owner(base.addresses)}
         if not arguments and not all_pass(django_checks(environment)):
             return 1
-        return subprocess.call([program("pytest"), *arguments], env={**os.environ, **environment})
+        return subprocess.call([program("pytest"), *(arguments or EVERYTHING)], env={**os.environ, **environment})
 
 
 def django_checks(environment: Mapping[str, str]) -> tuple[Step, ...]:

@@ -24,13 +24,25 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's event
 OWNER, APP = "port444_owner", "port444_app"
 
 
+# Tests that start a whole site share it, and the machine: each of these folders stays on one worker.
+WHOLE_SITE = ("boot", "e2e", "faults")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.parent.name
+        if folder in WHOLE_SITE:
+            item.add_marker(pytest.mark.xdist_group(folder))
+
+
 def log_in_as(role: str) -> None:
     connection.close()
     connection.settings_dict["USER"] = role
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     log_in_as(OWNER)
 
 
