@@ -57,7 +57,7 @@ def code_of(response: requests.Response) -> str:
     try:
         found = response.json().get("error", "")
         code = found.get("code", "") if isinstance(found, dict) else found
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ""
     return code if isinstance(code, str) and CODE.fullmatch(code) else ""
 
@@ -66,7 +66,7 @@ def read(what: str, response: requests.Response) -> dict[str, Any]:
     """The JSON object of an answer."""
     try:
         found = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise Unreachable(f"{what} answered something that cannot be read")

@@ -22,7 +22,7 @@ def read_notifications(body: bytes) -> list[Notice]:
     """Each subscription's news, once. Compare `secret` with the channel's in constant time. What cannot be read is no news."""
     try:
         items = json.loads(body)["value"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
     found: dict[Notice, None] = {}
     for item in items[:MOST] if isinstance(items, list) else []:
