@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 
 import requests
 from django.conf import settings
-from google.auth.exceptions import GoogleAuthError, RefreshError
+from google.auth.exceptions import GoogleAuthError
 from google.oauth2.credentials import Credentials
 
 from consultations.meetings.protocol import Presence
@@ -272,7 +272,7 @@ class GoogleCalendar:
     def _patch(self, calendar_id: str, external_id: str, etag: str, booking: Booking, *, wants_room: bool) -> Written:
         body = _body(booking, wants_room=wants_room)
         for edge in ("start", "end"):
-            body[edge] = body[edge] | {"date": None, "timeZone": None}  # somebody may have made it an all-day event
+            body[edge] = body[edge] | {"date": None}  # somebody may have made it an all-day event
         headers = {"If-Match": etag} if etag else {}
         try:
             address = _calendar(_events(calendar_id, external_id))
@@ -382,9 +382,6 @@ class _Google:
             raise NotConnected("there is no permission to renew")
         try:
             self._credentials.refresh(_transport)
-        except RefreshError as error:
-            answer = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], dict) else {}
-            raise _token_error(answer) from None
         except GoogleAuthError as error:
             raise Unreachable(f"no token from Google ({type(error).__name__})") from None
         expiry = self._credentials.expiry
@@ -397,8 +394,10 @@ class _Google:
 
 
 def _transport(url: str, method: str = "GET", body: bytes | None = None, headers: Any = None, **options: Any) -> _Tokens:
-    """google-auth's way out: ours, and without its own waiting and trying again."""
+    """google-auth's way out: ours, and without its own waiting and trying again on errors."""
     status, answer = _ask_tokens(body or b"")
+    if status != 200:
+        raise _token_error(answer)
     return _Tokens(status, {}, json.dumps(answer).encode())
 
 

@@ -58,7 +58,7 @@ class Failure:
 
 
 class FakeServer:
-    """Subclasses answer in `answer`. Use as a context manager; `url` is its address, `seen` all requests in order."""
+    """Subclasses answer in `answer`. Use as a context manager; `url` is its address, `seen` all requests in order. Port 0 is any free one."""
 
     def __init__(self, port: int = 0) -> None:
         self.seen: list[Seen] = []
