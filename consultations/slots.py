@@ -198,8 +198,8 @@ def windows_between(hours: Hours, since: int, until: int, calls: Collection[int]
 class Clock:
     """What a zone's clock shows around [since, until): stretches of one offset each, found by a look at every day.
 
-    No zone has changed its clock twice within a day, so that none is overlooked. `first_day` and `last_day` hold every date
-    whose windows can touch the time asked for; where the clock goes back over midnight that is a date more than it shows.
+    No zone has changed its clock twice within a day since 2000, so that none is overlooked. `first_day` to `last_day` hold every date whose
+    windows can touch the time asked for: one more than the clock shows, as it may already have gone back over a midnight.
     """
 
     __slots__ = ("first_day", "last_day", "pieces")
@@ -216,7 +216,7 @@ class Clock:
                 start, offset = change, other
             before = at
         self.pieces.append((start, high, offset))
-        self.first_day = (since + self.offset(since)) // DAY - 1
+        self.first_day = (since + self.offset(since)) // DAY
         self.last_day = (until + self.offset(until)) // DAY + 1
 
     def offset(self, moment: int) -> int:
