@@ -93,7 +93,7 @@ class FakeGraph(FakeServer):
         self.granted = GRANTED
         self.speaks = ""  # a zone in which it answers whatever is preferred
         self.page = 50
-        self.forgets_transactions = False  # answers a repeated transactionId with 409 instead of the event
+        self.refuses_repeats = False  # answers a repeated transactionId with 409 instead of the event, also that of a deleted one
         self.allows_one_watch = False  # refuses a second watch of the same resource
         self.codes: dict[str, dict[str, str]] = {}
         self.access: set[str] = set()
@@ -284,7 +284,7 @@ class FakeGraph(FakeServer):
             (item for item in self.items.values() if not item.is_gone and transaction and item.fields.get("transactionId") == transaction), None
         )
         if same is not None:
-            return _error(409, "ErrorDuplicateTransactionId") if self.forgets_transactions else Answer(201, self._shown(same, request))
+            return _error(409, "ErrorDuplicateTransactionId") if self.refuses_repeats else Answer(201, self._shown(same, request))
         marks = body.pop("singleValueExtendedProperties", [])
         fields = {name: value for name, value in body.items() if name not in ("start", "end")} | {"mark": marks[0]["value"] if marks else None}
         item = self._put(calendar, _moment(body["start"]), _moment(body["end"]), body["start"]["timeZone"], {"type": "singleInstance", **fields})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +20,6 @@ from consultations.calendars.protocol import (
     Connection,
     Event,
     Gone,
-    Refused,
     Subscription,
     Unreachable,
     Written,
@@ -28,12 +28,14 @@ from port444.kit import outbound
 from port444.kit.clock import now
 
 from . import tokens
-from .events import FIELDS, OF_SERIES, body_of, event_of, filter_of, identity_of, stamp, stands_at, written_of, zone_of
+from .errors import Missing
+from .events import FIELDS, OF_SERIES, body_of, event_of, filter_of, identity_of, names_of, stamp, stands_at, written_of, zone_of
 from .wire import Wire
 
 log = logging.getLogger(__name__)
 
 WATCHED_FOR = timedelta(minutes=4200)  # Outlook's resources have had 4,230 at the least
+WRITING, WATCHING = "writing our event", "asking to be told of changes"
 PAGE = "odata.maxpagesize=200"
 
 
@@ -46,10 +48,10 @@ def connect(code: str, redirect_uri: str, verifier: str) -> Connection:
     """Turn the code of a consent into a connection."""
     credentials = tokens.exchange(outbound.session(), code, redirect_uri, verifier)
     wire = Wire(credentials, lambda renewed: None)
-    me = wire.send("the account", "GET", "/me", _select="id,mail,userPrincipalName")
+    me = wire.send("reading the account", "GET", "/me", _select="id,mail,userPrincipalName")
     account = str(me.get("mail") or me.get("userPrincipalName") or "")
     if not account:
-        raise Unreachable("Graph: the account has no address")
+        raise Unreachable("the account has no address")
     found = GraphClient({**wire.credentials, "time_zone": _zone_of_mailbox(wire, account)}, lambda renewed: None)
     calendars = found.calendars()
     return Connection(account, dict(found.credentials), calendars)
@@ -60,7 +62,7 @@ def _zone_of_mailbox(wire: Wire, account: str) -> str:
     moment = now()
     span = {name: {"dateTime": stamp(at)[:-1], "timeZone": "UTC"} for name, at in (("startTime", moment), ("endTime", moment + timedelta(hours=1)))}
     try:
-        answer = wire.send("the working hours", "POST", "/me/calendar/getSchedule", body={"schedules": [account], **span})
+        answer = wire.send("reading the working hours", "POST", "/me/calendar/getSchedule", body={"schedules": [account], **span})
         name = answer["value"][0]["workingHours"]["timeZone"]["name"]
     except (CalendarError, LookupError, TypeError) as failure:  # personal accounts have no such thing
         log.info("the zone of a mailbox is not known: %s", type(failure).__name__)
@@ -90,7 +92,7 @@ class GraphClient:
                 is_primary=bool(item.get("isDefaultCalendar")),
                 can_write=bool(item.get("canEdit")),
             )
-            for page in self._wire.pages("the calendars", "/me/calendars", **query)
+            for page in self._wire.pages("reading the calendars", "/me/calendars", **query)
             for item in page.get("value", [])
         ]
 
@@ -99,7 +101,7 @@ class GraphClient:
         found: list[tuple[datetime, datetime]] = []
         for calendar_id in calendar_ids:
             query = {"startDateTime": stamp(since), "endDateTime": stamp(until), "_select": FIELDS, "_top": "250"}
-            for page in self._wire.pages("the busy times", f"{_path(calendar_id)}/calendarView", **query):
+            for page in self._wire.pages("reading the busy times", f"{_path(calendar_id)}/calendarView", **query):
                 for item in page.get("value", []):
                     event = self._read(item)
                     if event and event.is_busy and event.starts_at and event.ends_at:
@@ -108,10 +110,10 @@ class GraphClient:
 
     def changes(self, calendar_id: str, token: str, since: datetime, until: datetime) -> Changes:
         if token:
-            pages = self._wire.pages("the changes", token, prefer=PAGE)
+            pages = self._wire.pages("reading the changes", token, prefer=PAGE)
         else:
             window = {"startDateTime": stamp(since), "endDateTime": stamp(until)}
-            pages = self._wire.pages("the changes", f"{_path(calendar_id)}/calendarView/delta", prefer=PAGE, **window)
+            pages = self._wire.pages("reading the changes", f"{_path(calendar_id)}/calendarView/delta", prefer=PAGE, **window)
         items: dict[str, Mapping[str, Any]] = {}
         link = ""
         for page in pages:
@@ -120,31 +122,22 @@ class GraphClient:
                 items[str(item.get("id"))] = item
             link = str(page.get("@odata.deltaLink") or "")
         if not link:
-            raise Unreachable("Graph: the changes end without a token")
+            raise Unreachable("reading the changes: no token at the end")
         masters = {id_: item for id_, item in items.items() if item.get("type") == "seriesMaster"}
         events = [event for item in items.values() if (event := self._changed(calendar_id, item, masters))]
         return Changes(events, link, is_full=not token)
 
     def write(self, calendar_id: str, booking: Booking, known: Written | None) -> Written:
         if known is not None:
-            return self._update(calendar_id, known.external_id, known.etag, booking)
-        body = {**body_of(booking), **identity_of(booking.chain)}
-        item: Mapping[str, Any]
-        try:
-            item = self._wire.send("our event", "POST", f"{_path(calendar_id)}/events", body=body)
-        except Conflicting:
-            item = self._find(calendar_id, booking.chain)
-        if "id" not in item:
-            raise Unreachable("Graph: our event came back without an id")
-        # A repeat is answered with the event of the first attempt, which may have been for an earlier time.
-        written = written_of(item)
-        return written if stands_at(item, booking) else self._update(calendar_id, written.external_id, written.etag, booking)
+            with suppress(Missing):  # deleted outside; but the call stands, and so its event has to
+                return self._update(calendar_id, known.external_id, known.etag, booking)
+        return self._create(calendar_id, booking)
 
     def fetch(self, calendar_id: str, external_id: str) -> Written:
         return written_of(self._get(calendar_id, external_id))
 
     def remove(self, calendar_id: str, external_id: str) -> None:
-        self._delete("our event", _path(calendar_id, external_id))
+        self._delete("removing our event", _path(calendar_id, external_id))
 
     def watch(self, calendar_id: str, channel_id: str, secret: str, address: str) -> Subscription | None:
         body = {
@@ -156,18 +149,18 @@ class GraphClient:
             "expirationDateTime": stamp(now() + WATCHED_FOR),
         }
         try:
-            answer = self._wire.send("a watch", "POST", "/subscriptions", body=body)
+            answer = self._wire.send(WATCHING, "POST", "/subscriptions", body=body)
         except Conflicting:
             # There may be one for the same resource only. The new secret is what counts, so the old one makes room.
             self._unwatch_all(str(body["resource"]))
-            answer = self._wire.send("a watch", "POST", "/subscriptions", body=body)
+            answer = self._wire.send(WATCHING, "POST", "/subscriptions", body=body)
         try:
             return Subscription(str(answer["id"]), datetime.fromisoformat(str(answer["expirationDateTime"])))
         except (KeyError, ValueError):
-            raise Unreachable("Graph: a watch came back without id or end") from None
+            raise Unreachable(f"{WATCHING}: no id, or no end") from None
 
     def unwatch(self, calendar_id: str, channel_id: str, external_id: str) -> None:
-        self._delete("a watch", f"/subscriptions/{quote(external_id, safe='')}")
+        self._delete(WATCHING, f"/subscriptions/{quote(external_id, safe='')}")
 
     def _read(self, item: Mapping[str, Any]) -> Event | None:
         try:
@@ -192,7 +185,7 @@ class GraphClient:
     def _master(self, calendar_id: str, master_id: str) -> Mapping[str, Any]:
         try:
             return self._get(calendar_id, master_id)
-        except Refused:  # gone meanwhile: its occurrences block until the next read says that they are gone, too
+        except Missing:  # gone meanwhile: its occurrences block until the next read says that they are gone, too
             return {}
 
     def _update(self, calendar_id: str, external_id: str, etag: str, booking: Booking) -> Written:
@@ -200,35 +193,51 @@ class GraphClient:
         it changes as well when our own lost write arrived, or when somebody dismissed a reminder."""
         path, body = _path(calendar_id, external_id), body_of(booking)
         try:
-            return written_of(self._wire.send("our event", "PATCH", path, body=body, etag=etag))
+            return written_of(self._wire.send(WRITING, "PATCH", path, body=body, etag=etag))
         except Conflicting:
             item = self._get(calendar_id, external_id)
             if not stands_at(item, booking):
                 raise
-            return written_of(self._wire.send("our event", "PATCH", path, body=body, etag=str(item.get("@odata.etag") or "")))
+            return written_of(self._wire.send(WRITING, "PATCH", path, body=body, etag=str(item.get("@odata.etag") or "")))
 
-    def _find(self, calendar_id: str, chain: UUID) -> Mapping[str, Any]:
+    def _create(self, calendar_id: str, booking: Booking) -> Written:
+        """Graph answers a repeated name with the event of the first attempt, which may have been for an earlier time."""
+        for name in names_of(booking.chain):
+            item = self._post(calendar_id, booking, name) or self._find(calendar_id, booking.chain)
+            if item:
+                break
+        else:
+            raise Unreachable(f"{WRITING}: neither made nor found")
+        if not item.get("id"):
+            raise Unreachable(f"{WRITING}: it came back without an id")
+        written = written_of(item)
+        return written if stands_at(item, booking) else self._update(calendar_id, written.external_id, written.etag, booking)
+
+    def _post(self, calendar_id: str, booking: Booking, name: str) -> Mapping[str, Any] | None:
+        try:
+            return self._wire.send(WRITING, "POST", f"{_path(calendar_id)}/events", body={**body_of(booking), **identity_of(booking.chain, name)})
+        except Conflicting:
+            return None
+
+    def _find(self, calendar_id: str, chain: UUID) -> Mapping[str, Any] | None:
         query = {"_filter": filter_of(chain), "_select": FIELDS}
-        found = self._wire.send("our event", "GET", f"{_path(calendar_id)}/events", **query).get("value") or []
-        if not found:
-            raise Unreachable("Graph: our event is neither made nor found")
-        return dict(found[0])
+        found = self._wire.send("looking for our event", "GET", f"{_path(calendar_id)}/events", **query).get("value")
+        return found[0] if found else None
 
     def _get(self, calendar_id: str, external_id: str) -> Mapping[str, Any]:
-        return self._wire.send("an event", "GET", _path(calendar_id, external_id), _select=FIELDS)
+        return self._wire.send("reading an event", "GET", _path(calendar_id, external_id), _select=FIELDS)
 
     def _delete(self, what: str, path: str) -> None:
         try:
             self._wire.send(what, "DELETE", path)
-        except (Refused, Gone) as refusal:
-            if not isinstance(refusal, Gone) and " 404" not in str(refusal):
-                raise
+        except (Missing, Gone):
+            return
 
     def _unwatch_all(self, resource: str) -> None:
-        for page in self._wire.pages("the watches", "/subscriptions"):
+        for page in self._wire.pages(WATCHING, "/subscriptions"):
             for item in page.get("value", []):
                 if str(item.get("resource", "")).strip("/").casefold() == resource.strip("/").casefold():
-                    self._delete("a watch", f"/subscriptions/{quote(str(item['id']), safe='')}")
+                    self._delete(WATCHING, f"/subscriptions/{quote(str(item['id']), safe='')}")
 
 
 def _path(calendar_id: str, event_id: str = "") -> str:

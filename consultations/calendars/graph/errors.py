@@ -18,14 +18,20 @@ CODE = re.compile(r"[A-Za-z0-9_.]{1,60}")
 TOKEN_TOO_OLD = {"syncstatenotfound", "syncstateinvalid", "resyncrequired", "errorinvalidsyncstatedata", "fullsyncrequired"}
 
 
+class Missing(Refused):
+    """It is not there, or not any more."""
+
+
 def error_of(what: str, response: requests.Response) -> CalendarError:
     """The error that an answer means, except 401, which may only want a new token."""
     status, code = response.status_code, code_of(response)
-    text = f"Graph: {what} answered {status} {code}".rstrip()
+    text = f"{what}: {status} {code}".rstrip()
     if status == 429 or (status == 503 and "Retry-After" in response.headers):
         return limited(text, response)
     if status == 410 or (status == 400 and code.casefold() in TOKEN_TOO_OLD):
         return Gone(text)
+    if status == 404:
+        return Missing(text)
     if status in (409, 412):
         return Conflicting(text)
     if 400 <= status < 500 and status not in (408, 423):
@@ -49,7 +55,7 @@ def limited(text: str, response: requests.Response) -> Limited:
 
 def lost(what: str, failure: requests.RequestException) -> Unreachable:
     """No answer. The failure's own text names addresses and is left out."""
-    return Unreachable(f"{what} gave no answer ({type(failure).__name__})")
+    return Unreachable(f"{what}: no answer ({type(failure).__name__})")
 
 
 def code_of(response: requests.Response) -> str:
@@ -69,5 +75,5 @@ def read(what: str, response: requests.Response) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise Unreachable(f"{what} answered something that cannot be read")
+        raise Unreachable(f"{what}: an answer that cannot be read")
     return found

@@ -15,6 +15,7 @@ from consultations.calendars.protocol import Booking, Event, Written
 FREE = {"free", "workingelsewhere"}  # tentative, busy, oof and whatever is not known block
 FIELDS = "id,start,end,showAs,isAllDay,isCancelled,responseStatus,originalStartTimeZone,type,seriesMasterId,transactionId"
 OF_SERIES = ("showAs", "isAllDay", "isCancelled", "responseStatus", "originalStartTimeZone")
+AGAIN = "-again"
 MARK = "String {7a1f0f5c-5d0e-4a55-9d0b-4d1f2c0f4444} Name Call"  # the property by which our event is found again
 
 
@@ -61,10 +62,15 @@ def is_busy(item: Mapping[str, Any]) -> bool:
     return not (item.get("isCancelled") or declined or str(item.get("showAs") or "").casefold() in FREE)
 
 
+def names_of(chain: UUID) -> tuple[str, str]:
+    """The transactionIds under which a chain's event is made: one, and another where Graph still remembers the first of a deleted event."""
+    return str(chain), f"{chain}{AGAIN}"
+
+
 def chain_of(item: Mapping[str, Any]) -> UUID | None:
     """The chain that our transactionId names. Other programs set ids of their own there, though hardly of this version."""
     try:
-        found = UUID(str(item.get("transactionId") or ""))
+        found = UUID(str(item.get("transactionId") or "").removesuffix(AGAIN))
     except ValueError:
         return None
     return found if found.version == 7 else None
@@ -83,9 +89,9 @@ def body_of(booking: Booking) -> dict[str, Any]:
     }
 
 
-def identity_of(chain: UUID) -> dict[str, Any]:
+def identity_of(chain: UUID, name: str) -> dict[str, Any]:
     """What makes a repeat of the same creation find the first one."""
-    return {"transactionId": str(chain), "singleValueExtendedProperties": [{"id": MARK, "value": str(chain)}]}
+    return {"transactionId": name, "singleValueExtendedProperties": [{"id": MARK, "value": str(chain)}]}
 
 
 def filter_of(chain: UUID) -> str:

@@ -24,6 +24,7 @@ from .errors import code_of, limited, lost, read
 Keep = Callable[[dict[str, Any]], None]
 
 SCOPES = ("offline_access", "User.Read", "Calendars.ReadWrite")
+WHAT = "signing in"
 EARLY = timedelta(minutes=2)  # a token that ends so soon is renewed first
 # What only the person can mend, by signing in again. The rest of the 4xx answers are about this site's registration.
 PERSONAL = {"invalid_grant", "interaction_required", "consent_required", "login_required"}
@@ -51,7 +52,7 @@ def exchange(session: requests.Session, code: str, redirect_uri: str, verifier: 
     answer = _ask(session, {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "code_verifier": verifier})
     granted = {scope.rsplit("/", 1)[-1].casefold() for scope in str(answer.get("scope", "")).split()}
     if "calendars.readwrite" not in granted or not answer.get("refresh_token"):
-        raise Refused("Microsoft: the consent does not cover the calendars")
+        raise Refused("the consent does not cover the calendars")
     return _credentials(answer, {})
 
 
@@ -59,7 +60,7 @@ def renew(session: requests.Session, credentials: dict[str, Any]) -> dict[str, A
     """Fresh credentials. Microsoft gives a new refresh token each time and leaves the old one valid, so two at once do no harm."""
     token = credentials.get("refresh_token")
     if not token:
-        raise NotConnected("Microsoft: there is no refresh token")
+        raise NotConnected("there is no refresh token")
     answer = _ask(session, {"grant_type": "refresh_token", "refresh_token": token, "scope": " ".join(SCOPES)})
     return _credentials(answer, credentials)
 
@@ -74,7 +75,7 @@ def _credentials(answer: dict[str, Any], before: dict[str, Any]) -> dict[str, An
         seconds = float(answer.get("expires_in") or 3600)
         found = {"access_token": str(answer["access_token"]), "expires_at": int(now().timestamp() + seconds)}
     except (KeyError, TypeError, ValueError):
-        raise Unreachable("Microsoft: the sign-in answered without a token") from None
+        raise Unreachable(f"{WHAT}: an answer without a token") from None
     return {**before, **found, "refresh_token": str(answer.get("refresh_token") or before.get("refresh_token", ""))}
 
 
@@ -83,15 +84,15 @@ def _ask(session: requests.Session, form: dict[str, str]) -> dict[str, Any]:
     try:
         response = session.post(f"{settings.MICROSOFT_LOGIN_URL}/token", data=form)
     except requests.RequestException as failure:
-        raise lost("Microsoft: sign-in", failure) from None
+        raise lost(WHAT, failure) from None
     if response.ok:
-        return read("Microsoft: sign-in", response)
+        return read(WHAT, response)
     raise _refusal(response)
 
 
 def _refusal(response: requests.Response) -> CalendarError:
     code = code_of(response)
-    text = f"Microsoft: sign-in answered {response.status_code} {code}".rstrip()
+    text = f"{WHAT}: {response.status_code} {code}".rstrip()
     if response.status_code == 429 or (response.status_code == 503 and "Retry-After" in response.headers):
         return limited(text, response)
     if code in PERSONAL:

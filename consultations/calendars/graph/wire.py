@@ -46,10 +46,10 @@ class Wire:
         if response.status_code == 401:
             response = self._once(what, method, url, headers, parameters, body, self._token(used))
         if response.status_code == 401:
-            raise NotConnected(f"Graph: {what} answered 401 with a fresh token")
+            raise NotConnected(f"{what}: 401 with a fresh token")
         if not 200 <= response.status_code < 300:
             raise error_of(what, response)
-        return read(f"Graph: {what}", response) if response.content else {}
+        return read(what, response) if response.content else {}
 
     def pages(self, what: str, path: str, *, prefer: str = "", **query: str) -> Iterator[dict[str, Any]]:
         """Every page of a list, the last one too. Links are followed on Graph's own host only: they carry the account's token."""
@@ -60,7 +60,7 @@ class Wire:
             if not link:
                 return
             page = self.send(what, "GET", str(link), prefer=prefer)
-        raise Unreachable(f"Graph: {what} has no end")
+        raise Unreachable(f"{what}: a list without end")
 
     def _once(
         self, what: str, method: str, url: str, headers: Mapping[str, str], query: Mapping[str, str], body: Any, token: str
@@ -68,7 +68,7 @@ class Wire:
         try:
             return self._session.request(method, url, params=query or None, json=body, headers={**headers, "Authorization": f"Bearer {token}"})
         except requests.RequestException as failure:
-            raise lost(f"Graph: {what}", failure) from None
+            raise lost(what, failure) from None
 
     def _token(self, refused: str) -> str:
         """An access token that is not the refused one. What is renewed is kept before it is used: the old one may already be worthless."""
@@ -82,4 +82,4 @@ class Wire:
 def _require_ours(url: str) -> None:
     there, ours = urlsplit(url), urlsplit(settings.MICROSOFT_GRAPH_URL)
     if (there.scheme, there.netloc) != (ours.scheme, ours.netloc):
-        raise Unreachable("Graph: a link leads to another host")
+        raise Unreachable("a link that leads to another host")

@@ -258,7 +258,8 @@ def test_statuses_in_words(fake: FakeGraph, account: CalendarClient, status: int
     fake.fail(status, {"error": {"code": code, "message": "of mara@outlook.example"}})
     with pytest.raises(error) as raised:
         account.calendars()
-    assert type(raised.value) is error
+    assert isinstance(raised.value, error)
+    assert isinstance(raised.value, Unreachable) is (error is Unreachable)
     assert str(status) in str(raised.value)
     assert code in str(raised.value)
     assert "mara" not in str(raised.value)
@@ -624,15 +625,15 @@ def test_answer_cut_off_makes_no_second_event(fake: FakeGraph, account: Calendar
 
 def test_repeat_is_found_where_graph_refuses_it(fake: FakeGraph, account: CalendarClient) -> None:
     ours = booking()
-    fake.forgets_transactions = True
+    fake.refuses_repeats = True
     first = account.write(MAIN, ours, None)
     assert account.write(MAIN, ours, None) == first
     assert len(fake.ours()) == 1
     assert len(fake.asked("GET", "/events")) == 1
 
 
-def test_refused_repeat_that_is_not_found_is_tried_later(fake: FakeGraph, account: CalendarClient) -> None:
-    fake.fail(409, TEAPOT, when=is_creation)
+def test_name_that_is_taken_and_not_found_is_tried_later(fake: FakeGraph, account: CalendarClient) -> None:
+    fake.fail(409, TEAPOT, when=is_creation, times=2)
     with pytest.raises(Unreachable):
         account.write(MAIN, booking(), None)
     assert fake.ours() == []
@@ -644,7 +645,7 @@ def test_repeat_after_a_move_brings_the_first_event_along(fake: FakeGraph, accou
     fake.fail(504, TEAPOT, when=is_creation, late=True)
     with pytest.raises(Unreachable):
         account.write(MAIN, ours, None)
-    fake.forgets_transactions = refuses
+    fake.refuses_repeats = refuses
     later = booking(ours.chain, NINE + timedelta(days=1))
     written = account.write(MAIN, later, None)
     (item,) = fake.ours()
@@ -692,15 +693,28 @@ def test_event_touched_outside_but_not_moved_is_no_conflict(fake: FakeGraph, acc
     assert fake.ours()[0].fields["subject"] == "New title"
 
 
-def test_event_deleted_outside_is_not_made_again(fake: FakeGraph, account: CalendarClient) -> None:
+@pytest.mark.parametrize("refuses", [False, True])
+def test_event_deleted_outside_is_made_again(fake: FakeGraph, account: CalendarClient, refuses: bool) -> None:
+    """Also where Graph still knows the name of the deleted one; and again is harmless here, too."""
     ours = booking()
     first = account.write(MAIN, ours, None)
     fake.delete_event(first.external_id)
-    with pytest.raises(Refused):
-        account.write(MAIN, ours, first)
+    fake.refuses_repeats = refuses
     with pytest.raises(Refused):
         account.fetch(MAIN, first.external_id)
-    assert fake.ours() == []
+    second = account.write(MAIN, ours, first)
+    assert [item.id for item in fake.ours()] == [second.external_id]
+    assert account.write(MAIN, ours, None) == second
+    assert len(fake.ours()) == 1
+    assert [event.chain for event in account.changes(MAIN, "", SINCE, UNTIL).events] == [ours.chain]
+
+
+def test_event_in_a_calendar_that_is_gone_is_refused(fake: FakeGraph, account: CalendarClient) -> None:
+    ours = booking()
+    first = account.write(SECOND, ours, None)
+    del fake.calendars[SECOND]
+    with pytest.raises(Refused):
+        account.write(SECOND, ours, first)
 
 
 def test_calendar_that_may_only_be_read_refuses(fake: FakeGraph, account: CalendarClient) -> None:
