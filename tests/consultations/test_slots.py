@@ -8,6 +8,7 @@ import sys
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -236,7 +237,7 @@ def test_the_hour_that_is_repeated_after_midnight_belongs_to_the_new_day() -> No
     """St. John's, 7 November 2010: a minute into Sunday the clock goes back to 23:01 on Saturday, and Sunday has begun already."""
     hours = Hours([Window(6, 0, 120)], ZoneInfo("America/St_Johns"), calls_a_day=1)
     since, call = epoch(2010, 11, 6, 12), epoch(2010, 11, 7, 2, 45)
-    question = {"minutes": 15, "now": since}
+    question: dict[str, Any] = {"minutes": 15, "now": since}
     listed = free_slots(hours, [], **question, since=since, until=since + DAY)
     assert local(hours, [call]) == ["Sat 23:15"]
     assert (call in listed, local(hours, listed)[0], len(listed)) == (True, "Sun 00:00", 12)
