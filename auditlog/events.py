@@ -66,6 +66,12 @@ class Event(Enum):
     CALL_EXPIRED = "consultation.expired", USER, INFO, "Hold on a call expired"
     CALL_CANCELLED = "consultation.cancelled", USER, INFO, "Cancelled a call"
     CALL_COMPLETED = "consultation.completed", USER, INFO, "Call completed"
+    CALL_NO_SHOW = "consultation.no_show", FINANCIAL, INFO, "Call not attended"
+    ABSENCE_SUGGESTED = "absence.suggested", USER, INFO, "Only one side seen in a call"
+    ABSENCE_REPORTED = "absence.reported", USER, INFO, "Said that the other side did not come"
+    ABSENCE_DISPUTED = "absence.disputed", USER, WARNING, "Disputed a missed call"
+    ABSENCE_DISMISSED = "absence.dismissed", USER, INFO, "Missed call dismissed"
+    ABSENCE_DECIDED = "absence.decided", ADMIN, WARNING, "Decided a dispute about a missed call"
     # Talk
     CONVERSATION_OPENED = "conversation.opened", USER, INFO, "Opened a conversation"
     FILE_UPLOADED = "file.uploaded", USER, INFO, "Uploaded a file"

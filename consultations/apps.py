@@ -22,5 +22,9 @@ class ConsultationsConfig(AppConfig):
         for key in ("call_reminder_24h", "call_reminder_1h"):
             kinds.register(kinds.Kind(key, kinds.Group.CALLS, urgent=True, sms=True, holds=emails.reminder_holds))
         health.watch("reminders of calls", queries.reminders_are_late)
+        for key in ("call_absence_reported", "call_no_show"):
+            kinds.register(kinds.Kind(key, kinds.Group.CALLS, sms=True))
+        for key in ("call_absence_asked", "call_absence_disputed", "call_absence_dismissed", "call_absence_to_decide"):
+            kinds.register(kinds.Kind(key, kinds.Group.CALLS))
         kinds.register(kinds.Kind("call_late", kinds.Group.CALLS, urgent=True))
         kinds.register(kinds.Kind("call_completed", kinds.Group.CALLS))

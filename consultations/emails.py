@@ -18,7 +18,7 @@ from port444.payments.handlers import Description, Promise, Step
 from port444.payments.models import Invoice
 
 from . import ical
-from .models import JOIN_MINUTES, WORTH_UNTIL, Back, Consultation, ConsultationStatus, RefundPolicy, ReminderKind
+from .models import JOIN_MINUTES, WORTH_UNTIL, Absence, Back, Consultation, ConsultationStatus, Party, RefundPolicy, ReminderKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,84 @@ def money_for(call: Consultation, reader: Any, back: Back) -> str:
         return f"{client} gets everything back, and you are not paid."
     share = f"{usd(yours)} is yours: {usd(kept)} less the platform fee."
     return f"{share} {usd(back.total)} goes back to {client}." if back.total else share
+
+
+def absence_suggested(call: Consultation, came: Party) -> Words:
+    reader, absent = call.person(came), call.person(came.other).first_name
+    at = when(call.scheduled_at, zone_of(call, reader))
+    return Words(
+        f"Did {absent} come to the call of {at}?", f"Only you were seen in the room. If {absent} did not come, say so on the page of the call."
+    )
+
+
+def nobody_seen(call: Consultation, party: Party) -> Words:
+    reader, other = call.person(party), call.person(party.other).first_name
+    at = when(call.scheduled_at, zone_of(call, reader))
+    body = f"We saw nobody in the room, which happens when people meet elsewhere. If {other} did not come, say so on the page of the call."
+    return Words(f"Did the call of {at} take place?", body)
+
+
+def absence_reported(call: Consultation, absence: Absence) -> Words:
+    absent = Party(absence.party)
+    reader, other = call.person(absent), call.person(absent.other).first_name
+    assert absence.answer_by is not None  # by constraint
+    until = when(absence.answer_by, zone_of(call, reader))
+    note = f"\n\n{other} writes: “{absence.note}”" if absence.note else ""
+    money = money_for(call, reader, if_absent(call, absent))
+    return Words(
+        f"{other} says that you did not come: answer by {until}", f"Admit it or say what happened. Without an answer it counts. {money}{note}"
+    )
+
+
+def absence_disputed(call: Consultation, absence: Absence) -> Words:
+    absent = call.person(absence.party).first_name
+    return Words(
+        f"{absent} says that they did come", f"“{absence.dispute_note}”\n\nSomebody of port444 looks at it and decides. Nothing is paid until then."
+    )
+
+
+def absence_to_decide(call: Consultation, absence: Absence) -> Words:
+    return Words(
+        f"To decide: did {call.person(absence.party).name} come to a call?",
+        f"{call.client.name} with {call.builder.user.name}, {usd(call.price)}. “{absence.note}” against “{absence.dispute_note}”.",
+    )
+
+
+def absence_dismissed(call: Consultation, absence: Absence, party: Party) -> Words:
+    if absence.decision_note and absence.disputed_at:
+        return Words("Decided: the call counts as held", f"“{absence.decision_note}”\n\nThe builder completes it, or it completes by itself.")
+    return Words(f"{call.person(party.other).first_name} took it back: the call counts as held", "There is nothing to answer any more.")
+
+
+def no_show(call: Consultation, absence: Absence, party: Party, back: Back) -> Words:
+    reader = call.person(party)
+    who = "You" if party == absence.party else call.person(absence.party).first_name
+    at = when(call.scheduled_at, zone_of(call, reader))
+    note = f"\n\nDecided by port444: “{absence.decision_note}”" if absence.decision_note else ""
+    return Words(f"{who} did not come to the call of {at}", f"{money_for(call, reader, back)}{note}")
+
+
+def if_absent(call: Consultation, absent: Party) -> Back:
+    """What goes back when it is true that `absent` did not come."""
+    return call.everything if absent == Party.BUILDER else call.late_back
+
+
+def absence_notice(call: Consultation, absence: Absence) -> str:
+    absent = Party(absence.party)
+    return f"{call.person(absent.other).first_name} says that {call.person(absent).first_name} did not come to the call of {call.duration} minutes."
+
+
+def dismissed_notice(call: Consultation, absence: Absence) -> str:
+    return f"The call of {call.duration} minutes counts as held after all."
+
+
+def no_show_notice(call: Consultation, back: Back) -> str:
+    who, kept, parts = call.person(call.no_show_party).first_name, call.price - back.price, []
+    if back.total:
+        parts.append(f"{usd(back.total)} goes back to {call.client.first_name}.")
+    if kept:
+        parts.append(f"{usd(kept)} goes to {call.builder.user.first_name}.")
+    return f"{who} did not come to the call of {call.duration} minutes. {' '.join(parts)}"
 
 
 def scheduled_notice(call: Consultation) -> str:

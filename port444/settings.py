@@ -250,7 +250,9 @@ SCHEDULES = {
     "port444.accounts.jobs.send_mails": "*/5 * * * *",
     "port444.accounts.jobs.forget": "17 3 * * *",
     "consultations.jobs.complete_ended": "*/5 * * * *",
+    "consultations.jobs.look_at_ended": "*/5 * * * *",
     "consultations.jobs.send_reminders": "* * * * *",
+    "consultations.jobs.settle_absences": "*/5 * * * *",
     "auditlog.jobs.partitions": "7 2 * * *",
 }
 

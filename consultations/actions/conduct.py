@@ -11,12 +11,13 @@ from django.db import transaction
 from auditlog.actions import record
 from auditlog.events import Event
 from consultations import emails
-from consultations.models import Back, ClaimStatus, Consultation, ConsultationStatus, SlotClaim
+from consultations.models import Back, ClaimStatus, Consultation, ConsultationStatus, Party, SlotClaim
 from port444.kit.clock import now
 from port444.kit.errors import Invalid, NotAllowed, WrongState
 from port444.messaging.actions import post_notice
 from port444.notifications.actions import notify
 
+from .absences import close_absence, require_no_report
 from .follow import follow
 from .settling import settle
 
@@ -25,12 +26,17 @@ C = ConsultationStatus
 
 @transaction.atomic
 def complete_call(consultation_id: UUID, *, actor: Any, notes: str = "") -> Consultation:
-    """The builder says that the call took place; the price is released to them. Possible from its start."""
+    """The builder says that the call took place; the price is released to them. Possible from its start.
+
+    Raises Conflict while the client says that the builder did not come.
+    """
     consultation = Consultation.objects.lock(consultation_id)
     consultation.require_builder(actor)
     moment = now()
     if consultation.status == C.SCHEDULED and consultation.scheduled_at > moment:
         raise WrongState("This call has not started yet.", code="not_started")
+    if consultation.status == C.SCHEDULED:
+        require_no_report(consultation, Party.BUILDER)
     if len(notes) > 3000:
         raise Invalid("Notes have at most 3000 characters.", code="notes_long")
     _complete(consultation, actor, moment, builder_notes=notes)
@@ -57,7 +63,9 @@ def complete_unattended(consultation_id: UUID) -> Consultation:
 
 def _complete(consultation: Consultation, actor: Any | None, moment: Any, **stamps: Any) -> None:
     consultation.move_to(C.COMPLETED, completed_at=moment, updated_at=moment, **stamps)
+    close_absence(consultation, actor, moment)
     settle(consultation, Back(), actor=actor)
+    follow(consultation, moment)
     record(Event.CALL_COMPLETED, actor=actor, target=consultation, amount=consultation.price)
     post_notice(consultation.conversation_id, body=emails.completed_notice(consultation), icon="circle-check", subject=consultation.subject)
     readers = [consultation.client] if actor is not None else [consultation.client, consultation.builder.user]
@@ -102,6 +110,7 @@ def _cancel(consultation: Consultation, actor: Any | None, moment: datetime, rea
         ical_sequence=consultation.ical_sequence + 1,
         updated_at=moment,
     )
+    close_absence(consultation, actor, moment)
     settle(consultation, back, actor=actor, reason="Call cancelled")
     follow(consultation, moment)
     by_client = actor is not None and actor.pk == consultation.client_id

@@ -1,15 +1,18 @@
 """The shape of what people choose about calls."""
 
 from .booking import Choice, HoldForm, read_choice, read_start, write_start
-from .conduct import CancelForm, NotesForm
+from .conduct import CancelForm, DecideForm, DisputeForm, NotesForm, ReportForm
 from .hours import AvailabilityForm, cells_of, changed_cells, grid, windows_of
 
 __all__ = [
     "AvailabilityForm",
     "CancelForm",
     "Choice",
+    "DecideForm",
+    "DisputeForm",
     "HoldForm",
     "NotesForm",
+    "ReportForm",
     "cells_of",
     "changed_cells",
     "grid",

@@ -21,3 +21,38 @@ class CancelForm(forms.Form):
     reason = forms.CharField(
         max_length=300, required=False, label="Why?", help_text="The other side reads this.", widget=forms.Textarea(attrs={"rows": 2})
     )
+
+
+class ReportForm(forms.Form):
+    """Somebody did not come."""
+
+    note = forms.CharField(
+        max_length=600,
+        required=False,
+        label="What happened?",
+        help_text="The other side reads this and can answer.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+
+class DisputeForm(forms.Form):
+    """Somebody came after all, they say."""
+
+    dispute = forms.CharField(
+        max_length=600,
+        label="What happened?",
+        help_text="Say when and where you were. The other side and the person who decides read this.",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+class DecideForm(forms.Form):
+    """How staff decides, and why."""
+
+    reason = forms.CharField(
+        label="Reason",
+        min_length=10,
+        max_length=600,
+        help_text="Both people read it, on the page of the call and by mail.",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )

@@ -1,6 +1,6 @@
 """Paid calls: when a builder takes them, who has booked one, and what stands for it in calendars and meeting rooms."""
 
-from .attendance import Absence, AbsenceStatus, Attendance, Source
+from .attendance import ANSWER_TIME, PRESENT, REPORT_AFTER, Absence, AbsenceQuerySet, AbsenceStatus, Attendance, Source
 from .calendars import (
     CalendarEvent,
     CalendarFeed,
@@ -32,12 +32,16 @@ from .reminders import AHEAD, WORTH_UNTIL, Reminder, ReminderKind, ReminderStatu
 
 __all__ = [
     "AHEAD",
+    "ANSWER_TIME",
     "BLOCKING",
     "COMPLETE_AFTER_HOURS",
     "DAY_MINUTES",
     "JOIN_MINUTES",
+    "PRESENT",
+    "REPORT_AFTER",
     "WORTH_UNTIL",
     "Absence",
+    "AbsenceQuerySet",
     "AbsenceStatus",
     "Attendance",
     "AvailabilityRule",

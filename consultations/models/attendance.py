@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -10,7 +12,12 @@ from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.states import StateMachine, known_status
 
-from .calls import Consultation, Party
+from .calls import OPEN_ABSENCES, Consultation, Party
+
+REPORT_AFTER = timedelta(minutes=5)  # after the start, when "did not come" can be said
+PRESENT = timedelta(minutes=5)  # in the room, to count as somebody who came
+ANSWER_TIME = timedelta(hours=48)  # for the other side to admit or to dispute
+SUGGESTED_FOR = timedelta(hours=72)  # until a suggestion that nobody takes up is dropped
 
 
 class Source(models.TextChoices):
@@ -54,6 +61,19 @@ class AbsenceStatus(models.TextChoices):
 A = AbsenceStatus
 
 
+class AbsenceQuerySet(models.QuerySet["Absence"]):
+    def open(self) -> AbsenceQuerySet:
+        return self.filter(status__in=OPEN_ABSENCES)
+
+    def unanswered(self, moment: datetime) -> AbsenceQuerySet:
+        """Reported, and the other side has let its time pass."""
+        return self.filter(status=A.REPORTED, answer_by__lte=moment)
+
+    def ignored(self, moment: datetime) -> AbsenceQuerySet:
+        """Suggested by evidence, and the side that came has said nothing for days."""
+        return self.filter(status=A.SUGGESTED, created_at__lte=moment - SUGGESTED_FOR)
+
+
 class Absence(StateMachine):
     """One side says, or the evidence suggests, that the other did not come.
 
@@ -81,6 +101,8 @@ class Absence(StateMachine):
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
     created_at = models.DateTimeField(default=now)
 
+    objects = AbsenceQuerySet.as_manager()
+
     class Meta:
         ordering = ["-created_at"]
         constraints = [
@@ -97,7 +119,10 @@ class Absence(StateMachine):
             ),
             models.UniqueConstraint(fields=["consultation"], condition=Q(status__in=[A.SUGGESTED, A.REPORTED, A.DISPUTED]), name="absence_one_open"),
         ]
-        indexes = [models.Index(fields=["answer_by"], condition=Q(status="reported"), name="absence_waiting")]
+        indexes = [
+            models.Index(fields=["answer_by"], condition=Q(status="reported"), name="absence_waiting"),
+            models.Index(fields=["created_at"], condition=Q(status="suggested"), name="absence_suggested"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.party} {self.status}"

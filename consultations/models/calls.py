@@ -31,6 +31,8 @@ USER = settings.AUTH_USER_MODEL
 HALF_BPS = 5000
 JOIN_MINUTES = 10  # before the start, when the meeting room opens
 COMPLETE_AFTER_HOURS = 24  # after the end, when a call completes by itself
+LOOK_AFTER_MINUTES = 15  # after the end, when the evidence of who came is looked at
+OPEN_ABSENCES = ("suggested", "reported", "disputed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,10 @@ class Party(models.TextChoices):
 
     CLIENT = "client", "Client"
     BUILDER = "builder", "Builder"
+
+    @property
+    def other(self) -> Party:
+        return Party.BUILDER if self is Party.CLIENT else Party.CLIENT
 
 
 class ConsultationStatus(models.TextChoices):
@@ -84,8 +90,13 @@ class ConsultationQuerySet(models.QuerySet["Consultation"]):
         return self.filter(Q(status=C.SCHEDULED, ends_at__gt=moment) | Q(status=C.HELD, claim__hold_expires_at__gt=moment))
 
     def unattended(self, moment: datetime) -> ConsultationQuerySet:
-        """Ended so long ago that the call counts as held, and nobody has said so."""
-        return self.filter(status=C.SCHEDULED, ends_at__lte=moment - timedelta(hours=COMPLETE_AFTER_HOURS))
+        """Ended so long ago that the call counts as held, and nobody has said so or said that somebody did not come."""
+        ended = self.filter(status=C.SCHEDULED, ends_at__lte=moment - timedelta(hours=COMPLETE_AFTER_HOURS))
+        return ended.exclude(absences__status__in=OPEN_ABSENCES)
+
+    def unlooked(self, moment: datetime) -> ConsultationQuerySet:
+        """Over for a while, and nobody has looked yet whether both were seen in the room."""
+        return self.filter(status=C.SCHEDULED, ends_at__lte=moment - timedelta(minutes=LOOK_AFTER_MINUTES), attendance_looked_at__isnull=True)
 
 
 class Consultation(StateMachine):
@@ -139,6 +150,7 @@ class Consultation(StateMachine):
     rescheduled_at = models.DateTimeField(null=True)
     no_show_at = models.DateTimeField(null=True)
     no_show_party = models.CharField(max_length=7, choices=Party.choices, blank=True)
+    attendance_looked_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 
@@ -259,6 +271,14 @@ class Consultation(StateMachine):
     def require_client(self, actor: Any) -> None:
         if actor.pk != self.client_id:
             raise NotAllowed("Only the client of this call can do that.")
+
+    def party_of(self, user: Any) -> Party:
+        """On which side `user` is; ask only of the two people."""
+        return Party.CLIENT if user.pk == self.client_id else Party.BUILDER
+
+    def person(self, party: str) -> Any:
+        """The user on that side."""
+        return self.client if party == Party.CLIENT else self.builder.user
 
     def require_builder(self, actor: Any) -> None:
         if actor.pk != self.builder.user_id:

@@ -1,5 +1,6 @@
 """Reads of calls."""
 
+from .absences import AbsencePanel, absence_of
 from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor
 from .meetings import meeting_choices
 from .reminders import reminders_are_late, reminders_late_since
@@ -26,10 +27,12 @@ from .times import (
 
 __all__ = [
     "WEEK",
+    "AbsencePanel",
     "Away",
     "CallPage",
     "Day",
     "Week",
+    "absence_of",
     "booked_hours",
     "call_settings",
     "calls_of",

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_POST
 
 from consultations import actions, ical, queries
-from consultations.forms import CancelForm, NotesForm
+from consultations.forms import CancelForm, DisputeForm, NotesForm, ReportForm
 from consultations.models import Consultation, ConsultationStatus
 from port444.kit.clock import now
 from port444.kit.errors import Conflict
@@ -32,12 +32,12 @@ def call_list(request: UserRequest) -> HttpResponse:
     return render(request, "consultations/list.html", {"calls": page.calls, "past": past, "more": more, "user_id": request.user.pk, "moment": now()})
 
 
-def _call(request: UserRequest, call_id: UUID) -> Consultation:
+def call_of(request: UserRequest, call_id: UUID) -> Consultation:
     calls = Consultation.objects.visible_to(request.user).select_related("client", "builder__user", "claim", "invoice")
     return get_object_or_404(calls, pk=call_id)
 
 
-def _detail(request: UserRequest, call: Consultation, **forms: Any) -> dict[str, Any]:
+def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> dict[str, Any]:
     moment = now()
     is_builder = request.user.pk == call.builder.user_id
     mine, theirs = (call.builder_zone, call.client_zone) if is_builder else (call.client_zone, call.builder_zone)
@@ -57,8 +57,11 @@ def _detail(request: UserRequest, call: Consultation, **forms: Any) -> dict[str,
         "can_complete": scheduled and is_builder and started,
         "can_pay": call.status == C.HELD and call.claim.hold_expires_at is not None and call.claim.hold_expires_at > moment,
         "refund": call.refund_if_cancelled_by(request.user, moment),
-        "paid_back": queries.paid_back(call) if call.status == C.CANCELLED else ZERO,
+        "paid_back": queries.paid_back(call) if call.status in (C.CANCELLED, C.NO_SHOW) else ZERO,
         "share": call.price - fee(call.price, call.builder_fee_bps),
+        "absence": queries.absence_of(call, request.user, moment),
+        "report_form": forms.get("report_form") or ReportForm(),
+        "dispute_form": forms.get("dispute_form") or DisputeForm(),
         "notes_form": forms.get("notes_form") or NotesForm(),
         "cancel_form": forms.get("cancel_form") or CancelForm(),
     }
@@ -67,14 +70,14 @@ def _detail(request: UserRequest, call: Consultation, **forms: Any) -> dict[str,
 @login_required
 @require_GET
 def detail(request: UserRequest, call_id: UUID) -> HttpResponse:
-    return render(request, "consultations/detail.html", _detail(request, _call(request, call_id)))
+    return render(request, "consultations/detail.html", detail_context(request, call_of(request, call_id)))
 
 
 @login_required
 @require_GET
 def join(request: UserRequest, call_id: UUID) -> HttpResponse:
     """Go to the meeting room, once it is open. The room can be named or repaired until the last minute."""
-    call = _call(request, call_id)
+    call = call_of(request, call_id)
     if call.status != C.SCHEDULED:
         raise Conflict(f"This call is {call.status_words()}.", code="not_scheduled")
     if call.opens_at > now():
@@ -89,7 +92,7 @@ def join(request: UserRequest, call_id: UUID) -> HttpResponse:
 @require_GET
 def ics(request: UserRequest, call_id: UUID) -> HttpResponse:
     """The call for a calendar."""
-    call = _call(request, call_id)
+    call = call_of(request, call_id)
     if call.status in (C.HELD, C.EXPIRED):
         raise Http404
     response = HttpResponse(ical.calendar(call, request.user), content_type="text/calendar; charset=utf-8")
@@ -100,10 +103,10 @@ def ics(request: UserRequest, call_id: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def complete(request: UserRequest, call_id: UUID) -> HttpResponse:
-    call = _call(request, call_id)
+    call = call_of(request, call_id)
     form = NotesForm(request.POST)
     if not form.is_valid():
-        return render(request, "consultations/detail.html", _detail(request, call, notes_form=form), status=422)
+        return render(request, "consultations/detail.html", detail_context(request, call, notes_form=form), status=422)
     actions.complete_call(call.pk, actor=request.user, notes=form.cleaned_data["notes"])
     return done(request, call.url, "The call is complete and you are paid.")
 
@@ -111,9 +114,9 @@ def complete(request: UserRequest, call_id: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def cancel(request: UserRequest, call_id: UUID) -> HttpResponse:
-    call = _call(request, call_id)
+    call = call_of(request, call_id)
     form = CancelForm(request.POST)
     if not form.is_valid():
-        return render(request, "consultations/detail.html", _detail(request, call, cancel_form=form), status=422)
+        return render(request, "consultations/detail.html", detail_context(request, call, cancel_form=form), status=422)
     actions.cancel_call(call.pk, actor=request.user, reason=form.cleaned_data["reason"])
     return done(request, call.url, "The call is cancelled.")
