@@ -120,7 +120,7 @@ def test_a_builder_who_did_not_come_gives_everything_back(after_start: Consultat
     admit_absence(after_start.pk, actor=people["builder"])
     after_start.refresh_from_db()
     assert (after_start.status, after_start.no_show_party) == ("no_show", "builder")
-    assert (Refund.objects.get().amount, earned(people["builder"])) == (after_start.total, 0)
+    assert (Refund.objects.get().amount, earned(people["builder"])) == (after_start.total, Decimal(0))
     assert ledger.balance(AccountKind.FEES) == 0
     assert escrow.current().position(after_start.deal).locked == 0
     assert Notification.objects.filter(kind="call_no_show").count() == 2
