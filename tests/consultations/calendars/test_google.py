@@ -14,7 +14,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from consultations.calendars import google as module
-from consultations.calendars.google import GoogleCalendar, chain_of, event_id, meet_presence
+from consultations.calendars.google import GoogleCalendar, account, chain_of, event_id, meet_presence
+from consultations.calendars.google.signin import MEET, NEEDED
 from consultations.calendars.protocol import (
     Booking,
     CalendarClient,
@@ -37,7 +38,7 @@ from tests.fakes.server import Seen
 ACCOUNT = "anaya@example.com"
 BACK = "https://port444.example/calls/calendars/google/back/"
 VERIFIER = "v" * 43
-ALL = " ".join([*module.NEEDED, module.MEET])
+ALL = " ".join([*NEEDED, MEET])
 SINCE, UNTIL = datetime(2027, 1, 4, tzinfo=UTC), datetime(2027, 4, 4, tzinfo=UTC)
 
 
@@ -114,7 +115,7 @@ def test_a_box_that_was_unticked_is_named(google: FakeGoogle) -> None:
 
 def test_calls_work_without_a_look_into_meet(google: FakeGoogle) -> None:
     url = module.authorize_url("s", BACK, VERIFIER)
-    scopes = [scope for scope in parse_qs(urlsplit(url).query)["scope"][0].split() if scope != module.MEET]
+    scopes = [scope for scope in parse_qs(urlsplit(url).query)["scope"][0].split() if scope != MEET]
     code = dict(parse_qsl(urlsplit(google.consent(url, scopes=scopes)).query))["code"]
     connection = module.connect(code, BACK, VERIFIER)
     assert meet_presence(connection.credentials, lambda credentials: None, "abc-defg-hij", SINCE, UNTIL) == []
@@ -243,7 +244,7 @@ def test_pages_are_read_to_the_end_even_past_an_empty_one(google: FakeGoogle, cl
 
 
 def test_a_list_without_end_is_given_up(google: FakeGoogle, client: GoogleCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_PAGES", 3)
+    monkeypatch.setattr(account, "MOST_PAGES", 3)
     google.fail(200, {"items": [], "nextPageToken": "again"}, times=9)
     with pytest.raises(Unreachable):
         client.changes(ACCOUNT, "", SINCE, UNTIL)
@@ -279,6 +280,15 @@ def test_what_has_left_the_window_is_gone(google: FakeGoogle, client: GoogleCale
     google.move_event(event, UNTIL, UNTIL + timedelta(hours=1))
     (moved,) = client.changes(ACCOUNT, token, SINCE, UNTIL).events
     assert moved.is_gone
+
+
+def test_an_event_beyond_all_years_hides_no_other(google: FakeGoogle, client: GoogleCalendar) -> None:
+    odd = {"id": "odd", "status": "confirmed", "start": {"date": "9999-12-31"}, "end": {"date": "10000-01-01"}}
+    even = {"id": "even", "status": "confirmed", "start": {"dateTime": "2027-01-05T09:00:00Z"}, "end": {"dateTime": "2027-01-05T10:00:00Z"}}
+    google.fail(200, {"timeZone": "UTC", "items": [odd, even], "nextSyncToken": "v1"})
+    events = by_id(client.changes(ACCOUNT, "v0", SINCE, UNTIL).events)
+    assert events["odd"].is_gone
+    assert events["even"].starts_at == moment(5)
 
 
 @pytest.mark.parametrize(
@@ -456,9 +466,16 @@ def test_a_change_outside_is_not_written_over(google: FakeGoogle, client: Google
         with pytest.raises(Conflicting):
             client.write(ACCOUNT, replace(call, sequence=1, wants_room=wants_room), written)
     assert google.event(written.external_id)["start"]["dateTime"].startswith("2027-01-20")
-    google.forget_event(written.external_id)
-    with pytest.raises(Conflicting):
-        client.write(ACCOUNT, call, written)
+
+
+def test_an_event_that_google_has_forgotten_is_made_anew(google: FakeGoogle, client: GoogleCalendar) -> None:
+    for wants_room in (False, True):
+        call = booking(wants_room=wants_room)
+        written = client.write(ACCOUNT, call, None)
+        google.forget_event(written.external_id)
+        again = client.write(ACCOUNT, call, Written(written.external_id, written.etag))
+        assert google.event(again.external_id)["status"] == "confirmed"
+        assert (again.room is not None) is wants_room
 
 
 def test_an_event_made_into_a_whole_day_gets_its_times_again(google: FakeGoogle, client: GoogleCalendar) -> None:
@@ -511,7 +528,7 @@ def test_a_room_that_could_not_be_made_is_asked_for_anew(google: FakeGoogle, cli
     written = client.write(ACCOUNT, call, None)
     assert (written.room, written.room_pending) == (None, False)
     google.conference = "success"
-    assert client.write(ACCOUNT, replace(call, consultation=uuid7()), written).room is not None
+    assert client.write(ACCOUNT, call, written).room is not None, "Google ignores a request whose id it knows"
 
 
 def test_a_calendar_without_meet_still_shows_the_call(google: FakeGoogle, client: GoogleCalendar) -> None:
@@ -539,11 +556,17 @@ def test_removing_is_done_once_and_said_often(google: FakeGoogle, client: Google
         client.fetch(ACCOUNT, written.external_id)
 
 
-def test_fetching_a_deleted_event_is_refused(google: FakeGoogle, client: GoogleCalendar) -> None:
-    written = client.write(ACCOUNT, booking(), None)
+def test_a_deleted_event_has_no_room_and_comes_back_by_its_etag(google: FakeGoogle, client: GoogleCalendar) -> None:
+    call = booking(wants_room=True)
+    written = client.write(ACCOUNT, call, None)
     google.delete_event(written.external_id)
-    with pytest.raises(Refused, match="deleted"):
-        client.fetch(ACCOUNT, written.external_id)
+    with pytest.raises(Conflicting):
+        client.write(ACCOUNT, call, written)
+    found = client.fetch(ACCOUNT, written.external_id)
+    assert (found.room, found.room_pending) == (None, False)
+    again = client.write(ACCOUNT, replace(call, consultation=uuid7()), found)
+    assert again.room is not None
+    assert google.event(written.external_id)["status"] == "confirmed"
 
 
 def test_a_calendar_that_may_only_be_read(google: FakeGoogle, client: GoogleCalendar) -> None:
@@ -630,6 +653,20 @@ def test_errors_in_the_words_of_the_protocol(
         call(client)
     assert isinstance(raised.value, Limited) is (kind is Limited)
     assert isinstance(raised.value, Unreachable) is (kind in {Limited, Unreachable})
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 4, 5, 7])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"items": [{"name": "no id"}], "calendars": {ACCOUNT: {"busy": [{"start": "soon"}]}}},
+        {"items": 7, "calendars": [], "id": 7, "etag": '"1"', "conferenceData": [], "resourceId": "r", "expiration": "soon"},
+    ],
+)
+def test_an_answer_that_is_not_as_described(google: FakeGoogle, client: GoogleCalendar, number: int, body: Any) -> None:
+    google.fail(200, body, times=9)
+    with pytest.raises(Unreachable):
+        CALLS[number](client)
 
 
 @pytest.mark.parametrize("call", CALLS, ids=NAMES)
