@@ -72,6 +72,10 @@ class Event(Enum):
     ABSENCE_DISPUTED = "absence.disputed", USER, WARNING, "Disputed a missed call"
     ABSENCE_DISMISSED = "absence.dismissed", USER, INFO, "Missed call dismissed"
     ABSENCE_DECIDED = "absence.decided", ADMIN, WARNING, "Decided a dispute about a missed call"
+    CALENDAR_CONNECTED = "calendar.connected", SECURITY, INFO, "Connected a calendar"
+    CALENDAR_CHANGED = "calendar.changed", USER, INFO, "Chose what calendars are used for"
+    CALENDAR_BROKEN = "calendar.broken", SECURITY, WARNING, "A calendar refused our access"
+    CALENDAR_DISCONNECTED = "calendar.disconnected", SECURITY, INFO, "Disconnected a calendar"
     # Talk
     CONVERSATION_OPENED = "conversation.opened", USER, INFO, "Opened a conversation"
     FILE_UPLOADED = "file.uploaded", USER, INFO, "Uploaded a file"

@@ -26,5 +26,7 @@ class ConsultationsConfig(AppConfig):
             kinds.register(kinds.Kind(key, kinds.Group.CALLS, sms=True))
         for key in ("call_absence_asked", "call_absence_disputed", "call_absence_dismissed", "call_absence_to_decide"):
             kinds.register(kinds.Kind(key, kinds.Group.CALLS))
+        for key in ("calendar_broken", "calendar_conflict", "calendar_copy_failed", "calendar_stale"):
+            kinds.register(kinds.Kind(key, kinds.Group.CALLS, urgent=True))
         kinds.register(kinds.Kind("call_late", kinds.Group.CALLS, urgent=True))
         kinds.register(kinds.Kind("call_completed", kinds.Group.CALLS))

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.urls import reverse
 
 from port444.kit.clock import now
@@ -18,7 +19,19 @@ from port444.payments.handlers import Description, Promise, Step
 from port444.payments.models import Invoice
 
 from . import ical
-from .models import JOIN_MINUTES, WORTH_UNTIL, Absence, Back, Consultation, ConsultationStatus, Party, RefundPolicy, ReminderKind
+from .models import (
+    JOIN_MINUTES,
+    WORTH_UNTIL,
+    Absence,
+    Back,
+    CalendarLink,
+    Consultation,
+    ConsultationStatus,
+    LinkedCalendar,
+    Party,
+    RefundPolicy,
+    ReminderKind,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,3 +298,53 @@ def describe(invoice: Invoice) -> Description:
         ),
         promises=(free, Promise("shield-check", f"Everything back if {name} cancels")),
     )
+
+
+def join_address(call: Consultation) -> str:
+    """Where to join: an address of ours, behind which the room can be made or repaired later."""
+    return f"{settings.SITE_URL}{reverse('consultations:join', args=[call.pk])}"
+
+
+def calendar_copy(call: Consultation) -> Words:
+    """The call in the builder's own calendar."""
+    at = when(call.scheduled_at, call.client_zone)
+    lines = [f"Join: {join_address(call)}", f"The call: {settings.SITE_URL}{call.url}", "", f"{at} for {call.client.first_name}."]
+    if call.client_notes:
+        lines += ["", f"{call.client.first_name} writes: {call.client_notes}"]
+    lines += ["", "Move or delete it here and we ask before anything changes for the other side."]
+    return Words(f"Call with {call.client.name}", "\n".join(lines))
+
+
+def calendar_broken(link: CalendarLink) -> Words:
+    label = link.get_provider_display()
+    return Words(
+        f"{label} has to be connected again",
+        f"{label} ({link.account}) does not let us in any more. For 24 hours we go on with what it said last, so that clients can still book you; "
+        "after that no times are offered, because we could not tell when you are busy. Connecting again takes a minute and keeps your choices.",
+    )
+
+
+def calendar_stale(calendar: LinkedCalendar, read_at: datetime) -> Words:
+    zone = calendar.link.builder.user.time_zone
+    return Words(
+        "Clients cannot book you at the moment",
+        f"Your calendar {calendar.name} ({calendar.link.get_provider_display()}) could not be read since {when(read_at, zone)}. "
+        "We do not know any more when you are busy, so no times are offered until it can be read again. "
+        "Calls that are booked are not touched.",
+    )
+
+
+def calendar_conflict(call: Consultation, calendar_name: str) -> Words:
+    at = when(call.scheduled_at, call.builder_zone)
+    return Words(
+        f"Your calendar is busy during your call of {at}",
+        f"Something new in {calendar_name} lies over your call with {call.client.first_name}. The call stays booked: "
+        "move one of the two, or propose another time on the page of the call.",
+    )
+
+
+def copy_failed(call: Consultation, *, gone: bool, error: str) -> Words:
+    at = when(call.scheduled_at, call.builder_zone)
+    what = "is still in your calendar, although it was called off" if gone else "is not in your calendar"
+    body = f"{error} We have stopped trying. You can start another attempt on the page of your calendars. The call itself is not touched."
+    return Words(f"The call of {at} {what}", body)

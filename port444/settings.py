@@ -253,6 +253,8 @@ SCHEDULES = {
     "consultations.jobs.look_at_ended": "*/5 * * * *",
     "consultations.jobs.send_reminders": "* * * * *",
     "consultations.jobs.settle_absences": "*/5 * * * *",
+    "consultations.jobs.sweep_calendars": "* * * * *",
+    "consultations.jobs.sweep_channels": "*/5 * * * *",
     "auditlog.jobs.partitions": "7 2 * * *",
 }
 

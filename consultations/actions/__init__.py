@@ -1,4 +1,4 @@
-"""Every write of calls: when a builder takes them, booking one, and holding or ending it."""
+"""Every write of calls: when a builder takes them, booking one, holding or ending it, and what follows them in calendars."""
 
 from .absences import (
     admit_absence,
@@ -12,7 +12,12 @@ from .absences import (
 )
 from .availability import set_availability
 from .booking import call_paid, call_unpaid, hold_slot, lock_for_payment
+from .calendars import live_busy
+from .channels import end_channel, tend_channels, told_providers
 from .conduct import cancel_call, complete_call, complete_unattended
+from .copies import fetch_room, queue_copies, retry_copy, want_copies, write_copy
+from .links import choose_calendars, close_link, connect_calendar, disconnect_calendar
+from .reading import due_calendars, nudge_calendar, sync_calendar, warn_stale
 from .reminders import send_reminder
 
 __all__ = [
@@ -20,17 +25,34 @@ __all__ = [
     "call_paid",
     "call_unpaid",
     "cancel_call",
+    "choose_calendars",
+    "close_link",
     "complete_call",
     "complete_unattended",
     "confirm_unanswered",
+    "connect_calendar",
     "decide_absence",
+    "disconnect_calendar",
     "dismiss_absence",
     "dispute_absence",
     "drop_suggestion",
+    "due_calendars",
+    "end_channel",
+    "fetch_room",
     "hold_slot",
+    "live_busy",
     "lock_for_payment",
     "look_at_attendance",
+    "nudge_calendar",
+    "queue_copies",
     "report_absence",
+    "retry_copy",
     "send_reminder",
     "set_availability",
+    "sync_calendar",
+    "tend_channels",
+    "told_providers",
+    "want_copies",
+    "warn_stale",
+    "write_copy",
 ]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from consultations.models import Consultation
 
-from .calendars import want_copies
+from .copies import want_copies
 from .meetings import want_room
 from .reminders import plan_reminders
 

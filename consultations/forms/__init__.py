@@ -2,6 +2,7 @@
 
 from .booking import Choice, HoldForm, read_choice, read_start, write_start
 from .conduct import CancelForm, DecideForm, DisputeForm, NotesForm, ReportForm
+from .connections import KeyForm, PasswordForm
 from .hours import AvailabilityForm, cells_of, changed_cells, grid, windows_of
 
 __all__ = [
@@ -11,7 +12,9 @@ __all__ = [
     "DecideForm",
     "DisputeForm",
     "HoldForm",
+    "KeyForm",
     "NotesForm",
+    "PasswordForm",
     "ReportForm",
     "cells_of",
     "changed_cells",

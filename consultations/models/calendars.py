@@ -36,7 +36,8 @@ class CalendarLink(StateMachine):
     """An account at a calendar provider that a builder has connected.
 
     `credentials` are what the provider's client needs (tokens, or address, name and password), encrypted. BROKEN: the provider
-    refused them; the builder has been told. OFF: disconnected by the builder, credentials emptied.
+    refused them; the builder has been told. OFF: disconnected by the builder; while `hook_secret` is still there, the provider is being
+    told, and then both it and the credentials are emptied.
     """
 
     NEXT = {
@@ -87,6 +88,9 @@ class LinkedCalendar(models.Model):
     window_to = models.DateTimeField(null=True)
     synced_at = models.DateTimeField(null=True)  # how old the busy list is
     next_sync_at = models.DateTimeField(default=now)
+    queued_at = models.DateTimeField(null=True)  # since when a read waits in the queue
+    failed_at = models.DateTimeField(null=True)  # since when it could not be read; null when the last attempt worked
+    last_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
         ordering = ["name"]
@@ -163,8 +167,11 @@ class CalendarEvent(StateMachine):
     """Our copy of a call in a calendar, one for a chain, and the outbox of writing it.
 
     `wanted` counts what should stand there (the call's ical_sequence), `written` what does. Ids outside are made from the chain,
-    so that a repeat makes no second event. `etag` and `written_hash` tell our own writes from changes made outside.
+    so that a repeat makes no second event. `etag` and `written_hash` (of the times) tell our own writes from changes made outside:
+    an empty hash says that nothing stands there, MAYBE that a first write was begun. Until `lease_until` one worker has it.
     """
+
+    MAYBE = "?"
 
     NEXT = {
         EventStatus.WANTED: frozenset({EventStatus.WRITTEN, EventStatus.UNWANTED, EventStatus.FAILED}),
@@ -186,6 +193,8 @@ class CalendarEvent(StateMachine):
     written_hash = models.CharField(max_length=64, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_try_at = models.DateTimeField(default=now)
+    queued_at = models.DateTimeField(null=True)  # since when an attempt waits in the queue
+    lease_until = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=300, blank=True)
     updated_at = models.DateTimeField(default=now)
 

@@ -1,7 +1,9 @@
 """Reads of calls."""
 
 from .absences import AbsencePanel, absence_of
+from .busy import STALE, is_stale, known_since
 from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor
+from .connections import Connections, connections_of, copies_of, links_of
 from .meetings import meeting_choices
 from .reminders import reminders_are_late, reminders_late_since
 from .times import (
@@ -26,10 +28,12 @@ from .times import (
 )
 
 __all__ = [
+    "STALE",
     "WEEK",
     "AbsencePanel",
     "Away",
     "CallPage",
+    "Connections",
     "Day",
     "Week",
     "absence_of",
@@ -38,10 +42,15 @@ __all__ = [
     "calls_of",
     "calls_of_days",
     "chips",
+    "connections_of",
+    "copies_of",
     "facts",
     "for_booking",
     "hours_of",
     "is_clear",
+    "is_stale",
+    "known_since",
+    "links_of",
     "meeting_choices",
     "monday_of",
     "nearest",

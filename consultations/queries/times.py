@@ -17,6 +17,8 @@ from consultations.models import BLOCKING, AvailabilityRule, CallSettings, Consu
 from consultations.slots import DAY, AnyWindow, Hours, MonthDay, MonthWeekday, Once, Span, Window, free_slots
 from port444.builders.models import Builder
 
+from .busy import busy_outside, is_stale
+
 A_DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 NEAREST = 3
@@ -67,7 +69,8 @@ def _there[T](value: T | None) -> T:
 
 
 def taken(builder: Builder, client_id: UUID | None, moment: datetime, until: datetime, *, ignoring: UUID | None = None) -> list[Span]:
-    """What stands in the way of a new call between `moment` and `until`: the builder's claims, the client's own, and being away.
+    """What stands in the way of a new call between `moment` and `until`: claims of the builder and of the client, what the builder's
+    calendars say, and being away.
 
     A hold whose time has passed stands in nobody's way, and neither does the client's own hold with this builder: the next
     hold replaces it. `ignoring` is a call that asks for another time and makes room for itself; a hold is no room for it.
@@ -77,6 +80,7 @@ def taken(builder: Builder, client_id: UUID | None, moment: datetime, until: dat
         whose |= Q(client_id=client_id)
     claims = _standing(builder, client_id, moment, ignoring).filter(whose, busy__overlap=(moment, until))
     spans = [(_epoch(busy.lower), _epoch(busy.upper)) for busy in claims.values_list("busy", flat=True)]
+    spans += busy_outside(builder, moment, until)
     if builder.is_away:
         spans.append((0, _epoch(builder.away_until) if builder.away_until else _epoch(until)))
     return spans
@@ -109,6 +113,8 @@ def open_starts(builder: Builder, *, client_id: UUID | None, minutes: int, momen
     hours = hours_of(builder)
     if hours is None or (ignoring is None and builder.call_price(minutes) is None):
         return []
+    if is_stale(builder, moment):
+        return []
     present, until = _epoch(moment), _epoch(moment) + hours.horizon + DAY
     spans = taken(builder, client_id, moment, _moment(until), ignoring=ignoring)
     calls = calls_of_days(builder, hours, client_id, moment, _moment(until), ignoring=ignoring)
@@ -139,7 +145,7 @@ def offers(
         hours = replace(hours, notice=0)
     start = _epoch(starts_at)
     ask = partial(free_slots, hours, minutes=minutes, now=_epoch(moment), since=start, until=start + 1)
-    if ask(()) != [start]:
+    if ask(()) != [start] or is_stale(builder, moment):
         return False, False
     until = starts_at + A_DAY
     spans = [*taken(builder, client_id, moment, until, ignoring=ignoring), *live]

@@ -2,23 +2,34 @@
 
 from .absences import admit_absence, dismiss_absence, dispute_absence, report_absence
 from .booking import book, hold, quote, times
+from .calendar_hooks import google_hook, graph_hook
 from .calls import call_list, cancel, complete, detail, ics, join
+from .connections import calendar_callback, calendars, choose_calendars, connect_calendar, disconnect_calendar, read_calendars, retry_copy
 from .hours import availability
 
 __all__ = [
     "admit_absence",
     "availability",
     "book",
+    "calendar_callback",
+    "calendars",
     "call_list",
     "cancel",
+    "choose_calendars",
     "complete",
+    "connect_calendar",
     "detail",
+    "disconnect_calendar",
     "dismiss_absence",
     "dispute_absence",
+    "google_hook",
+    "graph_hook",
     "hold",
     "ics",
     "join",
     "quote",
+    "read_calendars",
     "report_absence",
+    "retry_copy",
     "times",
 ]

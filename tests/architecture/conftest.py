@@ -13,6 +13,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from consultations import actions as calls
 from consultations.actions.availability import Terms
+from consultations.calendars import Calendar, Connection
+from consultations.models import CalendarEvent, PushChannel
 from consultations.slots import Window
 from port444.accounts.models import User
 from port444.builders.models import Builder
@@ -48,7 +50,7 @@ def world(client_user: User, builder: Builder, stranger: User, request: pytest.F
     world = World(client_user, builder.user, stranger)
     jobs.heartbeat()
     world.objects |= sold(builder) | said(client_user, builder) | owed(client_user, builder.user, request)
-    world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder)
+    world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder) | linked(builder)
     return world
 
 
@@ -125,3 +127,14 @@ def booked(client: User, builder: Builder) -> dict[str, Any]:
     assert call.invoice_id is not None
     payments.pay_with_test_wallet(call.invoice_id, actor=client)
     return {"call_id": call.pk, "consultations:slug": builder.slug}
+
+
+def linked(builder: Builder) -> dict[str, Any]:
+    """Two connected calendars, each with a channel, one with a copy that could not be written."""
+    found: dict[str, Any] = {"consultations:provider": "caldav"}
+    for provider, hook in (("google", "google_hook"), ("outlook", "graph_hook")):
+        connection = Connection("anaya@example.com", {"token": "t"}, [Calendar("main", "Work", is_primary=True)])
+        link = calls.connect_calendar(builder.pk, actor=builder.user, provider=provider, connection=connection)
+        channel = PushChannel.objects.create(calendar=link.calendars.get(), external_id="s", secret=uuid.uuid4().hex)
+        found |= {f"consultations:{hook}:channel_id": channel.pk, "consultations:link_id": link.pk}
+    return found | {"consultations:copy_id": CalendarEvent.objects.get().pk}

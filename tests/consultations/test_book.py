@@ -84,14 +84,14 @@ def test_nonsense_in_the_address_is_not_chosen(client: Client, open_builder: Bui
 
 
 def test_queries_of_the_page(client: Client, client_user: User, hold: Hold, stranger: User, django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(6):
         client.get(PAGE)
     hold(stranger)
     hold(client_user, starts_at=TUESDAY_NINE + timedelta(hours=2))
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(6):
         client.get(PAGE)
     client.force_login(client_user)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(10):
         client.get(PAGE)
 
 

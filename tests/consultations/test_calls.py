@@ -270,7 +270,7 @@ def test_a_shortcut_fills_the_grid_and_saves_nothing(client: Client, open_builde
 
 def test_the_preview_counts_what_clients_see(client: Client, open_builder: Builder, django_assert_num_queries: Any) -> None:
     client.force_login(open_builder.user)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(11):
         page = client.get("/calls/availability/")
     assert "80 times" in text(page)
     assert "The first is Mon 30 Nov, 09:00." in text(page)
