@@ -43,7 +43,7 @@ STATIC_CHECKS = (
 
 
 # Two workers with a database each. Tests are handed out one by one in their order, so that those which commit still come last.
-EVERYTHING = ("-n", "2", "--dist", "loadgroup")
+EVERYTHING = ("-n", "2")
 
 
 def main(arguments: list[str]) -> int:

@@ -14,6 +14,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection, connections
 from django.db.models import Sum
+from xdist.scheduler import LoadScopeScheduling
 
 from port444.accounts.models import User
 from port444.builders.models import Builder
@@ -24,16 +25,19 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's event
 OWNER, APP = "port444_owner", "port444_app"
 
 
-# Tests that start a whole site share it, and the machine: each of these folders stays on one worker.
-WHOLE_SITE = ("boot", "e2e", "faults")
+# Tests that start a whole site share it: each of these folders stays on one worker.
+WHOLE_SITE = ("tests/boot/", "tests/e2e/", "tests/faults/")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        folder = item.path.parent.name
-        if folder in WHOLE_SITE:
-            item.add_marker(pytest.mark.xdist_group(folder))
+class ByTest(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no types
+    """Hands out tests one by one in their order, and those that share a site together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in WHOLE_SITE if nodeid.startswith(folder)), nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByTest:
+    return ByTest(config, log)
 
 
 def log_in_as(role: str) -> None:
