@@ -32,6 +32,12 @@ Keep = Callable[[dict[str, Any]], None]
 LIMITS = {"rateLimitExceeded": 60, "userRateLimitExceeded": 60, "RATE_LIMIT_EXCEEDED": 60, "quotaExceeded": 3600, "dailyLimitExceeded": 3600}
 NO_PUSH = ("webhookUrl", "pushNotSupported")  # an address or a calendar for which there are no notifications
 MOST_PAGES = 100
+SAYS = {  # what a person can do something about
+    "requiredAccessLevel": "this calendar may only be read",
+    "notFound": "there is no such calendar or event",
+    "accessNotConfigured": "the Calendar API is not enabled in this site's project",
+    "insufficientPermissions": "something that calls need was not allowed; connect again",
+}
 
 
 class Missing(Refused):
@@ -161,7 +167,7 @@ def token_error(answer: Mapping[str, Any]) -> CalendarError:
 
 def _error(response: requests.Response) -> CalendarError:
     status, reason = response.status_code, _reason(response)
-    text = f"Google answered {status} ({reason})"
+    text = f"{SAYS[reason]} ({status} {reason})" if reason in SAYS else f"Google answered {status} ({reason})"
     if status == 429 or (status == 403 and reason in LIMITS):
         return Limited(text, _seconds(response.headers.get("Retry-After", ""), LIMITS.get(reason, 60)))
     if status >= 500 or status < 400:

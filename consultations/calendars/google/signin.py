@@ -18,7 +18,11 @@ from .account import Account, ask_tokens, token_error, whole
 from .calendar import GoogleCalendar
 
 SCOPE = "https://www.googleapis.com/auth/"
-NEEDED = (f"{SCOPE}calendar.calendarlist.readonly", f"{SCOPE}calendar.events", f"{SCOPE}calendar.freebusy")
+NEEDED = {
+    f"{SCOPE}calendar.calendarlist.readonly": "the list of your calendars",
+    f"{SCOPE}calendar.events": "your events",
+    f"{SCOPE}calendar.freebusy": "when you are busy",
+}
 MEET = f"{SCOPE}meetings.space.readonly"  # who was in the room; calls work without it
 
 
@@ -55,8 +59,8 @@ def connect(code: str, redirect_uri: str, verifier: str) -> Connection:
     if status != 200:
         raise token_error(answer)
     granted = str(answer.get("scope", "")).split()
-    if missing := [scope.removeprefix(SCOPE) for scope in NEEDED if scope not in granted]:
-        raise Refused(f"Google was not allowed to share: {', '.join(missing)}")
+    if missing := [words for scope, words in NEEDED.items() if scope not in granted]:
+        raise Refused(f"calls need {' and '.join(missing)}. Connect again and leave every box ticked.")
     if not answer.get("refresh_token"):
         raise Refused("Google gave no lasting permission")
     who = _claims(str(answer.get("id_token", "")))

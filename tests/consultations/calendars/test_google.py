@@ -109,7 +109,7 @@ def test_a_box_that_was_unticked_is_named(google: FakeGoogle) -> None:
     url = module.authorize_url("s", BACK, VERIFIER)
     scopes = [scope for scope in parse_qs(urlsplit(url).query)["scope"][0].split() if not scope.endswith("calendar.events")]
     code = dict(parse_qsl(urlsplit(google.consent(url, scopes=scopes)).query))["code"]
-    with pytest.raises(Refused, match=r"share: calendar\.events$"):
+    with pytest.raises(Refused, match=r"^calls need your events\. Connect again"):
         module.connect(code, BACK, VERIFIER)
 
 
