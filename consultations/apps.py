@@ -17,7 +17,7 @@ class ConsultationsConfig(AppConfig):
         )
         register_chips(queries.chips)
         register_facts(queries.facts)
-        for key in ("call_scheduled", "call_cancelled"):
+        for key in ("call_scheduled", "call_moved", "call_cancelled"):
             kinds.register(kinds.Kind(key, kinds.Group.CALLS, urgent=True, sms=True, attach=emails.invitation))
         for key in ("call_reminder_24h", "call_reminder_1h"):
             kinds.register(kinds.Kind(key, kinds.Group.CALLS, urgent=True, sms=True, holds=emails.reminder_holds))
@@ -29,4 +29,8 @@ class ConsultationsConfig(AppConfig):
         for key in ("calendar_broken", "calendar_conflict", "calendar_copy_failed", "calendar_stale"):
             kinds.register(kinds.Kind(key, kinds.Group.CALLS, urgent=True))
         kinds.register(kinds.Kind("call_late", kinds.Group.CALLS, urgent=True))
+        for key in ("call_proposed", "call_vanished"):
+            kinds.register(kinds.Kind(key, kinds.Group.CALLS, urgent=True, sms=True))
+        for key in ("call_proposal_answered", "call_kept"):
+            kinds.register(kinds.Kind(key, kinds.Group.CALLS, urgent=True))
         kinds.register(kinds.Kind("call_completed", kinds.Group.CALLS))

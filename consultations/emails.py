@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.urls import reverse
 
 from port444.kit.clock import now
 from port444.kit.mail import Attachment
+from port444.kit.moments import when
 from port444.kit.money import fee, usd
-from port444.kit.templatetags.ui import city
 from port444.payments.handlers import Description, Promise, Step
 from port444.payments.models import Invoice
 
@@ -29,6 +28,7 @@ from .models import (
     ConsultationStatus,
     LinkedCalendar,
     Party,
+    Proposal,
     RefundPolicy,
     ReminderKind,
 )
@@ -42,18 +42,12 @@ class Words:
     body: str
 
 
-def when(moment: datetime, zone: str) -> str:
-    """A moment on somebody's clock, with its place: "Tue 24 Nov, 11:00 (Amsterdam)"."""
-    local = moment.astimezone(ZoneInfo(zone))
-    return f"{local:%a} {local.day} {local:%b}, {local:%H:%M} ({city(zone)})"
-
-
 def zone_of(call: Consultation, reader: Any) -> str:
-    return call.client_zone if reader.pk == call.client_id else call.builder_zone
+    return call.zone_of(reader)
 
 
 def other_of(call: Consultation, reader: Any) -> Any:
-    return call.builder.user if reader.pk == call.client_id else call.client
+    return call.other(reader)
 
 
 def context(call: Consultation, reader: Any) -> dict[str, Any]:
@@ -239,6 +233,99 @@ def no_show_notice(call: Consultation, back: Back) -> str:
     if kept:
         parts.append(f"{usd(kept)} goes to {call.builder.user.first_name}.")
     return f"{who} did not come to the call of {call.duration} minutes. {' '.join(parts)}"
+
+
+def both_clocks(moment: datetime, call: Consultation) -> str:
+    """A moment for both: "Tue 24 Nov, 04:30 (Amsterdam), Tue 24 Nov, 09:00 (Kolkata)"."""
+    return ", ".join(dict.fromkeys(when(moment, zone) for zone in (call.client_zone, call.builder_zone)))
+
+
+def moved(call: Consultation, earlier: Consultation, reader: Any, wished_by: Any) -> Words:
+    zone, other = zone_of(call, reader), other_of(call, reader)
+    who = "You" if wished_by.pk == reader.pk else wished_by.first_name
+    body = (
+        f"{who} moved it from {when(earlier.scheduled_at, zone)}. It is {call.duration} minutes as before, and paid. "
+        "The attached file moves it in your calendar."
+    )
+    if reader.pk == call.client_id:
+        body += f"\n\n{policy_of(call, now())}."
+    return Words(f"Call with {other.first_name} moved to {when(call.scheduled_at, zone)}", body)
+
+
+def moved_notice(call: Consultation, earlier: Consultation, wished_by: Any) -> str:
+    return f"{wished_by.first_name} moved the call to {both_clocks(call.scheduled_at, call)}. It was {both_clocks(earlier.scheduled_at, call)}."
+
+
+def proposal_context(proposal: Proposal, reader: Any) -> dict[str, Any]:
+    """The proposed time on both clocks; for a call that vanished the time that it has."""
+    call = proposal.consultation
+    other = other_of(call, reader)
+    at = proposal.starts_at or call.scheduled_at
+    return {"at": at.isoformat(), "other_zone": zone_of(call, other), "other": other.name, "label": "Open the call"}
+
+
+def _proposed_at(proposal: Proposal, zone: str) -> str:
+    assert proposal.starts_at is not None  # a move has a time, by constraint
+    return when(proposal.starts_at, zone)
+
+
+def proposed(proposal: Proposal, reader: Any) -> Words:
+    call, maker = proposal.consultation, proposal.made_by
+    zone = zone_of(call, reader)
+    note = f" “{proposal.note}”" if proposal.note else ""
+    body = (
+        f"It would move from {when(call.scheduled_at, zone)}.{note} Accept or decline until {when(proposal.answer_by, zone)}; "
+        "without an answer the call stays where it is."
+    )
+    return Words(f"{maker.first_name} proposes {_proposed_at(proposal, zone)} for your call", body)
+
+
+def proposed_notice(proposal: Proposal) -> str:
+    assert proposal.starts_at is not None
+    note = f" “{proposal.note}”" if proposal.note else ""
+    return f"{proposal.made_by.first_name} proposed another time for the call: {both_clocks(proposal.starts_at, proposal.consultation)}.{note}"
+
+
+def declined(proposal: Proposal) -> Words:
+    call, reader = proposal.consultation, proposal.made_by
+    zone = zone_of(call, reader)
+    title = f"{other_of(call, reader).first_name} keeps the call at {when(call.scheduled_at, zone)}"
+    return Words(title, f"{_proposed_at(proposal, zone)} does not suit. The call stays where it was.")
+
+
+def withdrawn(proposal: Proposal) -> Words:
+    call = proposal.consultation
+    zone = zone_of(call, other_of(call, proposal.made_by))
+    return Words(
+        f"{proposal.made_by.first_name} took the proposed time back",
+        f"The call stays at {when(call.scheduled_at, zone)}; you need to do nothing.",
+    )
+
+
+def lapsed(proposal: Proposal) -> Words:
+    call, reader = proposal.consultation, proposal.made_by
+    zone = zone_of(call, reader)
+    return Words(f"The call stays at {when(call.scheduled_at, zone)}", f"{_proposed_at(proposal, zone)} was not accepted in time.")
+
+
+def vanished(proposal: Proposal) -> Words:
+    call = proposal.consultation
+    zone = call.builder_zone
+    body = (
+        f"It is still booked and paid. Say until {when(proposal.answer_by, zone)} that it takes place and it is written into your calendar "
+        f"again. Otherwise it is cancelled then, and {call.client.first_name} gets everything back."
+    )
+    return Words(f"Does the call of {when(call.scheduled_at, zone)} take place? It is gone from your calendar", body)
+
+
+def kept(call: Consultation, wanted: datetime) -> Words:
+    """The builder moved the call in their calendar to where it cannot be."""
+    zone, name = call.builder_zone, call.client.first_name
+    body = (
+        f"You moved it to {when(wanted, zone)} in your calendar, but that time is not free for both of you. "
+        f"{name} was not asked. Propose another time on the page of the call."
+    )
+    return Words(f"The call with {name} stays at {when(call.scheduled_at, zone)}", body)
 
 
 def scheduled_notice(call: Consultation) -> str:

@@ -27,6 +27,10 @@ urlpatterns = [
     path("calls/<uuid:call_id>/absence/admit/", views.admit_absence, name="admit_absence"),
     path("calls/<uuid:call_id>/absence/dispute/", views.dispute_absence, name="dispute_absence"),
     path("calls/<uuid:call_id>/absence/dismiss/", views.dismiss_absence, name="dismiss_absence"),
+    path("calls/<uuid:call_id>/move/", views.move, name="move"),
+    path("calls/proposals/<uuid:proposal_id>/accept/", views.accept, name="accept"),
+    path("calls/proposals/<uuid:proposal_id>/decline/", views.decline, name="decline"),
+    path("calls/proposals/<uuid:proposal_id>/withdraw/", views.withdraw, name="withdraw"),
     path("hooks/google/<uuid:channel_id>/", views.google_hook, name="google_hook"),
     path("hooks/graph/<uuid:channel_id>/", views.graph_hook, name="graph_hook"),
 ]

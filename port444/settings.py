@@ -250,6 +250,7 @@ SCHEDULES = {
     "port444.accounts.jobs.send_mails": "*/5 * * * *",
     "port444.accounts.jobs.forget": "17 3 * * *",
     "consultations.jobs.complete_ended": "*/5 * * * *",
+    "consultations.jobs.lapse_proposals": "* * * * *",
     "consultations.jobs.look_at_ended": "*/5 * * * *",
     "consultations.jobs.send_reminders": "* * * * *",
     "consultations.jobs.settle_absences": "*/5 * * * *",
@@ -268,6 +269,7 @@ LEAST_WITHDRAWAL = Decimal("10.00")
 
 # Rules of time, in one place; pages read them from here
 HOLD_MINUTES = 15
+PROPOSAL_HOURS = 48  # another time for a call that is not accepted within this is off the table
 PAYMENT_MINUTES = 60
 REVIEW_DAYS = 3
 REQUIREMENTS_DAYS = 7

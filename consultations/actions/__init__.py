@@ -17,10 +17,13 @@ from .channels import end_channel, tend_channels, told_providers
 from .conduct import cancel_call, complete_call, complete_unattended
 from .copies import fetch_room, queue_copies, retry_copy, want_copies, write_copy
 from .links import choose_calendars, close_link, connect_calendar, disconnect_calendar
+from .moves import move_call
+from .proposals import accept_proposal, decline_proposal, lapse_proposal, propose_from_calendar, propose_move, withdraw_proposal
 from .reading import due_calendars, nudge_calendar, sync_calendar, warn_stale
 from .reminders import send_reminder
 
 __all__ = [
+    "accept_proposal",
     "admit_absence",
     "call_paid",
     "call_unpaid",
@@ -32,6 +35,7 @@ __all__ = [
     "confirm_unanswered",
     "connect_calendar",
     "decide_absence",
+    "decline_proposal",
     "disconnect_calendar",
     "dismiss_absence",
     "dispute_absence",
@@ -40,10 +44,14 @@ __all__ = [
     "end_channel",
     "fetch_room",
     "hold_slot",
+    "lapse_proposal",
     "live_busy",
     "lock_for_payment",
     "look_at_attendance",
+    "move_call",
     "nudge_calendar",
+    "propose_from_calendar",
+    "propose_move",
     "queue_copies",
     "report_absence",
     "retry_copy",
@@ -54,5 +62,6 @@ __all__ = [
     "told_providers",
     "want_copies",
     "warn_stale",
+    "withdraw_proposal",
     "write_copy",
 ]

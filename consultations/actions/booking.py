@@ -88,14 +88,14 @@ def hold_slot(
     return claiming(lambda: _hold(builder_id, actor, wish, live))
 
 
-def ask_calendars(builder: Builder, starts_at: datetime, minutes: int) -> list[Span]:
-    """What stands in the builder's calendars around a call; nothing for a time that cannot be anyway."""
+def ask_calendars(builder: Builder, starts_at: datetime, minutes: int, *, ignore: Span | None = None) -> list[Span]:
+    """What stands in the builder's calendars around a call, but for `ignore`; nothing for a time that cannot be anyway."""
     moment = now()
     if not moment < starts_at < moment + A_YEAR:
         return []
     terms = call_settings(builder)
     gap = timedelta(minutes=terms.gap_minutes if terms else 0)
-    return live_busy(builder, starts_at - gap, starts_at + timedelta(minutes=minutes) + gap)
+    return live_busy(builder, starts_at - gap, starts_at + timedelta(minutes=minutes) + gap, ignore)
 
 
 def claiming(write: Callable[[], Consultation]) -> Consultation:

@@ -19,6 +19,7 @@ from port444.notifications.actions import notify
 
 from .absences import close_absence, require_no_report
 from .follow import follow
+from .moves import withdraw_open
 from .settling import settle
 
 C = ConsultationStatus
@@ -55,7 +56,7 @@ def complete_unattended(consultation_id: UUID) -> Consultation:
         raise WrongState("This call is not waiting to be completed.")
     suspended_at = consultation.builder.user.suspended_at
     if suspended_at is not None and suspended_at < consultation.ends_at:
-        _cancel(consultation, None, moment, "The account of the builder was closed before the call.", consultation.everything)
+        cancel_locked(consultation, None, moment, "The account of the builder was closed before the call.", consultation.everything)
     else:
         _complete(consultation, None, moment)
     return consultation
@@ -89,17 +90,20 @@ def cancel_call(consultation_id: UUID, *, actor: Any, reason: str = "") -> Consu
     consultation.require_party(actor)
     moment = now()
     if consultation.status != C.SCHEDULED:
+        if consultation.status == C.RESCHEDULED:
+            raise WrongState("This call was moved meanwhile. Look at its new time first.", code="moved")
         raise WrongState(f"This call is {consultation.status_words()} and cannot be cancelled.")
     by_client = actor.pk == consultation.client_id
     if by_client and consultation.scheduled_at <= moment:
         raise NotAllowed("This call has started. Write to the builder, who can still cancel it.", code="started")
     if len(reason) > 300:
         raise Invalid("The reason has at most 300 characters.", code="reason_long")
-    _cancel(consultation, actor, moment, reason, consultation.back_if_cancelled_by(actor, moment))
+    cancel_locked(consultation, actor, moment, reason, consultation.back_if_cancelled_by(actor, moment))
     return consultation
 
 
-def _cancel(consultation: Consultation, actor: Any | None, moment: datetime, reason: str, back: Back) -> None:
+def cancel_locked(consultation: Consultation, actor: Any | None, moment: datetime, reason: str, back: Back) -> None:
+    """Write the end of a call that is locked, after every question has been asked; `back` goes to the client."""
     claim = SlotClaim.objects.select_for_update(of=("self",), no_key=True).get(consultation=consultation)
     claim.move_to(ClaimStatus.RELEASED)
     consultation.move_to(
@@ -111,6 +115,7 @@ def _cancel(consultation: Consultation, actor: Any | None, moment: datetime, rea
         updated_at=moment,
     )
     close_absence(consultation, actor, moment)
+    withdraw_open(consultation, moment)
     settle(consultation, back, actor=actor, reason="Call cancelled")
     follow(consultation, moment)
     by_client = actor is not None and actor.pk == consultation.client_id

@@ -1,7 +1,7 @@
 """The shape of what people choose about calls."""
 
 from .booking import Choice, HoldForm, read_choice, read_start, write_start
-from .conduct import CancelForm, DecideForm, DisputeForm, NotesForm, ReportForm
+from .conduct import CancelForm, DecideForm, DisputeForm, FreeTimeForm, MoveForm, NotesForm, ReportForm
 from .connections import KeyForm, PasswordForm
 from .hours import AvailabilityForm, cells_of, changed_cells, grid, windows_of
 
@@ -11,8 +11,10 @@ __all__ = [
     "Choice",
     "DecideForm",
     "DisputeForm",
+    "FreeTimeForm",
     "HoldForm",
     "KeyForm",
+    "MoveForm",
     "NotesForm",
     "PasswordForm",
     "ReportForm",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django import forms
 
+from .booking import StartField
+
 
 class NotesForm(forms.Form):
     """What the builder leaves behind after a call."""
@@ -56,3 +58,24 @@ class DecideForm(forms.Form):
         help_text="Both people read it, on the page of the call and by mail.",
         widget=forms.Textarea(attrs={"rows": 3}),
     )
+
+
+class MoveForm(forms.Form):
+    """Another time for a call, and a word about it."""
+
+    slot = StartField(error_messages={"required": "Pick a time first."})
+    note = forms.CharField(
+        max_length=300, required=False, label="Why?", help_text="Optional. The other side reads this.", widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+
+class FreeTimeForm(forms.Form):
+    """A builder proposes any time, on their own clock."""
+
+    at = forms.DateTimeField(
+        label="Date and time",
+        input_formats=["%Y-%m-%dT%H:%M"],
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": 300}, format="%Y-%m-%dT%H:%M"),
+        error_messages={"invalid": "Write a date and a time that your clock shows."},
+    )
+    note = forms.CharField(max_length=300, required=False, label="Why?", widget=forms.Textarea(attrs={"rows": 2, "id": "id_free_note"}))

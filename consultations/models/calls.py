@@ -240,6 +240,17 @@ class Consultation(StateMachine):
             return Back(fee(self.price, HALF_BPS), fee(self.client_fee, HALF_BPS))
         return Back()
 
+    def can_move(self, moment: datetime) -> bool:
+        """Whether anything about its time can change, be it with the other side's yes."""
+        return self.status == C.SCHEDULED and self.scheduled_at > moment
+
+    def moves_without_asking(self, actor: Any, moment: datetime) -> bool:
+        return actor.pk == self.client_id and self.can_move(moment) and self.moves_left > 0 and moment < self.move_until
+
+    def zone_of(self, person: Any) -> str:
+        """The clock on which one side agreed to the call."""
+        return self.client_zone if person.pk == self.client_id else self.builder_zone
+
     def back_if_cancelled_by(self, actor: Any, moment: datetime) -> Back:
         """What goes back when `actor` cancels at `moment`, by the policy that was frozen at booking.
 
@@ -263,6 +274,10 @@ class Consultation(StateMachine):
     def moves_left(self) -> int:
         """How often the client may still move it without asking. Moves that both agreed on do not count."""
         return max(0, self.move_limit - self.move_count)
+
+    def other(self, person: Any) -> Any:
+        """The other side, a user."""
+        return self.builder.user if person.pk == self.client_id else self.client
 
     def require_party(self, actor: Any) -> None:
         if actor.pk not in (self.client_id, self.builder.user_id):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -24,6 +27,15 @@ class ProposalStatus(models.TextChoices):
     DECLINED = "declined", "Declined"
     WITHDRAWN = "withdrawn", "Withdrawn"
     LAPSED = "lapsed", "Not answered in time"
+
+
+class ProposalQuerySet(models.QuerySet["Proposal"]):
+    def open(self) -> ProposalQuerySet:
+        return self.filter(status=ProposalStatus.OPEN)
+
+    def due(self, moment: datetime) -> ProposalQuerySet:
+        """Open, and not answered in time."""
+        return self.open().filter(answer_by__lte=moment)
 
 
 class Proposal(StateMachine):
@@ -50,6 +62,8 @@ class Proposal(StateMachine):
     answered_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=now)
 
+    objects = ProposalQuerySet.as_manager()
+
     class Meta:
         ordering = ["-created_at"]
         constraints = [
@@ -67,3 +81,12 @@ class Proposal(StateMachine):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.status}"
+
+    @property
+    def answerer_id(self) -> Any:
+        """Whose answer it is: the other side's; of a call that vanished from the builder's calendar the builder's own."""
+        call = self.consultation
+        builder_id = call.builder.user_id
+        if self.kind == ProposalKind.CANCEL:
+            return builder_id
+        return call.client_id if self.made_by_id == builder_id else builder_id

@@ -6,6 +6,7 @@ from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor
 from .connections import Connections, connections_of, copies_of, links_of
 from .meetings import meeting_choices
 from .reminders import reminders_are_late, reminders_late_since
+from .timeline import Happened, timeline
 from .times import (
     WEEK,
     Away,
@@ -35,6 +36,7 @@ __all__ = [
     "CallPage",
     "Connections",
     "Day",
+    "Happened",
     "Week",
     "absence_of",
     "booked_hours",
@@ -61,6 +63,7 @@ __all__ = [
     "reminders_are_late",
     "reminders_late_since",
     "taken",
+    "timeline",
     "week_of",
     "window_of",
     "windows_of",

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q, Sum
 
-from consultations.models import Consultation, ConsultationStatus
+from consultations.models import Back, Consultation, ConsultationStatus
 from port444.kit.clock import now
 from port444.kit.money import ZERO
 from port444.messaging.handlers import Chip, Fact
@@ -23,10 +22,11 @@ PAGE = 20
 BESIDE = 3
 
 
-def paid_back(call: Consultation) -> Decimal:
-    """What of the call's payment went back to the client; zero when they cancelled too late."""
+def paid_back(call: Consultation) -> Back:
+    """What of the call's payment went back to the client."""
     notes = Invoice.objects.filter(corrects=call.invoice_id) if call.invoice_id else Invoice.objects.none()
-    return notes.aggregate(total=Sum("total"))["total"] or ZERO
+    sums = notes.aggregate(price=Sum("subtotal"), fee=Sum("fee"))
+    return Back(sums["price"] or ZERO, sums["fee"] or ZERO)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,16 +105,21 @@ def _standing(builder: Builder, client_id: UUID | None, moment: datetime, ignori
     return claims if client_id is None else claims.exclude(status="held", builder=builder, client_id=client_id)
 
 
-def open_starts(builder: Builder, *, client_id: UUID | None, minutes: int, moment: datetime, ignoring: UUID | None = None) -> list[datetime]:
+def open_starts(
+    builder: Builder, *, client_id: UUID | None, minutes: int, moment: datetime, ignoring: UUID | None = None, notice: bool = True
+) -> list[datetime]:
     """Every start at which this client can book a call of `minutes`, in order, to the end of the builder's horizon.
 
-    With `ignoring`: every start to which that call can be moved. Its price is agreed, so it needs none of today.
+    With `ignoring`: every start to which that call can be moved. Its price is agreed, so it needs none of today. Without
+    `notice`: also those that are closer than the builder lets clients book.
     """
     hours = hours_of(builder)
     if hours is None or (ignoring is None and builder.call_price(minutes) is None):
         return []
     if is_stale(builder, moment):
         return []
+    if not notice:
+        hours = replace(hours, notice=0)
     present, until = _epoch(moment), _epoch(moment) + hours.horizon + DAY
     spans = taken(builder, client_id, moment, _moment(until), ignoring=ignoring)
     calls = calls_of_days(builder, hours, client_id, moment, _moment(until), ignoring=ignoring)

@@ -6,8 +6,10 @@ from .calendar_hooks import google_hook, graph_hook
 from .calls import call_list, cancel, complete, detail, ics, join
 from .connections import calendar_callback, calendars, choose_calendars, connect_calendar, disconnect_calendar, read_calendars, retry_copy
 from .hours import availability
+from .moves import accept, decline, move, withdraw
 
 __all__ = [
+    "accept",
     "admit_absence",
     "availability",
     "book",
@@ -18,6 +20,7 @@ __all__ = [
     "choose_calendars",
     "complete",
     "connect_calendar",
+    "decline",
     "detail",
     "disconnect_calendar",
     "dismiss_absence",
@@ -27,9 +30,11 @@ __all__ = [
     "hold",
     "ics",
     "join",
+    "move",
     "quote",
     "read_calendars",
     "report_absence",
     "retry_copy",
     "times",
+    "withdraw",
 ]

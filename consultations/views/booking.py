@@ -80,13 +80,16 @@ def _page(request: HttpRequest, builder: Builder, choice: Choice, *, notes: str 
     query = {"minutes": minutes, "tz": zone, "week": week.monday.isoformat(), **({"slot": write_start(chosen)} if chosen else {})}
     return {
         "builder": builder,
+        "page_url": reverse("consultations:book", args=[builder.slug]),
+        "times_url": reverse("consultations:times", args=[builder.slug]),
+        "quote_url": reverse("consultations:quote", args=[builder.slug]),
         "name": builder.user.first_name,
         "prices": prices,
         "lengths": [{"minutes": m, "price": p, "text": WORDS[m], "on": m == minutes} for m, p in prices.items()],
         "minutes": minutes,
         "zone": zone,
         "builder_zone": terms.time_zone if terms else "UTC",
-        "ahead": _ahead(zone, terms.time_zone if terms else "UTC", chosen or moment),
+        "ahead": ahead(zone, terms.time_zone if terms else "UTC", chosen or moment),
         "week": week,
         "chosen": chosen,
         "chosen_value": write_start(chosen) if chosen else "",
@@ -118,7 +121,7 @@ def _policy(terms: CallSettings | None, chosen: datetime | None, zone: str, mome
     return policy_words(terms.refund_policy, until, zone, moment), until is not None and until > moment
 
 
-def _ahead(zone: str, other: str, moment: datetime) -> str:
+def ahead(zone: str, other: str, moment: datetime) -> str:
     """How far the builder's clock is from the viewer's, in words."""
     here, there = moment.astimezone(ZoneInfo(zone)).utcoffset(), moment.astimezone(ZoneInfo(other)).utcoffset()
     minutes = int(((there or timedelta()) - (here or timedelta())).total_seconds() // 60)

@@ -11,9 +11,9 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_POST
 
-from consultations import actions, ical, queries
+from consultations import actions, emails, ical, queries
 from consultations.forms import CancelForm, DisputeForm, NotesForm, ReportForm
-from consultations.models import Consultation, ConsultationStatus
+from consultations.models import Back, Consultation, ConsultationStatus, Proposal
 from port444.kit.clock import now
 from port444.kit.errors import Conflict
 from port444.kit.http import UserRequest, done
@@ -33,32 +33,54 @@ def call_list(request: UserRequest) -> HttpResponse:
 
 
 def call_of(request: UserRequest, call_id: UUID) -> Consultation:
+    """The row itself, for pressing buttons: whoever looks at a time that is not the call's any more is told so."""
     calls = Consultation.objects.visible_to(request.user).select_related("client", "builder__user", "claim", "invoice")
     return get_object_or_404(calls, pk=call_id)
+
+
+def live_call(request: UserRequest, call_id: UUID) -> Consultation:
+    """The call as it now stands, for looking: the address of a row that was moved leads on to the row that followed."""
+    call = call_of(request, call_id)
+    if call.status != C.RESCHEDULED:
+        return call
+    return call_of(request, Consultation.objects.live(call.chain).values_list("pk", flat=True).get())
 
 
 def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> dict[str, Any]:
     moment = now()
     is_builder = request.user.pk == call.builder.user_id
-    mine, theirs = (call.builder_zone, call.client_zone) if is_builder else (call.client_zone, call.builder_zone)
+    other = call.other(request.user)
     scheduled = call.status == C.SCHEDULED
     started = call.scheduled_at <= moment
+    back = call.back_if_cancelled_by(request.user, moment)
+    kept = call.price - (back.price if scheduled else ZERO)
+    paid_back = queries.paid_back(call) if call.status in (C.CANCELLED, C.NO_SHOW) else Back()
+    stayed = call.price - paid_back.price
     return {
         "call": call,
         "is_builder": is_builder,
-        "other": call.client if is_builder else call.builder.user,
-        "zone": mine,
-        "other_zone": theirs,
+        "other": other,
+        "zone": call.zone_of(request.user),
+        "other_zone": call.zone_of(other),
         "moment": moment,
         "started": started,
         "ended": call.ends_at <= moment,
         "can_join": scheduled and call.opens_at <= moment,
         "can_cancel": scheduled and (is_builder or not started),
         "can_complete": scheduled and is_builder and started,
+        "can_move": call.can_move(moment),
+        "moves_directly": call.moves_without_asking(request.user, moment),
         "can_pay": call.status == C.HELD and call.claim.hold_expires_at is not None and call.claim.hold_expires_at > moment,
-        "refund": call.refund_if_cancelled_by(request.user, moment),
-        "paid_back": queries.paid_back(call) if call.status in (C.CANCELLED, C.NO_SHOW) else ZERO,
+        "back": back,
+        "kept": kept,
+        "kept_share": kept - fee(kept, call.builder_fee_bps),
+        "policy": emails.policy_words(call.refund_policy, call.free_until, call.zone_of(request.user), moment),
+        "is_free": call.free_until is not None and call.free_until > moment,
+        "paid_back": paid_back.total,
+        "final_share": stayed - fee(stayed, call.builder_fee_bps),
         "share": call.price - fee(call.price, call.builder_fee_bps),
+        "proposal": _open_proposal(call) if scheduled else None,
+        "timeline": queries.timeline(call, request.user) if call.paid_at else [],
         "absence": queries.absence_of(call, request.user, moment),
         "report_form": forms.get("report_form") or ReportForm(),
         "dispute_form": forms.get("dispute_form") or DisputeForm(),
@@ -67,17 +89,28 @@ def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> di
     }
 
 
+def _open_proposal(call: Consultation) -> Proposal | None:
+    proposal = Proposal.objects.filter(consultation=call).open().select_related("made_by").first()
+    if proposal is not None:
+        proposal.consultation = call
+    return proposal
+
+
 @login_required
 @require_GET
 def detail(request: UserRequest, call_id: UUID) -> HttpResponse:
-    return render(request, "consultations/detail.html", detail_context(request, call_of(request, call_id)))
+    """The page of a call. Links to a time from which it was moved away lead to the page of its new time."""
+    call = live_call(request, call_id)
+    if call.pk != call_id:
+        return HttpResponseRedirect(call.url)
+    return render(request, "consultations/detail.html", detail_context(request, call))
 
 
 @login_required
 @require_GET
 def join(request: UserRequest, call_id: UUID) -> HttpResponse:
     """Go to the meeting room, once it is open. The room can be named or repaired until the last minute."""
-    call = call_of(request, call_id)
+    call = live_call(request, call_id)
     if call.status != C.SCHEDULED:
         raise Conflict(f"This call is {call.status_words()}.", code="not_scheduled")
     if call.opens_at > now():
@@ -92,7 +125,7 @@ def join(request: UserRequest, call_id: UUID) -> HttpResponse:
 @require_GET
 def ics(request: UserRequest, call_id: UUID) -> HttpResponse:
     """The call for a calendar."""
-    call = call_of(request, call_id)
+    call = live_call(request, call_id)
     if call.status in (C.HELD, C.EXPIRED):
         raise Http404
     response = HttpResponse(ical.calendar(call, request.user), content_type="text/calendar; charset=utf-8")

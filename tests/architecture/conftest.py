@@ -126,7 +126,8 @@ def booked(client: User, builder: Builder) -> dict[str, Any]:
     call = calls.hold_slot(builder.pk, actor=client, minutes=30, starts_at=start, client_zone="UTC", client_key=uuid.uuid4())
     assert call.invoice_id is not None
     payments.pay_with_test_wallet(call.invoice_id, actor=client)
-    return {"call_id": call.pk, "consultations:slug": builder.slug}
+    proposal = calls.propose_move(call.pk, actor=builder.user, starts_at=start + timedelta(hours=2))
+    return {"call_id": call.pk, "proposal_id": proposal.pk, "consultations:slug": builder.slug}
 
 
 def linked(builder: Builder) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def test_the_ticket_of_a_call_shows_both_clocks_to_both(client: Client, schedule
 
 def test_queries_of_a_call(client: Client, scheduled: Consultation, django_assert_num_queries: Any) -> None:
     client.force_login(scheduled.client)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(12):
         client.get(scheduled.url)
 
 
@@ -196,7 +196,7 @@ def test_a_call_cancelled_late_is_paid(client: Client, scheduled: Consultation) 
     seen = text(client.get(scheduled.url))
     assert ("the price went to Anaya." in seen, "Paid back" in seen) == (True, False)
     client.force_login(scheduled.builder.user)
-    assert "It was late, so $54.00 is yours." in text(client.get(scheduled.url))
+    assert "By the refund policy nothing goes back, so $54.00 is yours." in text(client.get(scheduled.url))
 
 
 def test_cancel_and_complete_by_form(client: Client, scheduled: Consultation, hold: Hold, client_user: User) -> None:

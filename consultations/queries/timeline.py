@@ -1,0 +1,153 @@
+"""What happened to a call, told to one of its two people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from consultations.models import (
+    Absence,
+    AbsenceStatus,
+    Attendance,
+    Consultation,
+    ConsultationStatus,
+    Party,
+    Proposal,
+    ProposalKind,
+    ProposalStatus,
+    Reminder,
+    ReminderKind,
+    ReminderStatus,
+)
+from port444.kit.moments import when
+from port444.kit.money import usd
+from port444.payments.models import Refund, RefundStatus
+
+C, P = ConsultationStatus, ProposalStatus
+MOST_SESSIONS = 50  # of people who go in and out of a room; the first of each side is told
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One line: who did what, when. `buoy` marks what still waits for somebody or went wrong."""
+
+    at: datetime
+    icon: str
+    who: str
+    text: str
+    buoy: bool = False
+
+
+def timeline(call: Consultation, reader: Any) -> list[Happened]:
+    """Everything that happened to the call, from its booking through every move, in order. Six queries, however long the story."""
+    rows = list(Consultation.objects.filter(chain=call.chain).order_by("created_at", "pk"))
+    for row in rows:
+        row.builder, row.client = call.builder, call.client
+    proposals = list(Proposal.objects.filter(consultation__in=rows).order_by("created_at").select_related("made_by"))
+    told = [*_booked_and_moved(rows, proposals, reader), *_proposed(call, proposals, reader)]
+    told += [*_reminded(rows, reader), *_joined(call, reader), *_absences(call, reader), *_ended(call, reader), *_refunds(call, reader)]
+    return sorted(told, key=lambda line: line.at)
+
+
+def _name(person: Any, reader: Any) -> str:
+    return "You" if person.pk == reader.pk else person.first_name
+
+
+def _side(call: Consultation, party: str) -> Any:
+    return call.client if party == Party.CLIENT else call.builder.user
+
+
+def _booked_and_moved(rows: Sequence[Consultation], proposals: Sequence[Proposal], reader: Any) -> Iterator[Happened]:
+    first = rows[0]
+    zone = first.zone_of(reader)
+    if first.paid_at is not None:
+        yield Happened(
+            first.paid_at, "calendar-check", _name(first.client, reader), f"booked and paid {usd(first.total)}: {when(first.scheduled_at, zone)}"
+        )
+    accepted = {proposal.consultation_id: proposal for proposal in proposals if proposal.status == P.ACCEPTED}
+    following = {row.rescheduled_from_id: row for row in rows}
+    for row in rows:
+        if row.rescheduled_at is None:
+            continue
+        to = following[row.pk].scheduled_at
+        proposal = accepted.get(row.pk)
+        text = f"moved it from {when(row.scheduled_at, zone)} to {when(to, zone)}"
+        mover = row.client
+        if proposal is not None:
+            mover, text = row.other(proposal.made_by), f"accepted: the call moved from {when(row.scheduled_at, zone)} to {when(to, zone)}"
+        yield Happened(row.rescheduled_at, "calendar-clock", _name(mover, reader), text)
+
+
+def _proposed(call: Consultation, proposals: Sequence[Proposal], reader: Any) -> Iterator[Happened]:
+    zone, is_builder = call.zone_of(reader), reader.pk == call.builder.user_id
+    for proposal in proposals:
+        maker = _name(proposal.made_by, reader)
+        if proposal.kind == ProposalKind.CANCEL:
+            if is_builder:  # between the builder and their calendar, until the call is called off
+                yield Happened(proposal.created_at, "calendar-off", "", "The call vanished from your calendar.", proposal.status == P.OPEN)
+                if proposal.answered_at and proposal.status == P.DECLINED:
+                    yield Happened(proposal.answered_at, "calendar-check", "You", "said that it takes place")
+            continue
+        assert proposal.starts_at is not None  # a move has a time, by constraint
+        how = " in the calendar" if proposal.from_calendar else ""
+        note = f" “{proposal.note}”" if proposal.note else ""
+        yield Happened(proposal.created_at, "hourglass", maker, f"proposed {when(proposal.starts_at, zone)}{how}.{note}", proposal.status == P.OPEN)
+        if proposal.answered_at is None:
+            continue
+        other = _name(call.other(proposal.made_by), reader)
+        if proposal.status == P.DECLINED:
+            yield Happened(proposal.answered_at, "x", other, "declined the proposed time")
+        elif proposal.status == P.LAPSED:
+            yield Happened(proposal.answered_at, "clock", "", "The proposed time was not accepted in time.")
+        elif proposal.status == P.WITHDRAWN:
+            yield Happened(proposal.answered_at, "undo-2", "", "The proposed time was taken back.")
+
+
+def _reminded(rows: Sequence[Consultation], reader: Any) -> Iterator[Happened]:
+    names = {ReminderKind.DAY: "a day before", ReminderKind.HOUR: "an hour before"}
+    for reminder in Reminder.objects.filter(consultation__in=rows, recipient=reader, status=ReminderStatus.SENT):
+        if reminder.settled_at is not None:
+            yield Happened(reminder.settled_at, "bell", "You", f"were reminded, {names[ReminderKind(reminder.kind)]}")
+
+
+def _joined(call: Consultation, reader: Any) -> Iterator[Happened]:
+    seen: set[str] = set()
+    for session in Attendance.objects.filter(consultation=call).order_by("joined_at")[:MOST_SESSIONS]:
+        if session.party not in seen:
+            seen.add(session.party)
+            yield Happened(session.joined_at, "video", _name(_side(call, session.party), reader), "joined")
+
+
+def _absences(call: Consultation, reader: Any) -> Iterator[Happened]:
+    for absence in Absence.objects.filter(consultation=call).exclude(status=AbsenceStatus.SUGGESTED):
+        missing = _side(call, absence.party)
+        other = call.other(missing)
+        if absence.reported_at:
+            did_not = "you did not come" if missing.pk == reader.pk else f"{missing.first_name} did not come"
+            yield Happened(absence.reported_at, "user-x", _name(other, reader), f"said that {did_not}", absence.status == AbsenceStatus.REPORTED)
+        if absence.disputed_at:
+            yield Happened(absence.disputed_at, "gavel", _name(missing, reader), "disagreed. Support looks at it", absence.decided_at is None)
+        if absence.decided_at and absence.status == AbsenceStatus.DISMISSED:
+            yield Happened(absence.decided_at, "circle-check", "", "It counts as attended.")
+
+
+def _ended(call: Consultation, reader: Any) -> Iterator[Happened]:
+    if call.completed_at:
+        yield Happened(call.completed_at, "circle-check", "", "The call is complete.")
+    if call.cancelled_at:
+        who = _name(call.other(call.client) if call.cancelled_by_id != call.client_id else call.client, reader) if call.cancelled_by_id else ""
+        yield Happened(call.cancelled_at, "calendar-x-2", who, "cancelled the call" if who else "The call was cancelled.")
+    if call.no_show_at:
+        missing = _side(call, call.no_show_party)
+        yield Happened(call.no_show_at, "user-x", _name(missing, reader), "did not come. The call is settled that way")
+
+
+def _refunds(call: Consultation, reader: Any) -> Iterator[Happened]:
+    to = "you" if reader.pk == call.client_id else call.client.first_name
+    for refund in Refund.objects.filter(payment__invoice=call.invoice_id):
+        if refund.completed_at:
+            yield Happened(refund.completed_at, "banknote", usd(refund.amount), f"was sent back to {to}")
+        elif refund.status == RefundStatus.REQUESTED:
+            yield Happened(refund.requested_at, "banknote", usd(refund.amount), f"goes back to {to}")

@@ -1,0 +1,14 @@
+"""Moments in words, on somebody's clock."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from .templatetags.ui import city
+
+
+def when(moment: datetime, zone: str) -> str:
+    """A moment on somebody's clock, with its place: "Tue 24 Nov, 11:00 (Amsterdam)"."""
+    local = moment.astimezone(ZoneInfo(zone))
+    return f"{local:%a} {local.day} {local:%b}, {local:%H:%M} ({city(zone)})"
