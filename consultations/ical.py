@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -13,12 +14,26 @@ from icalendar import Alarm, Calendar, Event, vCalAddress, vText
 from port444.kit.clock import now
 from port444.kit.templatetags.ui import city
 
+from .calendars.protocol import Booking
 from .models import JOIN_MINUTES, Consultation, ConsultationStatus
 
 
 def uid(call: Consultation) -> str:
     """The name of the event in every calendar, for as long as the call lives."""
-    return f"call-{call.chain}@{settings.MAIL_DOMAIN}"
+    return uid_of(call.chain)
+
+
+def uid_of(chain: UUID) -> str:
+    return f"call-{chain}@{settings.MAIL_DOMAIN}"
+
+
+def chain_of(name: str) -> UUID | None:
+    """The chain whose event has this UID; None for everybody else's."""
+    try:
+        chain = UUID(name.removeprefix("call-").partition("@")[0])
+    except ValueError:
+        return None
+    return chain if name == uid_of(chain) else None
 
 
 def calendar(call: Consultation, reader: Any) -> bytes:
@@ -50,18 +65,59 @@ def calendar(call: Consultation, reader: Any) -> bytes:
         attendee.params["rsvp"] = vText("FALSE")
         event.add("attendee", attendee, encode=0)
     if not gone:
-        alarm = Alarm()
-        alarm.add("action", "DISPLAY")
-        alarm.add("description", "Your call starts soon")
-        alarm.add("trigger", -timedelta(minutes=JOIN_MINUTES))
-        event.add_component(alarm)
+        event.add_component(_alarm())
+    book = _book(event)
+    book.add("method", "CANCEL" if gone else "REQUEST")
+    return bytes(book.to_ical())
+
+
+def entry(booking: Booking, *, owner: str = "") -> bytes:
+    """The call as an entry of the builder's own calendar, which `owner` (a mailto address) keeps and may move.
+
+    It is no invitation: without METHOD, and with SCHEDULE-AGENT=CLIENT its server mails nobody. The UID is that of the invitation,
+    so that the two are one event wherever they meet.
+    """
+    event = Event()
+    event.add("uid", uid_of(booking.chain))
+    event.add("sequence", booking.sequence)
+    event.add("dtstamp", now())
+    event.add("dtstart", booking.starts_at.astimezone(UTC))
+    event.add("dtend", booking.ends_at.astimezone(UTC))
+    event.add("summary", booking.title)
+    event.add("location", booking.location)
+    event.add("url", booking.location)
+    event.add("description", booking.description)
+    event.add("status", "CONFIRMED")
+    event.add("transp", "OPAQUE")
+    if owner and booking.attendee_name:
+        organizer = vCalAddress(owner)
+        organizer.params["schedule-agent"] = vText("CLIENT")
+        event["organizer"] = organizer
+        attendee = vCalAddress(f"mailto:{booking.chain}@calls.{settings.MAIL_DOMAIN}")
+        attendee.params["cn"] = vText(booking.attendee_name)
+        attendee.params["partstat"] = vText("ACCEPTED")
+        attendee.params["schedule-agent"] = vText("CLIENT")
+        event.add("attendee", attendee, encode=0)
+    event.add_component(_alarm())
+    return bytes(_book(event).to_ical())
+
+
+def _alarm() -> Alarm:
+    alarm = Alarm()
+    alarm.add("action", "DISPLAY")
+    alarm.add("description", "Your call starts soon")
+    alarm.add("trigger", -timedelta(minutes=JOIN_MINUTES))
+    return alarm
+
+
+def _book(*events: Event) -> Calendar:
     book = Calendar()
     book.add("prodid", "-//port444//calls//EN")
     book.add("version", "2.0")
     book.add("calscale", "GREGORIAN")
-    book.add("method", "CANCEL" if gone else "REQUEST")
-    book.add_component(event)
-    return bytes(book.to_ical())
+    for event in events:
+        book.add_component(event)
+    return book
 
 
 def _description(call: Consultation, join: str) -> str:
