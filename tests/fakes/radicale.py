@@ -82,9 +82,12 @@ class Person:
 
     def put(self, calendar: str, name: str, event: str, *, zones: str = "") -> str:
         """Store a VEVENT of these lines, or several that are parted by END and BEGIN; its etag."""
-        uid = "" if "UID:" in event else f"UID:{name}\n"
+        uid = "" if "UID:" in event.partition("END:")[0] else f"UID:{name}\n"
         event = f"BEGIN:VEVENT\n{uid}DTSTAMP:20261101T000000Z\n{event}\nEND:VEVENT\n"
-        text = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//test//EN\n{zones}{event}END:VCALENDAR\n"
+        return self.store(calendar, name, f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//test//EN\n{zones}{event}END:VCALENDAR\n")
+
+    def store(self, calendar: str, name: str, text: str) -> str:
+        """Store a text as it is; its etag."""
         return str(self._do("PUT", f"{calendar}{name}", text.replace("\n", "\r\n")).headers["ETag"])
 
     def get(self, calendar: str, name: str) -> str:
