@@ -25,6 +25,10 @@ class NotAvailable(MeetingError):
     """It will not work without somebody's help: not set up, refused, or a limit for the day. The builder's own link stands in."""
 
 
+class FullToday(NotAvailable):
+    """The provider makes no more rooms today; its day begins anew at midnight UTC."""
+
+
 @dataclass(frozen=True, slots=True)
 class RoomWish:
     """The room that a call needs."""
