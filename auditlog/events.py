@@ -68,6 +68,8 @@ class Event(Enum):
     CALL_PROPOSED = "consultation.proposed", USER, INFO, "Proposed a change to a call"
     CALL_PROPOSAL_ANSWERED = "consultation.proposal_answered", USER, INFO, "Proposed change to a call settled"
     CALL_CANCELLED = "consultation.cancelled", USER, INFO, "Cancelled a call"
+    CALL_ROOM_MADE = "consultation.room_made", USER, INFO, "Made the room of a call"
+    CALL_JOINED = "consultation.joined", USER, INFO, "Went into the room of a call"
     CALL_COMPLETED = "consultation.completed", USER, INFO, "Call completed"
     CALL_NO_SHOW = "consultation.no_show", FINANCIAL, INFO, "Call not attended"
     ABSENCE_SUGGESTED = "absence.suggested", USER, INFO, "Only one side seen in a call"

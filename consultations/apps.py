@@ -28,6 +28,7 @@ class ConsultationsConfig(AppConfig):
             kinds.register(kinds.Kind(key, kinds.Group.CALLS))
         for key in ("calendar_broken", "calendar_conflict", "calendar_copy_failed", "calendar_stale"):
             kinds.register(kinds.Kind(key, kinds.Group.CALLS, urgent=True))
+        kinds.register(kinds.Kind("call_room_missing", kinds.Group.CALLS, urgent=True))
         kinds.register(kinds.Kind("call_late", kinds.Group.CALLS, urgent=True))
         for key in ("call_proposed", "call_vanished"):
             kinds.register(kinds.Kind(key, kinds.Group.CALLS, urgent=True, sms=True))

@@ -27,6 +27,7 @@ from .models import (
     Consultation,
     ConsultationStatus,
     LinkedCalendar,
+    MeetingProvider,
     Party,
     Proposal,
     RefundPolicy,
@@ -83,7 +84,8 @@ def scheduled(call: Consultation, reader: Any) -> Words:
     room = f"The room opens {JOIN_MINUTES} minutes before. An invitation for your calendar is attached."
     if reader.pk == call.client_id:
         return Words(title, f"{call.duration} minutes, {usd(call.total)} paid. {room}\n\n{policy_of(call, now())}.")
-    link = "" if call.meeting_url else "\n\nYou have not named a meeting room yet. Add its link to your profile before the call."
+    named = call.meeting_url or call.meeting_provider != MeetingProvider.OWN_LINK  # another room is made by itself
+    link = "" if named else "\n\nYou have not named a meeting room yet. Add its link to your profile before the call."
     notes = f"\n\n{other.first_name} writes: “{call.client_notes}”" if call.client_notes else ""
     return Words(title, f"{call.duration} minutes, {usd(call.price)} in escrow. {room}{notes}{link}")
 
@@ -129,6 +131,16 @@ def completed(call: Consultation, reader: Any) -> Words:
         return Words(f"Your call with {call.builder.user.first_name} is complete", f"{usd(call.price)} was released to the builder.{notes}")
     share = call.price - fee(call.price, call.builder_fee_bps)
     return Words(f"Call with {call.client.first_name}: {usd(share)} is yours", f"{usd(call.price)} less the platform fee. You can withdraw it now.")
+
+
+def room_missing(call: Consultation, provider: str) -> Words:
+    """For the builder: no room could be made, and their profile names no link that could stand in."""
+    at = when(call.scheduled_at, call.builder_zone)
+    body = (
+        f"{provider} has not given your call with {call.client.first_name} a room yet. We go on trying. To be safe, add a link of your own "
+        "to your profile: it stands in at once."
+    )
+    return Words(f"No room yet for the call of {at}", body)
 
 
 def cancelled(call: Consultation, reader: Any, back: Back) -> Words:

@@ -20,6 +20,7 @@ urlpatterns = [
     path("calls/calendars/<uuid:link_id>/read/", views.read_calendars, name="read_calendars"),
     path("calls/<uuid:call_id>/", views.detail, name="detail"),
     path("calls/<uuid:call_id>/join/", views.join, name="join"),
+    path("calls/<uuid:call_id>/join/room/", views.room_state, name="room"),
     path("calls/<uuid:call_id>/call.ics", views.ics, name="ics"),
     path("calls/<uuid:call_id>/complete/", views.complete, name="complete"),
     path("calls/<uuid:call_id>/cancel/", views.cancel, name="cancel"),
@@ -33,4 +34,6 @@ urlpatterns = [
     path("calls/proposals/<uuid:proposal_id>/withdraw/", views.withdraw, name="withdraw"),
     path("hooks/google/<uuid:channel_id>/", views.google_hook, name="google_hook"),
     path("hooks/graph/<uuid:channel_id>/", views.graph_hook, name="graph_hook"),
+    path("hooks/zoom/", views.zoom_hook, name="zoom_hook"),
+    path("hooks/calcom/<uuid:link_id>/", views.calcom_hook, name="calcom_hook"),
 ]

@@ -10,21 +10,26 @@ from .absences import (
     look_at_attendance,
     report_absence,
 )
+from .attendance import Sighting, ask_presence, host_url, join_call, note_zoom_sighting
 from .availability import set_availability
 from .booking import call_paid, call_unpaid, hold_slot, lock_for_payment
+from .cal_com import read_cal_com, watch_cal_com
 from .calendars import live_busy
 from .channels import end_channel, tend_channels, told_providers
 from .conduct import cancel_call, complete_call, complete_unattended
 from .copies import fetch_room, queue_copies, retry_copy, want_copies, write_copy
 from .links import choose_calendars, close_link, connect_calendar, disconnect_calendar
+from .meetings import make_room, room_made
 from .moves import move_call
 from .proposals import accept_proposal, decline_proposal, lapse_proposal, propose_from_calendar, propose_move, withdraw_proposal
 from .reading import due_calendars, nudge_calendar, sync_calendar, warn_stale
 from .reminders import send_reminder
 
 __all__ = [
+    "Sighting",
     "accept_proposal",
     "admit_absence",
+    "ask_presence",
     "call_paid",
     "call_unpaid",
     "cancel_call",
@@ -44,17 +49,23 @@ __all__ = [
     "end_channel",
     "fetch_room",
     "hold_slot",
+    "host_url",
+    "join_call",
     "lapse_proposal",
     "live_busy",
     "lock_for_payment",
     "look_at_attendance",
+    "make_room",
     "move_call",
+    "note_zoom_sighting",
     "nudge_calendar",
     "propose_from_calendar",
     "propose_move",
     "queue_copies",
+    "read_cal_com",
     "report_absence",
     "retry_copy",
+    "room_made",
     "send_reminder",
     "set_availability",
     "sync_calendar",
@@ -62,6 +73,7 @@ __all__ = [
     "told_providers",
     "want_copies",
     "warn_stale",
+    "watch_cal_com",
     "withdraw_proposal",
     "write_copy",
 ]

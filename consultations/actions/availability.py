@@ -178,7 +178,7 @@ def _check_terms(builder: Builder, terms: Terms) -> None:
     if not 0 <= terms.move_hours <= 336:
         raise Invalid("A client moves a call at the latest 14 days before.", code="move_hours")
     saved = CallSettings.objects.filter(builder=builder).values_list("meeting_provider", flat=True).first()
-    if terms.meeting_provider not in (saved, *meeting_choices(builder)):
+    if terms.meeting_provider not in {saved, *(choice.provider for choice in meeting_choices(builder) if choice.is_open)}:
         raise Invalid("This meeting room is not connected. Choose another one, or connect it first.", code="meeting_provider")
 
 

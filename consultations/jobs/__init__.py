@@ -3,20 +3,26 @@
 from .absences import look_at_ended, settle_absences
 from .calendars import close_link, fetch_room, sweep_calendars, sweep_channels, sync_calendar, tend_channels, write_copy
 from .calls import complete_ended
+from .meetings import ask_who_came, make_room, make_rooms, read_cal_com, watch_accounts
 from .proposals import lapse_proposals
 from .reminders import send_reminders
 
 __all__ = [
+    "ask_who_came",
     "close_link",
     "complete_ended",
     "fetch_room",
     "lapse_proposals",
     "look_at_ended",
+    "make_room",
+    "make_rooms",
+    "read_cal_com",
     "send_reminders",
     "settle_absences",
     "sweep_calendars",
     "sweep_channels",
     "sync_calendar",
     "tend_channels",
+    "watch_accounts",
     "write_copy",
 ]

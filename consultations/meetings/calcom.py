@@ -27,7 +27,10 @@ Keep = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class CalComRooms:
-    """`seek`: an earlier request may have made the booking already. `keep` takes credentials that now name the event type."""
+    """`seek`: an earlier request may have made the booking already. `keep` takes credentials that now name the event type.
+
+    `attendee_email` is an address of ours: Cal.com would show the client's own to the builder, and write to it.
+    """
 
     credentials: dict[str, Any]
     keep: Keep
@@ -42,6 +45,11 @@ class CalComRooms:
         with _worded():
             found = self._find(wish) if self.seek else None
             return _room(found if found is not None else self._book(wish))
+
+    def find(self, wish: RoomWish) -> OpenRoom | None:
+        with _worded():
+            found = self._find(wish)
+            return _room(found) if found is not None else None
 
     def move(self, room: OpenRoom, wish: RoomWish) -> OpenRoom:
         with _worded():
@@ -168,6 +176,8 @@ def _room(booking: dict[str, Any]) -> OpenRoom:
     address = str(booking.get("location") or booking.get("meetingUrl") or "")
     if not booking.get("uid"):
         raise Unreachable("Cal.com sent a booking without its uid")
+    if address.startswith("integrations:"):
+        raise Unreachable("Cal.com is still making the address")
     if not address.startswith(("https://", "http://")):
         raise Refused("Cal.com gave the booking no address")
     return OpenRoom(address, str(booking["uid"]))

@@ -68,6 +68,9 @@ class MeetingClient(Protocol):
     def open(self, wish: RoomWish) -> OpenRoom:
         """Make the room. After an unknown outcome the same wish must find the room that exists instead of making a second."""
 
+    def find(self, wish: RoomWish) -> OpenRoom | None:
+        """The room that an earlier request made for the wish, although its answer never came."""
+
     def move(self, room: OpenRoom, wish: RoomWish) -> OpenRoom:
         """The room at the wish's time; a provider may answer with another room."""
 

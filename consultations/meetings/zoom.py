@@ -79,6 +79,9 @@ class ZoomClient:
         found = self._find(wish.chain)
         return self._change(found, wish) if found is not None else self._create(wish, self.hosts)
 
+    def find(self, wish: RoomWish) -> OpenRoom | None:
+        return self._find(wish.chain)
+
     def move(self, room: OpenRoom, wish: RoomWish) -> OpenRoom:
         """PATCH where the host is free then; else another host's meeting takes its place."""
         if room.host in self.hosts:

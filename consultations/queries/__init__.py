@@ -4,7 +4,7 @@ from .absences import AbsencePanel, absence_of
 from .busy import STALE, is_stale, known_since
 from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor
 from .connections import Connections, connections_of, copies_of, links_of
-from .meetings import meeting_choices
+from .meetings import MeetingChoice, free_hosts, joinable_until, live_call, meeting_choices, why_not
 from .reminders import reminders_are_late, reminders_late_since
 from .timeline import Happened, timeline
 from .times import (
@@ -37,6 +37,7 @@ __all__ = [
     "Connections",
     "Day",
     "Happened",
+    "MeetingChoice",
     "Week",
     "absence_of",
     "booked_hours",
@@ -48,11 +49,14 @@ __all__ = [
     "copies_of",
     "facts",
     "for_booking",
+    "free_hosts",
     "hours_of",
     "is_clear",
     "is_stale",
+    "joinable_until",
     "known_since",
     "links_of",
+    "live_call",
     "meeting_choices",
     "monday_of",
     "nearest",
@@ -65,6 +69,7 @@ __all__ = [
     "taken",
     "timeline",
     "week_of",
+    "why_not",
     "window_of",
     "windows_of",
 ]

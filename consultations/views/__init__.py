@@ -3,16 +3,19 @@
 from .absences import admit_absence, dismiss_absence, dispute_absence, report_absence
 from .booking import book, hold, quote, times
 from .calendar_hooks import google_hook, graph_hook
-from .calls import call_list, cancel, complete, detail, ics, join
+from .calls import call_list, cancel, complete, detail, ics
 from .connections import calendar_callback, calendars, choose_calendars, connect_calendar, disconnect_calendar, read_calendars, retry_copy
+from .hooks import calcom_hook, zoom_hook
 from .hours import availability
 from .moves import accept, decline, move, withdraw
+from .room import join, room_state
 
 __all__ = [
     "accept",
     "admit_absence",
     "availability",
     "book",
+    "calcom_hook",
     "calendar_callback",
     "calendars",
     "call_list",
@@ -35,6 +38,8 @@ __all__ = [
     "read_calendars",
     "report_absence",
     "retry_copy",
+    "room_state",
     "times",
     "withdraw",
+    "zoom_hook",
 ]

@@ -15,7 +15,6 @@ from consultations import actions, emails, ical, queries
 from consultations.forms import CancelForm, DisputeForm, NotesForm, ReportForm
 from consultations.models import Back, Consultation, ConsultationStatus, Proposal
 from port444.kit.clock import now
-from port444.kit.errors import Conflict
 from port444.kit.http import UserRequest, done
 from port444.kit.money import ZERO, fee
 
@@ -104,21 +103,6 @@ def detail(request: UserRequest, call_id: UUID) -> HttpResponse:
     if call.pk != call_id:
         return HttpResponseRedirect(call.url)
     return render(request, "consultations/detail.html", detail_context(request, call))
-
-
-@login_required
-@require_GET
-def join(request: UserRequest, call_id: UUID) -> HttpResponse:
-    """Go to the meeting room, once it is open. The room can be named or repaired until the last minute."""
-    call = live_call(request, call_id)
-    if call.status != C.SCHEDULED:
-        raise Conflict(f"This call is {call.status_words()}.", code="not_scheduled")
-    if call.opens_at > now():
-        raise Conflict("The room is not open yet. Come back shortly before the call.", code="too_early")
-    room = call.meeting_url or call.builder.meeting_url
-    if not room:
-        raise Conflict(f"{call.builder.user.first_name} has not named a meeting room yet. Write to each other in the conversation.", code="no_room")
-    return HttpResponseRedirect(room)
 
 
 @login_required
