@@ -21,9 +21,7 @@ WISH = RoomWish(CHAIN, CHAIN, "Anaya and Jonas", NINE, NINE + timedelta(minutes=
 
 
 def later(wish: RoomWish = WISH) -> RoomWish:
-    return RoomWish(
-        CHAIN, CHAIN, wish.title, NINE + timedelta(days=1), NINE + timedelta(days=1, minutes=30), wish.attendee_name, wish.attendee_zone
-    )
+    return RoomWish(CHAIN, CHAIN, wish.title, NINE + timedelta(days=1), NINE + timedelta(days=1, minutes=30), wish.attendee_name, wish.attendee_zone)
 
 
 @pytest.fixture
