@@ -31,6 +31,7 @@ from consultations.models import (
     ExternalEvent,
     LinkedCalendar,
     LinkStatus,
+    ProposalKind,
 )
 from consultations.queries import STALE
 from port444.builders.models import Builder
@@ -40,7 +41,7 @@ from port444.notifications.actions import notify
 
 from .copies import times_hash, want_copies
 from .grants import break_link, keeper, plain
-from .outside import propose_from_calendar
+from .proposals import propose_from_calendar
 
 log = logging.getLogger(__name__)
 
@@ -244,11 +245,11 @@ def _came_back(copy: CalendarEvent, event: Outside | None, moment: datetime) -> 
     if call.status != C.SCHEDULED or call.scheduled_at <= moment:
         return
     if event is None:
-        propose_from_calendar(call.pk, starts_at=None, moment=moment)
-    elif event.starts_at is not None and event.starts_at != call.scheduled_at and event.starts_at > moment and not event.is_all_day:
-        propose_from_calendar(call.pk, starts_at=event.starts_at, moment=moment)
-    elif (event.starts_at, event.ends_at) != (call.scheduled_at, call.ends_at):
+        propose_from_calendar(call.pk, kind=ProposalKind.CANCEL, moment=moment)
+    elif event.starts_at is None or event.is_all_day or (event.starts_at == call.scheduled_at and event.ends_at != call.ends_at):
         want_copies(call, moment)
+    else:
+        propose_from_calendar(call.pk, kind=ProposalKind.MOVE, starts_at=event.starts_at, moment=moment)
 
 
 def _warn_of_conflicts(builder: Builder, news: Sequence[ExternalEvent], moment: datetime) -> None:
