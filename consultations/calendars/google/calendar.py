@@ -36,7 +36,8 @@ EVENT_FIELDS = (
     "timeZone,nextPageToken,nextSyncToken,"
     "items(id,status,etag,start,end,transparency,eventType,attendees(self,responseStatus),extendedProperties/private)"
 )
-WRITTEN_FIELDS = "id,etag,status,hangoutLink,conferenceData"
+WRITTEN_FIELDS = "id,etag,status,conferenceData"
+WRITING = {"sendUpdates": "none", "conferenceDataVersion": "1", "fields": WRITTEN_FIELDS}  # a patch without conference data leaves the room alone
 
 
 class GoogleCalendar:
@@ -155,7 +156,7 @@ class GoogleCalendar:
         request_id = str(booking.consultation) if wants_room else ""
         body = {"id": external_id, "reminders": {"useDefault": True}} | body_of(booking, request_id)
         try:
-            return written(self._account.call("POST", _calendar(_events(calendar_id)), _write_query(request_id), body))
+            return written(self._account.call("POST", _calendar(_events(calendar_id)), WRITING, body))
         except Duplicate:
             # an earlier attempt whose answer was lost, or an event that was deleted: `status` in the body brings it back
             found = self._found(calendar_id, external_id)
@@ -168,7 +169,7 @@ class GoogleCalendar:
         for edge in ("start", "end"):
             body[edge] = body[edge] | {"date": None}  # somebody may have made it an all-day event
         headers = {"If-Match": etag} if etag else {}
-        return written(self._account.call("PATCH", _calendar(_events(calendar_id, external_id)), _write_query(request_id), body, headers))
+        return written(self._account.call("PATCH", _calendar(_events(calendar_id, external_id)), WRITING, body, headers))
 
     def _found(self, calendar_id: str, external_id: str) -> dict[str, Any] | None:
         try:
@@ -194,7 +195,3 @@ def _calendar(path: str) -> str:
 def _events(calendar_id: str, external_id: str = "") -> str:
     path = f"calendars/{quote(calendar_id, safe='')}/events"
     return f"{path}/{quote(external_id, safe='')}" if external_id else path
-
-
-def _write_query(request_id: str) -> dict[str, str]:
-    return {"sendUpdates": "none", "fields": WRITTEN_FIELDS} | ({"conferenceDataVersion": "1"} if request_id else {})
