@@ -33,8 +33,10 @@ def live_busy(builder: Builder, since: datetime, until: datetime, ignore: Span |
     Talks to the network, so never inside a transaction. All accounts are asked at once and have SECONDS together; one that fails
     or does not answer in time says nothing, and the list that is stored stands. Moments are seconds since the epoch.
     """
+    rows = LinkedCalendar.objects.filter(link__builder=builder, link__status=LinkStatus.ACTIVE, is_read=True).select_related("link")
+    if not rows.exists():  # nobody to ask, so it may be inside of a transaction: the demo tells its story in one
+        return []
     with transaction.atomic(durable=True):
-        rows = LinkedCalendar.objects.filter(link__builder=builder, link__status=LinkStatus.ACTIVE, is_read=True).select_related("link")
         wanted: dict[CalendarLink, list[str]] = {}
         for row in rows.order_by("link_id"):
             wanted.setdefault(row.link, []).append(row.external_id)
