@@ -118,8 +118,7 @@ class GraphClient:
         link = ""
         for page in pages:
             for item in page.get("value", []):
-                items.pop(str(item.get("id")), None)  # an id may come again, and the last one counts
-                items[str(item.get("id"))] = item
+                items[str(item.get("id"))] = item  # an id may come again, and the last one counts
             link = str(page.get("@odata.deltaLink") or "")
         if not link:
             raise Unreachable("reading the changes: no token at the end")
