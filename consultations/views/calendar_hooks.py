@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -13,10 +11,10 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from consultations import actions
+from consultations.calendars import graph
 from consultations.models import CalendarProvider, PushChannel
 
-LONGEST_TOKEN = 4096
-ENDED = {"subscriptionRemoved", "reauthorizationRequired"}
+ENDED = {"removed", "reauthorize"}
 
 
 def _channel(provider: str, channel_id: UUID) -> PushChannel:
@@ -39,21 +37,13 @@ def google_hook(request: HttpRequest, channel_id: UUID) -> HttpResponse:
 def graph_hook(request: HttpRequest, channel_id: UUID) -> HttpResponse:
     """Graph first asks whether anybody is here, and wants its token back; afterwards it sends lists of changes and of the channel's troubles."""
     channel = _channel(CalendarProvider.OUTLOOK, channel_id)
-    token = request.GET.get("validationToken")
+    token = graph.validation_token(request.GET)
     if token is not None:
-        return HttpResponse(token[:LONGEST_TOKEN], content_type="text/plain; charset=utf-8")
-    news = [item for item in _items(request.body) if constant_time_compare(str(item.get("clientState", "")), channel.secret)]
+        return HttpResponse(token, content_type="text/plain; charset=utf-8")
+    news = [notice for notice in graph.read_notifications(request.body) if constant_time_compare(notice.secret, channel.secret)]
     if not news:
         return HttpResponse(status=403)
-    if any(item.get("lifecycleEvent") in ENDED for item in news):
+    if any(notice.kind in ENDED for notice in news):
         actions.end_channel(channel.pk)
     actions.nudge_calendar(channel.calendar_id)
     return HttpResponse(status=202)
-
-
-def _items(body: bytes) -> list[dict[str, Any]]:
-    try:
-        items = json.loads(body)["value"]
-    except (ValueError, KeyError, TypeError):
-        return []
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
