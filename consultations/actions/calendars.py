@@ -12,7 +12,7 @@ from django.db import transaction
 
 from consultations.calendars import CalendarError
 from consultations.calendars.registry import client_of
-from consultations.models import CalendarEvent, CalendarLink, EventStatus, LinkedCalendar, LinkStatus
+from consultations.models import CalendarEvent, CalendarLink, Consultation, LinkedCalendar, LinkStatus
 from consultations.slots import Span, merged
 from port444.builders.models import Builder
 
@@ -28,7 +28,9 @@ _pool = ThreadPoolExecutor(CROWD, thread_name_prefix="live-busy")
 
 
 def live_busy(builder: Builder, since: datetime, until: datetime, ignore: Span | None = None) -> list[Span]:
-    """What the builder's calendars say now of [since, until), without `ignore` and without our events that are about to go.
+    """What the builder's calendars say now of [since, until), without `ignore` and without our own events.
+
+    Where our own events stand the calls themselves take the time, or did until they were moved or called off a moment ago.
 
     Talks to the network, so never inside a transaction. All accounts are asked at once and have SECONDS together; one that fails
     or does not answer in time says nothing, and the list that is stored stands. Moments are seconds since the epoch.
@@ -42,8 +44,9 @@ def live_busy(builder: Builder, since: datetime, until: datetime, ignore: Span |
             wanted.setdefault(row.link, []).append(row.external_id)
         if not wanted:
             return []
-        leaving = CalendarEvent.objects.filter(calendar__link__builder=builder, status=EventStatus.UNWANTED, consultation__ends_at__gt=since)
-        holes = [_span(*times) for times in leaving.values_list("consultation__scheduled_at", "consultation__ends_at")]
+        written = CalendarEvent.objects.filter(calendar__link__builder=builder).values("chain")
+        ours = Consultation.objects.filter(builder=builder, chain__in=written, scheduled_at__lt=until, ends_at__gt=since)
+        holes = [_span(*times) for times in ours.values_list("scheduled_at", "ends_at")]
     renewed: list[tuple[CalendarLink, dict[str, Any]]] = []
     jobs = [_pool.submit(_ask, link, ids, since, until, renewed) for link, ids in wanted.items()]
     answered, late = wait(jobs, timeout=SECONDS)
