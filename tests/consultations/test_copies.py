@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from consultations import actions, jobs
-from consultations.actions import copies, meetings, reading
+from consultations.actions import copies, reading
 from consultations.calendars import Limited, NotConnected, Refused, Room, Unreachable, registry
 from consultations.models import CalendarEvent, CalendarLink, Consultation, EventStatus, ExternalEvent, LinkStatus, MeetingProvider, Proposal
 from port444.accounts.models import User
@@ -338,4 +338,3 @@ def test_killed_while_reading(
 def test_steps_are_real() -> None:
     for place, name in (*WRITE_STEPS, *READ_STEPS):
         assert callable(getattr(place, name))
-    assert meetings.room_made is copies.room_made
