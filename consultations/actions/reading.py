@@ -246,10 +246,12 @@ def _came_back(copy: CalendarEvent, event: Outside | None, moment: datetime) -> 
         return
     if event is None:
         propose_from_calendar(call.pk, kind=ProposalKind.CANCEL, moment=moment)
-    elif event.starts_at is None or event.is_all_day or (event.starts_at == call.scheduled_at and event.ends_at != call.ends_at):
-        want_copies(call, moment)
-    else:
+        return
+    can_start = event.starts_at is not None and event.starts_at > moment and not event.is_all_day
+    if can_start:  # the call's own time again takes a proposal back
         propose_from_calendar(call.pk, kind=ProposalKind.MOVE, starts_at=event.starts_at, moment=moment)
+    if not can_start or (event.starts_at == call.scheduled_at and event.ends_at != call.ends_at):
+        want_copies(call, moment)
 
 
 def _warn_of_conflicts(builder: Builder, news: Sequence[ExternalEvent], moment: datetime) -> None:

@@ -103,7 +103,7 @@ def test_callback_finishes_only_what_was_begun(
         path = f"{HOME}callback/outlook/"
     if what == "of another session":
         other = Client()
-        other.force_login(CalendarLink.objects.model._meta.get_field("builder").related_model.objects.get().user)
+        other.force_login(Builder.objects.get().user)
         browser = other
     if what == "of another person":
         session = browser.session
@@ -385,7 +385,11 @@ def test_live_question_does_not_wait_for_long(
     monkeypatch.setattr("consultations.actions.calendars.SECONDS", 0.2)
     slow = FakeAccount()
     let_go = threading.Event()
-    slow.before = lambda name: bool(let_go.wait(10)) and None
+
+    def hang(name: str) -> None:
+        let_go.wait(10)
+
+    slow.before = hang
     connect(open_builder, FakeProvider(slow, "slow@example.com"), "outlook")
     monkeypatch.setitem(registry.MODULES, "consultations.calendars.graph", FakeProvider(slow))
     provider.account.put("dentist", TUESDAY_NINE, TUESDAY_NINE + HOUR)
