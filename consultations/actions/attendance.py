@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -148,6 +148,19 @@ def _note(call: Consultation, party: Party, source: Source, session: str, joined
     row.save(update_fields=["joined_at", "left_at"])
 
 
+@transaction.atomic
+def note_marked_absent(consultation_id: UUID, booking: str, absent: Collection[Party]) -> None:
+    """What the builder has marked at Cal.com after the start: whoever is not marked there, when somebody is, was there.
+
+    It is the builder's word: it can only bring up the question, never answer it. A mark that is taken back takes its row with it.
+    """
+    call = Consultation.objects.lock(consultation_id)
+    there = set(Party) - set(absent) if absent else set()
+    Attendance.objects.filter(consultation=call, source=Source.CAL_COM).exclude(party__in=there).delete()
+    for party in there:
+        _note(call, party, Source.CAL_COM, f"{booking}/{party}", call.scheduled_at, call.ends_at)
+
+
 def ask_presence(room_id: UUID) -> None:
     """After the call: ask the provider who was there, and let the room go. Does nothing for one that is not due."""
     moment = now()
@@ -160,7 +173,7 @@ def ask_presence(room_id: UUID) -> None:
         later = isinstance(error, TryLater | Unreachable)
         _presence_noted(room, [], str(error), come_back=later)
     else:
-        _presence_noted(room, seen, "", come_back=not seen)
+        _presence_noted(room, seen, "", come_back=not seen and room.provider in SOURCES)
 
 
 @transaction.atomic

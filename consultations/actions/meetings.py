@@ -88,7 +88,7 @@ def _first_room(consultation: Consultation, moment: datetime) -> None:
         next_try_at=moment,
         updated_at=moment,
     )
-    _place(consultation, provider, "", "")
+    place(consultation, provider, "", "")
     enqueue(MAKE, room.pk)
 
 
@@ -101,9 +101,9 @@ def _follow_call(room: MeetingRoom, consultation: Consultation, moment: datetime
     if room.status in (R.CLOSED, R.UNWANTED):
         _stand_in(consultation)
     elif room.url:
-        _place(consultation, room.provider, room.url, room.external_id)
+        place(consultation, room.provider, room.url, room.external_id)
     elif not (consultation.meeting_provider == P.OWN_LINK and consultation.meeting_url):
-        _place(consultation, room.provider, "", "")
+        place(consultation, room.provider, "", "")
     if room.status in (R.READY, R.FAILED) and room.made != room.wanted:
         if room.status == R.READY:
             room.attempts = 0
@@ -248,7 +248,7 @@ def _record(errand: Errand, made: OpenRoom | None) -> None:
 
 def _ready(room: MeetingRoom, call: Consultation, moment: datetime) -> None:
     room.move_to(R.READY, made=room.wanted, attempts=0, last_error="", next_try_at=moment, updated_at=moment, url=room.url)
-    _place(call, room.provider, room.url, room.external_id)
+    place(call, room.provider, room.url, room.external_id)
     record(Event.CALL_ROOM_MADE, actor=None, target=call, provider=room.provider)
 
 
@@ -289,10 +289,10 @@ def _next_try(room: MeetingRoom, call: Consultation, error: MeetingError, moment
 
 def _stand_in(call: Consultation) -> None:
     """The builder's own link is the room, if there is one."""
-    _place(call, P.OWN_LINK, call.builder.meeting_url, "")
+    place(call, P.OWN_LINK, call.builder.meeting_url, "")
 
 
-def _place(call: Consultation, provider: str, url: str, meeting_id: str) -> None:
+def place(call: Consultation, provider: str, url: str, meeting_id: str) -> None:
     """Write on the call where it takes place."""
     call.meeting_provider, call.meeting_url, call.meeting_id = provider, url, meeting_id
     call.save(update_fields=["meeting_provider", "meeting_url", "meeting_id"])

@@ -29,6 +29,7 @@ MADE_THERE = "bookings"  # the calendar of what was booked at Cal.com itself
 TRIGGERS = ["BOOKING_CREATED", "BOOKING_RESCHEDULED", "BOOKING_CANCELLED", "BOOKING_REJECTED", "BOOKING_REQUESTED", "BOOKING_NO_SHOW_UPDATED"]
 PAGE = 100
 MOST_PAGES = 20
+MOST_MOVES = 20
 WINDOW = 60.0  # seconds after which a limit that names no time is over
 A_DAY = timedelta(days=1)
 
@@ -220,6 +221,16 @@ class CalComClient:
                 return None
             raise
         return found if isinstance(found, dict) else None
+
+    def last(self, uid: str) -> dict[str, Any] | None:
+        """The booking, or the last of those that it was moved to."""
+        found = self.booking(uid)
+        for _ in range(MOST_MOVES):
+            following = found.get("rescheduledToUid") if found is not None else None
+            if not following:
+                break
+            found = self.booking(str(following))
+        return found
 
     def _busy_times(self, calendar_ids: Sequence[str], since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
         query: dict[str, Any] = {

@@ -53,7 +53,7 @@ class CalComRooms:
 
     def move(self, room: OpenRoom, wish: RoomWish) -> OpenRoom:
         with _worded():
-            booking = self._last(room.external_id)
+            booking = CalComClient(self.api).last(room.external_id)
             if booking is None or booking.get("status") == "cancelled":
                 return _room(self._find(wish) or self._book(wish))
             if instant(booking.get("start")) == wish.starts_at:
@@ -64,7 +64,7 @@ class CalComRooms:
 
     def close(self, room: OpenRoom) -> None:
         with _worded():
-            booking = self._last(room.external_id)
+            booking = CalComClient(self.api).last(room.external_id)
             if booking is None or booking.get("status") in ("cancelled", "rejected"):
                 return
             path = f"/v2/bookings/{quote(str(booking['uid']), safe='')}/cancel"
@@ -76,17 +76,6 @@ class CalComRooms:
     def presence(self, room: OpenRoom) -> Sequence[Presence]:
         """Cal.com knows who was marked absent, not who was there."""
         return []
-
-    def _last(self, uid: str) -> dict[str, Any] | None:
-        """The booking, or the last one that it was moved to."""
-        calendar = CalComClient(self.api)
-        booking = calendar.booking(uid)
-        for _ in range(10):
-            following = booking.get("rescheduledToUid") if booking is not None else None
-            if not following:
-                break
-            booking = calendar.booking(str(following))
-        return booking
 
     def _find(self, wish: RoomWish) -> dict[str, Any] | None:
         """The live booking of the chain at the wish's time."""
