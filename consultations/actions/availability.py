@@ -151,9 +151,14 @@ def _check_days_off(days_off: Sequence[Leave]) -> None:
         raise Invalid("Days off end on or after the day they begin.", code="day_off")
     if any(len(off.note) > 80 for off in days_off):
         raise Invalid("A note of days off has at most 80 characters.", code="day_off_note")
-    for earlier, later in itertools.pairwise(sorted(days_off)):
-        if later.first <= earlier.last:
-            raise Invalid(f"{off_in_words(earlier)} and {off_in_words(later)} overlap. Join them or move one.", code="days_off_overlap")
+    both = days_off_overlap(days_off)
+    if both:
+        raise Invalid(f"{off_in_words(both[0])} and {off_in_words(both[1])} overlap. Join them or move one.", code="days_off_overlap")
+
+
+def days_off_overlap(days_off: Sequence[Leave]) -> tuple[Leave, Leave] | None:
+    """Two entries that share a day, if there are any."""
+    return next(((earlier, later) for earlier, later in itertools.pairwise(sorted(days_off)) if later.first <= earlier.last), None)
 
 
 def _check_terms(builder: Builder, terms: Terms) -> None:

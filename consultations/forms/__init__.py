@@ -3,12 +3,25 @@
 from .booking import Choice, HoldForm, read_choice, read_start, write_start
 from .conduct import CancelForm, DecideForm, DisputeForm, FreeTimeForm, MoveForm, NotesForm, ReportForm
 from .connections import KeyForm, PasswordForm
-from .hours import AvailabilityForm, cells_of, changed_cells, grid, windows_of
+from .hours import (
+    REFUNDS,
+    AvailabilityForm,
+    DaysOffForm,
+    OtherHoursForm,
+    read_leave,
+    read_window,
+    write_leave,
+    write_window,
+)
+from .week import OFFICE, cells_of, changed_cells, grid, is_painted, windows_of
 
 __all__ = [
+    "OFFICE",
+    "REFUNDS",
     "AvailabilityForm",
     "CancelForm",
     "Choice",
+    "DaysOffForm",
     "DecideForm",
     "DisputeForm",
     "FreeTimeForm",
@@ -16,13 +29,19 @@ __all__ = [
     "KeyForm",
     "MoveForm",
     "NotesForm",
+    "OtherHoursForm",
     "PasswordForm",
     "ReportForm",
     "cells_of",
     "changed_cells",
     "grid",
+    "is_painted",
     "read_choice",
+    "read_leave",
     "read_start",
+    "read_window",
     "windows_of",
+    "write_leave",
     "write_start",
+    "write_window",
 ]

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeGuard
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from datetime import date
+from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 
-from consultations.actions.availability import DAYS, Terms
-from consultations.slots import DAY_MINUTES, AnyWindow, Window
+from consultations.actions.availability import MOST_OTHER, Leave, Terms
+from consultations.models import CallSettings, MeetingProvider, RefundPolicy
+from consultations.queries import hours_by
+from consultations.slots import LAST, AnyWindow, Hours, MonthDay, MonthWeekday, Once, Window
 from port444.accounts.models import check_zone
 from port444.builders.models import LENGTHS
 from port444.kit.amounts import AmountField
 
-HALF_HOURS = 48
+from .week import CELLS, windows_of
+
 NOTICE = [
     (1, "1 hour"),
     (2, "2 hours"),
@@ -28,10 +33,111 @@ NOTICE = [
 ]
 HORIZON = [(14, "2 weeks"), (30, "30 days"), (60, "60 days"), (90, "90 days"), (180, "180 days")]
 GAP = [(0, "No break"), (5, "5 minutes"), (10, "10 minutes"), (15, "15 minutes"), (30, "30 minutes"), (60, "1 hour")]
+CALLS_A_DAY = [(0, "No limit"), *((n, str(n)) for n in (1, 2, 3, 4, 5, 6, 8, 10, 12))]
+REFUNDS = [
+    (RefundPolicy.FREE, "Free until then", "Everything back when they cancel in time, nothing later."),
+    (RefundPolicy.HALF, "Half after that", "Everything back in time, half when they cancel later."),
+    (RefundPolicy.NONE, "No refunds", "Nothing back whenever they cancel. They see it before they pay."),
+]
+BEFORE = [
+    (1, "1 hour before"),
+    (2, "2 hours before"),
+    (4, "4 hours before"),
+    (12, "12 hours before"),
+    (24, "1 day before"),
+    (48, "2 days before"),
+    (72, "3 days before"),
+    (168, "a week before"),
+]
+MOVES = [(0, "Never, they ask you"), (1, "Once"), (2, "Twice"), (3, "3 times"), (5, "5 times")]
+CLOCK = [(n * 30, f"{n // 2:02d}:{n % 2 * 30:02d}") for n in range(49)]
+REPEATS = [
+    ("once", "Only on this date"),
+    ("2", "Every 2 weeks"),
+    ("3", "Every 3 weeks"),
+    ("4", "Every 4 weeks"),
+    ("6", "Every 6 weeks"),
+    ("8", "Every 8 weeks"),
+    ("date", "Every month on this date"),
+    ("nth", "Every month on this weekday, like the second Tuesday"),
+    ("last", "Every month on the last such weekday"),
+    ("end", "Every month on its last day"),
+]
+YEARS = range(2000, 2100)
+
+
+class WrittenField(forms.Field):
+    """A list of things that hidden inputs carry, each written as one text."""
+
+    widget = forms.MultipleHiddenInput
+
+    def __init__(self, read: Callable[[str], Any], **options: Any) -> None:
+        self.read = read
+        super().__init__(required=False, **options)
+
+    def to_python(self, value: Any) -> list[Any]:
+        texts = list(value or [])
+        if len(texts) > 2 * MOST_OTHER:
+            raise ValidationError(f"There is room for {MOST_OTHER}. Remove some.", code="many")
+        try:
+            return [self.read(text) for text in texts]
+        except ValueError:
+            raise ValidationError("This cannot be read. Reload the page and try again.", code="unreadable") from None
+
+
+def write_window(window: AnyWindow) -> str:
+    """Hours that are not painted, as a hidden input carries them."""
+    span = f"{window.start_minute}.{window.end_minute}"
+    match window:
+        case Window(weekday=weekday, every=every, anchor=anchor):
+            return f"week.{weekday}.{every}.{anchor or ''}.{span}"
+        case MonthDay(day=day):
+            return f"date.{day}.{span}"
+        case MonthWeekday(nth=nth, weekday=weekday):
+            return f"nth.{nth}.{weekday}.{span}"
+        case Once(on=on):
+            return f"once.{on}.{span}"
+
+
+def read_window(text: str) -> AnyWindow:
+    """The window that `write_window` wrote. Raises ValueError for anything else."""
+    match text.split("."):
+        case ["week", weekday, every, anchor, start, end]:
+            return Window(int(weekday), int(start), int(end), int(every), read_date(anchor) if anchor else None)
+        case ["date", day, start, end]:
+            return MonthDay(int(day), int(start), int(end))
+        case ["nth", nth, weekday, start, end]:
+            return MonthWeekday(int(nth), int(weekday), int(start), int(end))
+        case ["once", on, start, end]:
+            return Once(read_date(on), int(start), int(end))
+    raise ValueError(text)
+
+
+def write_leave(off: Leave) -> str:
+    return f"{off.first}.{off.last}.{off.note}"
+
+
+def read_leave(text: str) -> Leave:
+    """The days off that `write_leave` wrote. Raises ValueError for anything else."""
+    first, last, note = text.split(".", 2)
+    if "\0" in note:
+        raise ValueError(text)
+    return Leave(read_date(first), read_date(last), note)
+
+
+def read_date(text: str) -> date:
+    day = date.fromisoformat(text)
+    if day.year not in YEARS:
+        raise ValueError(text)
+    return day
 
 
 class AvailabilityForm(forms.Form):
-    """Prices, hours and rules of a builder's calls. `h` holds one "weekday-halfhour" for every open half hour."""
+    """Prices, hours, days off and rules of a builder's calls.
+
+    `h` holds one "weekday-halfhour" for every open half hour of the week, `r` the other hours, `off` the days off. A rule that
+    is not sent keeps what `initial` says.
+    """
 
     enabled = forms.BooleanField(required=False, label="Clients can book calls")
     price_15 = AmountField(required=False, label="15 minutes")
@@ -39,92 +145,158 @@ class AvailabilityForm(forms.Form):
     price_60 = AmountField(required=False, label="60 minutes")
     h = forms.MultipleChoiceField(
         required=False,
-        choices=[(f"{d}-{s}", "") for d in range(7) for s in range(HALF_HOURS)],
+        choices=[(cell, "") for cell in CELLS],
+        label="Your week",
         error_messages={"invalid_choice": "That is not an hour of the week."},
     )
+    r = WrittenField(read_window, label="Other hours")
+    off = WrittenField(read_leave, label="Days off")
     notice_hours = forms.TypedChoiceField(choices=NOTICE, coerce=int, label="Notice before a call")
     gap_minutes = forms.TypedChoiceField(choices=GAP, coerce=int, label="Break after each call")
     horizon_days = forms.TypedChoiceField(choices=HORIZON, coerce=int, label="Bookable ahead")
+    calls_a_day = forms.TypedChoiceField(choices=CALLS_A_DAY, coerce=int, required=False, empty_value=None, label="Most calls a day")
     time_zone = forms.CharField(max_length=64, validators=[check_zone], label="Time zone of your hours")
+    refund_policy = forms.ChoiceField(
+        choices=[(value, name) for value, name, _ in REFUNDS], required=False, widget=forms.RadioSelect, label="When a client cancels"
+    )
+    free_hours = forms.TypedChoiceField(choices=BEFORE, coerce=int, required=False, empty_value=None, label="Everything back until")
+    move_limit = forms.TypedChoiceField(choices=MOVES, coerce=int, required=False, empty_value=None, label="Clients move a call")
+    move_hours = forms.TypedChoiceField(choices=BEFORE, coerce=int, required=False, empty_value=None, label="At the latest")
+    meeting_provider = forms.ChoiceField(required=False, label="Meeting room")
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, rooms: Iterable[str] = (MeetingProvider.OWN_LINK,), **options: Any) -> None:
         super().__init__(*args, **options)
         # A saved number that the list does not name is offered too, or the form would show, and save, another one.
-        for name, known, unit in (("notice_hours", NOTICE, "hours"), ("gap_minutes", GAP, "minutes"), ("horizon_days", HORIZON, "days")):
+        lists = {
+            "notice_hours": (NOTICE, "hours"),
+            "gap_minutes": (GAP, "minutes"),
+            "horizon_days": (HORIZON, "days"),
+            "calls_a_day": (CALLS_A_DAY, ""),
+            "free_hours": (BEFORE, "hours before"),
+            "move_limit": (MOVES, "times"),
+            "move_hours": (BEFORE, "hours before"),
+        }
+        for name, (known, unit) in lists.items():
             field, saved = self.fields[name], self.initial.get(name)
             assert isinstance(field, forms.TypedChoiceField)
             if saved is not None and saved not in dict(known):
-                field.choices = sorted([*known, (saved, f"{saved} {unit}")])
+                field.choices = sorted([*known, (saved, f"{saved} {unit}".strip())])
+        room = self.fields["meeting_provider"]
+        assert isinstance(room, forms.ChoiceField)
+        saved_room = MeetingProvider(self.initial.get("meeting_provider") or MeetingProvider.OWN_LINK)
+        room.choices = [(value, value) for value in dict.fromkeys([*rooms, saved_room])]
 
-    def windows(self) -> list[Window]:
-        """The ticked half hours, joined into windows."""
-        return windows_of(self.cleaned_data["h"])
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in ("calls_a_day", "refund_policy", "free_hours", "move_limit", "move_hours", "meeting_provider"):
+            if cleaned.get(name) in (None, "") and name not in self.errors and self.initial.get(name) is not None:
+                cleaned[name] = self.initial[name]
+        return cleaned
+
+    def windows(self) -> list[AnyWindow]:
+        """The ticked half hours, joined into windows, and the other hours."""
+        return [*windows_of(self.cleaned_data["h"]), *self.cleaned_data["r"]]
+
+    def days_off(self) -> list[Leave]:
+        return sorted(self.cleaned_data["off"])
 
     def terms(self) -> Terms:
         cleaned = self.cleaned_data
-        return Terms(cleaned["time_zone"], cleaned["notice_hours"], cleaned["horizon_days"], cleaned["gap_minutes"])
+        names = ("time_zone", "notice_hours", "horizon_days", "gap_minutes", "refund_policy", "free_hours", "move_limit", "move_hours")
+        return Terms(
+            **{name: cleaned[name] for name in names}, calls_a_day=cleaned["calls_a_day"] or None, meeting_provider=cleaned["meeting_provider"]
+        )
 
     def prices(self) -> dict[int, Any]:
         return {minutes: self.cleaned_data[f"price_{minutes}"] for minutes in LENGTHS}
 
-
-def windows_of(cells: Iterable[str]) -> list[Window]:
-    """Half hours as windows: neighbours of one day are joined."""
-    windows: list[Window] = []
-    for weekday, half in sorted({(int(d), int(s)) for d, _, s in (cell.partition("-") for cell in cells)}):
-        if windows and windows[-1].weekday == weekday and windows[-1].end_minute == half * 30:
-            windows[-1] = Window(weekday, windows[-1].start_minute, half * 30 + 30)
-        else:
-            windows.append(Window(weekday, half * 30, half * 30 + 30))
-    return windows
+    def hours(self) -> Hours:
+        """What slots.py would be asked with if this form were saved."""
+        return hours_by(CallSettings(**asdict(self.terms())), self.windows(), [(off.first, off.last) for off in self.days_off()])
 
 
-def is_painted(window: AnyWindow) -> TypeGuard[Window]:
-    """Whether a window is part of the week that is painted: open every week, from ever."""
-    return isinstance(window, Window) and window.every == 1 and window.anchor is None
+def day_input() -> forms.DateInput:
+    return forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "class": "in"})
 
 
-def cells_of(windows: Iterable[AnyWindow]) -> set[str]:
-    """The half hours of the week that windows cover."""
-    return {f"{w.weekday}-{half}" for w in windows if is_painted(w) for half in range(w.start_minute // 30, min(w.end_minute, DAY_MINUTES) // 30)}
+class OtherHoursForm(forms.Form):
+    """One more window beside the painted week: a date, how it comes back, from when until when."""
+
+    use_required_attribute = False  # it may stay empty when everything else is saved
+
+    new_on = forms.DateField(widget=day_input(), label="Date", error_messages={"required": "Name the date first."})
+    new_repeat = forms.ChoiceField(choices=REPEATS, initial="2", label="How often")
+    new_opens = forms.TypedChoiceField(choices=CLOCK[:-1], coerce=int, initial=540, label="From")
+    new_closes = forms.TypedChoiceField(choices=CLOCK[1:], coerce=int, initial=720, label="To")
+
+    def __init__(self, *args: Any, today: date, **options: Any) -> None:
+        self.today = today
+        super().__init__(*args, **options)
+
+    def clean_new_on(self) -> date:
+        return _in_reach(self.cleaned_data["new_on"])
+
+    def clean(self) -> None:
+        super().clean()
+        cleaned = self.cleaned_data
+        opens, closes, on, repeat = (cleaned.get(name) for name in ("new_opens", "new_closes", "new_on", "new_repeat"))
+        if opens is not None and closes is not None and closes <= opens:
+            self.add_error("new_closes", "Hours must end after they start.")
+        if on is not None and repeat == "once" and on < self.today:
+            self.add_error("new_on", "This date has passed.")
+        if on is not None and repeat == "nth" and on.day > 28:
+            self.add_error("new_repeat", "This is a fifth weekday, which most months lack. Take the last such weekday instead.")
+
+    def window(self) -> AnyWindow:
+        cleaned = self.cleaned_data
+        on, repeat, span = cleaned["new_on"], cleaned["new_repeat"], (cleaned["new_opens"], cleaned["new_closes"])
+        match repeat:
+            case "once":
+                return Once(on, *span)
+            case "date":
+                return MonthDay(on.day, *span)
+            case "end":
+                return MonthDay(LAST, *span)
+            case "nth" | "last":
+                return MonthWeekday(LAST if repeat == "last" else (on.day + 6) // 7, on.weekday(), *span)
+            case _:
+                return Window(on.weekday(), *span, int(repeat), on)
 
 
-def changed_cells(cells: Sequence[str], what: str) -> list[str]:
-    """The half hours after one of the shortcuts beside the grid."""
-    if what == "copy":
-        monday = [cell.partition("-")[2] for cell in cells if cell.startswith("0-")]
-        rest = [cell for cell in cells if cell[:2] in ("0-", "5-", "6-")]
-        return [*rest, *(f"{day}-{half}" for day in range(1, 5) for half in monday)]
-    if what == "office":
-        return [f"{day}-{half}" for day in range(5) for half in range(18, 34)]
-    return []
+class DaysOffForm(forms.Form):
+    """Some more days off; without a last day it is one."""
+
+    use_required_attribute = False
+
+    off_first = forms.DateField(widget=day_input(), label="First day", error_messages={"required": "Name the first day."})
+    off_last = forms.DateField(widget=day_input(), label="Last day", required=False)
+    off_note = forms.CharField(max_length=80, label="Note for yourself", required=False)
+
+    def __init__(self, *args: Any, today: date, **options: Any) -> None:
+        self.today = today
+        super().__init__(*args, **options)
+
+    def clean_off_first(self) -> date:
+        return _in_reach(self.cleaned_data["off_first"])
+
+    def clean_off_last(self) -> date | None:
+        last = self.cleaned_data["off_last"]
+        return None if last is None else _in_reach(last)
+
+    def clean(self) -> None:
+        super().clean()
+        first, last = self.cleaned_data.get("off_first"), self.cleaned_data.get("off_last")
+        if first is not None and last is not None and last < first:
+            self.add_error("off_last", "The last day comes before the first.")
+        elif first is not None and (last or first) < self.today:
+            self.add_error("off_first", "These days have passed.")
+
+    def leave(self) -> Leave:
+        cleaned = self.cleaned_data
+        return Leave(cleaned["off_first"], cleaned["off_last"] or cleaned["off_first"], cleaned["off_note"])
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One half hour of the grid."""
-
-    value: str
-    label: str
-    is_open: bool
-    has_call: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Hour:
-    """One row of the grid: seven days with two halves each."""
-
-    label: str
-    days: Sequence[Sequence[Cell]]
-
-
-def grid(cells: Iterable[str], booked: Iterable[tuple[int, int]]) -> list[Hour]:
-    """The week as rows of hours."""
-    ticked, calls = set(cells), set(booked)
-
-    def cell(day: int, half: int) -> Cell:
-        has_call = (day, half) in calls
-        note = ", a call is booked" if has_call else ""
-        return Cell(f"{day}-{half}", f"{DAYS[day]} {half // 2:02d}:{half % 2 * 30:02d}{note}", f"{day}-{half}" in ticked, has_call)
-
-    return [Hour(f"{hour:02d}:00", [[cell(day, hour * 2), cell(day, hour * 2 + 1)] for day in range(7)]) for hour in range(24)]
+def _in_reach(day: date) -> date:
+    if day.year not in YEARS:
+        raise ValidationError("Name a date of this century.", code="date")
+    return day

@@ -5,6 +5,7 @@ from .busy import STALE, is_stale, known_since
 from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor
 from .connections import Connections, connections_of, copies_of, links_of
 from .meetings import MeetingChoice, free_hosts, joinable_until, live_call, meeting_choices, why_not
+from .preview import Preview, PreviewDay, preview
 from .reminders import reminders_are_late, reminders_late_since
 from .timeline import Happened, timeline
 from .times import (
@@ -16,12 +17,14 @@ from .times import (
     call_settings,
     calls_of_days,
     for_booking,
+    hours_by,
     hours_of,
     is_clear,
     monday_of,
     nearest,
     offers,
     open_starts,
+    starts_in,
     taken,
     week_of,
     window_of,
@@ -38,6 +41,8 @@ __all__ = [
     "Day",
     "Happened",
     "MeetingChoice",
+    "Preview",
+    "PreviewDay",
     "Week",
     "absence_of",
     "booked_hours",
@@ -50,6 +55,7 @@ __all__ = [
     "facts",
     "for_booking",
     "free_hosts",
+    "hours_by",
     "hours_of",
     "is_clear",
     "is_stale",
@@ -63,9 +69,11 @@ __all__ = [
     "offers",
     "open_starts",
     "paid_back",
+    "preview",
     "read_cursor",
     "reminders_are_late",
     "reminders_late_since",
+    "starts_in",
     "taken",
     "timeline",
     "week_of",

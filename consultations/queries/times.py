@@ -34,14 +34,19 @@ def hours_of(builder: Builder) -> Hours | None:
     chosen = call_settings(builder)
     if chosen is None or not builder.call_prices:
         return None
+    return hours_by(chosen, windows_of(builder), [(off.first_on, off.last_on) for off in builder.days_off.all()])
+
+
+def hours_by(terms: CallSettings, windows: Sequence[AnyWindow], days_off: Sequence[tuple[date, date]]) -> Hours:
+    """Windows and rules as slots.py asks for them."""
     return Hours(
-        windows_of(builder),
-        ZoneInfo(chosen.time_zone),
-        notice=chosen.notice_hours * 3600,
-        horizon=chosen.horizon_days * DAY,
-        gap=chosen.gap_minutes * 60,
-        days_off=[(off.first_on, off.last_on) for off in builder.days_off.all()],
-        calls_a_day=chosen.calls_a_day,
+        windows,
+        ZoneInfo(terms.time_zone),
+        notice=terms.notice_hours * 3600,
+        horizon=terms.horizon_days * DAY,
+        gap=terms.gap_minutes * 60,
+        days_off=days_off,
+        calls_a_day=terms.calls_a_day,
     )
 
 
@@ -120,6 +125,13 @@ def open_starts(
         return []
     if not notice:
         hours = replace(hours, notice=0)
+    return starts_in(builder, hours, client_id=client_id, minutes=minutes, moment=moment, ignoring=ignoring)
+
+
+def starts_in(
+    builder: Builder, hours: Hours, *, client_id: UUID | None, minutes: int, moment: datetime, ignoring: UUID | None = None
+) -> list[datetime]:
+    """The same for hours that need not be the saved ones, while what the builder's calendars say is known."""
     present, until = _epoch(moment), _epoch(moment) + hours.horizon + DAY
     spans = taken(builder, client_id, moment, _moment(until), ignoring=ignoring)
     calls = calls_of_days(builder, hours, client_id, moment, _moment(until), ignoring=ignoring)

@@ -260,8 +260,8 @@ def test_the_preview_counts_what_clients_see(client: Client, open_builder: Build
     client.force_login(open_builder.user)
     with django_assert_num_queries(11):
         page = client.get("/calls/availability/")
-    assert "80 times" in text(page)
-    assert "The first is Mon 30 Nov, 09:00." in text(page)
+    assert "313 times" in text(page)  # four weeks of 80, and today only from 12:30
+    assert "The first is Mon 23 Nov, 12:30." in text(page)
 
 
 def test_hours_are_for_builders(client: Client, client_user: User) -> None:

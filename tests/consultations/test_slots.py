@@ -214,7 +214,7 @@ def test_months_that_lack_a_day_are_skipped_and_the_last_day_never_is() -> None:
 
 def test_a_day_off_closes_what_recurs_and_not_what_was_opened_for_that_date() -> None:
     tuesday = date(2027, 1, 5)
-    windows = [*WEEKDAYS, Once(tuesday, 18 * 60, 19 * 60)]
+    windows: list[AnyWindow] = [*WEEKDAYS, Once(tuesday, 18 * 60, 19 * 60)]
     since = epoch(2027, 1, 4)
     hours = Hours(windows, ZoneInfo("UTC"), days_off=[(tuesday, date(2027, 1, 6))])
     starts = local(hours, free_slots(hours, [], minutes=60, now=since - DAY, since=since, until=since + 4 * DAY))
@@ -229,8 +229,8 @@ def test_a_limit_closes_the_day_whatever_the_length_and_opens_it_again() -> None
     for minutes in STEP:
         starts = local(hours, free_slots(hours, [], minutes=minutes, now=since, since=since, until=since + 2 * DAY, calls=calls))
         assert ({at[:3] for at in starts}, starts[0]) == ({"Tue"}, "Tue 00:00")
-    starts = free_slots(hours, [], minutes=30, now=since, since=since, until=since + 2 * DAY, calls=calls[1:])
-    assert local(hours, starts)[0] == "Mon 00:00"
+    one_left = free_slots(hours, [], minutes=30, now=since, since=since, until=since + 2 * DAY, calls=calls[1:])
+    assert local(hours, one_left)[0] == "Mon 00:00"
 
 
 def test_the_hour_that_is_repeated_after_midnight_belongs_to_the_new_day() -> None:

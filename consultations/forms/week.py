@@ -1,0 +1,76 @@
+"""The painted week: half hours as checkboxes, and as windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from consultations.actions.availability import DAYS
+from consultations.slots import DAY_MINUTES, AnyWindow, Window
+
+HALF_HOURS = 48
+CELLS = [f"{day}-{half}" for day in range(7) for half in range(HALF_HOURS)]
+OFFICE = [f"{day}-{half}" for day in range(5) for half in range(18, 34)]  # Monday to Friday, nine to five
+
+
+def windows_of(cells: Iterable[str]) -> list[Window]:
+    """Half hours as windows: neighbours of one day are joined."""
+    windows: list[Window] = []
+    for weekday, half in sorted({(int(d), int(s)) for d, _, s in (cell.partition("-") for cell in cells)}):
+        if windows and windows[-1].weekday == weekday and windows[-1].end_minute == half * 30:
+            windows[-1] = Window(weekday, windows[-1].start_minute, half * 30 + 30)
+        else:
+            windows.append(Window(weekday, half * 30, half * 30 + 30))
+    return windows
+
+
+def is_painted(window: AnyWindow) -> TypeGuard[Window]:
+    """Whether a window is part of the week that is painted: open every week, from ever."""
+    return isinstance(window, Window) and window.every == 1 and window.anchor is None
+
+
+def cells_of(windows: Iterable[AnyWindow]) -> set[str]:
+    """The half hours of the week that windows cover."""
+    return {f"{w.weekday}-{half}" for w in windows if is_painted(w) for half in range(w.start_minute // 30, min(w.end_minute, DAY_MINUTES) // 30)}
+
+
+def changed_cells(cells: Sequence[str], what: str) -> list[str]:
+    """The half hours after one of the shortcuts beside the grid."""
+    if what == "copy":
+        monday = [cell.partition("-")[2] for cell in cells if cell.startswith("0-")]
+        rest = [cell for cell in cells if cell[:2] in ("0-", "5-", "6-")]
+        return [*rest, *(f"{day}-{half}" for day in range(1, 5) for half in monday)]
+    if what == "office":
+        return OFFICE
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One half hour of the grid."""
+
+    value: str
+    label: str
+    is_open: bool
+    has_call: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """One row of the grid: seven days with two halves each."""
+
+    label: str
+    days: Sequence[Sequence[Cell]]
+
+
+def grid(cells: Iterable[str], booked: Iterable[tuple[int, int]]) -> list[Hour]:
+    """The week as rows of hours."""
+    ticked, calls = set(cells), set(booked)
+
+    def cell(day: int, half: int) -> Cell:
+        has_call = (day, half) in calls
+        note = ", a call is booked" if has_call else ""
+        return Cell(f"{day}-{half}", f"{DAYS[day]} {half // 2:02d}:{half % 2 * 30:02d}{note}", f"{day}-{half}" in ticked, has_call)
+
+    return [Hour(f"{hour:02d}:00", [[cell(day, hour * 2), cell(day, hour * 2 + 1)] for day in range(7)]) for hour in range(24)]
