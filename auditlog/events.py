@@ -81,6 +81,7 @@ class Event(Enum):
     CALENDAR_CHANGED = "calendar.changed", USER, INFO, "Chose what calendars are used for"
     CALENDAR_BROKEN = "calendar.broken", SECURITY, WARNING, "A calendar refused our access"
     CALENDAR_DISCONNECTED = "calendar.disconnected", SECURITY, INFO, "Disconnected a calendar"
+    CALENDAR_FEED_RENEWED = "calendar_feed.renewed", SECURITY, INFO, "Made a private calendar address"
     # Talk
     CONVERSATION_OPENED = "conversation.opened", USER, INFO, "Opened a conversation"
     FILE_UPLOADED = "file.uploaded", USER, INFO, "Uploaded a file"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -34,6 +35,19 @@ def chain_of(name: str) -> UUID | None:
     except ValueError:
         return None
     return chain if name == uid_of(chain) else None
+
+
+def file_name(chain: UUID) -> str:
+    """What we call the event's resource in a builder's calendar."""
+    return f"{chain}.ics"
+
+
+def chain_of_file(name: str) -> UUID | None:
+    try:
+        chain = UUID(name.removesuffix(".ics"))
+    except ValueError:
+        return None
+    return chain if name == file_name(chain) else None
 
 
 def calendar(call: Consultation, reader: Any) -> bytes:
@@ -100,6 +114,37 @@ def entry(booking: Booking, *, owner: str = "") -> bytes:
         event.add("attendee", attendee, encode=0)
     event.add_component(_alarm())
     return bytes(_book(event).to_ical())
+
+
+def feed(calls: Iterable[Consultation], reader: Any) -> bytes:
+    """All of these calls, to subscribe to. The same calls give the same bytes. It names the other side and where to join, no more."""
+    book = _book(*(_listed(call, reader) for call in calls))
+    book.add("method", "PUBLISH")
+    book.add("x-wr-calname", "port444 calls")
+    book.add("x-published-ttl", "PT1H")
+    book.add("refresh-interval", timedelta(hours=1), parameters={"value": "DURATION"})
+    return bytes(book.to_ical())
+
+
+def _listed(call: Consultation, reader: Any) -> Event:
+    gone = call.status == ConsultationStatus.CANCELLED
+    other = call.builder.user if reader.pk == call.client_id else call.client
+    site = settings.SITE_URL.rstrip("/")
+    join = site + reverse("consultations:join", args=[call.pk])
+    event = Event()
+    event.add("uid", uid(call))
+    event.add("sequence", call.ical_sequence)
+    event.add("dtstamp", call.updated_at.astimezone(UTC))
+    event.add("dtstart", call.scheduled_at.astimezone(UTC))
+    event.add("dtend", call.ends_at.astimezone(UTC))
+    event.add("summary", f"Call with {other.name}")
+    event.add("status", "CANCELLED" if gone else "CONFIRMED")
+    event.add("transp", "TRANSPARENT" if gone else "OPAQUE")
+    event.add("url", site + call.url)
+    if not gone:
+        event.add("location", join)
+        event.add("description", f"Join: {join}")
+    return event
 
 
 def _alarm() -> Alarm:

@@ -18,6 +18,7 @@ from .calendars import live_busy
 from .channels import end_channel, tend_channels, told_providers
 from .conduct import cancel_call, complete_call, complete_unattended
 from .copies import fetch_room, queue_copies, retry_copy, want_copies, write_copy
+from .feeds import note_feed_read, renew_feed
 from .links import choose_calendars, close_link, connect_calendar, disconnect_calendar
 from .meetings import make_room, room_made
 from .moves import move_call
@@ -57,12 +58,14 @@ __all__ = [
     "look_at_attendance",
     "make_room",
     "move_call",
+    "note_feed_read",
     "note_zoom_sighting",
     "nudge_calendar",
     "propose_from_calendar",
     "propose_move",
     "queue_copies",
     "read_cal_com",
+    "renew_feed",
     "report_absence",
     "retry_copy",
     "room_made",

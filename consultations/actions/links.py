@@ -17,7 +17,7 @@ from auditlog.actions import record
 from auditlog.events import Event
 from consultations.calendars import Calendar, CalendarError, Connection, NotConnected, Refused
 from consultations.calendars.registry import client_of
-from consultations.models import CalendarEvent, CalendarLink, EventStatus, ExternalEvent, LinkedCalendar, LinkStatus, PushChannel
+from consultations.models import CalendarEvent, CalendarLink, CallSettings, EventStatus, ExternalEvent, LinkedCalendar, LinkStatus, PushChannel
 from port444.builders.models import Builder
 from port444.kit.clock import now
 from port444.kit.errors import Invalid, NotAllowed
@@ -44,7 +44,10 @@ def connect_calendar(builder_id: UUID, *, actor: Any, provider: str, connection:
         if len(links) >= MOST_LINKS:
             raise Invalid(f"You have connected {MOST_LINKS} accounts. Disconnect one first.", code="too_many_calendars")
         link = CalendarLink(builder=builder, provider=provider, account=account, hook_secret=secrets.token_urlsafe(32))
-    link.credentials, link.connected_at, link.failed_at, link.last_error = connection.credentials, moment, None, ""
+    credentials = dict(connection.credentials)
+    if credentials.get("time_zone") == "":  # the clock of calendars that name none
+        credentials["time_zone"] = _clock(builder)
+    link.credentials, link.connected_at, link.failed_at, link.last_error = credentials, moment, None, ""
     link.last_ok_at = moment
     link.save()
     if link.status == LinkStatus.BROKEN:
@@ -56,6 +59,11 @@ def connect_calendar(builder_id: UUID, *, actor: Any, provider: str, connection:
         enqueue(TEND, calendar.pk)
     want_upcoming(builder, moment)
     return link
+
+
+def _clock(builder: Builder) -> str:
+    zone = CallSettings.objects.filter(builder=builder).values_list("time_zone", flat=True).first()
+    return zone or builder.user.time_zone
 
 
 def _take_over(link: CalendarLink, found: Collection[Calendar], moment: datetime) -> None:

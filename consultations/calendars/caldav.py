@@ -18,12 +18,13 @@ import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+from uuid import UUID
 from xml.etree.ElementTree import Element, ParseError
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
@@ -83,7 +84,7 @@ def connect(url: str, name: str, password: str) -> Connection:
     addresses = [text.lower() for text in item.texts_in(f"{C}calendar-user-address-set") if text.lower().startswith("mailto:")]
     if not addresses and "@" in server.name:
         addresses = [f"mailto:{server.name.lower()}"]
-    credentials = {"url": server.start, "name": server.name, "password": password, "home": home, "addresses": addresses}
+    credentials = {"url": server.start, "name": server.name, "password": password, "home": home, "addresses": addresses, "time_zone": ""}
     account = server.name if "@" in server.name else f"{server.name} at {urlsplit(server.start).hostname}"
     return Connection(account[:254], credentials, CalDAV(credentials).calendars())
 
@@ -132,7 +133,8 @@ class CalDAV:
             except _TooMuch:
                 read = calendar.read(list(calendar.etags(since, until)), ends)
             for resource in read:
-                spans += [(at.starts_at, at.ends_at) for at in self._occurrences(resource, calendar, since, until, ends) if at.is_busy]
+                found = self._occurrences(resource, calendar, since, until, ends) or ()
+                spans += [(at.starts_at, at.ends_at) for at in found if at.is_busy]
         return _merged((max(start, since), min(end, until)) for start, end in spans)
 
     def changes(self, calendar_id: str, token: str, since: datetime, until: datetime) -> Changes:
@@ -147,11 +149,10 @@ class CalDAV:
         fresh = _Token(sync, ctag, _digest(etags), window)
         if known is not None and known.window == window and known.digest == fresh.digest:
             return Changes((), fresh.text(), is_full=False)
-        events = [
-            _event(at, resource, calendar.name_of(resource.url))
-            for resource in calendar.read(list(etags), ends)
-            for at in self._occurrences(resource, calendar, since, until, ends)
-        ]
+        events: list[Event] = []
+        for resource in calendar.read(list(etags), ends):
+            found = self._occurrences(resource, calendar, since, until, ends)
+            events += _events(resource, calendar.name_of(resource.url), found)
         if self.passed_over:
             log.warning("%d resources of a calendar could not be read", self.passed_over)
         return Changes(list({event.external_id: event for event in events}.values()), fresh.text(), is_full=True)
@@ -162,7 +163,7 @@ class CalDAV:
         content = ical.entry(booking, owner=owner)
         if known is not None:
             return calendar.replace(known.external_id, known.etag, content)
-        name = f"{booking.chain}.ics"
+        name = ical.file_name(booking.chain)
         answer = calendar.put(name, content, {"If-None-Match": "*"})
         if answer.ok:
             return Written(name, calendar.etag_after(answer, name))
@@ -192,7 +193,8 @@ class CalDAV:
     def unwatch(self, calendar_id: str, channel_id: str, external_id: str) -> None:
         """There is nothing to take back."""
 
-    def _occurrences(self, resource: _Resource, calendar: _Collection, since: datetime, until: datetime, ends: float) -> list[Occurrence]:
+    def _occurrences(self, resource: _Resource, calendar: _Collection, since: datetime, until: datetime, ends: float) -> list[Occurrence] | None:
+        """None for a resource that cannot be read."""
         if time.monotonic() > ends:
             raise Unreachable("The calendar is too large to be read in time.")
         try:
@@ -200,7 +202,7 @@ class CalDAV:
         except Unreadable as error:
             self.passed_over += 1
             log.info("A resource of a calendar was passed over: %s", error)
-            return []
+            return None
 
 
 class _Collection:
@@ -269,7 +271,7 @@ class _Collection:
             items = self.server.items("REPORT", self.url, body, depth=1)
         except _TooMuch:
             if len(urls) == 1:
-                self.client.passed_over += 1
+                yield _Resource(urls[0], "", "")  # which cannot be read
                 return
             yield from self._read_chunk(urls[: len(urls) // 2], ends)
             yield from self._read_chunk(urls[len(urls) // 2 :], ends)
@@ -288,13 +290,18 @@ class _Collection:
         return self.server.ask("PUT", self.url_of(name), content, {"Content-Type": "text/calendar; charset=utf-8", **condition})
 
     def replace(self, name: str, etag: str, content: bytes) -> Written:
-        """Bring our event up to date if it still is what `etag` says; without one, if nobody changes it meanwhile."""
+        """Bring our event up to date if it still is what `etag` says; without one, if nobody changes it meanwhile.
+
+        One that was deleted is made again: whoever asks for a write wants it there.
+        """
         if not etag:
             there = self.get(name)
             etag = there.headers.get("ETag", "") if there is not None else ""
         answer = self.put(name, content, {"If-Match": etag or "*"})
-        if answer.status_code in (404, 409, 410, 412):
-            raise Conflicting("The event was changed or removed in the calendar.")
+        if answer.status_code in (404, 410, 412) and self.get(name) is None:
+            answer = self.put(name, content, {"If-None-Match": "*"})
+        if answer.status_code in (409, 412):
+            raise Conflicting("The event was changed in the calendar.")
         if not answer.ok:
             raise _failure(answer, writing=True)
         return Written(name, self.etag_after(answer, name))
@@ -559,16 +566,35 @@ def _digest(etags: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(sorted(etags.items())).encode()).hexdigest()
 
 
-def _event(at: Occurrence, resource: _Resource, name: str) -> Event:
-    return Event(
-        external_id=f"{name}#{at.key}" if at.key else name,
-        starts_at=at.starts_at,
-        ends_at=at.ends_at,
-        is_busy=at.is_busy,
-        is_all_day=at.is_all_day,
-        etag=resource.etag,
-        chain=ical.chain_of(at.uid),
-    )
+def _events(resource: _Resource, name: str, found: Sequence[Occurrence] | None) -> list[Event]:
+    """The events of one resource; `found` is None when it cannot be read.
+
+    Ours shows up under its plain name also when somebody made a series of it or broke it: missing would mean that it was deleted.
+    """
+    if found is None:
+        chain = _chain_in(resource.text, name)
+        return [Event(external_id=name, is_busy=False, etag=resource.etag, chain=chain)] if chain else []
+    events = [
+        Event(
+            external_id=f"{name}#{at.key}" if at.key else name,
+            starts_at=at.starts_at,
+            ends_at=at.ends_at,
+            is_busy=at.is_busy,
+            is_all_day=at.is_all_day,
+            etag=resource.etag,
+            chain=ical.chain_of(at.uid),
+        )
+        for at in sorted(found, key=lambda at: at.key)
+    ]
+    if events and events[0].chain:
+        events[0] = replace(events[0], external_id=name)
+    return events
+
+
+def _chain_in(text: str, name: str) -> UUID | None:
+    """The chain of a call whose resource cannot be read, by its UID or by the name that we gave it."""
+    uid = re.search(r"^UID[^:\r\n]*:(\S+)", text, re.MULTILINE)
+    return ical.chain_of(uid[1]) if uid else ical.chain_of_file(name)
 
 
 def _merged(spans: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:

@@ -4,6 +4,7 @@ from .absences import AbsencePanel, absence_of
 from .busy import STALE, is_stale, known_since
 from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor
 from .connections import Connections, connections_of, copies_of, links_of
+from .feeds import calls_in_feed, feed_of, token_of
 from .meetings import MeetingChoice, free_hosts, joinable_until, live_call, meeting_choices, why_not
 from .preview import Preview, PreviewDay, preview
 from .reminders import reminders_are_late, reminders_late_since
@@ -47,12 +48,14 @@ __all__ = [
     "absence_of",
     "booked_hours",
     "call_settings",
+    "calls_in_feed",
     "calls_of",
     "calls_of_days",
     "chips",
     "connections_of",
     "copies_of",
     "facts",
+    "feed_of",
     "for_booking",
     "free_hosts",
     "hours_by",
@@ -76,6 +79,7 @@ __all__ = [
     "starts_in",
     "taken",
     "timeline",
+    "token_of",
     "week_of",
     "why_not",
     "window_of",

@@ -5,6 +5,7 @@ from .booking import book, hold, quote, times
 from .calendar_hooks import google_hook, graph_hook
 from .calls import call_list, cancel, complete, detail, ics
 from .connections import calendar_callback, calendars, choose_calendars, connect_calendar, disconnect_calendar, read_calendars, retry_copy
+from .feeds import feed, feed_file, renew_feed
 from .hooks import calcom_hook, zoom_hook
 from .hours import availability
 from .moves import accept, decline, move, withdraw
@@ -28,6 +29,8 @@ __all__ = [
     "disconnect_calendar",
     "dismiss_absence",
     "dispute_absence",
+    "feed",
+    "feed_file",
     "google_hook",
     "graph_hook",
     "hold",
@@ -36,6 +39,7 @@ __all__ = [
     "move",
     "quote",
     "read_calendars",
+    "renew_feed",
     "report_absence",
     "retry_copy",
     "room_state",

@@ -15,6 +15,7 @@ from consultations import actions as calls
 from consultations.actions.availability import Terms
 from consultations.calendars import Calendar, Connection
 from consultations.models import CalendarEvent, PushChannel
+from consultations.queries import token_of
 from consultations.slots import Window
 from port444.accounts.models import User
 from port444.builders.models import Builder
@@ -127,7 +128,8 @@ def booked(client: User, builder: Builder) -> dict[str, Any]:
     assert call.invoice_id is not None
     payments.pay_with_test_wallet(call.invoice_id, actor=client)
     proposal = calls.propose_move(call.pk, actor=builder.user, starts_at=start + timedelta(hours=2))
-    return {"call_id": call.pk, "proposal_id": proposal.pk, "consultations:slug": builder.slug}
+    token = token_of(calls.renew_feed(actor=builder.user))
+    return {"call_id": call.pk, "proposal_id": proposal.pk, "consultations:slug": builder.slug, "consultations:feed_file:token": token}
 
 
 def linked(builder: Builder) -> dict[str, Any]:

@@ -31,6 +31,7 @@ PUBLIC = {
     "consultations:book": "the hours of a builder are shown to everybody",
     "consultations:times": "as the page",
     "consultations:quote": "as the page",
+    "consultations:feed_file": "the signed token in the address is the proof",
     "notifications:unsubscribe": "the signed token in the mail is the proof",
 }
 # Addresses that take a POST from people who are not signed in, and why.

@@ -285,19 +285,41 @@ def test_an_entry_that_was_moved_outside_is_not_written_over(desk: Desk) -> None
     assert desk.times() == ["24 09:00"]
 
 
-def test_an_entry_that_was_deleted_outside_does_not_come_back_by_itself(desk: Desk) -> None:
+def test_an_entry_that_was_deleted_outside_is_missed_and_can_be_made_again(desk: Desk) -> None:
     call = booking()
     written = desk.client.write(desk.calendar, call, None)
     token = desk.client.changes(desk.calendar, "", SINCE, UNTIL).token
     desk.person.delete(desk.calendar, written.external_id)
     gone = desk.client.changes(desk.calendar, token, SINCE, UNTIL)
     assert (list(gone.events), gone.is_full) == ([], True)
-    for known in (written, Written(written.external_id)):
-        with pytest.raises(Conflicting):
-            desk.client.write(desk.calendar, call, known)
     with pytest.raises(Refused):
         desk.client.fetch(desk.calendar, written.external_id)
     assert desk.person.names(desk.calendar) == []
+    for known in (written, Written(written.external_id)):
+        again = desk.client.write(desk.calendar, call, known)
+        assert again.external_id == written.external_id
+        assert desk.times() == ["24 09:00"]
+        desk.client.remove(desk.calendar, again.external_id)
+
+
+def test_an_entry_that_somebody_repeats_is_still_ours(desk: Desk) -> None:
+    call = booking()
+    written = desk.client.write(desk.calendar, call, None)
+    text = desk.person.get(desk.calendar, written.external_id).replace("STATUS:", "RRULE:FREQ=DAILY;COUNT=2\nSTATUS:")
+    desk.person.store(desk.calendar, written.external_id, text)
+    first, second = desk.events()
+    assert (first.external_id, first.starts_at, first.chain) == (written.external_id, call.starts_at, call.chain)
+    assert second.external_id == f"{written.external_id}#20261125T090000Z"
+
+
+def test_an_entry_that_cannot_be_read_is_not_taken_for_deleted(desk: Desk) -> None:
+    call = booking()
+    written = desk.client.write(desk.calendar, call, None)
+    text = desk.person.get(desk.calendar, written.external_id)
+    desk.person.store(desk.calendar, written.external_id, text.replace("STATUS:", f"X-FILE:{'x' * 600_000}\nSTATUS:"))
+    (event,) = desk.events()
+    assert (event.external_id, event.chain, event.starts_at, event.is_gone) == (written.external_id, call.chain, None, False)
+    assert desk.client.passed_over == 1
 
 
 def test_an_invitation_taken_over_from_the_mail_is_the_same_event(desk: Desk) -> None:
