@@ -193,6 +193,7 @@ def _presence(room: MeetingRoom) -> Sequence[Presence]:
     link = calendar_link(call.builder_id, CalendarProvider.GOOGLE) if room.provider == MeetingProvider.GOOGLE_MEET else None
     if link is None:
         return []
+    room.host = link.account  # the one person whom Meet names by an address
     google = registry.module_of(CalendarProvider.GOOGLE)
     seen: Sequence[Presence] = google.meet_presence(
         link.credentials, keeper(link), room.external_id, call.scheduled_at - EARLY, call.ends_at + ASK_UNTIL

@@ -17,16 +17,23 @@ from consultations import actions, jobs, queries
 from consultations.actions import cancel_call
 from consultations.calendars.google import event_id
 from consultations.models import (
+    Attendance,
     CalendarEvent,
     CalendarLink,
+    CallSettings,
     Consultation,
     EventStatus,
     ExternalEvent,
     LinkedCalendar,
     LinkStatus,
+    MeetingProvider,
+    MeetingRoom,
+    Party,
     Proposal,
     ProposalKind,
     PushChannel,
+    RoomStatus,
+    Source,
 )
 from port444.accounts.models import User
 from port444.builders.models import Builder
@@ -271,3 +278,63 @@ def test_disconnecting_takes_everything_back(client: Client, link: CalendarLink,
     assert (link.status, link.credentials) == (LinkStatus.OFF, {})
     assert at_google.channels == {}
     assert at_google.live_events() == []
+
+
+# Rooms of Google Meet
+
+
+@pytest.fixture
+def in_meet(link: CalendarLink, open_builder: Builder) -> CalendarLink:
+    CallSettings.objects.filter(builder=open_builder).update(meeting_provider=MeetingProvider.GOOGLE_MEET)
+    return link
+
+
+def test_a_room_comes_with_the_event_and_moves_with_the_call(
+    in_meet: CalendarLink, at_google: FakeGoogle, scheduled: Consultation, client_user: User
+) -> None:
+    work()
+    room = MeetingRoom.objects.get()
+    (event,) = at_google.live_events()
+    assert (room.status, room.url) == (RoomStatus.READY, event["hangoutLink"])
+    moved = actions.move_call(scheduled.pk, actor=client_user, starts_at=TUESDAY_NINE + 2 * HOUR)
+    work()
+    room.refresh_from_db()
+    (event,) = at_google.live_events()
+    assert datetime.fromisoformat(event["start"]["dateTime"]) == moved.scheduled_at
+    assert (room.status, room.url, room.consultation) == (RoomStatus.READY, event["hangoutLink"], moved)
+    assert len([seen for seen in at_google.seen if b"createRequest" in seen.body]) == 1
+
+
+def test_a_room_that_takes_its_time_is_fetched_later(in_meet: CalendarLink, at_google: FakeGoogle, scheduled: Consultation) -> None:
+    at_google.conference = "pending"
+    work()
+    room = MeetingRoom.objects.get()
+    assert room.status == RoomStatus.WANTED
+    at_google.finish_conferences()
+    with clock.at(MONDAY + timedelta(minutes=2)):
+        jobs.sweep_calendars()
+        work()
+    room.refresh_from_db()
+    assert room.status == RoomStatus.READY
+    tell(at_google, 1)
+    work()
+    assert not Proposal.objects.exists(), "an etag that changed because the room was made is nobody's doing"
+
+
+def test_who_was_in_the_room_is_written_down_once(in_meet: CalendarLink, at_google: FakeGoogle, scheduled: Consultation, client_user: User) -> None:
+    link = in_meet
+    CalendarLink.objects.filter(pk=link.pk).update(account="anaya.private@example.org")
+    CalendarLink.objects.filter(pk=link.pk).update(credentials=link.credentials | {"account": "anaya.private@example.org"})
+    work()
+    room = MeetingRoom.objects.get()
+    came = TUESDAY_NINE + timedelta(minutes=1)
+    people = [("A. K.", at_google.subject, [(TUESDAY_NINE, TUESDAY_NINE + HALF)]), (client_user.name, None, [(came, came + HALF)])]
+    at_google.add_meeting(room.external_id, [*people, ("Somebody", None, [(came, came + HALF)])])
+    with clock.at(scheduled.ends_at + timedelta(minutes=11)):
+        jobs.ask_who_came()
+        MeetingRoom.objects.filter(pk=room.pk).update(status=RoomStatus.READY, next_try_at=clock.now())
+        jobs.ask_who_came()
+    assert list(Attendance.objects.order_by("joined_at").values_list("party", "source", "joined_at")) == [
+        (Party.BUILDER, Source.GOOGLE_MEET, TUESDAY_NINE),
+        (Party.CLIENT, Source.GOOGLE_MEET, came),
+    ]
