@@ -12,6 +12,7 @@ urlpatterns = [
     path("calls/", views.call_list, name="list"),
     path("calls/availability/", views.availability, name="availability"),
     path("calls/calendars/", views.calendars, name="calendars"),
+    path("calls/calendars/why/", views.why, name="why"),
     path("calls/calendars/choose/", views.choose_calendars, name="choose_calendars"),
     path("calls/calendars/connect/<slug:provider>/", views.connect_calendar, name="connect_calendar"),
     path("calls/calendars/callback/<slug:provider>/", views.calendar_callback, name="calendar_callback"),

@@ -3,17 +3,9 @@
 from .booking import Choice, HoldForm, read_choice, read_start, write_start
 from .conduct import CancelForm, DecideForm, DisputeForm, FreeTimeForm, MoveForm, NotesForm, ReportForm
 from .connections import KeyForm, PasswordForm
-from .hours import (
-    REFUNDS,
-    AvailabilityForm,
-    DaysOffForm,
-    OtherHoursForm,
-    read_leave,
-    read_window,
-    write_leave,
-    write_window,
-)
+from .hours import REFUNDS, AvailabilityForm, DaysOffForm, OtherHoursForm, read_leave, read_window, write_leave, write_window
 from .week import OFFICE, cells_of, changed_cells, grid, is_painted, windows_of
+from .why import WhyForm
 
 __all__ = [
     "OFFICE",
@@ -32,6 +24,7 @@ __all__ = [
     "OtherHoursForm",
     "PasswordForm",
     "ReportForm",
+    "WhyForm",
     "cells_of",
     "changed_cells",
     "grid",

@@ -31,11 +31,13 @@ from .times import (
     window_of,
     windows_of,
 )
+from .why import Answer, Reason, explain, moment_of
 
 __all__ = [
     "STALE",
     "WEEK",
     "AbsencePanel",
+    "Answer",
     "Away",
     "CallPage",
     "Connections",
@@ -44,6 +46,7 @@ __all__ = [
     "MeetingChoice",
     "Preview",
     "PreviewDay",
+    "Reason",
     "Week",
     "absence_of",
     "booked_hours",
@@ -54,6 +57,7 @@ __all__ = [
     "chips",
     "connections_of",
     "copies_of",
+    "explain",
     "facts",
     "feed_of",
     "for_booking",
@@ -67,6 +71,7 @@ __all__ = [
     "links_of",
     "live_call",
     "meeting_choices",
+    "moment_of",
     "monday_of",
     "nearest",
     "offers",

@@ -4,7 +4,7 @@ from .absences import admit_absence, dismiss_absence, dispute_absence, report_ab
 from .booking import book, hold, quote, times
 from .calendar_hooks import google_hook, graph_hook
 from .calls import call_list, cancel, complete, detail, ics
-from .connections import calendar_callback, calendars, choose_calendars, connect_calendar, disconnect_calendar, read_calendars, retry_copy
+from .connections import calendar_callback, calendars, choose_calendars, connect_calendar, disconnect_calendar, read_calendars, retry_copy, why
 from .feeds import feed, feed_file, renew_feed
 from .hooks import calcom_hook, zoom_hook
 from .hours import availability
@@ -44,6 +44,7 @@ __all__ = [
     "retry_copy",
     "room_state",
     "times",
+    "why",
     "withdraw",
     "zoom_hook",
 ]

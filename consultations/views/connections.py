@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -19,8 +21,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from consultations import actions, queries
 from consultations.calendars import CalendarError, Limited, NotConnected, Refused
 from consultations.calendars.registry import Provider, SignIn, module_of, provider_of
-from consultations.forms import KeyForm, PasswordForm
-from port444.builders.models import Builder
+from consultations.forms import KeyForm, PasswordForm, WhyForm
+from port444.builders.models import LENGTHS, Builder
 from port444.kit.clock import now
 from port444.kit.errors import Invalid, NotAllowed, TooMany
 from port444.kit.http import UserRequest, done
@@ -30,6 +32,7 @@ SIGN_IN_SECONDS = 600
 MOST_SIGN_INS = 3  # begun and not finished, in one browser
 TRIES, TRY_SECONDS = 10, 600
 HOME = "consultations:calendars"
+FAR = timedelta(days=366)
 
 
 def _builder(request: UserRequest) -> Builder:
@@ -208,3 +211,25 @@ def retry_copy(request: UserRequest, copy_id: UUID) -> HttpResponse:
     copy = get_object_or_404(queries.copies_of(request.user), pk=copy_id)
     actions.retry_copy(copy.pk, actor=request.user)
     return done(request, reverse(HOME), "We are trying again.")
+
+
+@login_required
+@require_GET
+def why(request: UserRequest) -> HttpResponse:
+    """Why a time is not offered."""
+    builder: Builder = get_object_or_404(queries.for_booking(), user=request.user)
+    moment = now()
+    terms = queries.call_settings(builder)
+    zone = terms.time_zone if terms else request.user.time_zone
+    local = moment.astimezone(ZoneInfo(zone))
+    asked = "day" in request.GET
+    start = {"day": local.date() + timedelta(days=1), "time": "10:00", "minutes": next(iter(builder.call_prices), LENGTHS[0])}
+    form = WhyForm(request.GET if asked else None, initial=start)
+    answer = None
+    if asked and form.is_valid() and abs(form.cleaned_data["day"] - local.date()) <= FAR:
+        starts_at = queries.moment_of(form.cleaned_data["day"], form.minute, zone)
+        answer = queries.explain(builder, starts_at=starts_at, minutes=form.cleaned_data["minutes"], moment=moment)
+    elif asked and form.is_valid():
+        form.add_error("day", "Pick a day within a year.")
+    context = {"form": form, "answer": answer, "zone": zone, "builder": builder, "own_zone": zone == request.user.time_zone}
+    return render(request, "consultations/why.html", context, status=422 if asked and form.errors else 200)
