@@ -79,6 +79,7 @@ class FakeGoogle(FakeServer):
         self.channels: dict[str, Channel] = {}
         self.pages: dict[str, tuple[list[ITEM], str]] = {}
         self.meetings: list[ITEM] = []
+        self.answered: list[tuple[Seen, Answer]] = []  # before `fields` took its share
         self.pushed = 0
         self.add_calendar(email, email, zone, primary=True)
 
@@ -266,6 +267,7 @@ class FakeGoogle(FakeServer):
         if method.name not in handlers:
             return _error(501, "notImplemented", method.name)
         found = handlers[method.name](request, method.parts)
+        self.answered.append((request, found))
         if found.status == 200 and "fields" in request.query:
             return Answer(200, masked(found.body, mask(request.query["fields"])), found.headers)
         return found

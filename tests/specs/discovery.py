@@ -21,6 +21,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from tests.fakes.server import Seen
 
 Document = Literal["google-calendar.v3", "google-meet.v2"]
+Kind = Literal["body", "patch", "answer"]
 FOLDER = Path(__file__).parent
 
 QUIRKS = {
@@ -51,6 +52,7 @@ def _is_whole(value: object) -> bool:
 
 
 formats.checks("date-time")(_is_moment)
+formats.checks("google-datetime")(_is_moment)
 formats.checks("int64")(_is_whole)
 
 
@@ -97,6 +99,17 @@ def problems(seen: Seen, document: Document) -> list[str]:
     found = [*_parameters(method, query, document), *_body(method, seen, document), *_rules(method, query, seen)]
     found += [f"header {name}: not known" for name in seen.headers if name not in HEADERS]
     return [f"{method.name}: {each}" for each in found]
+
+
+def answer_problems(seen: Seen, status: int, body: Any, document: Document) -> list[str]:
+    """What is wrong with an answer that stands in for Google's: a fake must not promise what Google does not."""
+    method = method_of(seen.method, seen.path, document)
+    if method is None or status != 200:
+        return []
+    response = method.described.get("response")
+    if response is None:
+        return [f"{method.name}: answer: none is expected"]
+    return [f"{method.name}: {each}" for each in _against(document, response["$ref"], method.name, "answer", body)]
 
 
 def mask(text: str) -> dict[str, Any]:
@@ -234,19 +247,23 @@ def _body(method: Method, seen: Seen, document: Document) -> Iterator[str]:
     except ValueError:
         yield "body: not JSON"
         return
-    validator = Draft202012Validator(_schema(document, request["$ref"], method.name, is_patch=seen.method == "PATCH"), format_checker=formats)
-    for error in validator.iter_errors(body):
-        yield f"body {'.'.join(str(part) for part in error.absolute_path)}: {error.message[:200]}"
+    yield from _against(document, request["$ref"], method.name, "patch" if seen.method == "PATCH" else "body", body)
+
+
+def _against(document: Document, name: str, method: str, kind: Kind, value: Any) -> Iterator[str]:
+    validator = Draft202012Validator(_schema(document, name, method, kind), format_checker=formats)
+    for error in validator.iter_errors(value):
+        yield f"{'answer' if kind == 'answer' else 'body'} {'.'.join(str(part) for part in error.absolute_path)}: {error.message[:200]}"
 
 
 @cache
-def _schema(document: Document, name: str, method: str, *, is_patch: bool) -> dict[str, Any]:
+def _schema(document: Document, name: str, method: str, kind: Kind) -> dict[str, Any]:
     schemas = load(document)["schemas"]
-    defs = {each: _translate(described, method.partition(".")[2], is_patch=is_patch) for each, described in schemas.items()}
+    defs = {each: _translate(described, method.partition(".")[2], kind) for each, described in schemas.items()}
     return {"$ref": f"#/$defs/{name}", "$defs": defs}
 
 
-def _translate(schema: Mapping[str, Any], method: str, *, is_patch: bool) -> dict[str, Any]:
+def _translate(schema: Mapping[str, Any], method: str, kind: Kind) -> dict[str, Any]:
     """A schema of a discovery document as JSON Schema, with what stands in its prose."""
     if "$ref" in schema:
         made: dict[str, Any] = {"$ref": f"#/$defs/{schema['$ref']}"}
@@ -258,22 +275,22 @@ def _translate(schema: Mapping[str, Any], method: str, *, is_patch: bool) -> dic
     if schema.get("type") == "string" and "ossible values are" in prose:
         made["enum"] = LISTED.findall(prose)
     if "items" in schema:
-        made["items"] = _translate(schema["items"], method, is_patch=is_patch)
+        made["items"] = _translate(schema["items"], method, kind)
     if schema.get("type") == "object":
         properties = schema.get("properties", {})
-        made["properties"] = {name: _property(each, method, is_patch=is_patch) for name, each in properties.items()}
+        made["properties"] = {name: _property(each, method, kind) for name, each in properties.items()}
         others = schema.get("additionalProperties")
-        made["additionalProperties"] = _translate(others, method, is_patch=is_patch) if isinstance(others, dict) else bool(others)
-        if not is_patch and (needed := [name for name, each in properties.items() if _is_required(each, method)]):
+        made["additionalProperties"] = _translate(others, method, kind) if isinstance(others, dict) else bool(others)
+        if kind == "body" and (needed := [name for name, each in properties.items() if _is_required(each, method)]):
             made["required"] = needed
     return made
 
 
-def _property(schema: Mapping[str, Any], method: str, *, is_patch: bool) -> dict[str, Any]:
-    if schema.get("readOnly") or re.search(r"Read-only\.|Output only\.", schema.get("description", "")):
+def _property(schema: Mapping[str, Any], method: str, kind: Kind) -> dict[str, Any]:
+    if kind != "answer" and (schema.get("readOnly") or re.search(r"Read-only\.|Output only\.", schema.get("description", ""))):
         return {"not": {"title": "read-only"}}
-    made = _translate(schema, method, is_patch=is_patch)
-    return {"anyOf": [{"type": "null"}, made]} if is_patch else made
+    made = _translate(schema, method, kind)
+    return {"anyOf": [{"type": "null"}, made]} if kind == "patch" else made
 
 
 def _is_required(schema: Mapping[str, Any], method: str) -> bool:

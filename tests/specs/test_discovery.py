@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.server import Seen
 
-from .discovery import Document, document_of, mask, masked, problems
+from .discovery import Document, answer_problems, document_of, mask, masked, problems
 
 EVENTS = "/calendar/v3/calendars/anaya%40example.com/events"
 EDGES = {"start": {"dateTime": "2027-01-12T09:00:00Z"}, "end": {"dateTime": "2027-01-12T09:30:00+05:30"}}
@@ -113,3 +113,23 @@ def test_what_a_mask_leaves() -> None:
     answer = {"items": [{"id": 1, "start": {"date": 2, "zone": 3}, "more": 4}], "etag": 5}
     assert masked(answer, mask("items(id,start/date)")) == {"items": [{"id": 1, "start": {"date": 2}}]}
     assert masked(answer, mask("items/*")) == {"items": answer["items"]}
+
+
+@pytest.mark.parametrize(
+    ("request_", "body", "words"),
+    [
+        (seen("GET", EVENTS), {"items": [{"id": "a", "status": "confirmed", "hangoutLink": "https://meet.google.com/a"}]}, ""),
+        (seen("GET", EVENTS), {"items": [{"id": "a", "status": "booked"}]}, "answer items.0.status: 'booked' is not one of"),
+        (seen("GET", EVENTS), {"events": []}, "'events' was unexpected"),
+        (seen("GET", EVENTS), {"items": [{"start": {"dateTime": "2027-01-12T09:00:00"}}]}, "is not a 'date-time'"),
+        (seen("DELETE", f"{EVENTS}/abcdefg"), {}, "answer: none is expected"),
+        (seen("GET", RECORDS), {"conferenceRecords": [{"name": "conferenceRecords/a", "startTime": "2027-01-12T09:00:00Z"}]}, ""),
+        (seen("GET", RECORDS), {"conferenceRecords": [{"startTime": "noon"}]}, "is not a 'google-datetime'"),
+    ],
+)
+def test_answers_of_a_fake_are_judged_too(request_: Seen, body: Any, words: str) -> None:
+    document = document_of(request_.path)
+    assert document is not None
+    found = answer_problems(request_, 200, body, document)
+    assert any(words in each for each in found) if words else found == []
+    assert answer_problems(request_, 404, {"error": {}}, document) == []
