@@ -19,7 +19,7 @@ from port444.kit.http import done
 
 from . import actions
 from .forms import DecideForm
-from .models import Absence, AbsenceStatus, Attendance, AvailabilityRule, CallSettings, Consultation, Reminder, SlotClaim
+from .models import Absence, AbsenceStatus, Attendance, AvailabilityRule, CallSettings, Consultation, MeetingRoom, Reminder, SlotClaim
 
 
 @admin.register(Consultation)
@@ -103,3 +103,24 @@ class ReminderAdmin(ReadOnlyAdmin):
     search_fields = ["=consultation__id", "=recipient__email"]
     search_help_text = "The whole id of a call, or the whole e-mail of a person."
     ordering = ["-due_at", "-id"]
+
+
+@admin.register(MeetingRoom)
+class MeetingRoomAdmin(ReadOnlyAdmin):
+    list_display = ["consultation", "provider", "status", "host", "attempts", "next_try_at", "last_error"]
+    list_filter = ["provider", "status"]
+    list_select_related = ["consultation"]
+    search_fields = ["=chain", "=external_id", "=consultation__client__email", "=consultation__builder__user__email"]
+    search_help_text = "The whole id of a call or of a meeting at its provider, or e-mail of one of the two people."
+    ordering = ["-updated_at"]
+    exclude = ["url"]  # it lets its holder in
+
+
+@admin.register(Attendance)
+class AttendanceAdmin(ReadOnlyAdmin):
+    list_display = ["consultation", "party", "source", "joined_at", "left_at"]
+    list_filter = ["party", "source"]
+    list_select_related = ["consultation"]
+    search_fields = ["=consultation__chain", "=consultation__client__email", "=consultation__builder__user__email"]
+    search_help_text = "The whole id of a call, or e-mail of one of the two people."
+    ordering = ["-joined_at"]

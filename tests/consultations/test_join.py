@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from consultations.actions import cancel_call, join_call, make_room
+from consultations.actions import cancel_call, join_call, make_room, move_call
 from consultations.models import Attendance, Consultation, MeetingRoom
 from port444.accounts.models import User
 from port444.builders.models import Builder
@@ -141,19 +141,17 @@ def test_cancelled_call_says_so(client: Client, at_start: Consultation) -> None:
     assert rows() == before
 
 
-def test_moved_call_leads_to_the_new_time(client: Client, at_start: Consultation) -> None:
-    fields = {field.attname: getattr(at_start, field.attname) for field in Consultation._meta.concrete_fields}
-    at_start.move_to("rescheduled", rescheduled_at=clock.now())
-    new = datetime(2026, 11, 26, 3, 30, tzinfo=at_start.scheduled_at.tzinfo)
-    changes = {"id": None, "client_key": None, "rescheduled_from_id": at_start.pk, "scheduled_at": new, "ends_at": new + timedelta(minutes=30)}
-    following = Consultation(**{name: value for name, value in (fields | changes).items() if value is not None})
-    following.save(force_insert=True)
-    client.force_login(at_start.client)
-    page = client.get(at_start.url + "join/")
-    assert "This call was moved" in text(page)
-    assert "Thursday 26 November, 04:30 (Amsterdam)" in text(page)
-    assert f'href="{following.url}join/"' in page.content.decode()
-    assert client.post(at_start.url + "join/").status_code == 409
+def test_moved_call_leads_to_the_new_time(client: Client, scheduled: Consultation) -> None:
+    following = move_call(scheduled.pk, actor=scheduled.client, starts_at=scheduled.scheduled_at + timedelta(days=2))
+    client.force_login(scheduled.client)
+    with clock.at(scheduled.scheduled_at):
+        page = client.get(scheduled.url + "join/")
+        assert "This call was moved" in text(page)
+        assert "Thursday 26 November, 04:30 (Amsterdam)" in text(page)
+        assert f'href="{following.url}join/"' in page.content.decode()
+        before = rows()
+        assert client.post(scheduled.url + "join/").status_code == 409
+        assert rows() == before
 
 
 def test_room_that_is_named_late_opens(client: Client, at_start: Consultation) -> None:

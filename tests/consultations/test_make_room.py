@@ -11,10 +11,9 @@ import pytest
 from django_q.models import OrmQ
 
 from consultations import jobs, queries
-from consultations.actions import cancel_call, make_room, room_made
-from consultations.actions.follow import follow
+from consultations.actions import cancel_call, make_room, move_call, room_made
 from consultations.calendars import Room
-from consultations.models import CalendarLink, CallSettings, Consultation, LinkedCalendar, MeetingRoom, SlotClaim
+from consultations.models import CalendarLink, CallSettings, Consultation, LinkedCalendar, MeetingRoom
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.kit import clock
@@ -65,27 +64,8 @@ def told(builder: Builder) -> int:
     return Notification.objects.filter(user=builder.user, kind="call_room_missing").count()
 
 
-def move(call: Consultation, **delta: float) -> Consultation:
-    """What moving a call does to the chain, as far as its room is concerned."""
-    moment = clock.now()
-    call.refresh_from_db()
-    old = Consultation.objects.get(pk=call.pk)
-    old.move_to("rescheduled", rescheduled_at=moment)
-    fields = {f.attname: getattr(call, f.attname) for f in Consultation._meta.concrete_fields}
-    start = call.scheduled_at + timedelta(**delta)
-    fields |= {
-        "id": uuid4(),
-        "client_key": uuid4(),
-        "rescheduled_from_id": call.pk,
-        "scheduled_at": start,
-        "ends_at": start + timedelta(minutes=call.duration),
-        "ical_sequence": call.ical_sequence + 1,
-        "status": "scheduled",
-    }
-    following = Consultation.objects.create(**fields)
-    SlotClaim.objects.filter(consultation=call).update(consultation=following)
-    follow(following, moment)
-    return following
+def move(call: Consultation, days: int) -> Consultation:
+    return move_call(call.pk, actor=call.client, starts_at=call.scheduled_at + timedelta(days=days))
 
 
 def test_own_link_needs_no_row(book: Callable[..., Consultation]) -> None:

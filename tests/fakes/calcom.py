@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import itertools
 import json
+import sys
 import threading
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,8 +35,8 @@ def plus(moment: str, minutes: int) -> str:
 
 
 class FakeCalCom(FakeServer):
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(port)
         self.key = KEY
         self.me = {"id": 7, "username": "anaya", "email": "anaya@cal.example", "name": "Anaya", "timeZone": "Asia/Kolkata", "weekStart": "Monday"}
         self.busy: dict[str, list[tuple[str, str]]] = {"11/work@example.com": [], "11/home@example.com": []}
@@ -195,6 +197,7 @@ class FakeCalCom(FakeServer):
 
 
 if __name__ == "__main__":
-    with FakeCalCom() as fake:
-        print(f"CALCOM_URL={fake.url}\nkey: {fake.key}", flush=True)
-        threading.Event().wait()
+    with FakeCalCom(int(sys.argv[1]) if len(sys.argv) > 1 else 0) as fake:
+        print(f"CALCOM_URL={fake.url}\nThe key is {fake.key}. Ctrl-C ends it.", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()

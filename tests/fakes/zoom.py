@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
-import json
+import sys
 import threading
 from collections import Counter
 from typing import Any
@@ -29,8 +30,8 @@ def error(status: int, code: int, message: str, **headers: str) -> Answer:
 
 
 class FakeZoom(FakeServer):
-    def __init__(self, hosts: list[str] | None = None) -> None:
-        super().__init__()
+    def __init__(self, hosts: list[str] | None = None, port: int = 0) -> None:
+        super().__init__(port)
         self.hosts = hosts if hosts is not None else list(HOSTS)
         self.meetings: dict[int, dict[str, Any]] = {}
         self.participants: dict[int, list[dict[str, Any]]] = {}
@@ -141,8 +142,9 @@ class FakeZoom(FakeServer):
 
 
 if __name__ == "__main__":
-    with FakeZoom() as fake:
+    with FakeZoom(port=int(sys.argv[1]) if len(sys.argv) > 1 else 0) as fake:
         for name, value in fake.settings.items():
-            print(f"{name}={','.join(value) if isinstance(value, list) else value}", flush=True)
-        print(json.dumps({"hosts": fake.hosts}), flush=True)
-        threading.Event().wait()
+            print(f"{name}={','.join(value) if isinstance(value, list) else value}")
+        print("Ctrl-C ends it.", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
