@@ -53,4 +53,12 @@ def _found() -> list[tuple[bool, CheckMessage]]:
             not settings.STAFF_SECOND_FACTOR,
             Error("Staff may sign in without a second factor.", hint="Unset STAFF_SECOND_FACTOR.", id="port444.E008"),
         ),
+        (
+            settings.OUTBOUND_ALLOW_LOOPBACK,
+            Error(
+                "OUTBOUND_ALLOW_LOOPBACK lets addresses that people type lead to this machine, and without encryption.",
+                hint="Unset OUTBOUND_ALLOW_LOOPBACK; it is for tests and for trying things out.",
+                id="port444.E010",
+            ),
+        ),
     ]

@@ -20,6 +20,7 @@ GOOD = {
     "SMS_PROVIDER": "none",
     "SITE_URL": "https://port444.example",
     "STAFF_SECOND_FACTOR": True,
+    "OUTBOUND_ALLOW_LOOPBACK": False,
 }
 
 
@@ -48,6 +49,7 @@ def test_good_settings_are_let_pass(in_production: Any) -> None:
         ("SMS_PROVIDER", "captured", "port444.E005"),
         ("SITE_URL", "http://port444.example", "port444.E007"),
         ("STAFF_SECOND_FACTOR", False, "port444.E008"),
+        ("OUTBOUND_ALLOW_LOOPBACK", True, "port444.E010"),
     ],
 )
 def test_bad_setting_is_found_with_a_hint(in_production: Any, name: str, value: object, found: str) -> None:
