@@ -56,7 +56,7 @@ def join_call(consultation_id: UUID, *, actor: Any) -> str:
         raise Conflict("The room is not open yet. Come back shortly before the call.", code="too_early")
     if queries.joinable_until(call) <= moment:
         raise Conflict("This call is over and its room is closed.", code="over")
-    room = call.meeting_url or (call.builder.meeting_url if call.meeting_provider == MeetingProvider.OWN_LINK else "")
+    room = queries.room_url(call)
     if not room:
         raise Conflict("The room of this call is not there yet. Write to each other in the conversation.", code="no_room")
     if call.meeting_url != room:
@@ -168,12 +168,12 @@ def ask_presence(room_id: UUID) -> None:
     if room is None:
         return
     try:
-        seen = _presence(room)
+        seen, host = _presence(room)
     except (MeetingError, CalendarError) as error:
         later = isinstance(error, TryLater | Unreachable)
-        _presence_noted(room, [], str(error), come_back=later)
+        _presence_noted(room, [], "", error=str(error), come_back=later)
     else:
-        _presence_noted(room, seen, "", come_back=not seen and room.provider in SOURCES)
+        _presence_noted(room, seen, host, come_back=not seen and room.provider in SOURCES)
 
 
 @transaction.atomic
@@ -186,30 +186,29 @@ def _take(room_id: UUID, moment: datetime) -> MeetingRoom | None:
     return room
 
 
-def _presence(room: MeetingRoom) -> Sequence[Presence]:
+def _presence(room: MeetingRoom) -> tuple[Sequence[Presence], str]:
+    """Who was there, and the address in whose name the room was."""
     call = room.consultation
     if room.provider == MeetingProvider.ZOOM:
-        return ZoomClient().presence(OpenRoom(room.url, room.external_id, room.host))
+        return ZoomClient().presence(OpenRoom(room.url, room.external_id, room.host)), room.host
     link = calendar_link(call.builder_id, CalendarProvider.GOOGLE) if room.provider == MeetingProvider.GOOGLE_MEET else None
     if link is None:
-        return []
+        return [], ""
     room.host = link.account  # the one person whom Meet names by an address
     google = registry.module_of(CalendarProvider.GOOGLE)
-    seen: Sequence[Presence] = google.meet_presence(
-        link.credentials, keeper(link), room.external_id, call.scheduled_at - EARLY, call.ends_at + ASK_UNTIL
-    )
-    return seen
+    since, until = call.scheduled_at - EARLY, call.ends_at + ASK_UNTIL
+    return google.meet_presence(link.credentials, keeper(link), room.external_id, since, until), link.account
 
 
 @transaction.atomic
-def _presence_noted(room: MeetingRoom, seen: Sequence[Presence], error: str, *, come_back: bool) -> None:
+def _presence_noted(room: MeetingRoom, seen: Sequence[Presence], host: str, *, error: str = "", come_back: bool) -> None:
     """Write it down once: a session that the provider has told of as it happened is the same visit, by its time."""
     moment = now()
     call = Consultation.objects.lock(room.consultation_id)
     fresh = MeetingRoom.objects.select_for_update(of=("self",), no_key=True).get(pk=room.pk)
     source = SOURCES.get(MeetingProvider(room.provider))
     for each in seen:
-        party = party_of(call, each.name, each.email, host=room.host)
+        party = party_of(call, each.name, each.email, host=host)
         if source is None or party is None or not _belongs(call, each.joined_at):
             continue
         known = Attendance.objects.filter(

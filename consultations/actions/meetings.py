@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.urls import reverse
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -159,6 +160,9 @@ def _take(room_id: UUID, moment: datetime) -> Errand | None:
     if room is None:
         return None
     call = room.consultation
+    if room.status == R.WANTED and (call.status != C.SCHEDULED or call.ends_at <= moment):
+        room.move_to(R.FAILED, last_error="the call was over", updated_at=moment)
+        return None
     is_repeat, closes = room.attempts > 0, room.status == R.UNWANTED
     hosts = _reserve_host(room, call) if room.provider == P.ZOOM and not closes else []
     room.attempts += 1
@@ -308,8 +312,9 @@ def _tell_builder(room: MeetingRoom, call: Consultation, moment: datetime) -> No
         "call_room_missing",
         title=said.title,
         body=said.body,
-        url=call.url,
+        url=reverse("builders:edit"),
         dedupe_key=f"call_room_missing:{room.chain}",
+        context={"label": "Add your link"},
         moment=moment,
     )
 

@@ -5,7 +5,7 @@ from .busy import STALE, is_stale, known_since
 from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor
 from .connections import Connections, connections_of, copies_of, links_of
 from .feeds import calls_in_feed, feed_of, token_of
-from .meetings import MeetingChoice, free_hosts, joinable_until, live_call, meeting_choices, why_not
+from .meetings import MeetingChoice, free_hosts, joinable_until, live_call, meeting_choices, room_url, rooms_are_late, why_not
 from .preview import Preview, PreviewDay, preview
 from .reminders import reminders_are_late, reminders_late_since
 from .timeline import Happened, timeline
@@ -81,6 +81,8 @@ __all__ = [
     "read_cursor",
     "reminders_are_late",
     "reminders_late_since",
+    "room_url",
+    "rooms_are_late",
     "starts_in",
     "taken",
     "timeline",

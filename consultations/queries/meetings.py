@@ -23,9 +23,11 @@ from consultations.models import (
     RoomStatus,
 )
 from port444.builders.models import Builder
+from port444.kit.clock import now
 
 JOIN_AFTER_MINUTES = 30  # after the end, while a call that ran over can still be joined again
 MARGIN = timedelta(minutes=JOIN_MINUTES)
+LATE = timedelta(minutes=10)
 
 TEXTS = {
     MeetingProvider.OWN_LINK: "One link for all calls. It also stands in when another room cannot be made.",
@@ -117,3 +119,17 @@ def live_call(chain: UUID) -> Consultation | None:
 def joinable_until(call: Consultation) -> datetime:
     """Until when the room can be joined."""
     return call.ends_at + timedelta(minutes=JOIN_AFTER_MINUTES)
+
+
+def room_url(call: Consultation) -> str:
+    """Where the call takes place now; empty while there is no room. An own link is the one that the profile names at this moment, so
+    that mending it there is enough.
+    """
+    own = call.builder.meeting_url if call.meeting_provider == MeetingProvider.OWN_LINK else ""
+    return own or call.meeting_url
+
+
+def rooms_are_late() -> bool:
+    """Whether rooms wait to be asked for, longer than the sweep ever takes."""
+    waiting = MeetingRoom.objects.filter(status__in=[RoomStatus.WANTED, RoomStatus.UNWANTED])
+    return waiting.filter(next_try_at__lte=now() - LATE).exists()

@@ -84,7 +84,7 @@ def _lobby(request: UserRequest, call: Consultation, refused: str = "") -> dict[
         "opens_in": _span(call.opens_at, moment),
         "where": f"in {call.builder.user.first_name}'s own room" if own else f"on {call.get_meeting_provider_display()}",
         "where_short": f"{call.builder.user.first_name}'s own room" if own else call.get_meeting_provider_display(),
-        "has_room": bool(call.meeting_url or (own and call.builder.meeting_url)),
+        "has_room": bool(queries.room_url(call)),
         "is_coming": room is not None and room.status == RoomStatus.WANTED,
         "can_host": is_builder and call.meeting_provider == MeetingProvider.ZOOM and state == "open",
         "until": queries.joinable_until(call),
@@ -104,8 +104,7 @@ def _state(call: Consultation, moment: datetime) -> str:
         return "over"
     if moment < call.opens_at:
         return "early"
-    named = call.meeting_url or (call.meeting_provider == MeetingProvider.OWN_LINK and call.builder.meeting_url)
-    return "open" if named else "waiting"
+    return "open" if queries.room_url(call) else "waiting"
 
 
 def _span(until: datetime, moment: datetime) -> str:

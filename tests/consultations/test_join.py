@@ -165,6 +165,15 @@ def test_room_that_is_named_late_opens(client: Client, at_start: Consultation) -
     assert "https://meet.example/late" in client.post(at_start.url + "join/").content.decode()
 
 
+def test_link_that_is_mended_in_the_profile_is_mended_for_the_call(at_start: Consultation) -> None:
+    assert join_call(at_start.pk, actor=at_start.client) == OWN
+    Builder.objects.update(meeting_url="https://meet.example/mended")
+    for user in (at_start.client, at_start.builder.user):
+        assert join_call(at_start.pk, actor=user) == "https://meet.example/mended"
+    at_start.refresh_from_db()
+    assert at_start.meeting_url == "https://meet.example/mended"
+
+
 def test_only_the_builder_starts_as_host_and_the_address_is_kept_nowhere(client: Client, zoomed: Consultation, zoom: FakeZoom) -> None:
     start = zoom.meetings[int(zoomed.meeting_id)]["start_url"]
     with clock.at(zoomed.scheduled_at):

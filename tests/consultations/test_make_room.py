@@ -21,6 +21,7 @@ from port444.notifications.models import Notification
 from port444.payments.actions import pay_with_test_wallet
 from tests.fakes.calcom import KEY, FakeCalCom
 from tests.fakes.zoom import HOSTS, FakeZoom
+from tests.specs.openapi import problems
 
 from .conftest import MONDAY, TUESDAY_NINE
 
@@ -34,6 +35,7 @@ def zoom(settings: Any) -> Iterator[FakeZoom]:
         for name, value in fake.settings.items():
             setattr(settings, name, value)
         yield fake
+        assert [problem for seen in fake.seen for problem in problems(seen, "zoom-meetings")] == []
 
 
 @pytest.fixture
@@ -289,6 +291,16 @@ def test_provider_that_is_not_there_any_more_is_the_own_link(book: Callable[...,
     call = book(provider)
     assert place(call) == ("own_link", OWN)
     assert not MeetingRoom.objects.exists()
+
+
+def test_room_of_a_call_that_is_over_is_not_asked_for(book: Callable[..., Consultation], zoom: FakeZoom) -> None:
+    call = book("zoom")
+    assert not queries.rooms_are_late()
+    with clock.at(call.ends_at):
+        assert queries.rooms_are_late()  # the queue stood still
+        jobs.make_rooms()
+        assert not queries.rooms_are_late()
+    assert (room_of(call).status, zoom.seen) == ("failed", [])
 
 
 def test_room_of_an_unknown_chain_is_nobodys(db: None) -> None:
