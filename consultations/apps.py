@@ -15,6 +15,7 @@ class ConsultationsConfig(AppConfig):
         handlers.register(
             "consultation", lock=actions.lock_for_payment, settled=actions.call_paid, unpaid=actions.call_unpaid, describe=emails.describe
         )
+        handlers.register_credit("consultation_conversion", lock=actions.lock_source, used=actions.credit_used, returned=actions.credit_returned)
         register_chips(queries.chips)
         register_facts(queries.facts)
         for key in ("call_scheduled", "call_moved", "call_cancelled"):

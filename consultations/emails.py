@@ -15,7 +15,7 @@ from port444.kit.mail import Attachment
 from port444.kit.moments import when
 from port444.kit.money import fee, usd
 from port444.payments.handlers import Description, Promise, Step
-from port444.payments.models import Invoice
+from port444.payments.models import Credit, Invoice
 
 from . import ical
 from .models import (
@@ -125,12 +125,36 @@ def late(call: Consultation, amount: str, free: Sequence[datetime]) -> Words:
     return Words(f"Your call with {name} could not be booked", body)
 
 
-def completed(call: Consultation, reader: Any) -> Words:
+def completed(call: Consultation, reader: Any, credit: Credit) -> Words:
+    """What was said, what it cost, and what can come next."""
+    asked = f"\n\n{call.client.first_name} wrote before: “{call.client_notes}”" if call.client_notes else ""
+    notes = f"\n\nNotes of {call.builder.user.first_name}: “{call.builder_notes}”" if call.builder_notes else ""
     if reader.pk == call.client_id:
-        notes = f"\n\n{call.builder.user.first_name} writes: “{call.builder_notes}”" if call.builder_notes else ""
-        return Words(f"Your call with {call.builder.user.first_name} is complete", f"{usd(call.price)} was released to the builder.{notes}")
-    share = call.price - fee(call.price, call.builder_fee_bps)
-    return Words(f"Call with {call.client.first_name}: {usd(share)} is yours", f"{usd(call.price)} less the platform fee. You can withdraw it now.")
+        name = call.builder.user.first_name
+        until = f" until {day(credit.expires_at, call.client_zone)}" if credit.expires_at else ""
+        next_ = f"\n\nWhat next: {usd(credit.remaining)} counts towards an order with {name}{until}. Choose a package on the page of the call."
+        return Words(f"Your call with {name} is complete", f"{usd(call.price)} was released to {name}.{asked}{notes}{next_}")
+    share, name = call.price - fee(call.price, call.builder_fee_bps), call.client.first_name
+    next_ = f"\n\nShould {name} order from you, {usd(credit.amount)} of this call counts towards the price."
+    money = f"{usd(call.price)} less the platform fee. You can withdraw it now."
+    return Words(f"Call with {name}: {usd(share)} is yours", f"{money}{asked}{notes}{next_}")
+
+
+def summary(call: Consultation, reader: Any) -> dict[str, Any]:
+    """The facts of a call that took place."""
+    mine = reader.pk == call.client_id
+    facts = [["Call", when(call.scheduled_at, zone_of(call, reader))], ["Length", f"{call.duration} minutes"], ["Price", usd(call.price)]]
+    links = [["Turn it into an order", f"{call.url}#convert"]] if mine else []
+    return {"label": "Open the call", "facts": facts, "links": links}
+
+
+def day(moment: datetime, zone: str) -> str:
+    local = moment.astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %Y}"
+
+
+def credit_label(call: Consultation) -> str:
+    return f"call with {call.builder.user.name}, {day(call.scheduled_at, call.client_zone)}"
 
 
 def room_missing(call: Consultation, provider: str) -> Words:

@@ -28,6 +28,7 @@ urlpatterns = [
     path("calls/<uuid:call_id>/call.ics", views.ics, name="ics"),
     path("calls/<uuid:call_id>/complete/", views.complete, name="complete"),
     path("calls/<uuid:call_id>/cancel/", views.cancel, name="cancel"),
+    path("calls/<uuid:call_id>/convert/", views.convert, name="convert"),
     path("calls/<uuid:call_id>/absence/report/", views.report_absence, name="report_absence"),
     path("calls/<uuid:call_id>/absence/admit/", views.admit_absence, name="admit_absence"),
     path("calls/<uuid:call_id>/absence/dispute/", views.dispute_absence, name="dispute_absence"),

@@ -275,6 +275,7 @@ HOLD_MINUTES = 15
 PROPOSAL_HOURS = 48  # another time for a call that is not accepted within this is off the table
 PAYMENT_MINUTES = 60
 REVIEW_DAYS = 3
+CREDIT_DAYS = 60  # after a call, for which its price counts towards an order
 REQUIREMENTS_DAYS = 7
 REVISION_DAYS = 2  # a change request gives the builder at least this long
 MESSAGES_A_MINUTE = env.int("MESSAGES_A_MINUTE", default=30)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from port444.accounts.models import User
 from port444.builders.models import Builder
-from port444.payments.models import LedgerAccount, Posting
+from port444.payments.models import Credit, EscrowOperation, LedgerAccount, Posting
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's event loop runs in the test's thread
 
@@ -86,6 +87,21 @@ def assert_books_balance() -> None:
     assert (Posting.objects.aggregate(total=Sum("amount"))["total"] or 0) == 0
     accounts = LedgerAccount.objects.annotate(posted=Sum("postings__amount"))
     assert [a for a in accounts if a.balance != (a.posted or 0)] == []
+    assert_credits_balance()
+
+
+def assert_credits_balance() -> None:
+    """Every credit is where it was given or where it was used, and the platform has advanced what lies in deals and nothing else."""
+    for credit in Credit.objects.filter(withdrawn_at__isnull=True).prefetch_related("uses"):
+        assert credit.remaining + sum(use.amount - use.returned for use in credit.uses.all()) == credit.amount
+    advanced = Decimal(0)
+    for operation in EscrowOperation.objects.filter(status="confirmed"):
+        if operation.kind in ("open", "amend"):
+            advanced += operation.prepaid + operation.gift
+        else:
+            advanced -= operation.prepaid + (operation.gift if operation.kind == "refund" else 0)
+    row = LedgerAccount.objects.filter(kind="credits").first()
+    assert (row.balance if row else 0) == -advanced
 
 
 PASSWORD = "correct horse battery"

@@ -17,6 +17,7 @@ from .cal_com import read_cal_com, watch_cal_com
 from .calendars import live_busy
 from .channels import end_channel, tend_channels, told_providers
 from .conduct import cancel_call, complete_call, complete_unattended
+from .conversion import convert_call, credit_returned, credit_used, lock_source
 from .copies import fetch_room, queue_copies, retry_copy, want_copies, write_copy
 from .feeds import note_feed_read, renew_feed
 from .links import choose_calendars, close_link, connect_calendar, disconnect_calendar
@@ -40,6 +41,9 @@ __all__ = [
     "complete_unattended",
     "confirm_unanswered",
     "connect_calendar",
+    "convert_call",
+    "credit_returned",
+    "credit_used",
     "decide_absence",
     "decline_proposal",
     "disconnect_calendar",
@@ -55,6 +59,7 @@ __all__ = [
     "lapse_proposal",
     "live_busy",
     "lock_for_payment",
+    "lock_source",
     "look_at_attendance",
     "make_room",
     "move_call",

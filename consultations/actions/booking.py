@@ -278,13 +278,14 @@ def lock_for_payment(consultation_id: UUID) -> Consultation:
     return Consultation.objects.lock(consultation_id)
 
 
-def call_paid(consultation: Consultation, invoice: Invoice, payment: Payment) -> None:
+def call_paid(consultation: Consultation, invoice: Invoice, payment: Payment | None) -> None:
     """The invoice is paid: confirm the call. When its hold is gone, try for the time again; if that fails, give the money back.
 
     A call whose start has passed by now is not confirmed, held or not: nobody could have come to it.
     """
     if consultation.status not in (C.HELD, C.EXPIRED):
         return
+    assert payment is not None  # no credit pays for calls
     moment = now()
     if not _secure(consultation, moment):
         _refund_late(consultation, payment, moment)

@@ -18,6 +18,7 @@ from port444.messaging.actions import post_notice
 from port444.notifications.actions import notify
 
 from .absences import close_absence, require_no_report
+from .conversion import give_credit
 from .follow import follow
 from .moves import withdraw_open
 from .settling import settle
@@ -65,13 +66,13 @@ def complete_unattended(consultation_id: UUID) -> Consultation:
 def _complete(consultation: Consultation, actor: Any | None, moment: Any, **stamps: Any) -> None:
     consultation.move_to(C.COMPLETED, completed_at=moment, updated_at=moment, **stamps)
     close_absence(consultation, actor, moment)
+    credit = give_credit(consultation, moment, actor=actor)
     settle(consultation, Back(), actor=actor)
     follow(consultation, moment)
     record(Event.CALL_COMPLETED, actor=actor, target=consultation, amount=consultation.price)
     post_notice(consultation.conversation_id, body=emails.completed_notice(consultation), icon="circle-check", subject=consultation.subject)
-    readers = [consultation.client] if actor is not None else [consultation.client, consultation.builder.user]
-    for reader in readers:
-        said = emails.completed(consultation, reader)
+    for reader in (consultation.client, consultation.builder.user):
+        said = emails.completed(consultation, reader, credit)
         notify(
             reader,
             "call_completed",
@@ -79,6 +80,7 @@ def _complete(consultation: Consultation, actor: Any | None, moment: Any, **stam
             body=said.body,
             url=consultation.url,
             dedupe_key=f"call_completed:{consultation.pk}:{reader.pk}",
+            context=emails.summary(consultation, reader),
             moment=moment,
         )
 

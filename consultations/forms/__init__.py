@@ -1,7 +1,7 @@
 """The shape of what people choose about calls."""
 
 from .booking import Choice, HoldForm, read_choice, read_start, write_start
-from .conduct import CancelForm, DecideForm, DisputeForm, FreeTimeForm, MoveForm, NotesForm, ReportForm
+from .conduct import CancelForm, ConvertForm, DecideForm, DisputeForm, FreeTimeForm, MoveForm, NotesForm, ReportForm
 from .connections import KeyForm, PasswordForm
 from .hours import REFUNDS, AvailabilityForm, DaysOffForm, OtherHoursForm, read_leave, read_window, write_leave, write_window
 from .week import OFFICE, cells_of, changed_cells, grid, is_painted, windows_of
@@ -13,6 +13,7 @@ __all__ = [
     "AvailabilityForm",
     "CancelForm",
     "Choice",
+    "ConvertForm",
     "DaysOffForm",
     "DecideForm",
     "DisputeForm",

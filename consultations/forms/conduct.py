@@ -79,3 +79,10 @@ class FreeTimeForm(forms.Form):
         error_messages={"invalid": "Write a date and a time that your clock shows."},
     )
     note = forms.CharField(max_length=300, required=False, label="Why?", widget=forms.Textarea(attrs={"rows": 2, "id": "id_free_note"}))
+
+
+class ConvertForm(forms.Form):
+    """Which package a call becomes."""
+
+    package = forms.UUIDField()
+    client_key = forms.UUIDField()

@@ -22,6 +22,7 @@ from port444.kit.ids import uuid7
 from port444.kit.money import ZERO, amount_field, fee
 from port444.kit.states import StateMachine, known_status
 from port444.messaging.models import Conversation, Subject
+from port444.orders.models import Order
 from port444.payments.escrow import Deal
 from port444.payments.models import Invoice
 
@@ -151,6 +152,8 @@ class Consultation(StateMachine):
     no_show_at = models.DateTimeField(null=True)
     no_show_party = models.CharField(max_length=7, choices=Party.choices, blank=True)
     attendance_looked_at = models.DateTimeField(null=True)
+    converted_order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="converted_calls", null=True)
+    converted_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 
@@ -183,6 +186,11 @@ class Consultation(StateMachine):
                 condition=Q(status=C.NO_SHOW, no_show_at__isnull=False, no_show_party__in=Party.values)
                 | (~Q(status=C.NO_SHOW) & Q(no_show_at__isnull=True, no_show_party="")),
                 name="consultation_no_show_names_party",
+            ),
+            models.CheckConstraint(
+                condition=Q(converted_order__isnull=True, converted_at__isnull=True)
+                | Q(status=C.COMPLETED, converted_order__isnull=False, converted_at__isnull=False),
+                name="consultation_converted_has_moment",
             ),
             models.CheckConstraint(condition=Q(refund_policy__in=RefundPolicy.values), name="consultation_refund_policy"),
             models.CheckConstraint(condition=Q(meeting_provider__in=MeetingProvider.values), name="consultation_meeting_provider"),

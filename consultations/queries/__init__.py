@@ -4,6 +4,7 @@ from .absences import AbsencePanel, absence_of
 from .busy import STALE, is_stale, known_since
 from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor
 from .connections import Connections, connections_of, copies_of, links_of
+from .conversion import Conversion, conversion_of
 from .feeds import calls_in_feed, feed_of, token_of
 from .meetings import MeetingChoice, free_hosts, joinable_until, live_call, meeting_choices, room_url, rooms_are_late, why_not
 from .preview import Preview, PreviewDay, preview
@@ -41,6 +42,7 @@ __all__ = [
     "Away",
     "CallPage",
     "Connections",
+    "Conversion",
     "Day",
     "Happened",
     "MeetingChoice",
@@ -56,6 +58,7 @@ __all__ = [
     "calls_of_days",
     "chips",
     "connections_of",
+    "conversion_of",
     "copies_of",
     "explain",
     "facts",

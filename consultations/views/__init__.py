@@ -5,6 +5,7 @@ from .booking import book, hold, quote, times
 from .calendar_hooks import google_hook, graph_hook
 from .calls import call_list, cancel, complete, detail, ics
 from .connections import calendar_callback, calendars, choose_calendars, connect_calendar, disconnect_calendar, read_calendars, retry_copy, why
+from .conversion import convert
 from .feeds import feed, feed_file, renew_feed
 from .hooks import calcom_hook, zoom_hook
 from .hours import availability
@@ -24,6 +25,7 @@ __all__ = [
     "choose_calendars",
     "complete",
     "connect_calendar",
+    "convert",
     "decline",
     "detail",
     "disconnect_calendar",

@@ -16,6 +16,7 @@ from consultations.forms import CancelForm, DisputeForm, NotesForm, ReportForm
 from consultations.models import Back, Consultation, ConsultationStatus, Proposal
 from port444.kit.clock import now
 from port444.kit.http import UserRequest, done
+from port444.kit.ids import uuid7
 from port444.kit.money import ZERO, fee
 
 C = ConsultationStatus
@@ -81,6 +82,8 @@ def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> di
         "proposal": _open_proposal(call) if scheduled else None,
         "timeline": queries.timeline(call, request.user) if call.paid_at else [],
         "absence": queries.absence_of(call, request.user, moment),
+        "conversion": queries.conversion_of(call, request.user, moment),
+        "convert_key": uuid7(),
         "report_form": forms.get("report_form") or ReportForm(),
         "dispute_form": forms.get("dispute_form") or DisputeForm(),
         "notes_form": forms.get("notes_form") or NotesForm(),

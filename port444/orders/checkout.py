@@ -1,10 +1,15 @@
-"""How the checkout speaks of an order."""
+"""How the checkout speaks of an order, and what of its price credits may pay."""
 
 from __future__ import annotations
+
+from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
 
+from port444.catalog.models import Package
+from port444.kit.money import BPS, fee, usd
+from port444.payments.credits import Wish
 from port444.payments.handlers import Description, Promise, Step
 from port444.payments.models import Invoice
 
@@ -29,7 +34,7 @@ def describe(invoice: Invoice) -> Description:
         lede=f"The money waits there. {name} gets it when you accept the work.",
         thing="order",
         held="This price is held",
-        paid_note=f"{name} is paid when you accept, or {days_words(settings.REVIEW_DAYS)} after the delivery if you say nothing.",
+        paid_note=_credited(order) + f"{name} is paid when you accept, or {days_words(settings.REVIEW_DAYS)} after the delivery if you say nothing.",
         back_url=reverse("orders:detail", args=[order.number]),
         back_text=f"Order {order.number}",
         steps=(
@@ -44,3 +49,14 @@ def describe(invoice: Invoice) -> Description:
             ),
         ),
     )
+
+
+def _credited(order: Order) -> str:
+    """Where the part that a credit pays comes from."""
+    return f"{usd(order.credit)} of the price is paid with your credit. " if order.credit else ""
+
+
+def credit_wish(package: Package, builder_id: UUID) -> Wish:
+    """What credits may pay of a package: of those from calls no more than the builder earns with it."""
+    earns = fee(package.price, BPS - settings.BUILDER_FEE_BPS)
+    return Wish(builder_id=builder_id, category_id=package.service.category_id, most=package.price, most_prepaid=earns)

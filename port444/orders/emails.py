@@ -33,7 +33,12 @@ def facts_for(order: Order, reader: Any) -> list[tuple[str, str]]:
     """What every mail about an order names."""
     builder = reader.pk == order.builder.user_id
     money = f"{usd(order.builder_share)} after the platform fee" if builder else f"{usd(order.total)} with the service fee"
-    return [("Order", f"{order.number}, {order.title}"), ("With", order.other(reader).name), ("You get" if builder else "You pay", money)]
+    facts = [("Order", f"{order.number}, {order.title}"), ("With", order.other(reader).name)]
+    if builder and order.prepaid:
+        facts.append(("Paid with a call before", usd(order.prepaid)))
+    elif order.credit and not builder:
+        facts.append(("Paid with your credit", usd(order.credit)))
+    return [*facts, ("You get" if builder else "You pay", money)]
 
 
 def paid_to_builder(order: Order) -> Words:
@@ -88,9 +93,10 @@ def revision_to_builder(order: Order, note: str) -> Words:
 
 def completed_to_builder(order: Order) -> Words:
     how = f"{order.client.first_name} accepted your delivery" if order.accepted_by_client else "Your delivery counts as accepted"
+    before = f" and {usd(order.prepaid)} that you were paid for a call before" if order.prepaid else ""
     return Words(
         f"{how}: {usd(order.builder_share)} is yours",
-        f"Order {order.number}, {order.title}: {usd(order.price)} less {usd(order.builder_fee)} platform fee. You can withdraw it now.",
+        f"Order {order.number}, {order.title}: {usd(order.price)} less {usd(order.builder_fee)} platform fee{before}. You can withdraw it now.",
     )
 
 
@@ -118,7 +124,8 @@ def cancelled_to(order: Order, reader: Any) -> Words:
     if order.paid_at is None:
         return Words(title, f"{why} Nothing was paid.")
     if reader.pk == order.client_id:
-        return Words(title, f"{why} {usd(order.total)} goes back to where it came from, service fee included.")
+        credit = f" Your credit of {usd(order.credit)} is there again." if order.credit else ""
+        return Words(title, f"{why} {usd(order.total)} goes back to where it came from, service fee included.{credit}")
     return Words(title, f"{why} {usd(order.price)} goes back to {order.client.first_name} from escrow.")
 
 

@@ -188,6 +188,8 @@ def _cancelled(order: Order, viewer: Any, builder: bool, moment: datetime) -> He
         back = f"{order.client.first_name} gets everything back."
     else:
         back = f"{usd(order.total)} goes back to you, service fee included."
+        if order.credit:
+            back += f" Your credit of {usd(order.credit)} is there again."
     return Helm("Ended", "The order was cancelled", f"{who} {back}", True)
 
 

@@ -15,7 +15,7 @@ from port444.catalog.models import Package, QuestionKind, Service
 from port444.kit.clock import now
 from port444.kit.errors import NotAllowed
 from port444.kit.ids import uuid7
-from port444.kit.money import amount_field, fee
+from port444.kit.money import ZERO, amount_field, fee
 from port444.kit.states import StateMachine, known_status
 from port444.messaging.models import Attachment, Conversation
 from port444.payments.models import Invoice
@@ -101,6 +101,8 @@ class Order(StateMachine):
     price = amount_field()
     client_fee = amount_field()
     builder_fee_bps = models.PositiveSmallIntegerField()
+    credit = amount_field(default=ZERO)  # of the price, what the client's credits pay
+    prepaid = amount_field(default=ZERO)  # of that, what the builder was paid for a call already
     delivery_days = models.PositiveSmallIntegerField()
     revisions_allowed = models.PositiveSmallIntegerField()
     revisions_used = models.PositiveSmallIntegerField(default=0)
@@ -128,6 +130,7 @@ class Order(StateMachine):
         constraints = [
             known_status("order_status_known", S),
             models.CheckConstraint(condition=Q(price__gt=0, client_fee__gte=0), name="order_price_positive"),
+            models.CheckConstraint(condition=Q(prepaid__gte=0, credit__gte=F("prepaid"), price__gte=F("credit")), name="order_credit_within_price"),
             models.CheckConstraint(condition=Q(revisions_used__lte=F("revisions_allowed")), name="order_revisions_within_package"),
             models.CheckConstraint(condition=~Q(status__in=PAID) | Q(paid_at__isnull=False, invoice__isnull=False), name="order_paid_has_moment"),
             models.CheckConstraint(
@@ -179,8 +182,8 @@ class Order(StateMachine):
 
     @property
     def total(self) -> Decimal:
-        """What the client pays: the price and the service fee."""
-        total: Decimal = self.price + self.client_fee
+        """What the client pays: the price less their credit, and the service fee."""
+        total: Decimal = self.price + self.client_fee - self.credit
         return total
 
     @property
@@ -189,8 +192,8 @@ class Order(StateMachine):
 
     @property
     def builder_share(self) -> Decimal:
-        """What the builder gets of the price."""
-        share: Decimal = self.price - self.builder_fee
+        """What the builder gets of the price: less the fee, and less what they were paid for a call that counts towards it."""
+        share: Decimal = self.price - self.builder_fee - self.prepaid
         return share
 
     def is_late(self, moment: datetime) -> bool:

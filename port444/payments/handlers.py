@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from .models import EscrowKind, EscrowOperation, Invoice, Payment
+from .models import Credit, EscrowKind, EscrowOperation, Invoice, Payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,11 @@ class Description:
 
 
 Lock = Callable[[UUID], Any]
-Settled = Callable[[Any, Invoice, Payment], None]
+Settled = Callable[[Any, Invoice, Payment | None], None]
 Unpaid = Callable[[Any, Invoice], None]
 Describe = Callable[[Invoice], Description]
 OnEscrow = Callable[[EscrowOperation], None]
+OnCredit = Callable[[Credit, Invoice], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,17 @@ class Handler:
     describe: Describe
 
 
+@dataclass(frozen=True, slots=True)
+class CreditHandler:
+    """What a source of credits does around their use. `lock` comes before the credit's own lock, the other two after it."""
+
+    lock: Callable[[UUID], object]
+    used: OnCredit
+    returned: OnCredit
+
+
 _handlers: dict[str, Handler] = {}
+_on_credit: dict[str, CreditHandler] = {}
 _on_escrow: dict[tuple[str, str], OnEscrow] = {}
 
 
@@ -76,7 +87,8 @@ def register(purpose: str, *, lock: Lock, settled: Settled, unpaid: Unpaid, desc
 
     `lock(subject_id)` locks and gives the domain row, before the invoice is locked. `settled(row, invoice, payment)` runs in
     the transaction in which the invoice becomes paid; the price is then in the payer's client account and the fee in the fees
-    account. `unpaid(row, invoice)` runs when the time to pay has passed. None of them may talk to a network.
+    account. `payment` is None when credits have paid all of it. `unpaid(row, invoice)` runs when the time to pay has passed.
+    None of them may talk to a network.
     """
     _handlers[purpose] = Handler(lock, settled, unpaid, describe)
 
@@ -99,3 +111,27 @@ def escrow_confirmed(operation: EscrowOperation) -> None:
     call = _on_escrow.get((operation.purpose, operation.kind))
     if call is not None:
         call(operation)
+
+
+def register_credit(source: str, *, lock: Callable[[UUID], object], used: OnCredit, returned: OnCredit) -> None:
+    """Say what happens around credits of `source`: `lock(source_id)` locks the row that a credit came from, before the credit is
+    locked; `used(credit, invoice)` and `returned(credit, invoice)` run in the transaction that takes or wholly gives back."""
+    _on_credit[source] = CreditHandler(lock, used, returned)
+
+
+def lock_credit_source(source: str, source_id: UUID) -> None:
+    handler = _on_credit.get(source)
+    if handler is not None:
+        handler.lock(source_id)
+
+
+def credit_used(credit: Credit, invoice: Invoice) -> None:
+    handler = _on_credit.get(credit.source)
+    if handler is not None:
+        handler.used(credit, invoice)
+
+
+def credit_returned(credit: Credit, invoice: Invoice) -> None:
+    handler = _on_credit.get(credit.source)
+    if handler is not None:
+        handler.returned(credit, invoice)

@@ -1,7 +1,7 @@
 """The double-entry books: the one door through which money moves.
 
-The database keeps the promises: an entry sums to zero, nothing posted is changed, no account but the outside world falls below
-zero, and a balance is written by the trigger on postings alone. The serving role may only insert here.
+The database keeps the promises: an entry sums to zero, nothing posted is changed, no account but the outside world and what
+is advanced for credits falls below zero, and a balance is written by the trigger on postings alone. The serving role may only insert here.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ RANK = {
             AccountKind.ESCROW,
             AccountKind.CLIENT,
             AccountKind.EARNINGS,
+            AccountKind.CREDITS,
             AccountKind.FEES,
             AccountKind.EXTERNAL,
             AccountKind.REFUNDS,
@@ -52,6 +53,7 @@ class Account:
 Move = tuple[Account, Decimal]
 
 EXTERNAL = Account(AccountKind.EXTERNAL)
+CREDITS = Account(AccountKind.CREDITS)
 FEES = Account(AccountKind.FEES)
 REFUNDS = Account(AccountKind.REFUNDS)
 PAYOUTS = Account(AccountKind.PAYOUTS)

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 
 from port444.accounts.models import User
 from port444.kit.clock import now
@@ -20,6 +20,8 @@ from . import handlers, ledger, providers
 from .handlers import Description
 from .models import (
     AccountKind,
+    Credit,
+    CreditUse,
     EscrowKind,
     EscrowOperation,
     EscrowStatus,
@@ -168,6 +170,15 @@ def invoices(user: User, *, sold: bool, before: UUID | None) -> tuple[list[Any],
     """One page of the user's documents, newest first, and the key of the next page."""
     mine = Q(payee=user, status=InvoiceStatus.PAID) if sold else Q(payer=user)
     rows = Invoice.objects.filter(mine).annotate(first_line=Subquery(_first_line(OuterRef("pk"))))
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    return _page(list(rows.order_by("-pk")[: PAGE + 1]))
+
+
+def credits_of(user: User, *, before: UUID | None) -> tuple[list[Any], UUID | None]:
+    """One page of the user's credits with what they were used for, newest first, and the key of the next page."""
+    rows = Credit.objects.filter(user=user).select_related("builder__user", "category")
+    rows = rows.prefetch_related(Prefetch("uses", CreditUse.objects.kept().select_related("invoice")))
     if before is not None:
         rows = rows.filter(pk__lt=before)
     return _page(list(rows.order_by("-pk")[: PAGE + 1]))

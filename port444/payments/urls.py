@@ -17,6 +17,7 @@ urlpatterns = [
     path("invoices/", views.invoices, name="invoices"),
     path("invoices/<uuid:invoice_id>/", views.invoice, name="invoice"),
     path("invoices/<uuid:invoice_id>/pdf/", views.invoice_pdf, name="invoice_pdf"),
+    path("credits/", views.credits, name="credits"),
     path("earnings/", views.earnings, name="earnings"),
     path("earnings/withdraw/", views.withdraw, name="withdraw"),
     path("earnings/address/", views.address, name="address"),

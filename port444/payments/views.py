@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from port444.kit.clock import now
 from port444.kit.errors import DomainError, WrongState
 from port444.kit.http import UserRequest, done
 from port444.kit.ids import uuid7
@@ -144,6 +145,14 @@ def invoices(request: UserRequest) -> HttpResponse:
     more = _more("payments:invoices", following, sold="1" if sold else "")
     template = "payments/invoices.html#rows" if request.htmx and "before" in request.GET else "payments/invoices.html"
     return render(request, template, {"invoices": rows, "more": more, "sold": sold})
+
+
+@login_required
+@require_GET
+def credits(request: UserRequest) -> HttpResponse:
+    """What the person can pay with beside money, and what became of it."""
+    rows, following = queries.credits_of(request.user, before=KeyForm.key(request.GET))
+    return render(request, "payments/credits.html", {"credits": rows, "more": _more("payments:credits", following), "moment": now()})
 
 
 def _more(name: str, following: UUID | None, **also: str) -> str:

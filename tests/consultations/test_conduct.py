@@ -31,7 +31,7 @@ def test_the_builder_completes_and_is_paid(after_start: Consultation, builder_us
     assert ledger.balance(AccountKind.EARNINGS, owner=builder_user.pk) == Decimal("54.00")
     assert ledger.balance(AccountKind.FEES) == Decimal("9.30")
     assert escrow.current().position(call.deal).locked == 0
-    assert [n.user_id for n in Notification.objects.filter(kind="call_completed")] == [call.client_id]
+    assert [n.user_id for n in Notification.objects.filter(kind="call_completed")] == [call.client_id, builder_user.pk]
 
 
 def test_a_call_that_has_not_begun_cannot_be_completed(scheduled: Consultation, builder_user: User) -> None:

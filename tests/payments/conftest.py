@@ -41,7 +41,7 @@ def shop() -> Iterator[dict[UUID, Thing]]:
     """The purpose "test": a settled thing goes into escrow at 10 %."""
     things: dict[UUID, Thing] = {}
 
-    def settled(thing: Thing, invoice: Invoice, payment: Payment) -> None:
+    def settled(thing: Thing, invoice: Invoice, payment: Payment | None) -> None:
         thing.told.append(f"settled {invoice.number}")
         escrow.current().open(thing.deal, invoice.subtotal, 1000, f"{PURPOSE}:{thing.id}:open")
 

@@ -101,15 +101,16 @@ def _cancel(order: Order, cause: CancelCause, actor: Any | None, reason: str) ->
     order.move_to(S.CANCELLED, cancelled_at=now(), cancelled_by=actor, cancel_cause=cause, cancel_reason=reason)
     if order.paid_at is not None:
         escrow.current().refund(deal(order), order.price, f"order:{order.pk}:refund", actor=actor)
-        payment = Payment.objects.get(invoice=order.invoice_id, settled_at__isnull=False)
-        request_refund(
-            payment,
-            order.total,
-            fee=order.client_fee,
-            reason=f"Order {order.number} was cancelled",
-            dedupe_key=f"order:{order.pk}",
-            actor=actor,
-        )
+        if order.total:  # what credits paid went back to them
+            payment = Payment.objects.get(invoice=order.invoice_id, settled_at__isnull=False)
+            request_refund(
+                payment,
+                order.total,
+                fee=order.client_fee,
+                reason=f"Order {order.number} was cancelled",
+                dedupe_key=f"order:{order.pk}",
+                actor=actor,
+            )
     elif order.invoice_id is not None:
         void_invoice(order.invoice_id, actor=actor)
     record(Event.ORDER_CANCELLED, actor=actor, target=order, number=order.number, cause=cause, reason=reason)

@@ -19,9 +19,11 @@ from port444.kit.errors import Conflict, NotAllowed, word_constraint
 from port444.kit.money import fee
 from port444.messaging.actions import open_conversation
 from port444.orders import emails, notices
+from port444.orders.checkout import credit_wish
 from port444.orders.models import Order, OrderStatus, Requirement
 from port444.payments import escrow
-from port444.payments.actions import Line, open_invoice
+from port444.payments.actions import Line, open_invoice, settle_covered
+from port444.payments.escrow import Lent
 from port444.payments.models import Invoice, Payment
 
 from .telling import deal, post, tell, url
@@ -81,10 +83,15 @@ def place_order(package_id: UUID, *, actor: Any, client_key: UUID) -> Order:
         return_url=url(order),
         expires_at=order.pay_until,
         actor=actor,
+        wish=credit_wish(package, builder.pk),
     )
-    order.save(update_fields=["invoice"])
+    order.credit, order.prepaid = order.invoice.credit, order.invoice.prepaid
+    order.save(update_fields=["invoice", "credit", "prepaid"])
     record(Event.ORDER_PLACED, actor=actor, target=order, amount=order.price, number=order.number, package=package.pk, builder=builder.user_id)
     post(order, notices.placed(order), notices.PLACED)
+    if order.invoice.total == 0:
+        settle_covered(order.invoice.pk)
+        return Order.objects.lock(order.pk)
     return order
 
 
@@ -127,17 +134,22 @@ def lock_for_payment(order_id: UUID) -> Order:
     return Order.objects.lock(order_id)
 
 
-def order_paid(order: Order, invoice: Invoice, payment: Payment) -> None:
-    """The invoice is paid: the price goes into escrow, and the questions are asked or the clock starts. In payments' transaction."""
+def order_paid(order: Order, invoice: Invoice, payment: Payment | None) -> None:
+    """The invoice is paid, by a payment or by credits alone: the price goes into escrow, and the questions are asked or the clock starts.
+
+    In payments' transaction.
+    """
     moment = now()
     asks = order.requirements.exists()
     if asks:
         order.move_to(S.PENDING_REQUIREMENTS, paid_at=moment, requirements_until=moment + timedelta(days=settings.REQUIREMENTS_DAYS))
     else:
         order.move_to(S.IN_PROGRESS, paid_at=moment, started_at=moment, due_at=moment + timedelta(days=order.delivery_days))
-    escrow.current().open(deal(order), order.price, order.builder_fee_bps, f"order:{order.pk}:open", actor=order.client)
+    lent = Lent(order.prepaid, order.credit - order.prepaid)
+    escrow.current().open(deal(order), order.price, order.builder_fee_bps, f"order:{order.pk}:open", lent=lent, actor=order.client)
     catalog.count_order(order.service_id)
-    record(Event.ORDER_PAID, actor=order.client, target=order, amount=order.price, number=order.number, invoice=invoice.pk, payment=payment.pk)
+    paid_with = payment.pk if payment is not None else None
+    record(Event.ORDER_PAID, actor=order.client, target=order, amount=order.price, number=order.number, invoice=invoice.pk, payment=paid_with)
     post(order, notices.paid(order), notices.PAID)
     tell(order, order.builder.user, "order.placed", emails.paid_to_builder(order), "paid")
     tell(order, order.client, "order.paid", emails.paid_to_client(order), "paid")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from .invoices import Line, close_unpaid, open_invoice, settle_invoice, void_invoice
+from .credits import Grant, issue_credit
+from .invoices import Line, close_unpaid, open_invoice, settle_covered, settle_invoice, void_invoice
 from .payments import expire_invoice, expire_payment, reach_provider, reconcile_payment, record_answer, start_payment
 from .refunds import complete_refund, fail_refund, request_refund, retry_refund, send_refund
 from .wallet import answer_wallet, pay_with_test_wallet
 from .withdrawals import change_payout_address, complete_withdrawal, fail_withdrawal, request_withdrawal, send_withdrawal
 
 __all__ = [
+    "Grant",
     "Line",
     "answer_wallet",
     "change_payout_address",
@@ -19,6 +21,7 @@ __all__ = [
     "expire_payment",
     "fail_refund",
     "fail_withdrawal",
+    "issue_credit",
     "open_invoice",
     "pay_with_test_wallet",
     "reach_provider",
@@ -29,6 +32,7 @@ __all__ = [
     "retry_refund",
     "send_refund",
     "send_withdrawal",
+    "settle_covered",
     "settle_invoice",
     "start_payment",
     "void_invoice",

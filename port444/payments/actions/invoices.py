@@ -19,7 +19,8 @@ from port444.kit.errors import Conflict, Invalid, WrongState, word_constraint, w
 from port444.kit.jobs import enqueue
 from port444.kit.money import ZERO, parse, usd
 from port444.notifications.actions import notify
-from port444.payments import handlers, ledger
+from port444.payments import credits, handlers, ledger
+from port444.payments.credits import Wish
 from port444.payments.models import Invoice, InvoiceLine, InvoiceStatus, Payment
 
 from .refunds import request_refund
@@ -48,9 +49,12 @@ def open_invoice(
     return_url: str,
     expires_at: datetime | None,
     actor: User | None,
+    wish: Wish | None = None,
 ) -> Invoice:
     """Ask `payer` for the sum of `lines` until `expires_at`; `return_url` is where the person goes after payment.
 
+    With a `wish` the payer's credits pay what they can; they are reserved for this invoice and stand on it as lines. When
+    nothing is left to pay, call `settle_covered`.
     One live invoice for a subject: a second raises Conflict (code `invoice_exists`). The purpose must have a handler.
     """
     handlers.of(purpose)
@@ -59,6 +63,9 @@ def open_invoice(
     fee = sum((line.amount for line in lines if line.is_fee), ZERO)
     if not lines or parse(subtotal) + parse(fee) <= 0:
         raise Invalid("An invoice needs lines that add up to more than zero.", code="invoice_empty")
+    parts = credits.take(payer.pk, wish, moment) if wish is not None else []
+    credit = sum((part for _, part in parts), ZERO)
+    prepaid = sum((part for one, part in parts if one.is_prepaid), ZERO)
     with words():
         invoice = Invoice.objects.create(
             purpose=purpose,
@@ -67,14 +74,17 @@ def open_invoice(
             payee=payee,
             subtotal=subtotal,
             fee=fee,
-            total=subtotal + fee,
+            credit=credit,
+            prepaid=prepaid,
+            total=subtotal + fee - credit,
             payer_name=payer.name,
             payee_name=payee.name if payee else "",
             return_url=return_url,
             opened_at=moment,
             expires_at=expires_at,
         )
-    write_lines(invoice, lines)
+    write_lines(invoice, [*lines, *(Line(f"Credit: {one.label}", -part) for one, part in parts)])
+    credits.use(invoice, parts, moment, actor)
     record(Event.INVOICE_OPENED, actor=actor, target=invoice, amount=invoice.total, purpose=purpose, subject=subject_id, payer=payer.pk)
     return invoice
 
@@ -118,7 +128,9 @@ def close_unpaid(invoice_id: UUID) -> Invoice:
 
 
 def _void(invoice: Invoice, actor: User | None) -> None:
-    invoice.move_to(InvoiceStatus.VOID, voided_at=now())
+    moment = now()
+    invoice.move_to(InvoiceStatus.VOID, voided_at=moment)
+    credits.give_back_all(invoice, moment)
     record(Event.INVOICE_VOIDED, actor=actor, target=invoice, amount=invoice.total, purpose=invoice.purpose, subject=invoice.subject_id)
     for payment in Payment.objects.filter(invoice=invoice).live():
         enqueue("port444.payments.jobs.expire_payment", payment.pk)
@@ -144,15 +156,36 @@ def settle_invoice(invoice_id: UUID) -> Invoice:
     return invoice
 
 
-def _pay(invoice: Invoice, payment: Payment) -> None:
-    if payment.amount != invoice.total:
+@transaction.atomic
+def settle_covered(invoice_id: UUID) -> Invoice:
+    """Settle an open invoice of which credits pay everything; without a payment, because nothing is left to pay. Quiet when it is paid."""
+    plain = Invoice.objects.get(pk=invoice_id)
+    handler = handlers.of(plain.purpose)
+    row = handler.lock(plain.subject_id)
+    invoice = Invoice.objects.lock(invoice_id)
+    if invoice.total > 0:
+        raise WrongState("There is something to pay for this.", code="not_covered")
+    if invoice.status == InvoiceStatus.OPEN:
+        _pay(invoice, None)
+        handler.settled(row, invoice, None)
+    return invoice
+
+
+def _pay(invoice: Invoice, payment: Payment | None) -> None:
+    if payment is not None and payment.amount != invoice.total:
         raise WrongState("The payment does not fit the invoice.", code="amount_differs")
     moment = now()
     payer, payee = invoice.payer, invoice.payee
-    moves = [(ledger.EXTERNAL, -payment.amount), (ledger.client(payer.pk), invoice.subtotal), (ledger.FEES, invoice.fee)]
-    ledger.post(f"settle:{payment.pk}", "Paid by the client", moves, invoice.subject_id)
-    payment.settled_at = moment
-    payment.save(update_fields=["settled_at"])
+    moves = [
+        (ledger.EXTERNAL, -invoice.total),
+        (ledger.CREDITS, -invoice.credit),
+        (ledger.client(payer.pk), invoice.subtotal),
+        (ledger.FEES, invoice.fee),
+    ]
+    ledger.post(f"settle:{payment.pk if payment else invoice.pk}", "Paid by the client", moves, invoice.subject_id)
+    if payment is not None:
+        payment.settled_at = moment
+        payment.save(update_fields=["settled_at"])
     invoice.move_to(
         InvoiceStatus.PAID,
         paid_at=moment,
@@ -169,7 +202,8 @@ def _pay(invoice: Invoice, payment: Payment) -> None:
         purpose=invoice.purpose,
         subject=invoice.subject_id,
         payer=payer.pk,
-        payment=payment.pk,
+        payment=payment.pk if payment else None,
+        credit=invoice.credit,
     )
 
 

@@ -17,7 +17,7 @@ from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
 from port444.kit.jobs import enqueue
 from port444.kit.money import ZERO, parse, positive, usd
 from port444.notifications.actions import notify
-from port444.payments import ledger, providers
+from port444.payments import credits, ledger, providers
 from port444.payments.models import Invoice, InvoiceKind, InvoiceLine, InvoiceStatus, Payment, PaymentStatus, Refund, RefundStatus
 from port444.payments.providers import Refused, Unavailable
 
@@ -33,7 +33,8 @@ def request_refund(payment: Payment, amount: Decimal, *, reason: str, dedupe_key
     client, pass `amount=price + client_fee, fee=client_fee`.
 
     `dedupe_key` names the business row: asking again gives the refund that is there, another amount raises ValueError. A
-    payment that settled its invoice gets a credit note. Raises Conflict when more would go back than was paid.
+    payment that settled its invoice gets a credit note, and a credit that its invoice gave ends as far as it is not used.
+    Raises Conflict when more would go back than was paid.
     """
     amount, fee = positive(amount), parse(fee)
     if fee > amount:
@@ -54,6 +55,8 @@ def request_refund(payment: Payment, amount: Decimal, *, reason: str, dedupe_key
     locked.refunded += amount
     locked.save(update_fields=["refunded"])
     payment.refunded = locked.refunded  # the caller's copy goes on being true
+    if locked.settled_at is not None:
+        credits.withdraw(invoice, amount - fee, moment, actor)
     refund = Refund(payment=locked, amount=amount, reason=reason[:200], dedupe_key=dedupe_key, requested_at=moment)
     moves = [(ledger.client(invoice.payer_id), fee - amount), (ledger.FEES, -fee), (ledger.REFUNDS, amount)]
     ledger.post(f"refund:{refund.pk}", "On its way back to the client", moves, invoice.subject_id)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from django.conf import settings
 
 from .books import LedgerEscrow
-from .deals import Deal, Escrow, Position
+from .deals import Deal, Escrow, Lent, Position
 
-__all__ = ["Deal", "Escrow", "LedgerEscrow", "Position", "current"]
+__all__ = ["Deal", "Escrow", "LedgerEscrow", "Lent", "Position", "current"]
 
 _backends: dict[str, type[Escrow]] = {"ledger": LedgerEscrow}
 

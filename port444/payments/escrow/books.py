@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from django.db import transaction
@@ -13,11 +13,11 @@ from auditlog.events import Event
 from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, WrongState
-from port444.kit.money import ZERO, fee, positive, usd
-from port444.payments import handlers, ledger
+from port444.kit.money import CENT, ZERO, fee, positive, usd
+from port444.payments import credits, handlers, ledger
 from port444.payments.models import EscrowKind, EscrowOperation, EscrowStatus
 
-from .deals import Deal, Position
+from .deals import NOTHING, Deal, Lent, Position
 
 EVENTS = {
     EscrowKind.OPEN: Event.ESCROW_FUNDED,
@@ -34,8 +34,8 @@ class LedgerEscrow:
 
     backend = "ledger"
 
-    def open(self, deal: Deal, amount: Decimal, fee_bps: int, key: str, *, actor: Any | None = None) -> EscrowOperation:
-        return self._operate(deal, EscrowKind.OPEN, amount, key, actor, fee_bps)
+    def open(self, deal: Deal, amount: Decimal, fee_bps: int, key: str, *, lent: Lent = NOTHING, actor: Any | None = None) -> EscrowOperation:
+        return self._operate(deal, EscrowKind.OPEN, amount, key, actor, fee_bps, lent)
 
     def amend(self, deal: Deal, additional: Decimal, key: str, *, actor: Any | None = None) -> EscrowOperation:
         return self._operate(deal, EscrowKind.AMEND, additional, key, actor)
@@ -55,7 +55,9 @@ class LedgerEscrow:
         return Position(locked=done["funded"] - done["released"] - done["refunded"], **done)
 
     @transaction.atomic
-    def _operate(self, deal: Deal, kind: EscrowKind, amount: Decimal, key: str, actor: Any | None, fee_bps: int | None = None) -> EscrowOperation:
+    def _operate(
+        self, deal: Deal, kind: EscrowKind, amount: Decimal, key: str, actor: Any | None, fee_bps: int | None = None, lent: Lent = NOTHING
+    ) -> EscrowOperation:
         amount = positive(amount)
         if len(key) > LONGEST_KEY:
             raise ValueError(f"the key of an escrow operation has at most {LONGEST_KEY} characters")
@@ -85,6 +87,8 @@ class LedgerEscrow:
             client_id=deal.client_id,
             builder_id=deal.builder_id,
             amount=amount,
+            prepaid=lent.prepaid,
+            gift=lent.gift,
             fee_bps=bps,
             backend=self.backend,
             created_at=now(),
@@ -111,17 +115,32 @@ def apply_confirmed(operation: EscrowOperation, *, actor: Any | None = None) -> 
     held = ledger.escrow(operation.subject_id)
     key, subject, amount = f"escrow:{operation.op_id}", operation.subject_id, operation.amount
     earned = charged = ZERO
-    operation.move_to(EscrowStatus.CONFIRMED, confirmed_at=now())
+    moment = now()
+    back = NOTHING if operation.kind in FUNDING else _share(operation)
+    operation.move_to(
+        EscrowStatus.CONFIRMED,
+        confirmed_at=moment,
+        prepaid=operation.prepaid if operation.kind in FUNDING else back.prepaid,
+        gift=operation.gift if operation.kind in FUNDING else back.gift,
+    )
     if operation.kind in FUNDING:
         ledger.post(key, "Into escrow", [(ledger.client(operation.client_id), -amount), (held, amount)], subject)
     elif operation.kind == EscrowKind.RELEASE:
         charged = fee(amount, operation.fee_bps)
-        earned = amount - charged
+        earned = amount - charged - back.prepaid
         ledger.post(
-            key, "Released to the builder", [(held, -amount), (ledger.earnings(operation.builder_id), earned), (ledger.FEES, charged)], subject
+            key,
+            "Released to the builder",
+            [(held, -amount), (ledger.earnings(operation.builder_id), earned), (ledger.CREDITS, back.prepaid), (ledger.FEES, charged)],
+            subject,
         )
     elif operation.kind == EscrowKind.REFUND:
-        ledger.post(key, "Back to the client", [(held, -amount), (ledger.client(operation.client_id), amount)], subject)
+        credit = back.prepaid + back.gift
+        if credit:
+            credits.give_back(operation.purpose, subject, prepaid=back.prepaid, gift=back.gift, moment=moment)
+        ledger.post(
+            key, "Back to the client", [(held, -amount), (ledger.client(operation.client_id), amount - credit), (ledger.CREDITS, credit)], subject
+        )
     facts: dict[str, Any] = {"purpose": operation.purpose, "subject": operation.subject_id, "operation": operation.op_id, "kind": operation.kind}
     record(
         EVENTS[EscrowKind(operation.kind)],
@@ -137,3 +156,31 @@ def apply_confirmed(operation: EscrowOperation, *, actor: Any | None = None) -> 
         builder = User.objects.get(pk=operation.builder_id)
         record(Event.EARNING_CREDITED, actor=actor, target=builder, amount=earned, fee=charged, client=operation.client_id, **facts)
     handlers.escrow_confirmed(operation)
+
+
+def _share(operation: EscrowOperation) -> Lent:
+    """What of the credits in a deal goes out with `operation`: in proportion to what has gone out by then, less what went before.
+
+    Counted from the start, so that no cent is lost or found on the way and the last operation takes just what is left. Of a release
+    it is never more than the builder earns with it, because no more than that share of the price is ever prepaid.
+    """
+    done = EscrowOperation.objects.filter(purpose=operation.purpose, subject_id=operation.subject_id, status=EscrowStatus.CONFIRMED)
+    into, out = Q(kind__in=FUNDING), ~Q(kind__in=FUNDING)
+    sums = done.aggregate(
+        funded=Sum("amount", filter=into, default=ZERO),
+        gone=Sum("amount", filter=out, default=ZERO),
+        prepaid_in=Sum("prepaid", filter=into, default=ZERO),
+        prepaid_out=Sum("prepaid", filter=out, default=ZERO),
+        gift_in=Sum("gift", filter=into, default=ZERO),
+        gift_out=Sum("gift", filter=out, default=ZERO),
+    )
+    gone = sums["gone"] + operation.amount
+
+    def by_now(lent: Decimal) -> Decimal:
+        share: Decimal = (lent * gone / sums["funded"]).quantize(CENT, ROUND_DOWN)
+        return share
+
+    # The prepaid part is counted for itself and the gift is the rest of both: so they never go beyond the amount together.
+    prepaid = max(ZERO, by_now(sums["prepaid_in"]) - sums["prepaid_out"])
+    both = by_now(sums["prepaid_in"] + sums["gift_in"]) - sums["prepaid_out"] - sums["gift_out"]
+    return Lent(prepaid, min(max(ZERO, both - prepaid), sums["gift_in"] - sums["gift_out"]))

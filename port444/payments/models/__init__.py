@@ -7,6 +7,7 @@ app above registers what happens when the money has moved (see `handlers`).
 from __future__ import annotations
 
 from .books import AccountKind, JournalEntry, LedgerAccount, Posting
+from .credits import Credit, CreditQuerySet, CreditScope, CreditSource, CreditUse, CreditUser
 from .escrow import EscrowKind, EscrowOperation, EscrowStatus
 from .invoices import Invoice, InvoiceKind, InvoiceLine, InvoiceQuerySet, InvoiceStatus, Series
 from .payments import Payment, PaymentQuerySet, PaymentStatus, ProviderEvent, Refund, RefundQuerySet, RefundStatus
@@ -15,6 +16,12 @@ from .wallet import SandboxCharge, SandboxStatus, SandboxTransfer
 
 __all__ = [
     "AccountKind",
+    "Credit",
+    "CreditQuerySet",
+    "CreditScope",
+    "CreditSource",
+    "CreditUse",
+    "CreditUser",
     "EscrowKind",
     "EscrowOperation",
     "EscrowStatus",

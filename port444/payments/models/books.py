@@ -15,13 +15,17 @@ class AccountKind(models.TextChoices):
     CLIENT = "client", "Client's funds"
     ESCROW = "escrow", "In escrow"
     EARNINGS = "earnings", "Builder's earnings"
+    CREDITS = "credits", "Advanced for credits"
     FEES = "fees", "Platform's fees"
     REFUNDS = "refunds", "Refunds on their way"
     PAYOUTS = "payouts", "Payouts on their way"
 
 
 class LedgerAccount(models.Model):
-    """One account. `balance` is kept by a trigger on postings; only the outside world may be negative."""
+    """One account. `balance` is kept by a trigger on postings.
+
+    Only two may be negative: the outside world, and what the platform has advanced for credits, which is never more than zero.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=10, choices=AccountKind.choices)
@@ -32,7 +36,8 @@ class LedgerAccount(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["kind", "owner_id", "subject_id"], name="ledger_account_once", nulls_distinct=False),
-            models.CheckConstraint(condition=Q(kind="external") | Q(balance__gte=0), name="ledger_account_covered"),
+            models.CheckConstraint(condition=Q(kind__in=["external", "credits"]) | Q(balance__gte=0), name="ledger_account_covered"),
+            models.CheckConstraint(condition=~Q(kind="credits") | Q(balance__lte=0), name="ledger_credits_only_advanced"),
         ]
 
     def __str__(self) -> str:

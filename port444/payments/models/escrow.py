@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from port444.kit.clock import now
-from port444.kit.money import amount_field
+from port444.kit.money import ZERO, amount_field
 from port444.kit.states import StateMachine, known_status
 
 
@@ -39,6 +39,10 @@ class EscrowOperation(StateMachine):
     client_id = models.UUIDField()
     builder_id = models.UUIDField()
     amount = amount_field()
+    # Of `amount`: what credits lent when it came in, or what of that went back when it went out. `prepaid` is of calls that the
+    # builder was paid for already, `gift` is the platform's.
+    prepaid = amount_field(default=ZERO)
+    gift = amount_field(default=ZERO)
     fee_bps = models.PositiveSmallIntegerField(default=0)
     args = models.JSONField(default=dict)
     status = models.CharField(max_length=10, choices=EscrowStatus.choices, default=EscrowStatus.QUEUED)
@@ -52,6 +56,7 @@ class EscrowOperation(StateMachine):
         constraints = [
             known_status("escrow_operation_status_known", EscrowStatus),
             models.CheckConstraint(condition=Q(amount__gte=0), name="escrow_operation_amount"),
+            models.CheckConstraint(condition=Q(prepaid__gte=0, gift__gte=0, amount__gte=F("prepaid") + F("gift")), name="escrow_operation_credit"),
             models.UniqueConstraint(fields=["subject_id"], condition=Q(status="queued"), name="escrow_operation_one_at_a_time"),
             models.UniqueConstraint(fields=["purpose", "subject_id"], condition=Q(kind="open"), name="escrow_operation_opened_once"),
             models.CheckConstraint(

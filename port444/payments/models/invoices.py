@@ -73,6 +73,8 @@ class Invoice(StateMachine):
     currency = models.CharField(max_length=8, default=CURRENCY)
     subtotal = amount_field()
     fee = amount_field(default=ZERO)
+    credit = amount_field(default=ZERO)  # of the subtotal, what credits pay
+    prepaid = amount_field(default=ZERO)  # of that, what the payee was paid for a call already
     total = amount_field()
     payer_name = models.CharField(max_length=80)
     payee_name = models.CharField(max_length=80, blank=True)
@@ -87,7 +89,12 @@ class Invoice(StateMachine):
     class Meta:
         constraints = [
             known_status("invoice_status_known", InvoiceStatus),
-            models.CheckConstraint(condition=Q(total=F("subtotal") + F("fee"), subtotal__gte=0, fee__gte=0, total__gt=0), name="invoice_adds_up"),
+            models.CheckConstraint(
+                condition=Q(total=F("subtotal") + F("fee") - F("credit"), subtotal__gte=F("credit"), fee__gte=0, total__gte=0)
+                & (Q(total__gt=0) | Q(credit__gt=0)),
+                name="invoice_adds_up",
+            ),
+            models.CheckConstraint(condition=Q(prepaid__gte=0, credit__gte=F("prepaid")), name="invoice_prepaid_within_credit"),
             models.CheckConstraint(
                 condition=Q(status="paid", paid_at__isnull=False, number__isnull=False)
                 | (~Q(status="paid") & Q(paid_at__isnull=True, number__isnull=True)),

@@ -1,0 +1,71 @@
+"""Giving credits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import transaction
+
+from auditlog.actions import record
+from auditlog.events import Event
+from port444.accounts.models import User
+from port444.kit.clock import now
+from port444.kit.errors import Conflict, Invalid, word_constraint, words
+from port444.kit.money import positive
+from port444.payments.models import Credit, CreditScope, CreditSource, CreditUser, Invoice
+
+word_constraint("credit_remaining_within_amount", Conflict("This credit was used meanwhile. Please try again.", code="credit_used"))
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A credit to be given. With a `builder_id` or a `category_id` it pays for work of that builder or category alone."""
+
+    amount: Decimal
+    source: CreditSource
+    label: str
+    source_id: UUID | None = None
+    source_invoice: Invoice | None = None
+    builder_id: UUID | None = None
+    category_id: UUID | None = None
+    expires_at: datetime | None = None
+    notes: str = ""
+    user_type: CreditUser = CreditUser.CLIENT
+
+
+@transaction.atomic
+def issue_credit(user: User, grant: Grant, *, actor: User | None) -> Credit:
+    """Give `user` a credit; who may do that is the caller's to check. A source invoice gives one: asking again gives that one."""
+    amount, moment = positive(grant.amount), now()
+    if grant.builder_id is not None and grant.category_id is not None:
+        raise Invalid("A credit is for one builder or for one category, not both.", code="scope")
+    if grant.expires_at is not None and grant.expires_at <= moment:
+        raise Invalid("A credit ends in the future.", code="expired")
+    if grant.source_invoice is not None:
+        known = Credit.objects.filter(source_invoice=grant.source_invoice).first()
+        if known is not None:
+            return known
+    scope = CreditScope.BUILDER if grant.builder_id else CreditScope.CATEGORY if grant.category_id else CreditScope.ALL
+    with words():
+        credit = Credit.objects.create(
+            user=user,
+            user_type=grant.user_type,
+            label=grant.label[:120],
+            amount=amount,
+            remaining=amount,
+            source=grant.source,
+            source_id=grant.source_id,
+            source_invoice=grant.source_invoice,
+            applicable_to=scope,
+            builder_id=grant.builder_id,
+            category_id=grant.category_id,
+            expires_at=grant.expires_at,
+            issued_by=actor if actor is not None and actor.is_staff else None,
+            notes=grant.notes[:600],
+            created_at=moment,
+        )
+    record(Event.CREDIT_ISSUED, actor=actor, target=credit, amount=amount, user=user.pk, source=grant.source, expires_at=grant.expires_at)
+    return credit

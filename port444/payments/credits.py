@@ -1,0 +1,148 @@
+"""Taking credits for an invoice and giving them back.
+
+A credit is reserved when its invoice is opened, lent into the payer's account when that is settled (see `actions.invoices`), and
+what escrow gives back of it goes back (see `escrow.books`). Lock order: the row that the credit came from, the credit, the
+ledger. So credits are taken and given back before money moves in the books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from auditlog.actions import record
+from auditlog.events import Event
+from port444.kit.money import ZERO
+
+from . import handlers
+from .models import Credit, CreditUse, Invoice, InvoiceKind, InvoiceStatus
+
+FAR = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What credits may pay for: work of this builder in this category, and how much of it.
+
+    `most` is the price. Of credits from calls at most `most_prepaid` is taken, what the builder earns with the work: the builder
+    gives that much back, and nobody can give more than they get.
+    """
+
+    builder_id: UUID
+    category_id: UUID | None
+    most: Decimal
+    most_prepaid: Decimal
+
+
+Part = tuple[Credit, Decimal]
+
+
+def plan(credits: Iterable[Credit], wish: Wish) -> list[Part]:
+    """How much of which credit is taken: those that end first, first."""
+    parts: list[Part] = []
+    left, left_prepaid = wish.most, wish.most_prepaid
+    for credit in sorted(credits, key=lambda credit: (credit.expires_at or FAR, credit.pk)):
+        part = min(credit.remaining, left, left_prepaid) if credit.is_prepaid else min(credit.remaining, left)
+        if part > 0:
+            parts.append((credit, part))
+            left -= part
+            if credit.is_prepaid:
+                left_prepaid -= part
+    return parts
+
+
+def preview(user_id: UUID, wish: Wish, moment: datetime) -> Decimal:
+    """What credits would pay now."""
+    usable = Credit.objects.usable(user_id, builder_id=wish.builder_id, category_id=wish.category_id, moment=moment)
+    return sum((part for _, part in plan(usable, wish)), ZERO)
+
+
+def take(user_id: UUID, wish: Wish, moment: datetime) -> list[Part]:
+    """The credits for an invoice that is about to be opened, locked."""
+    usable = Credit.objects.usable(user_id, builder_id=wish.builder_id, category_id=wish.category_id, moment=moment)
+    seen = list(usable)
+    if not seen:
+        return []
+    _lock_sources(seen)
+    return plan(_lock(usable.filter(pk__in=[credit.pk for credit in seen])), wish)
+
+
+def use(invoice: Invoice, parts: Sequence[Part], moment: datetime, actor: Any | None) -> None:
+    """Write down what the invoice has taken."""
+    for credit, part in parts:
+        credit.remaining -= part
+        credit.save(update_fields=["remaining"])
+        CreditUse.objects.create(credit=credit, invoice=invoice, amount=part, created_at=moment)
+        record(Event.CREDIT_USED, actor=actor, target=credit, amount=part, invoice=invoice.pk, purpose=invoice.purpose, subject=invoice.subject_id)
+        handlers.credit_used(credit, invoice)
+
+
+def give_back_all(invoice: Invoice, moment: datetime) -> None:
+    """The invoice is void: everything that it took is there again, until the day on which it would have ended anyway."""
+    uses = list(CreditUse.objects.filter(invoice=invoice).kept().select_related("credit"))
+    _give_back(uses, [use.amount - use.returned for use in uses], moment)
+
+
+def give_back(purpose: str, subject_id: UUID, *, prepaid: Decimal, gift: Decimal, moment: datetime) -> None:
+    """What escrow gives back of the credits that went into a deal."""
+    for_deal = CreditUse.objects.filter(
+        invoice__purpose=purpose, invoice__subject_id=subject_id, invoice__kind=InvoiceKind.INVOICE, invoice__status=InvoiceStatus.PAID
+    )
+    uses = list(for_deal.kept().select_related("credit"))
+    amounts = []
+    for one in uses:
+        left = prepaid if one.credit.is_prepaid else gift
+        part = min(left, one.amount - one.returned)
+        amounts.append(part)
+        if one.credit.is_prepaid:
+            prepaid -= part
+        else:
+            gift -= part
+    if prepaid or gift:
+        raise ValueError(f"more credit goes back than {purpose} {subject_id} has taken")
+    _give_back(uses, amounts, moment)
+
+
+def _give_back(uses: Sequence[CreditUse], amounts: Sequence[Decimal], moment: datetime) -> None:
+    if not uses:
+        return
+    _lock_sources([use.credit for use in uses])
+    locked = {credit.pk: credit for credit in _lock(Credit.objects.filter(pk__in=[use.credit_id for use in uses]))}
+    for one, part in zip(uses, amounts, strict=True):
+        if not part:
+            continue
+        credit = locked[one.credit_id]
+        one.returned += part
+        one.returned_at = moment
+        one.save(update_fields=["returned", "returned_at"])
+        if credit.withdrawn_at is None:
+            credit.remaining += part
+            credit.save(update_fields=["remaining"])
+        record(Event.CREDIT_RETURNED, actor=None, target=credit, amount=part, invoice=one.invoice_id, withdrawn=credit.withdrawn_at is not None)
+        if one.returned == one.amount:
+            handlers.credit_returned(credit, one.invoice)
+
+
+def withdraw(invoice: Invoice, amount: Decimal, moment: datetime, actor: Any | None) -> None:
+    """Money of an invoice goes back to its payer: the credit that it gave ends, up to that amount, as far as it is not used."""
+    credit = next(iter(_lock(Credit.objects.filter(source_invoice=invoice))), None)
+    if credit is None or credit.withdrawn_at is not None:
+        return
+    gone = min(credit.remaining, amount)
+    credit.remaining -= gone
+    credit.withdrawn_at = moment
+    credit.save(update_fields=["remaining", "withdrawn_at"])
+    record(Event.CREDIT_WITHDRAWN, actor=actor, target=credit, amount=gone, invoice=invoice.pk)
+
+
+def _lock_sources(credits: Iterable[Credit]) -> None:
+    for source, key in sorted({(credit.source, credit.source_id) for credit in credits if credit.source_id is not None}):
+        handlers.lock_credit_source(source, key)
+
+
+def _lock(rows: Any) -> list[Credit]:
+    return list(rows.select_for_update(of=("self",), no_key=True).order_by("pk"))

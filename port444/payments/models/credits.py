@@ -1,0 +1,148 @@
+"""Credits: money that a person may pay with, given for a reason and for a while."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from port444.builders.models import Builder
+from port444.catalog.models import Category
+from port444.kit.clock import now
+from port444.kit.ids import uuid7
+from port444.kit.money import ZERO, amount_field
+
+from .invoices import Invoice
+
+USER = settings.AUTH_USER_MODEL
+
+
+class CreditSource(models.TextChoices):
+    CONSULTATION = "consultation_conversion", "A call"
+    REFUND = "refund", "A refund"
+    PROMO = "promo", "A promotion"
+    ADMIN = "admin_issued", "port444"
+    REFERRAL = "referral", "A referral"
+
+
+class CreditScope(models.TextChoices):
+    ALL = "all", "Everything"
+    BUILDER = "specific_builder", "One builder"
+    CATEGORY = "specific_category", "One category"
+
+
+class CreditUser(models.TextChoices):
+    CLIENT = "client", "Client"
+    BUILDER = "builder", "Builder"
+
+
+class CreditQuerySet(models.QuerySet["Credit"]):
+    def usable(self, user_id: UUID, *, builder_id: UUID, category_id: UUID | None, moment: datetime) -> CreditQuerySet:
+        """What `user` can pay with for something of this builder in this category."""
+        fits = Q(applicable_to=CreditScope.ALL) | Q(builder=builder_id)
+        if category_id is not None:
+            fits |= Q(category=category_id)
+        return self.filter(fits, Q(expires_at__isnull=True) | Q(expires_at__gt=moment), user=user_id, remaining__gt=0)
+
+
+class Credit(models.Model):
+    """An amount that its owner may pay invoices with until `expires_at`.
+
+    A credit from a call is the client's own money, which the builder of that call has already; whoever gives the work gets that
+    much less of its price. Every other credit is paid by the platform. `source_invoice` is unique: a paid document gives one
+    credit at most, however often its call was moved. A withdrawn credit is not filled up again when what it paid for is undone.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="credits")
+    user_type = models.CharField(max_length=7, choices=CreditUser.choices, default=CreditUser.CLIENT)
+    label = models.CharField(max_length=120)
+    amount = amount_field()
+    remaining = amount_field()
+    source = models.CharField(max_length=24, choices=CreditSource.choices)
+    source_id = models.UUIDField(null=True)
+    source_invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, related_name="credit_given", null=True)
+    applicable_to = models.CharField(max_length=18, choices=CreditScope.choices, default=CreditScope.ALL)
+    builder = models.ForeignKey(Builder, on_delete=models.PROTECT, related_name="+", null=True)
+    category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="+", null=True)
+    expires_at = models.DateTimeField(null=True)
+    issued_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+", null=True)
+    notes = models.CharField(max_length=600, blank=True)
+    withdrawn_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=now)
+
+    objects = CreditQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="credit_amount_positive"),
+            models.CheckConstraint(condition=Q(remaining__gte=0, remaining__lte=F("amount")), name="credit_remaining_within_amount"),
+            models.CheckConstraint(condition=Q(source__in=CreditSource.values), name="credit_source_known"),
+            models.CheckConstraint(condition=Q(user_type__in=CreditUser.values), name="credit_user_type_known"),
+            models.CheckConstraint(
+                condition=Q(applicable_to="all", builder__isnull=True, category__isnull=True)
+                | Q(applicable_to="specific_builder", builder__isnull=False, category__isnull=True)
+                | Q(applicable_to="specific_category", builder__isnull=True, category__isnull=False),
+                name="credit_scope_is_whole",
+            ),
+        ]
+        indexes = [models.Index(fields=["user", "-created_at"], name="credit_of_user")]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def is_prepaid(self) -> bool:
+        """Whether the builder who gives the work has had this money already."""
+        return self.source == CreditSource.CONSULTATION
+
+    def is_expired(self, moment: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= moment
+
+    @property
+    def used(self) -> Decimal:
+        return Decimal(self.amount - self.remaining) if self.withdrawn_at is None else ZERO
+
+
+class CreditUseQuerySet(models.QuerySet["CreditUse"]):
+    def kept(self) -> CreditUseQuerySet:
+        """Those of which something has not been given back."""
+        return self.filter(returned__lt=F("amount"))
+
+    def visible_to(self, user: Any) -> CreditUseQuerySet:
+        return self.filter(credit__user=user)
+
+
+class CreditUse(models.Model):
+    """How much of a credit an invoice took: reserved when the invoice is opened, given back when it is void or its order undone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    credit = models.ForeignKey(Credit, on_delete=models.PROTECT, related_name="uses")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="credit_uses")
+    amount = amount_field()
+    returned = amount_field(default=ZERO)
+    returned_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=now)
+
+    objects = CreditUseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["credit", "invoice"], name="credit_use_once_an_invoice"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="credit_use_amount_positive"),
+            models.CheckConstraint(condition=Q(returned__gte=0, returned__lte=F("amount")), name="credit_use_returned_within_amount"),
+            models.CheckConstraint(
+                condition=Q(returned=0, returned_at__isnull=True) | Q(returned__gt=0, returned_at__isnull=False),
+                name="credit_use_returned_has_moment",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} of {self.credit_id}"
