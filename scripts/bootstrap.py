@@ -13,6 +13,7 @@ USAGE = """\
 usage: ./run                     set up and serve port444 on http://127.0.0.1:8444/ (PORT changes the port)
        ./run test                set up and pass every check and test
        ./run test PATHS ...      only pytest, with these arguments
+       ./run bench NAME          one benchmark of bench/README.md
        ./run manage COMMAND ...  manage.py against the database of ./run
 """
 
@@ -20,6 +21,7 @@ usage: ./run                     set up and serve port444 on http://127.0.0.1:84
 COMMANDS = {
     "serve": ("base", "scripts.serve"),
     "test": ("dev", "scripts.check"),
+    "bench": ("dev", "scripts.bench"),
     "manage": ("base", "scripts.manage"),
 }
 
