@@ -63,5 +63,5 @@ def queries(*, path: str, slug: str = "", headers: dict[str, str] | None = None)
 
 def _client(slug: str) -> Client:
     client = Client(HTTP_HOST="127.0.0.1")
-    client.force_login(User.objects.get(email=f"{slug}@bench.example"), backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(User.objects.get(email=f"{slug}@bench.example"))
     return client

@@ -9,6 +9,9 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.utils import flatatt
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from consultations.actions.availability import MOST_OTHER, Leave, Terms
 from consultations.models import CallSettings, MeetingProvider, RefundPolicy
@@ -64,6 +67,26 @@ REPEATS = [
     ("end", "Every month on its last day"),
 ]
 YEARS = range(2000, 2100)
+CHOSEN = SafeString(" selected")
+
+
+class PlainSelect(forms.Select):
+    """A select without groups, written at once: Django asks a template for each option, and a page of hours has hundreds."""
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+        shown = str(value)
+        options = ((key, CHOSEN if str(key) == shown else "", text) for key, text in self.choices)
+        attributes = flatatt({**self.build_attrs(self.attrs, attrs), "name": name})
+        return format_html("<select{}>{}</select>", attributes, format_html_join("", '<option value="{}"{}>{}</option>', options))
+
+
+class Numbers(forms.TypedChoiceField):
+    """One of some numbers, or nothing."""
+
+    widget = PlainSelect
+
+    def __init__(self, choices: Any, *, label: str, required: bool = True, initial: int | None = None) -> None:
+        super().__init__(choices=choices, coerce=int, required=required, empty_value=None, label=label, initial=initial)
 
 
 class WrittenField(forms.Field):
@@ -151,17 +174,17 @@ class AvailabilityForm(forms.Form):
     )
     r = WrittenField(read_window, label="Other hours")
     off = WrittenField(read_leave, label="Days off")
-    notice_hours = forms.TypedChoiceField(choices=NOTICE, coerce=int, label="Notice before a call")
-    gap_minutes = forms.TypedChoiceField(choices=GAP, coerce=int, label="Break after each call")
-    horizon_days = forms.TypedChoiceField(choices=HORIZON, coerce=int, label="Bookable ahead")
-    calls_a_day = forms.TypedChoiceField(choices=CALLS_A_DAY, coerce=int, required=False, empty_value=None, label="Most calls a day")
+    notice_hours = Numbers(NOTICE, label="Notice before a call")
+    gap_minutes = Numbers(GAP, label="Break after each call")
+    horizon_days = Numbers(HORIZON, label="Bookable ahead")
+    calls_a_day = Numbers(CALLS_A_DAY, required=False, label="Most calls a day")
     time_zone = forms.CharField(max_length=64, validators=[check_zone], label="Time zone of your hours")
     refund_policy = forms.ChoiceField(
         choices=[(value, name) for value, name, _ in REFUNDS], required=False, widget=forms.RadioSelect, label="When a client cancels"
     )
-    free_hours = forms.TypedChoiceField(choices=BEFORE, coerce=int, required=False, empty_value=None, label="Everything back until")
-    move_limit = forms.TypedChoiceField(choices=MOVES, coerce=int, required=False, empty_value=None, label="Clients move a call")
-    move_hours = forms.TypedChoiceField(choices=BEFORE, coerce=int, required=False, empty_value=None, label="At the latest")
+    free_hours = Numbers(BEFORE, required=False, label="Everything back until")
+    move_limit = Numbers(MOVES, required=False, label="Clients move a call")
+    move_hours = Numbers(BEFORE, required=False, label="At the latest")
     meeting_provider = forms.ChoiceField(required=False, label="Meeting room")
 
     def __init__(self, *args: Any, rooms: Iterable[str] = (MeetingProvider.OWN_LINK,), **options: Any) -> None:
@@ -225,9 +248,9 @@ class OtherHoursForm(forms.Form):
     use_required_attribute = False  # it may stay empty when everything else is saved
 
     new_on = forms.DateField(widget=day_input(), label="Date", error_messages={"required": "Name the date first."})
-    new_repeat = forms.ChoiceField(choices=REPEATS, initial="2", label="How often")
-    new_opens = forms.TypedChoiceField(choices=CLOCK[:-1], coerce=int, initial=540, label="From")
-    new_closes = forms.TypedChoiceField(choices=CLOCK[1:], coerce=int, initial=720, label="To")
+    new_repeat = forms.ChoiceField(choices=REPEATS, initial="2", widget=PlainSelect, label="How often")
+    new_opens = Numbers(CLOCK[:-1], initial=540, label="From")
+    new_closes = Numbers(CLOCK[1:], initial=720, label="To")
 
     def __init__(self, *args: Any, today: date, **options: Any) -> None:
         self.today = today

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeGuard
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from consultations.actions.availability import DAYS
 from consultations.slots import DAY_MINUTES, AnyWindow, Window
@@ -12,6 +16,7 @@ from consultations.slots import DAY_MINUTES, AnyWindow, Window
 HALF_HOURS = 48
 CELLS = [f"{day}-{half}" for day in range(7) for half in range(HALF_HOURS)]
 OFFICE = [f"{day}-{half}" for day in range(5) for half in range(18, 34)]  # Monday to Friday, nine to five
+CHECKED, DOT = SafeString(" checked"), SafeString('<i class="buoy-dot"></i>')
 
 
 def windows_of(cells: Iterable[str]) -> list[Window]:
@@ -47,30 +52,30 @@ def changed_cells(cells: Sequence[str], what: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One half hour of the grid."""
-
-    value: str
-    label: str
-    is_open: bool
-    has_call: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Hour:
-    """One row of the grid: seven days with two halves each."""
+    """One row of the grid: the cells of seven days with two halves each."""
 
     label: str
-    days: Sequence[Sequence[Cell]]
+    cells: SafeString
+    is_open: bool
 
 
 def grid(cells: Iterable[str], booked: Iterable[tuple[int, int]]) -> list[Hour]:
     """The week as rows of hours."""
     ticked, calls = set(cells), set(booked)
 
-    def cell(day: int, half: int) -> Cell:
-        has_call = (day, half) in calls
-        note = ", a call is booked" if has_call else ""
-        return Cell(f"{day}-{half}", f"{DAYS[day]} {half // 2:02d}:{half % 2 * 30:02d}{note}", f"{day}-{half}" in ticked, has_call)
+    def hour(number: int) -> Hour:
+        halves = [[(day, number * 2 + half) for half in (0, 1)] for day in range(7)]
+        days = [[_cell(day, half, f"{day}-{half}" in ticked, (day, half) in calls) for day, half in pair] for pair in halves]
+        html = format_html_join("", "<td>{}{}</td>", days)
+        return Hour(f"{number:02d}:00", html, any(f"{day}-{half}" in ticked for pair in halves for day, half in pair))
 
-    return [Hour(f"{hour:02d}:00", [[cell(day, hour * 2), cell(day, hour * 2 + 1)] for day in range(7)]) for hour in range(24)]
+    return [hour(number) for number in range(24)]
+
+
+@cache
+def _cell(day: int, half: int, is_open: bool, has_call: bool) -> SafeString:
+    """A half hour. There are few different ones and hundreds on a page, where a template would take most of its time for them."""
+    label = f"{DAYS[day]} {half // 2:02d}:{half % 2 * 30:02d}{', a call is booked' if has_call else ''}"
+    box = format_html('<input type="checkbox" name="h" value="{}-{}" aria-label="{}"{}>', day, half, label, CHECKED if is_open else "")
+    return format_html('<label class="hr half">{}{}</label>', box, DOT if has_call else "")

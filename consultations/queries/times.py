@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -185,11 +186,21 @@ def nearest(starts: Sequence[datetime], wanted: datetime, count: int = NEAREST) 
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """One start as the page shows it: written as forms send it, on the viewer's clock, and as a number that names it."""
+
+    at: datetime
+    value: str
+    clock: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Day:
     """One column of the week, by the viewer's date."""
 
     on: date
-    starts: Sequence[datetime]
+    starts: Sequence[Slot]
     is_away: bool
 
 
@@ -237,10 +248,13 @@ def week_of(starts: Sequence[datetime], *, builder: Builder, zone: ZoneInfo, mom
         first_shown = chosen or (starts[0] if starts else moment)
         wanted = first_shown.astimezone(zone).date()
     monday = min(max(monday_of(wanted), first), last)
-    by_day: defaultdict[date, list[datetime]] = defaultdict(list)
-    for start in starts:
-        by_day[start.astimezone(zone).date()].append(start)
-    back = builder.away_until
+    by_day: defaultdict[date, list[Slot]] = defaultdict(list)
+    # A date of any zone lies within a day of the same date in UTC: most starts need not be looked at.
+    low, high = (datetime.combine(day, time(), UTC) for day in (monday - A_DAY, monday + WEEK + A_DAY))
+    for start in starts[bisect_left(starts, low) : bisect_left(starts, high)]:
+        local = start.astimezone(zone)
+        by_day[local.date()].append(Slot(start, f"{start:%Y-%m-%dT%H:%M:%SZ}", f"{local:%H:%M}", _epoch(start)))
+    back, soonest = builder.away_until, starts[0] if starts else None
     days = [
         Day(on, by_day.get(on, []), builder.is_away and on >= today and (back is None or on < back.astimezone(zone).date()) and not by_day.get(on))
         for on in (monday + timedelta(days=n) for n in range(7))
@@ -253,7 +267,7 @@ def week_of(starts: Sequence[datetime], *, builder: Builder, zone: ZoneInfo, mom
         away=Away(days.index(gone[0]) + 1, gone, back) if gone else None,
         earlier=monday - WEEK if monday > first else None,
         later=after if monday < last else None,
-        next_free=next((start for start in starts if start.astimezone(zone).date() >= after), starts[0] if starts else None),
+        next_free=next((start for start in starts[bisect_left(starts, high - 2 * A_DAY) :] if start.astimezone(zone).date() >= after), soonest),
         selected=next((day.on for day in days if day.starts and day.on == picked), next((day.on for day in days if day.starts), None)),
         has_chosen=any(day.on == picked for day in days),
     )

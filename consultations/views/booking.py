@@ -136,7 +136,7 @@ def ahead(zone: str, other: str, moment: datetime) -> str:
 def book(request: HttpRequest, slug: str) -> HttpResponse:
     builder, choice = _builder(slug), read_choice(request.GET)
     context = _page(request, builder, choice, notes=_draft(request, slug))
-    context["zones"] = zones.choices(context["moment"], chosen=[context["zone"]])
+    context["zones"] = zones.options(context["moment"], context["zone"])
     return _remember_zone(render(request, "consultations/book.html", context), choice)
 
 
@@ -207,7 +207,7 @@ def _refuse(request: HtmxRequest, builder: Builder, choice: Choice, notes: str, 
     context = _page(request, builder, choice, notes=notes, refused=Refused(error, choice.start, near))
     if request.htmx:
         return render(request, "consultations/book.html#picker_response", context, status=error.status)
-    context["zones"] = zones.choices(context["moment"], chosen=[context["zone"]])
+    context["zones"] = zones.options(context["moment"], context["zone"])
     return render(request, "consultations/book.html", context, status=error.status)
 
 
