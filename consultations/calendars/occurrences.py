@@ -21,6 +21,7 @@ from dateutil.rrule import MONTHLY, YEARLY
 from dateutil.tz import tzical
 from icalendar import Calendar, Component
 from icalendar.error import GloballyUniqueTZIDGuessed
+from icalendar.prop import vBroken
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 from recurring_ical_events import Series
 from recurring_ical_events.selection.name import ComponentsWithName
@@ -98,7 +99,11 @@ def _expand(text: str, since: datetime, until: datetime, zone: Callable[[], tzin
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GloballyUniqueTZIDGuessed)
         book = Calendar.from_ical(ZONE_BLOCK.sub("", text))
-    parts = [part for part in book.walk("VEVENT") if "DTSTART" in part]
+    events = book.walk("VEVENT")
+    parts = [part for part in events if "DTSTART" in part and not isinstance(part["DTSTART"], vBroken)]
+    if events and not parts:
+        raise Unreadable("no times")
+    book.subcomponents = parts
     for part in parts:
         defined.settle(part)
     recurring = {str(part.get("UID", "")) for part in parts if any(name in part for name in ("RRULE", "RDATE", "RECURRENCE-ID"))}
@@ -109,7 +114,7 @@ def _expand(text: str, since: datetime, until: datetime, zone: Callable[[], tzin
         if str(part.get("STATUS", "")).upper() == "CANCELLED":
             continue
         uid = str(part.get("UID", ""))
-        key = _moment(part["RECURRENCE-ID"].dt) if uid in recurring else ""
+        key = _key(part, made.start) if uid in recurring else ""
         if len(uids) > 1:
             key = f"{uid[:200]}/{key}"
         all_day = not isinstance(made.start, datetime)
@@ -242,6 +247,12 @@ def _instant(moment: date, zone: Callable[[], tzinfo]) -> datetime:
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day, tzinfo=zone())
     return moment.astimezone(UTC)
+
+
+def _key(part: Component, start: date) -> str:
+    """The instance's own name. A change to "this and the future" lends its name to all that follow, so there the start is the name."""
+    named = part["RECURRENCE-ID"]
+    return _moment(start if "RANGE" in named.params else named.dt)
 
 
 def _moment(moment: date) -> str:
