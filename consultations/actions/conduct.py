@@ -12,6 +12,7 @@ from auditlog.actions import record
 from auditlog.events import Event
 from consultations import emails
 from consultations.models import Back, ClaimStatus, Consultation, ConsultationStatus, Party, SlotClaim
+from consultations.queries import client_was_seen
 from port444.kit.clock import now
 from port444.kit.errors import Invalid, NotAllowed, WrongState
 from port444.messaging.actions import post_notice
@@ -28,15 +29,18 @@ C = ConsultationStatus
 
 @transaction.atomic
 def complete_call(consultation_id: UUID, *, actor: Any, notes: str = "") -> Consultation:
-    """The builder says that the call took place; the price is released to them. Possible from its start.
+    """The builder says that the call took place; the price is released to them.
 
-    Raises Conflict while the client says that the builder did not come.
+    Possible once the client was seen in the room, else from the end: until then the client may still say that nobody came. Raises
+    Conflict while they say so.
     """
     consultation = Consultation.objects.lock(consultation_id)
     consultation.require_builder(actor)
     moment = now()
     if consultation.status == C.SCHEDULED and consultation.scheduled_at > moment:
         raise WrongState("This call has not started yet.", code="not_started")
+    if consultation.status == C.SCHEDULED and consultation.ends_at > moment and not client_was_seen(consultation):
+        raise WrongState(f"{consultation.client.first_name} was not seen in the room yet. Complete the call when it is over.", code="not_over")
     if consultation.status == C.SCHEDULED:
         require_no_report(consultation, Party.BUILDER)
     if len(notes) > 3000:

@@ -1,6 +1,6 @@
 """Reads of calls."""
 
-from .absences import AbsencePanel, absence_of
+from .absences import AbsencePanel, absence_of, client_was_seen
 from .busy import STALE, is_stale, known_since
 from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor
 from .connections import Connections, connections_of, copies_of, links_of
@@ -57,6 +57,7 @@ __all__ = [
     "calls_of",
     "calls_of_days",
     "chips",
+    "client_was_seen",
     "connections_of",
     "conversion_of",
     "copies_of",

@@ -67,7 +67,7 @@ def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> di
         "ended": call.ends_at <= moment,
         "can_join": scheduled and call.opens_at <= moment,
         "can_cancel": scheduled and (is_builder or not started),
-        "can_complete": scheduled and is_builder and started,
+        "can_complete": scheduled and is_builder and started and (call.ends_at <= moment or queries.client_was_seen(call)),
         "can_move": call.can_move(moment),
         "moves_directly": call.moves_without_asking(request.user, moment),
         "can_pay": call.status == C.HELD and call.claim.hold_expires_at is not None and call.claim.hold_expires_at > moment,

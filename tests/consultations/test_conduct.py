@@ -11,7 +11,7 @@ import pytest
 
 from consultations.actions import cancel_call, complete_call, complete_unattended
 from consultations.jobs import complete_ended
-from consultations.models import Consultation, ConsultationStatus, SlotClaim
+from consultations.models import Attendance, Consultation, ConsultationStatus, SlotClaim
 from port444.accounts.models import User
 from port444.kit import clock
 from port444.kit.errors import Invalid, NotAllowed, WrongState
@@ -162,3 +162,13 @@ def test_a_call_of_a_builder_suspended_before_its_end_is_paid_back(scheduled: Co
     assert sum((one.amount for one in Refund.objects.all()), Decimal(0)) == (scheduled.total if status == C.CANCELLED else 0)
     titles = set(Notification.objects.filter(kind="call_cancelled").values_list("title", flat=True))
     assert all(title.endswith("was cancelled") for title in titles)
+
+
+def test_before_its_end_a_call_is_completed_only_when_the_client_was_seen(scheduled: Consultation, builder_user: User) -> None:
+    with clock.at(scheduled.scheduled_at + timedelta(minutes=10)):
+        before = counts()
+        with pytest.raises(WrongState, match="was not seen"):
+            complete_call(scheduled.pk, actor=builder_user)
+        assert counts() == before
+        Attendance.objects.create(consultation=scheduled, party="client", source="join", joined_at=scheduled.scheduled_at)
+        assert complete_call(scheduled.pk, actor=builder_user).status == "completed"
