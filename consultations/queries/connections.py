@@ -31,6 +31,12 @@ class Account:
         return bool(self.link.status == LinkStatus.BROKEN)
 
     @property
+    def read_at(self) -> datetime | None:
+        """When the calendars that are read had all been read last."""
+        moments = [calendar.synced_at for calendar in self.calendars if calendar.is_read]
+        return min((moment for moment in moments if moment), default=None) if all(moments) else None
+
+    @property
     def failing(self) -> Sequence[LinkedCalendar]:
         return [calendar for calendar in self.calendars if calendar.is_read and calendar.failed_at]
 

@@ -91,6 +91,7 @@ def _page(request: HttpRequest, builder: Builder, choice: Choice, *, notes: str 
         "builder_zone": terms.time_zone if terms else "UTC",
         "ahead": ahead(zone, terms.time_zone if terms else "UTC", chosen or moment),
         "week": week,
+        "stale": not starts and queries.is_stale(builder, moment),
         "chosen": chosen,
         "chosen_value": write_start(chosen) if chosen else "",
         "price": price,

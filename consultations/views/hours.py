@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -240,6 +241,8 @@ def _page(builder: Builder, editor: Editor, moment: datetime, *, unsaved: bool =
         "room": form["meeting_provider"].value(),
         "prices": [{"minutes": m, "field": form[f"price_{m}"]} for m in LENGTHS],
         "builder": builder,
+        "connections": partial(queries.connections_of, builder, moment),
+        "moment": moment,
         "unsaved": unsaved,
         "is_new": queries.call_settings(builder) is None,
         "preview_is_saved": form.is_bound and not valid,

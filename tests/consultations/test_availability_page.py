@@ -188,11 +188,11 @@ def test_adding_with_script_answers_the_lists_the_preview_and_the_bar(as_builder
 def test_queries_do_not_grow_with_the_hours(as_builder: Client, open_builder: Builder, django_assert_num_queries: Any) -> None:
     windows: list[AnyWindow] = [*WEEKDAYS, *(Once(date(2026, 12, 1) + timedelta(days=n), 1080, 1140) for n in range(20))]
     off = [Leave(date(2027, 1, n), date(2027, 1, n)) for n in range(1, 20)]
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         as_builder.get(PAGE)
     terms = Terms("Asia/Kolkata", 4, 60, 0)
     set_availability(open_builder.pk, actor=open_builder.user, enabled=True, prices=PRICES, windows=windows, terms=terms, days_off=off)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         as_builder.get(PAGE)
 
 

@@ -260,6 +260,16 @@ def test_old_list_closes_the_booking_page(open_builder: Builder, provider: FakeP
         assert starts(open_builder)
 
 
+def test_both_pages_say_that_a_list_is_too_old(client: Any, open_builder: Builder, provider: FakeProvider, link: CalendarLink) -> None:
+    booking = f"/b/{open_builder.slug}/call/"
+    assert "We do not know when" not in client.get(booking).content.decode()
+    with clock.at(MONDAY + timedelta(hours=25)):
+        assert "We do not know when Anaya is free." in client.get(booking).content.decode()
+        client.force_login(open_builder.user)
+        for page in ("/calls/calendars/", "/calls/availability/"):
+            assert "Clients see no free times at the moment." in client.get(page).content.decode()
+
+
 def test_private_words_are_not_kept() -> None:
     kept = {field.name for field in ExternalEvent._meta.get_fields()}
     assert kept == {"id", "calendar", "builder", "external_id", "starts_at", "ends_at", "is_busy", "is_all_day"}

@@ -258,7 +258,7 @@ def test_a_shortcut_fills_the_grid_and_saves_nothing(client: Client, open_builde
 
 def test_the_preview_counts_what_clients_see(client: Client, open_builder: Builder, django_assert_num_queries: Any) -> None:
     client.force_login(open_builder.user)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         page = client.get("/calls/availability/")
     assert "313 times" in text(page)  # four weeks of 80, and today only from 12:30
     assert "The first is Mon 23 Nov, 12:30." in text(page)

@@ -318,7 +318,7 @@ def test_channel_that_graph_drops_is_made_again(client: Client, provider: FakePr
     connect(open_builder, provider, "outlook")
     work()
     old = PushChannel.objects.get()
-    told = {"value": [{"clientState": old.secret, "lifecycleEvent": "subscriptionRemoved"}]}
+    told = {"value": [{"clientState": old.secret, "subscriptionId": old.external_id, "lifecycleEvent": "subscriptionRemoved"}]}
     client.post(f"/hooks/graph/{old.pk}/", told, content_type="application/json")
     jobs.sweep_channels()
     work()
