@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
-from consultations import emails
+from consultations import emails, queries
 from consultations.calendars import Booking, CalendarClient, CalendarError, Conflicting, Limited, NotConnected, Refused, Written
 from consultations.calendars.registry import client_of
 from consultations.models import (
@@ -209,8 +209,13 @@ def booking_of(copy: CalendarEvent) -> Booking:
         location=emails.join_address(call),
         attendee_name=call.client.name,
         attendee_zone=call.client_zone,
-        wants_room=call.meeting_provider == MeetingProvider.GOOGLE_MEET and copy.calendar.link.provider == CalendarProvider.GOOGLE,
+        wants_room=copy.calendar.link.provider == CalendarProvider.GOOGLE and _wants_meet(call),
     )
+
+
+def _wants_meet(call: Consultation) -> bool:
+    """Also while the builder's own link stands in for a room that has not come yet."""
+    return call.meeting_provider == MeetingProvider.GOOGLE_MEET or queries.wants_meet(call.chain)
 
 
 def times_hash(starts_at: datetime | None, ends_at: datetime | None) -> str:

@@ -6,7 +6,7 @@ from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor
 from .connections import Connections, connections_of, copies_of, links_of
 from .conversion import Conversion, conversion_of
 from .feeds import calls_in_feed, feed_of, token_of
-from .meetings import MeetingChoice, free_hosts, joinable_until, live_call, meeting_choices, room_url, rooms_are_late, why_not
+from .meetings import MeetingChoice, free_hosts, joinable_until, live_call, meeting_choices, room_url, rooms_are_late, wants_meet, why_not
 from .preview import Preview, PreviewDay, preview
 from .reminders import reminders_are_late, reminders_late_since
 from .timeline import Happened, timeline
@@ -91,6 +91,7 @@ __all__ = [
     "taken",
     "timeline",
     "token_of",
+    "wants_meet",
     "week_of",
     "why_not",
     "window_of",

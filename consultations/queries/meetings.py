@@ -133,3 +133,9 @@ def rooms_are_late() -> bool:
     """Whether rooms wait to be asked for, longer than the sweep ever takes."""
     waiting = MeetingRoom.objects.filter(status__in=[RoomStatus.WANTED, RoomStatus.UNWANTED])
     return waiting.filter(next_try_at__lte=now() - LATE).exists()
+
+
+def wants_meet(chain: UUID) -> bool:
+    """Whether the chain's calendar event should bring a room of Google Meet; also while the own link stands in for it."""
+    rooms = MeetingRoom.objects.filter(chain=chain, provider=MeetingProvider.GOOGLE_MEET)
+    return rooms.filter(status__in=[RoomStatus.WANTED, RoomStatus.READY, RoomStatus.FAILED]).exists()

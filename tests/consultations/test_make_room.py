@@ -282,6 +282,7 @@ def test_meet_room_that_does_not_come_is_replaced_and_still_taken_later(
         with clock.at(MONDAY + timedelta(minutes=minute)):
             make_room(room_of(call).pk)
     assert place(call) == ("own_link", OWN)
+    assert queries.wants_meet(call.chain)  # the event is still to bring it
     room_made(call.chain, Room("https://meet.google.example/abc-defg-hij", "abc-defg-hij"))
     assert place(call) == ("google_meet", "https://meet.google.example/abc-defg-hij")
 
