@@ -23,6 +23,7 @@ class ConsultationsConfig(AppConfig):
         for key in ("call_reminder_24h", "call_reminder_1h"):
             kinds.register(kinds.Kind(key, kinds.Group.CALLS, urgent=True, sms=True, holds=emails.reminder_holds))
         health.watch("reminders of calls", queries.reminders_are_late)
+        health.watch("calendars", queries.reads_are_late)
         health.watch("rooms of calls", queries.rooms_are_late)
         for key in ("call_absence_reported", "call_no_show"):
             kinds.register(kinds.Kind(key, kinds.Group.CALLS, sms=True))

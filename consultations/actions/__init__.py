@@ -20,7 +20,7 @@ from .conduct import cancel_call, complete_call, complete_unattended
 from .conversion import convert_call, credit_returned, credit_used, lock_source
 from .copies import fetch_room, queue_copies, retry_copy, want_copies, write_copy
 from .feeds import note_feed_read, renew_feed
-from .links import choose_calendars, close_link, connect_calendar, disconnect_calendar
+from .links import choose_calendars, close_link, connect_calendar, disconnect_calendar, list_calendars, read_soon
 from .meetings import make_room, room_made
 from .moves import move_call
 from .proposals import accept_proposal, decline_proposal, lapse_proposal, propose_from_calendar, propose_move, withdraw_proposal
@@ -57,6 +57,7 @@ __all__ = [
     "host_url",
     "join_call",
     "lapse_proposal",
+    "list_calendars",
     "live_busy",
     "lock_for_payment",
     "lock_source",
@@ -70,6 +71,7 @@ __all__ = [
     "propose_move",
     "queue_copies",
     "read_cal_com",
+    "read_soon",
     "renew_feed",
     "report_absence",
     "retry_copy",

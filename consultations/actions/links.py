@@ -23,10 +23,11 @@ from port444.kit.clock import now
 from port444.kit.errors import Invalid, NotAllowed
 from port444.kit.jobs import enqueue
 
-from .copies import unwant, want_upcoming
-from .grants import keeper
+from .copies import LOST, unwant, want_upcoming
+from .grants import break_link, keeper
 
 SYNC, TEND, CLOSE = "consultations.jobs.sync_calendar", "consultations.jobs.tend_channels", "consultations.jobs.close_link"
+LIST = "consultations.jobs.list_calendars"
 MOST_LINKS, MOST_CALENDARS = 8, 50
 FAREWELL = timedelta(hours=1)  # how long a disconnected account is asked to forget us
 
@@ -52,7 +53,8 @@ def connect_calendar(builder_id: UUID, *, actor: Any, provider: str, connection:
     link.save()
     if link.status == LinkStatus.BROKEN:
         link.move_to(LinkStatus.ACTIVE)
-    _take_over(link, connection.calendars, moment)
+    _take_over(link, connection.calendars)
+    link.calendars.update(failed_at=None, last_error="")
     record(Event.CALENDAR_CONNECTED, actor=actor, target=link, provider=provider, account=account, again=again)
     for calendar in link.calendars.filter(is_read=True):
         _read_soon(calendar, moment)
@@ -66,7 +68,7 @@ def _clock(builder: Builder) -> str:
     return zone or builder.user.time_zone
 
 
-def _take_over(link: CalendarLink, found: Collection[Calendar], moment: datetime) -> None:
+def _take_over(link: CalendarLink, found: Collection[Calendar]) -> None:
     """Make the rows those of the account. A new calendar is read when it is the builder's own; the main one is written when none is yet."""
     known = {row.external_id: row for row in link.calendars.select_for_update(no_key=True)}
     is_new = not known
@@ -77,7 +79,6 @@ def _take_over(link: CalendarLink, found: Collection[Calendar], moment: datetime
             row = LinkedCalendar(link=link, external_id=each.external_id, is_read=each.can_write)
         row.name, row.time_zone, row.can_write = each.name[:200] or "Calendar", each.time_zone[:64], each.can_write
         row.is_written = row.is_written and each.can_write
-        row.next_sync_at, row.failed_at, row.last_error = moment, None, ""
         row.save()
     for gone in known.values():  # not in the account any more
         if gone.copies.exists():
@@ -91,6 +92,44 @@ def _take_over(link: CalendarLink, found: Collection[Calendar], moment: datetime
         main = next((each for each in listed if each.is_primary and each.can_write), None) or next((each for each in listed if each.can_write), None)
         if main is not None:
             link.calendars.filter(external_id=main.external_id).update(is_written=True)
+
+
+def list_calendars(link_id: UUID) -> bool:
+    """Look which calendars the account has now, and read them all anew or for the first time; whether the account said so."""
+    link = CalendarLink.objects.filter(pk=link_id, status=LinkStatus.ACTIVE).first()
+    if link is None:
+        return False
+    try:
+        found = client_of(link, keeper(link)).calendars()
+    except NotConnected as error:
+        break_link(link, error)
+        return False
+    except CalendarError:
+        found = None  # each calendar says for itself what is wrong
+    with transaction.atomic(durable=True):
+        moment = now()
+        Builder.objects.lock(link.builder_id)
+        row = CalendarLink.objects.select_for_update(no_key=True).get(pk=link.pk)
+        if row.status != LinkStatus.ACTIVE or row.connected_at != link.connected_at:
+            return False
+        if found is not None:
+            _take_over(row, found)
+        for calendar in row.calendars.filter(is_read=True):
+            _read_soon(calendar, moment)
+    return found is not None
+
+
+@transaction.atomic
+def read_soon(link_id: UUID, *, actor: Any) -> bool:
+    """The builder wants an account read at once. However often that is pressed, it waits in the queue once."""
+    moment = now()
+    link = _lock_link(link_id, actor)
+    waiting = link.calendars.filter(queued_at__gt=moment - LOST).exists()
+    if link.status != LinkStatus.ACTIVE or waiting:
+        return False
+    link.calendars.filter(is_read=True).update(queued_at=moment)
+    enqueue(LIST, link.pk)
+    return True
 
 
 def forget_events(calendar: LinkedCalendar) -> None:

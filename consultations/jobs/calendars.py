@@ -32,6 +32,10 @@ def tend_channels(calendar_id: str) -> None:
     actions.tend_channels(UUID(calendar_id))
 
 
+def list_calendars(link_id: str) -> None:
+    actions.list_calendars(UUID(link_id))
+
+
 def close_link(link_id: str) -> None:
     actions.close_link(UUID(link_id))
 

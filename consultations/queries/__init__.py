@@ -1,7 +1,7 @@
 """Reads of calls."""
 
 from .absences import AbsencePanel, absence_of, client_was_seen
-from .busy import STALE, is_stale, known_since
+from .busy import STALE, is_stale, known_since, reads_are_late
 from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor
 from .connections import Connections, connections_of, copies_of, links_of
 from .conversion import Conversion, conversion_of
@@ -83,6 +83,7 @@ __all__ = [
     "paid_back",
     "preview",
     "read_cursor",
+    "reads_are_late",
     "reminders_are_late",
     "reminders_late_since",
     "room_url",

@@ -11,7 +11,9 @@ from django.db.models.functions import Coalesce
 from consultations.models import ExternalEvent, LinkedCalendar, LinkStatus
 from consultations.slots import Span
 from port444.builders.models import Builder
+from port444.kit.clock import now
 
+LATE = timedelta(minutes=10)
 STALE = timedelta(hours=24)  # a busy list that is older says nothing any more
 
 
@@ -42,3 +44,9 @@ def is_stale(builder: Builder, moment: datetime) -> bool:
     """Whether we cannot say any more when the builder is busy. Then no times are offered."""
     oldest = known_since(builder)
     return oldest is not None and oldest <= moment - STALE
+
+
+def reads_are_late() -> bool:
+    """Whether calendars wait to be read for longer than the sweep and the queue ever take, whatever providers do."""
+    due = LinkedCalendar.objects.filter(is_read=True, next_sync_at__lte=now() - LATE, link__status=LinkStatus.ACTIVE)
+    return due.exists()

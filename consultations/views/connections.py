@@ -200,8 +200,7 @@ def disconnect_calendar(request: UserRequest, link_id: UUID) -> HttpResponse:
 def read_calendars(request: UserRequest, link_id: UUID) -> HttpResponse:
     """Read an account's calendars now."""
     link = get_object_or_404(queries.links_of(request.user), pk=link_id)
-    for calendar in link.calendars.filter(is_read=True):
-        actions.nudge_calendar(calendar.pk)
+    actions.read_soon(link.pk, actor=request.user)
     return done(request, reverse(HOME), "Your calendars are being read. Reload the page in a moment.")
 
 

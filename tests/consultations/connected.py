@@ -30,7 +30,7 @@ def waiting(prefix: str = "consultations.jobs.") -> list[tuple[str, tuple[Any, .
     return [(task["func"], tuple(task["args"])) for task in tasks if task["func"].startswith(prefix)]
 
 
-CALENDAR_JOBS = ("sync_calendar", "write_copy", "fetch_room", "tend_channels", "close_link")
+CALENDAR_JOBS = ("sync_calendar", "write_copy", "fetch_room", "tend_channels", "close_link", "list_calendars")
 
 
 def work() -> int:

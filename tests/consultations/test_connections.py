@@ -419,7 +419,32 @@ def test_links_of_others_are_not_there(client: Client, link: CalendarLink, clien
     assert queries.links_of(client_user).count() == 0
 
 
-def test_reading_now_is_queued_once(browser: Client, link: CalendarLink) -> None:
+def test_reading_now_is_queued_once_and_finds_new_calendars(browser: Client, link: CalendarLink, provider: FakeProvider) -> None:
     for _ in range(3):
-        browser.post(f"{HOME}{link.pk}/read/")
-    assert len(waiting()) == 1
+        assert browser.post(f"{HOME}{link.pk}/read/").status_code == 302
+    assert waiting() == [("consultations.jobs.list_calendars", (str(link.pk),))]
+    provider.account.calendars = [*provider.account.calendars, Calendar("new", "New")]
+    provider.account.put("dentist", TUESDAY_NINE, TUESDAY_NINE + HOUR, calendar="new")
+    work()
+    assert set(link.calendars.filter(is_read=True).values_list("external_id", flat=True)) == {"main", "new"}
+    assert ExternalEvent.objects.get().calendar.external_id == "new"
+
+
+def test_list_of_calendars_that_fails_leaves_everything(link: CalendarLink, provider: FakeProvider) -> None:
+    provider.account.fail("calendars", Unreachable("500"), NotConnected("401"))
+    assert actions.list_calendars(link.pk) is False
+    assert link.calendars.count() == 2
+    assert actions.list_calendars(link.pk) is False
+    link.refresh_from_db()
+    assert link.status == LinkStatus.BROKEN
+
+
+def test_site_says_that_calendars_are_not_read(link: CalendarLink) -> None:
+    assert queries.reads_are_late() is False
+    with clock.at(MONDAY + timedelta(minutes=24)):
+        assert queries.reads_are_late() is False
+    with clock.at(MONDAY + timedelta(minutes=26)):
+        assert queries.reads_are_late() is True
+        jobs.sweep_calendars()
+        work()
+        assert queries.reads_are_late() is False
