@@ -45,6 +45,7 @@ def connect_google(builder: Person) -> None:
     page.goto("/calls/calendars/")
     builder.check_page("calendars-none")
     press(page, re.compile("^Connect Google"))
+    page.wait_for_url("**/connect/google/")
     builder.check_page("calendars-connect")
     press(page, re.compile("^Sign in at Google"))
     page.wait_for_url("**/o/oauth2/**")
@@ -59,7 +60,7 @@ def connect_google(builder: Person) -> None:
         choice.select_option("google_meet")
     else:
         page.locator("[name=meeting_provider][value=google_meet]").check(force=True)
-    page.locator("main form button[type=submit]", has_text=re.compile("^Save")).filter(visible=True).first.click()
+    press(page, re.compile("^Save"))
     expect(page.get_by_text("Your hours are saved")).to_be_visible()
     builder.check_page("availability")
 
@@ -97,10 +98,10 @@ def book(client: Person, start: str) -> str:
     return page.url
 
 
-def starts_of(google: FakeGoogle) -> list[datetime]:
-    """When our own events are, as Google has them."""
-    ours = [event for event in google.live_events() if event.get("extendedProperties")]
-    return [datetime.fromisoformat(event["start"]["dateTime"]) for event in ours]
+def ours(google: FakeGoogle) -> dict[datetime, str]:
+    """The events that we have written, by their start: this call, and those that the builder had before."""
+    written = [event for event in google.live_events() if event.get("extendedProperties")]
+    return {datetime.fromisoformat(event["start"]["dateTime"]): event["id"] for event in written}
 
 
 def invitation(site: Site, address: str) -> Any:
@@ -140,7 +141,8 @@ def test_a_call_on_two_clocks(width: int, person: Callable[..., Person], site: S
     # Booked: both calendars show it, both people are told.
     first, second, third = [start for start in times(client.page) if instant(start) > dentist + timedelta(hours=2)][2:9:3]
     address = book(client, first)
-    eventually(lambda: starts_of(google) == [instant(first)], "Google does not show the call")
+    eventually(lambda: instant(first) in ours(google), "Google does not show the call")
+    copy = ours(google)[instant(first)]
     eventually(lambda: mailed(site, instant(first), 0), "no invitation to both")
     uid = str(invitation(site, cast.CLIENT)["uid"])
     assert "Dentist" not in site.rows("SELECT json_agg(e)::text AS text FROM consultations_externalevent e")[0]["text"]
@@ -152,20 +154,20 @@ def test_a_call_on_two_clocks(width: int, person: Callable[..., Person], site: S
     page = client.page
     page.goto(address)
     press(page, "Move the call")
+    page.wait_for_url("**/move/")
     pick(client, second)
     expect(page.locator("#summary")).to_contain_text("Kolkata")
     client.check_page("move")
-    press(page, re.compile("^Move"))
-    page.wait_for_url(lambda url: "/calls/" in url and not url.endswith("/move/"))
+    page.locator("#move button[type=submit]").filter(visible=True).first.click()
+    page.wait_for_url(lambda url: "/calls/" in url and not url.split("?")[0].endswith("/move/"))
     address = page.url
     client.check_page("call-moved")
-    eventually(lambda: starts_of(google) == [instant(second)], "Google does not show the new time")
+    eventually(lambda: ours(google).get(instant(second)) == copy, "Google does not show the new time")
     eventually(lambda: mailed(site, instant(second), 1), "no second invitation")
     assert str(invitation(site, cast.CLIENT)["uid"]) == uid
 
     # Moved in Google by the builder: a question to the client, then a new time.
-    ours = next(event for event in google.live_events() if event.get("extendedProperties"))
-    google.move_event(ours["id"], instant(third), instant(third) + HALF_HOUR)
+    google.move_event(copy, instant(third), instant(third) + HALF_HOUR)
     read_google(builder)
 
     def asked() -> bool:
@@ -177,7 +179,7 @@ def test_a_call_on_two_clocks(width: int, person: Callable[..., Person], site: S
     press(page, "Accept")
     page.wait_for_url(lambda url: url != address)
     address = page.url
-    eventually(lambda: starts_of(google) == [instant(third)], "Google does not keep the new time")
+    eventually(lambda: ours(google).get(instant(third)) == copy, "Google does not keep the new time")
     call = address.rstrip("/").rpartition("/")[2]
     chain = site.value("SELECT chain FROM consultations_consultation WHERE id = %s", call)
     all_rows = "SELECT status, scheduled_at FROM consultations_consultation WHERE chain = %s ORDER BY created_at"
@@ -205,6 +207,23 @@ def test_a_call_on_two_clocks(width: int, person: Callable[..., Person], site: S
     page.goto(address)
     expect(page.locator("main")).to_contain_text("customer_id")
     client.check_page("call-completed")
+
+    # A good call becomes an order: the credit pays a part of it, escrow holds all of it.
+    button = page.locator("#convert form button").first
+    button.click()
+    page.wait_for_url("**/pay/**")
+    expect(page.locator("main")).to_contain_text("redit")
+    pay(client)
+    page.wait_for_url("**/orders/**", timeout=60_000)
+    client.check_page("order-from-call")
+    credit = site.value("SELECT price FROM consultations_consultation WHERE id = %s", call)
+    order = site.rows("SELECT o.id, o.price, o.client_fee FROM orders_order o ORDER BY o.number DESC LIMIT 1")[0]
+    held = "SELECT balance FROM payments_ledgeraccount WHERE kind = 'escrow' AND subject_id = %s"
+    paid = "SELECT p.amount FROM payments_payment p JOIN payments_invoice i ON i.id = p.invoice_id WHERE i.subject_id = %s AND p.status = 'succeeded'"
+    assert site.value(held, order["id"]) == order["price"]
+    assert site.value(paid, order["id"]) == order["price"] + order["client_fee"] - credit
+    page.goto(address)
+    expect(page.locator("main")).to_contain_text("This call became an order")
 
     builder.page.goto("/calls/calendars/")
     builder.page.locator("details", has_text="Disconnect").locator("summary").first.click()
