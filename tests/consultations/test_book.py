@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,12 +12,15 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from consultations.models import AvailabilityRule, Consultation, SlotClaim
+from consultations.actions import set_availability
+from consultations.models import AvailabilityRule, CalendarLink, CallSettings, Consultation, LinkedCalendar, SlotClaim
+from consultations.slots import LAST, AnyWindow, MonthDay, MonthWeekday, Once, Window
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.kit import clock
+from port444.kit.errors import Conflict
 
-from .conftest import MONDAY, TUESDAY_NINE, counts
+from .conftest import MONDAY, PRICES, TERMS, TUESDAY_NINE, counts
 
 Hold = Callable[..., Consultation]
 PAGE = "/b/anaya-krishnan/call/"
@@ -133,6 +136,52 @@ def test_fully_booked_and_without_calls(client: Client, open_builder: Builder) -
     Builder.objects.filter(pk=open_builder.pk).update(consultation_enabled=False)
     page = client.get(PAGE)
     assert ("Anaya takes no calls at the moment" in text(page), 'id="booking"' in page.content.decode()) == (True, False)
+
+
+def test_a_calendar_that_does_not_answer_hides_every_time_and_the_page_says_so(client: Client, open_builder: Builder) -> None:
+    link = CalendarLink.objects.create(builder=open_builder, provider="caldav", account="work")
+    LinkedCalendar.objects.create(link=link, external_id="work", name="Work", synced_at=MONDAY - timedelta(hours=23))
+    assert client.get(PAGE).content.decode().count('name="slot"') == 5 * 16 - 7
+    with clock.at(MONDAY + timedelta(hours=1)):
+        page = client.get(PAGE)
+        assert ("Times cannot be shown right now" in text(page), page.content.decode().count('name="slot"')) == (True, 0)
+        client.force_login(open_builder.user)
+        assert "Your calendar has not answered for a day." in text(client.get("/calls/availability/"))
+
+
+OTHER_HOURS: list[tuple[AnyWindow, str, list[str]]] = [
+    (Window(1, 540, 570, 2, date(2026, 12, 8)), "2026-12-01", []),
+    (Window(1, 540, 570, 2, date(2026, 12, 8)), "2026-12-08", ["2026-12-08T03:30:00Z"]),
+    (Window(1, 540, 570, 2, date(2026, 12, 8)), "2026-12-15", []),
+    (Window(1, 540, 570, 2, date(2026, 12, 8)), "2026-12-22", ["2026-12-22T03:30:00Z"]),
+    (MonthDay(LAST, 540, 570), "2026-12-31", ["2026-12-31T03:30:00Z"]),
+    (MonthWeekday(1, 1, 540, 570), "2026-12-01", ["2026-12-01T03:30:00Z"]),
+    (MonthWeekday(1, 1, 540, 570), "2026-12-08", []),
+    (Once(date(2026, 12, 9), 540, 570), "2026-12-09", ["2026-12-09T03:30:00Z"]),
+]
+
+
+@pytest.mark.parametrize(("window", "week", "starts"), OTHER_HOURS)
+def test_hours_that_do_not_come_every_week_are_seen_in_their_weeks_alone(
+    client: Client, open_builder: Builder, window: AnyWindow, week: str, starts: list[str]
+) -> None:
+    set_availability(open_builder.pk, actor=open_builder.user, enabled=True, prices=PRICES, windows=[window], terms=TERMS)
+    page = client.get(PAGE, {"week": week, "tz": "Asia/Kolkata"}).content.decode()
+    assert re.findall(r'name="slot" data-q value="([^"]+)"', page) == starts
+
+
+def test_a_day_with_enough_calls_is_closed_for_the_list_and_the_hold(client: Client, hold: Hold, client_user: User, stranger: User) -> None:
+    builder = Builder.objects.get(slug="anaya-krishnan")
+    CallSettings.objects.filter(builder=builder).update(calls_a_day=1)
+    hold(stranger)
+    client.force_login(client_user)
+    seen = client.get(PAGE, {"week": "2026-11-23", "tz": "Asia/Kolkata"}).content.decode()
+    assert ("2026-11-24T" in "".join(re.findall(r'name="slot" data-q value="([^"]+)"', seen)), "2026-11-25T03:30:00Z" in seen) == (False, True)
+    before = counts()
+    with pytest.raises(Conflict) as refusal:
+        hold(client_user, starts_at=TUESDAY_NINE + timedelta(hours=5))
+    assert (refusal.value.code, counts()) == ("slot_taken", before)
+    assert hold(client_user, starts_at=TUESDAY_NINE + timedelta(days=1)).scheduled_at == TUESDAY_NINE + timedelta(days=1)
 
 
 def test_a_builder_who_never_set_hours_and_unknown_ones(client: Client, builder: Builder) -> None:
