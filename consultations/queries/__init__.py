@@ -2,7 +2,7 @@
 
 from .absences import AbsencePanel, absence_of, client_was_seen
 from .busy import STALE, is_stale, known_since, reads_are_late
-from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor
+from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor, waiting_for
 from .connections import Connections, connections_of, copies_of, links_of
 from .conversion import Conversion, conversion_of
 from .feeds import calls_in_feed, feed_of, token_of
@@ -92,6 +92,7 @@ __all__ = [
     "taken",
     "timeline",
     "token_of",
+    "waiting_for",
     "wants_meet",
     "week_of",
     "why_not",

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
-from consultations.models import Back, Consultation, ConsultationStatus
+from consultations.models import Absence, AbsenceStatus, Back, Consultation, ConsultationStatus, Party, Proposal, ProposalKind
 from port444.kit.clock import now
 from port444.kit.money import ZERO
 from port444.messaging.handlers import Chip, Fact
@@ -37,22 +37,52 @@ class CallPage:
     cursor: str
 
 
-def calls_of(user: Any, *, moment: datetime, past: bool, after: tuple[datetime, UUID] | None = None) -> CallPage:
-    """The calls of a person in both roles: what comes, soonest first; or what was, latest first."""
-    calls = Consultation.objects.visible_to(user).select_related("client", "builder__user", "claim")
+def calls_of(user: Any, *, moment: datetime, show: str, after: tuple[datetime, UUID] | None = None) -> CallPage:
+    """The calls of a person in both roles, each once, wherever it was moved to.
+
+    "coming": soonest first. "waiting": for an answer of theirs, soonest first. "past": what was, latest first. Each row knows
+    whether something is proposed to them (`asks`) or by them (`asked`).
+    """
+    calls = Consultation.objects.visible_to(user).exclude(status=ConsultationStatus.RESCHEDULED).select_related("client", "builder__user", "claim")
+    calls = calls.annotate(asks=Exists(_proposed_to(user)), asked=Exists(_open_proposals().filter(made_by=user, kind=ProposalKind.MOVE)))
     coming = Q(status=ConsultationStatus.SCHEDULED, ends_at__gt=moment) | Q(status=ConsultationStatus.HELD, claim__hold_expires_at__gt=moment)
-    if past:
+    if show == "past":
         calls = calls.exclude(coming).order_by("-scheduled_at", "-id")
         if after:
             calls = calls.filter(Q(scheduled_at__lt=after[0]) | Q(scheduled_at=after[0], id__lt=after[1]))
     else:
-        calls = calls.filter(coming).order_by("scheduled_at", "id")
+        calls = calls.filter(_waiting(user, moment) if show == "waiting" else coming).order_by("scheduled_at", "id")
         if after:
             calls = calls.filter(Q(scheduled_at__gt=after[0]) | Q(scheduled_at=after[0], id__gt=after[1]))
     rows = list(calls[: PAGE + 1])
     more = len(rows) > PAGE
     rows = rows[:PAGE]
     return CallPage(rows, f"{int(rows[-1].scheduled_at.timestamp())}.{rows[-1].pk.hex}" if more else "")
+
+
+def waiting_for(user: Any, moment: datetime) -> int:
+    """How many calls wait for an answer of `user`; counted to the length of a page."""
+    calls = Consultation.objects.visible_to(user).exclude(status=ConsultationStatus.RESCHEDULED)
+    return calls.filter(_waiting(user, moment))[: PAGE + 1].count()
+
+
+def _open_proposals() -> QuerySet[Proposal]:
+    return Proposal.objects.open().filter(consultation=OuterRef("pk"))
+
+
+def _proposed_to(user: Any) -> QuerySet[Proposal]:
+    """Open proposals that are the user's to answer. One that vanished from a calendar is the builder's own."""
+    return _open_proposals().filter(Q(kind=ProposalKind.MOVE) & ~Q(made_by=user) | Q(kind=ProposalKind.CANCEL, made_by=user))
+
+
+def _waiting(user: Any, moment: datetime) -> Q:
+    """Something is proposed to them, somebody says that they did not come, or a call has ended that they have to complete."""
+    accused = Absence.objects.filter(consultation=OuterRef("pk"), status=AbsenceStatus.REPORTED)
+    as_client = Exists(accused.filter(party=Party.CLIENT)) & Q(client=user)
+    as_builder = Exists(accused.filter(party=Party.BUILDER)) & Q(builder__user=user)
+    ended = Q(status=ConsultationStatus.SCHEDULED, ends_at__lte=moment, builder__user=user)
+    scheduled = Q(status=ConsultationStatus.SCHEDULED)
+    return scheduled & (Q(Exists(_proposed_to(user))) | as_client | as_builder | ended)
 
 
 def read_cursor(text: str) -> tuple[datetime, UUID] | None:

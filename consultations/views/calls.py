@@ -25,11 +25,23 @@ C = ConsultationStatus
 @login_required
 @require_GET
 def call_list(request: UserRequest) -> HttpResponse:
-    """What comes and what was, in both roles."""
-    past = request.GET.get("show") == "past"
-    page = queries.calls_of(request.user, moment=now(), past=past, after=queries.read_cursor(request.GET.get("after", "")))
-    more = f"?{urlencode({'show': 'past' if past else 'coming', 'after': page.cursor})}" if page.cursor else ""
-    return render(request, "consultations/list.html", {"calls": page.calls, "past": past, "more": more, "user_id": request.user.pk, "moment": now()})
+    """What comes, what waits for an answer and what was, in both roles."""
+    moment = now()
+    show = request.GET.get("show", "")
+    show = show if show in ("past", "waiting") else "coming"
+    page = queries.calls_of(request.user, moment=moment, show=show, after=queries.read_cursor(request.GET.get("after", "")))
+    more = f"?{urlencode({'show': show, 'after': page.cursor})}" if page.cursor else ""
+    waiting = queries.waiting_for(request.user, moment)
+    context = {
+        "calls": page.calls,
+        "show": show,
+        "past": show == "past",
+        "more": more,
+        "waiting": waiting,
+        "user_id": request.user.pk,
+        "moment": moment,
+    }
+    return render(request, "consultations/list.html", context)
 
 
 def call_of(request: UserRequest, call_id: UUID) -> Consultation:
