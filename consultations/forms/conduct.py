@@ -65,20 +65,20 @@ class MoveForm(forms.Form):
 
     slot = StartField(error_messages={"required": "Pick a time first."})
     note = forms.CharField(
-        max_length=300, required=False, label="Why?", help_text="Optional. The other side reads this.", widget=forms.Textarea(attrs={"rows": 2})
+        max_length=300, required=False, label="Why?", help_text="The other side reads this.", widget=forms.Textarea(attrs={"rows": 2})
     )
 
 
 class FreeTimeForm(forms.Form):
-    """A builder proposes any time, on their own clock."""
+    """A builder proposes any time, on their own clock. Its fields lie in another form's column and name their own."""
 
     at = forms.DateTimeField(
         label="Date and time",
         input_formats=["%Y-%m-%dT%H:%M"],
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": 300}, format="%Y-%m-%dT%H:%M"),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": 300, "form": "free-form"}, format="%Y-%m-%dT%H:%M"),
         error_messages={"invalid": "Write a date and a time that your clock shows."},
     )
-    note = forms.CharField(max_length=300, required=False, label="Why?", widget=forms.Textarea(attrs={"rows": 2, "id": "id_free_note"}))
+    note = forms.CharField(max_length=300, required=False, label="Why?", widget=forms.Textarea(attrs={"rows": 2, "form": "free-form"}))
 
 
 class ConvertForm(forms.Form):

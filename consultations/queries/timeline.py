@@ -21,7 +21,7 @@ from consultations.models import (
     ReminderKind,
     ReminderStatus,
 )
-from port444.kit.moments import when
+from port444.kit.moments import short
 from port444.kit.money import usd
 from port444.payments.models import Refund, RefundStatus
 
@@ -64,7 +64,7 @@ def _booked_and_moved(rows: Sequence[Consultation], proposals: Sequence[Proposal
     zone = first.zone_of(reader)
     if first.paid_at is not None:
         yield Happened(
-            first.paid_at, "calendar-check", _name(first.client, reader), f"booked and paid {usd(first.total)}: {when(first.scheduled_at, zone)}"
+            first.paid_at, "calendar-check", _name(first.client, reader), f"booked and paid {usd(first.total)}: {short(first.scheduled_at, zone)}"
         )
     accepted = {proposal.consultation_id: proposal for proposal in proposals if proposal.status == P.ACCEPTED}
     following = {row.rescheduled_from_id: row for row in rows}
@@ -73,10 +73,10 @@ def _booked_and_moved(rows: Sequence[Consultation], proposals: Sequence[Proposal
             continue
         to = following[row.pk].scheduled_at
         proposal = accepted.get(row.pk)
-        text = f"moved it from {when(row.scheduled_at, zone)} to {when(to, zone)}"
+        text = f"moved it from {short(row.scheduled_at, zone)} to {short(to, zone)}"
         mover = row.client
         if proposal is not None:
-            mover, text = row.other(proposal.made_by), f"accepted: the call moved from {when(row.scheduled_at, zone)} to {when(to, zone)}"
+            mover, text = row.other(proposal.made_by), f"accepted: the call moved from {short(row.scheduled_at, zone)} to {short(to, zone)}"
         yield Happened(row.rescheduled_at, "calendar-clock", _name(mover, reader), text)
 
 
@@ -93,7 +93,7 @@ def _proposed(call: Consultation, proposals: Sequence[Proposal], reader: Any) ->
         assert proposal.starts_at is not None  # a move has a time, by constraint
         how = " in the calendar" if proposal.from_calendar else ""
         note = f" “{proposal.note}”" if proposal.note else ""
-        yield Happened(proposal.created_at, "hourglass", maker, f"proposed {when(proposal.starts_at, zone)}{how}.{note}", proposal.status == P.OPEN)
+        yield Happened(proposal.created_at, "hourglass", maker, f"proposed {short(proposal.starts_at, zone)}{how}.{note}", proposal.status == P.OPEN)
         if proposal.answered_at is None:
             continue
         other = _name(call.other(proposal.made_by), reader)

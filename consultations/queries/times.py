@@ -136,7 +136,7 @@ def starts_in(
     present, until = _epoch(moment), _epoch(moment) + hours.horizon + DAY
     spans = taken(builder, client_id, moment, _moment(until), ignoring=ignoring)
     calls = calls_of_days(builder, hours, client_id, moment, _moment(until), ignoring=ignoring)
-    starts = free_slots(hours, spans, minutes=minutes, now=present, since=present, until=until, calls=calls)
+    starts = free_slots(hours, spans, minutes=minutes, now=present, since=present + 1, until=until, calls=calls)  # not at this very second
     return [_moment(start) for start in starts]
 
 

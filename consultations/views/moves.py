@@ -72,7 +72,9 @@ def _page(request: UserRequest, call: Consultation, choice: Choice, **more: Any)
         "other_zone": call.zone_of(other),
         "name": builder.user.first_name,
         "builder_zone": call.builder_zone,
-        "ahead": ahead(zone, call.builder_zone, chosen or moment),
+        "clock_of": other.first_name,
+        "clock_zone": call.zone_of(other),
+        "ahead": ahead(zone, call.zone_of(other), chosen or moment),
         "starts": starts,
         "week": week,
         "chosen": chosen,
@@ -87,7 +89,7 @@ def _page(request: UserRequest, call: Consultation, choice: Choice, **more: Any)
         "why_not": _why_not(call, request.user, moment),
         "standing": Proposal.objects.filter(consultation=call).open().select_related("made_by").first(),
         "form": more.get("form") or MoveForm(),
-        "free_form": more.get("free_form") or FreeTimeForm(),
+        "free_form": more.get("free_form") or FreeTimeForm(prefix="free"),
         "refused": more.get("refused"),
         "moment": moment,
     }
@@ -123,15 +125,16 @@ def _promises(call: Consultation, person: Any, chosen: datetime | None, *, direc
     if over:
         lines.append(("info", "The time to cancel for free is over, and moving does not bring it back"))
     elif chosen is not None:
-        words = policy_words(call.refund_policy, free_until(call.refund_policy, call.free_hours, chosen), call.client_zone, moment)
-        lines.append(("undo-2" if free else "info", words))
+        then = free_until(call.refund_policy, call.free_hours, chosen)
+        words = policy_words(call.refund_policy, then, call.client_zone, moment)
+        lines.append(("undo-2" if then is not None and then > moment else "info", words))
     return lines
 
 
 def _move(request: UserRequest, call: Consultation, asked_id: UUID) -> HttpResponse:
     """Carry it out. Pressing twice leads to where the first press led."""
     choice = read_choice(request.POST)
-    free = "at" in request.POST
+    free = "free-at" in request.POST
     if free and request.user.pk == call.builder.user_id:
         return _propose_any(request, call, choice)
     form = MoveForm(request.POST)
@@ -159,7 +162,7 @@ def _move(request: UserRequest, call: Consultation, asked_id: UUID) -> HttpRespo
 
 def _propose_any(request: UserRequest, call: Consultation, choice: Choice) -> HttpResponse:
     """The builder proposes a time of their own, in their hours or not. It is read on their clock."""
-    form = FreeTimeForm(request.POST)
+    form = FreeTimeForm(request.POST, prefix="free")
     if form.is_valid():
         wall = form.cleaned_data["at"].replace(tzinfo=None)
         starts_at = wall.replace(tzinfo=ZoneInfo(call.builder_zone))

@@ -10,5 +10,10 @@ from .templatetags.ui import city
 
 def when(moment: datetime, zone: str) -> str:
     """A moment on somebody's clock, with its place: "Tue 24 Nov, 11:00 (Amsterdam)"."""
+    return f"{short(moment, zone)} ({city(zone)})"
+
+
+def short(moment: datetime, zone: str) -> str:
+    """A moment on a clock that is named beside it: "Tue 24 Nov, 11:00"."""
     local = moment.astimezone(ZoneInfo(zone))
-    return f"{local:%a} {local.day} {local:%b}, {local:%H:%M} ({city(zone)})"
+    return f"{local:%a} {local.day} {local:%b}, {local:%H:%M}"

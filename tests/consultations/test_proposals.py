@@ -292,12 +292,12 @@ def test_calendars_say_nothing_about_other_calls(scheduled: Consultation, status
 
 def test_by_form(client: Client, scheduled: Consultation, client_user: User, builder_user: User) -> None:
     client.force_login(builder_user)
-    wish = {"do": "propose", "at": "2026-11-24T19:00", "note": "A delivery comes."}
+    wish = {"do": "propose", "free-at": "2026-11-24T19:00", "free-note": "A delivery comes."}
     answer = client.post(f"{scheduled.url}move/", wish, follow=True)
     assert "You propose" in answer.content.decode()
     proposal = Proposal.objects.get()
     assert proposal.starts_at == EVENING
-    assert client.post(f"{scheduled.url}move/", {"do": "propose", "at": "soon"}).status_code == 422
+    assert client.post(f"{scheduled.url}move/", {"do": "propose", "free-at": "soon"}).status_code == 422
     client.force_login(client_user)
     page = client.get(scheduled.url).content.decode()
     assert ("Anaya proposes" in page, "A delivery comes." in page) == (True, True)
