@@ -42,13 +42,13 @@ def test_the_list_costs_the_same_for_few_and_many(
     people = [make_user(f"Client{n} Many") for n in range(6)]
     several(hold, people[:1])
     client.force_login(builder_user)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         client.get("/calls/")
     several_more = people[1:]
     for n, actor in enumerate(several_more, start=1):
         hold(actor, starts_at=TUESDAY_NINE + timedelta(minutes=30 * n))
         pay_with_test_wallet(Invoice.objects.get(payer=actor).pk, actor=actor)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         page = client.get("/calls/")
     assert page.content.decode().count('class="row"') == 6
 
