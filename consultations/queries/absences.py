@@ -35,6 +35,11 @@ class AbsencePanel:
         return self.accused and self.state == A.REPORTED
 
     @property
+    def is_held_against(self) -> bool:
+        """The other side says that the reader did not come, and nothing is decided."""
+        return self.accused and self.state in (A.REPORTED, A.DISPUTED)
+
+    @property
     def can_dismiss(self) -> bool:
         return not self.accused and self.state in (A.SUGGESTED, A.REPORTED, A.DISPUTED)
 

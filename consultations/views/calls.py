@@ -68,6 +68,8 @@ def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> di
     kept = call.price - (back.price if scheduled else ZERO)
     paid_back = queries.paid_back(call) if call.status in (C.CANCELLED, C.NO_SHOW) else Back()
     stayed = call.price - paid_back.price
+    absence = queries.absence_of(call, request.user, moment)
+    is_held = call.ends_at <= moment or (started and scheduled and is_builder and queries.client_was_seen(call))
     return {
         "call": call,
         "is_builder": is_builder,
@@ -79,7 +81,7 @@ def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> di
         "ended": call.ends_at <= moment,
         "can_join": scheduled and call.opens_at <= moment,
         "can_cancel": scheduled and (is_builder or not started),
-        "can_complete": scheduled and is_builder and started and (call.ends_at <= moment or queries.client_was_seen(call)),
+        "can_complete": scheduled and is_builder and is_held and not (absence and absence.is_held_against),
         "can_move": call.can_move(moment),
         "moves_directly": call.moves_without_asking(request.user, moment),
         "can_pay": call.status == C.HELD and call.claim.hold_expires_at is not None and call.claim.hold_expires_at > moment,
@@ -93,7 +95,7 @@ def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> di
         "share": call.price - fee(call.price, call.builder_fee_bps),
         "proposal": _open_proposal(call) if scheduled else None,
         "timeline": queries.timeline(call, request.user) if call.paid_at else [],
-        "absence": queries.absence_of(call, request.user, moment),
+        "absence": absence,
         "conversion": queries.conversion_of(call, request.user, moment),
         "convert_key": uuid7(),
         "report_form": forms.get("report_form") or ReportForm(),

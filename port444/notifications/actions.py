@@ -92,6 +92,9 @@ def deliver(delivery_id: UUID) -> None:
         return
     try:
         _send(delivery)
+    except sms.OptedOut as error:
+        _settle(delivery, DeliveryStatus.FAILED, error=str(error))
+        stop_sms(delivery.address)
     except (mail.Undeliverable, sms.Refused) as error:
         _settle(delivery, DeliveryStatus.FAILED, error=str(error))
     except sms.Unavailable as error:
@@ -207,3 +210,14 @@ def unsubscribe(user_id: UUID, group: str) -> User:
     Preference.objects.update_or_create(user=user, group=Group(group), channel=Channel.EMAIL, defaults={"enabled": False})
     record(Event.PROFILE_CHANGED, actor=user, target=user, after={f"{group} by {Channel.EMAIL.value}": False}, description="By the link in a mail")
     return user
+
+
+@transaction.atomic
+def stop_sms(number: str) -> int:
+    """Send no more text messages to a number, because whoever has it said so; to how many people it had belonged."""
+    people = list(User.objects.filter(phone=number).exclude(phone="").order_by("pk"))
+    for person in people:
+        rows = [Preference(user=person, group=group, channel=Channel.SMS, enabled=False) for group in Group]
+        Preference.objects.bulk_create(rows, update_conflicts=True, unique_fields=["user", "group", "channel"], update_fields=["enabled"])
+        record(Event.PROFILE_CHANGED, actor=None, target=person, after={"sms": False}, description="Answered STOP to a text message")
+    return len(people)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
+import hmac
 import json
 import os
 import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -23,6 +26,10 @@ from port444.kit.clock import now
 
 class Refused(Exception):
     """The provider will never deliver this message, e.g. because the number does not exist."""
+
+
+class OptedOut(Refused):
+    """The person has told the provider to send them no more."""
 
 
 class Unavailable(Exception):
@@ -86,6 +93,7 @@ class Twilio:
 
     # A number that is wrong, cannot receive, is blocked or has opted out; the rest of 4xx is our own set-up and is tried again.
     REFUSED = frozenset({21211, 21214, 21217, 21408, 21610, 21612, 21614})
+    OPTED_OUT = 21610
     TIMEOUT = 10.0
 
     def send(self, message: Sms) -> str:
@@ -110,7 +118,26 @@ class Twilio:
                 said = {}
         code = said.get("code") if isinstance(said, dict) else None
         words = f"{error.code} {code or ''} {said.get('message', '') if isinstance(said, dict) else ''}".strip()
+        if code == self.OPTED_OUT:
+            return OptedOut(words)
         return Refused(words) if error.code == 400 and code in self.REFUSED else Failed(words)
+
+
+STOP_WORDS = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit"})
+
+
+def is_stop(text: str) -> bool:
+    """Whether an answer asks for no more messages."""
+    return text.strip().rstrip(".!").lower() in STOP_WORDS
+
+
+def is_from_twilio(url: str, fields: Mapping[str, str], signature: str) -> bool:
+    """Whether Twilio signed a post to `url`: the address and the sorted fields under the account's token."""
+    if not settings.TWILIO_AUTH_TOKEN:
+        return False
+    signed = url + "".join(name + fields[name] for name in sorted(fields))
+    wanted = hmac.new(settings.TWILIO_AUTH_TOKEN.encode(), signed.encode(), hashlib.sha1).digest()
+    return hmac.compare_digest(base64.b64encode(wanted).decode(), signature)
 
 
 PROVIDERS: dict[str, type[SmsProvider]] = {"none": Nobody, "captured": Captured, "twilio": Twilio}

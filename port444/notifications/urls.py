@@ -10,6 +10,7 @@ urlpatterns = [
     path("notifications/bell/", views.bell, name="bell"),
     path("notifications/<uuid:notification_id>/read/", views.read, name="read"),
     path("notifications/stop/<str:token>/", views.unsubscribe, name="unsubscribe"),
+    path("hooks/sms/twilio/", views.sms_reply, name="sms_reply"),
     path("settings/notifications/", views.preferences, name="settings"),
 ]
 if settings.DEVELOPMENT:

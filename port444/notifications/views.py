@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.core import signing
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from port444.accounts.models import User
 from port444.kit.http import UserRequest, done
 
-from . import actions, emails, queries
+from . import actions, emails, queries, sms
 from . import outbox as mailbox
 from .forms import PreferencesForm
 from .models import Notification
@@ -83,6 +84,18 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         actions.unsubscribe(user_id, group)
         context["stopped"] = True
     return render(request, "notifications/unsubscribe.html", context)
+
+
+@csrf_exempt  # Twilio signs what it posts
+@require_POST
+def sms_reply(request: HttpRequest) -> HttpResponse:
+    """An answer to a text message: STOP ends them. Everything else is passed over."""
+    fields = {name: str(request.POST[name]) for name in request.POST}
+    if not sms.is_from_twilio(emails.absolute(request.get_full_path()), fields, request.headers.get("X-Twilio-Signature", "")):
+        raise PermissionDenied
+    if sms.is_stop(fields.get("Body", "")):
+        actions.stop_sms(fields.get("From", ""))
+    return HttpResponse("<Response/>", content_type="text/xml")
 
 
 @require_GET

@@ -11,6 +11,8 @@ from django.http import HttpRequest
 from port444.kit.console import ReadOnlyAdmin
 
 from .models import (
+    Credit,
+    CreditUse,
     EscrowOperation,
     Invoice,
     InvoiceLine,
@@ -117,6 +119,21 @@ class LedgerAccountAdmin(ReadOnlyAdmin):
     list_filter = ["kind"]
     search_fields = ["=id", "=owner_id", "=subject_id"]
     ordering = ["id"]
+
+
+class UsesInline(ReadOnlyInline):
+    model = CreditUse
+
+
+@admin.register(Credit)
+class CreditAdmin(ReadOnlyAdmin):
+    list_display = ["label", "user", "amount", "remaining", "source", "applicable_to", "expires_at", "issued_by", "created_at"]
+    list_filter = ["source", "applicable_to", "user_type"]
+    list_select_related = ["user", "issued_by"]
+    search_fields = ["=id", "=user__email", "=source_id", "=source_invoice__number"]
+    search_help_text = "The whole id of it or of what it came from, e-mail of its owner, or number of an invoice."
+    ordering = ["-created_at", "-id"]
+    inlines = [UsesInline]
 
 
 class PostingsInline(ReadOnlyInline):
