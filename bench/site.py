@@ -43,6 +43,7 @@ def tell(site: realsite.Site, function: str, **arguments: Any) -> Any:
 class Timing:
     """How long requests took, in milliseconds; `cpu` is what the workers of gunicorn burned for one."""
 
+    best: float
     p50: float
     p95: float
     cpu: float
@@ -50,7 +51,8 @@ class Timing:
     count: int
 
     def __str__(self) -> str:
-        return f"p50 {self.p50:5.1f} ms   p95 {self.p95:5.1f} ms   CPU {self.cpu:5.1f} ms   {self.size / 1024:5.1f} kB   ({self.count} requests)"
+        took = f"best {self.best:5.1f} ms   p50 {self.p50:5.1f} ms   p95 {self.p95:5.1f} ms   CPU {self.cpu:5.1f} ms"
+        return f"{took}   {self.size / 1024:5.1f} kB   ({self.count} requests)"
 
 
 def ask(site: realsite.Site, path: str, *, count: int, clients: int = 1, headers: Mapping[str, str] | None = None) -> Timing:
@@ -85,7 +87,7 @@ def ask(site: realsite.Site, path: str, *, count: int, clients: int = 1, headers
     flat = sorted(number for times in took for number in times)
     assert len(flat) == count * clients, "a client gave up"
     cpu = (burned(site) - before) * 1000 / len(flat)
-    return Timing(statistics.median(flat), flat[int(len(flat) * 0.95)], cpu, sizes[-1], len(flat))
+    return Timing(flat[0], statistics.median(flat), flat[int(len(flat) * 0.95)], cpu, sizes[-1], len(flat))
 
 
 def burned(site: realsite.Site) -> float:

@@ -19,7 +19,7 @@ MANY = 8  # free times from which on a day looks wide open
 
 @dataclass(frozen=True, slots=True)
 class PreviewDay:
-    """One day on the builder's clock. `is_off`: closed by days off, where nothing was opened for that date alone."""
+    """One day, and its starts, on the builder's clock. `is_off`: closed by days off, where nothing was opened for that date alone."""
 
     on: date
     starts: Sequence[datetime]
@@ -27,8 +27,19 @@ class PreviewDay:
     is_off: bool
 
     @property
-    def has_many(self) -> bool:
-        return len(self.starts) >= MANY
+    def look(self) -> str:
+        """The class of its cell."""
+        if self.is_past or self.is_off:
+            return "past" if self.is_past else "off"
+        return ("many" if len(self.starts) >= MANY else "some") if self.starts else ""
+
+    @property
+    def words(self) -> str:
+        """What its cell says to those who do not see the table."""
+        count = len(self.starts)
+        if not count:
+            return f"{self.on:%B}: {'day off' if self.is_off else 'none'}"
+        return f"{self.on:%B}: {count} time{'s' * (count > 1)}, the first at {self.starts[0]:%H:%M}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,8 @@ def preview(builder: Builder, hours: Hours, *, minutes: int, moment: datetime) -
     today = moment.astimezone(hours.zone).date()
     monday = monday_of(today)
     for start in starts:
-        by_day[start.astimezone(hours.zone).date()].append(start)
+        local = start.astimezone(hours.zone)
+        by_day[local.date()].append(local)
 
     def day(on: date) -> PreviewDay:
         off = any(first <= on <= last for first, last in hours.days_off)
