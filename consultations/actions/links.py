@@ -69,14 +69,17 @@ def _clock(builder: Builder) -> str:
 
 
 def _take_over(link: CalendarLink, found: Collection[Calendar]) -> None:
-    """Make the rows those of the account. A new calendar is read when it is the builder's own; the main one is written when none is yet."""
+    """Make the rows those of the account. A new calendar is read when it is the builder's own, which is where they may write, or any where
+    nobody may; the main one is written when none is yet.
+    """
     known = {row.external_id: row for row in link.calendars.select_for_update(no_key=True)}
     is_new = not known
     listed = [each for each in found if len(each.external_id) <= 500][:MOST_CALENDARS]
+    all_read_only = not any(each.can_write for each in listed)
     for each in listed:
         row = known.pop(each.external_id, None)
         if row is None:
-            row = LinkedCalendar(link=link, external_id=each.external_id, is_read=each.can_write)
+            row = LinkedCalendar(link=link, external_id=each.external_id, is_read=each.can_write or all_read_only)
         row.name, row.time_zone, row.can_write = each.name[:200] or "Calendar", each.time_zone[:64], each.can_write
         row.is_written = row.is_written and each.can_write
         row.save()

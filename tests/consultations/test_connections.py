@@ -292,6 +292,12 @@ def test_same_account_again_goes_on_in_place(link: CalendarLink, provider: FakeP
     }
 
 
+def test_account_in_which_nothing_can_be_written_is_read(open_builder: Builder, provider: FakeProvider) -> None:
+    provider.account.calendars = [Calendar("made", "Booked there", is_primary=True, can_write=False), Calendar("other", "Other", can_write=False)]
+    link = connect(open_builder, provider, "cal_com")
+    assert set(link.calendars.values_list("is_read", "is_written")) == {(True, False)}
+
+
 def test_second_account_does_not_take_over_writing(link: CalendarLink, provider: FakeProvider, open_builder: Builder) -> None:
     second = connect(open_builder, FakeProvider(name="b@example.com"))
     assert not second.calendars.filter(is_written=True).exists()
