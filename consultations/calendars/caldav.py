@@ -19,7 +19,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
@@ -60,6 +60,7 @@ log = logging.getLogger(__name__)
 D, C, CS = "{DAV:}", "{urn:ietf:params:xml:ns:caldav}", "{http://calendarserver.org/ns/}"
 NAMESPACES = 'xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav" xmlns:cs="http://calendarserver.org/ns/"'
 APPLE = re.compile(r"(?:p\d{1,3}-)?caldav\.icloud\.com")
+DAY = timedelta(days=1)
 MOST_REDIRECTS = 5
 CHUNK = 100  # resources asked for at once
 MOST_RESOURCES = 5_000
@@ -542,6 +543,8 @@ def _propfind(*names: str) -> str:
 
 
 def _query(since: datetime, until: datetime, *names: str) -> str:
+    """A day more on both sides: servers put times without a zone, and whole days, into zones of their own choice."""
+    since, until = since - DAY, until + DAY
     return (
         f"<c:calendar-query {NAMESPACES}><d:prop>{''.join(names)}</d:prop><c:filter><c:comp-filter name='VCALENDAR'><c:comp-filter name='VEVENT'>"
         f"<c:time-range start='{_utc(since)}' end='{_utc(until)}'/></c:comp-filter></c:comp-filter></c:filter></c:calendar-query>"
