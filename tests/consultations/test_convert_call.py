@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -199,3 +200,56 @@ def test_credits_are_listed(held: Consultation, package: Package, client: Client
     assert "$60.00" in client.get("/credits/").content.decode()
     convert(held, package)
     assert "used" in client.get("/credits/").content.decode()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_comes_the_platform_has_lent_nothing_in_the_end(
+    seed: int, hold: Callable[..., Consultation], open_builder: Builder, client_user: User, builder_user: User
+) -> None:
+    """Calls and orders in any order, paid, undone, left alone and accepted; conftest checks the books after it as well."""
+    chance, moment = random.Random(seed), clock.now()
+    packages = [sell(open_builder, price) for price in ("20.00", "33.33", "200.00")]
+    live: list[Order] = []
+
+    def call() -> None:
+        start = (moment + timedelta(days=1)).replace(hour=3 + Consultation.objects.count() % 7, minute=30)  # two may meet on a Monday
+        while start.weekday() > 4:
+            start += timedelta(days=1)
+        made = hold(starts_at=start, minutes=chance.choice([15, 30, 60]))
+        assert made.invoice_id is not None
+        pay_with_test_wallet(made.invoice_id, actor=client_user)
+        with clock.at(made.ends_at):
+            complete_call(made.pk, actor=builder_user)
+
+    def order() -> None:
+        placed = orders.place_order(chance.choice(packages).pk, actor=client_user, client_key=uuid4())
+        assert placed.invoice_id is not None
+        if chance.random() < 0.7:
+            pay_with_test_wallet(placed.invoice_id, actor=client_user)
+        live.append(placed)
+
+    def end() -> None:
+        if not live:
+            return
+        one = Order.objects.get(pk=live.pop(chance.randrange(len(live))).pk)
+        if one.status == "pending_payment" and chance.random() < 0.5:
+            with clock.at(one.pay_until + timedelta(seconds=1)):
+                expire_invoice(one.invoice_id)  # type: ignore[arg-type]
+        elif one.status == "in_progress" and chance.random() < 0.5:
+            orders.deliver(one.pk, actor=builder_user, note="Done.")
+            orders.accept_delivery(one.pk, actor=client_user)
+        else:
+            orders.cancel_order(one.pk, actor=builder_user)
+
+    for _ in range(14):
+        moment += timedelta(days=1)
+        with clock.at(moment):
+            chance.choice([call, order, order, end])()
+    with clock.at(moment):
+        while live:
+            end()
+    assert ledger.balance(AccountKind.CREDITS) == NONE
+    spent = sum((o.credit for o in Order.objects.filter(status="completed")), NONE)
+    given = sum((c.amount - c.remaining for c in Credit.objects.all()), NONE)
+    assert spent == given
+    assert ledger.balance(AccountKind.CLIENT, owner=client_user.pk) == NONE
