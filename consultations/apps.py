@@ -13,7 +13,12 @@ class ConsultationsConfig(AppConfig):
         from . import actions, emails, queries
 
         handlers.register(
-            "consultation", lock=actions.lock_for_payment, settled=actions.call_paid, unpaid=actions.call_unpaid, describe=emails.describe
+            "consultation",
+            lock=actions.lock_for_payment,
+            settled=actions.call_paid,
+            unpaid=actions.call_unpaid,
+            describe=emails.describe,
+            begun=actions.payment_begun,
         )
         handlers.register_credit("consultation_conversion", lock=actions.lock_source, used=actions.credit_used, returned=actions.credit_returned)
         register_chips(queries.chips)

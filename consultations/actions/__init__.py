@@ -12,7 +12,7 @@ from .absences import (
 )
 from .attendance import Sighting, ask_presence, host_url, join_call, note_zoom_sighting
 from .availability import set_availability
-from .booking import call_paid, call_unpaid, hold_slot, lock_for_payment
+from .booking import call_paid, call_unpaid, hold_slot, lock_for_payment, payment_begun
 from .cal_com import read_cal_com, watch_cal_com
 from .calendars import live_busy
 from .channels import end_channel, tend_channels, told_providers
@@ -67,6 +67,7 @@ __all__ = [
     "note_feed_read",
     "note_zoom_sighting",
     "nudge_calendar",
+    "payment_begun",
     "propose_from_calendar",
     "propose_move",
     "queue_copies",

@@ -278,6 +278,19 @@ def lock_for_payment(consultation_id: UUID) -> Consultation:
     return Consultation.objects.lock(consultation_id)
 
 
+def payment_begun(consultation: Consultation, invoice: Invoice, moment: datetime) -> datetime | None:
+    """Whoever begins to pay shortly before the hold ends gets the whole time once more, so that the payment can outlive no hold. Once."""
+    hold = timedelta(minutes=settings.HOLD_MINUTES)
+    if consultation.status != C.HELD or invoice.expires_at is None or invoice.expires_at > invoice.opened_at + hold:
+        return None
+    claim = SlotClaim.objects.select_for_update(of=("self",), no_key=True).get(consultation=consultation)
+    if claim.status != ClaimStatus.HELD or _ran_out(claim, moment):
+        return None
+    claim.hold_expires_at = moment + hold
+    claim.save(update_fields=["hold_expires_at"])
+    return claim.hold_expires_at
+
+
 def call_paid(consultation: Consultation, invoice: Invoice, payment: Payment | None) -> None:
     """The invoice is paid: confirm the call. When its hold is gone, try for the time again; if that fails, give the money back.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -47,6 +48,7 @@ class Description:
 Lock = Callable[[UUID], Any]
 Settled = Callable[[Any, Invoice, Payment | None], None]
 Unpaid = Callable[[Any, Invoice], None]
+Begun = Callable[[Any, Invoice, datetime], datetime | None]
 Describe = Callable[[Invoice], Description]
 OnEscrow = Callable[[EscrowOperation], None]
 OnCredit = Callable[[Credit, Invoice], None]
@@ -54,12 +56,13 @@ OnCredit = Callable[[Credit, Invoice], None]
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """What one purpose does around its invoice. `lock`, `settled` and `unpaid` run inside one transaction, in this order."""
+    """What one purpose does around its invoice, each inside one transaction with `lock` before it."""
 
     lock: Lock
     settled: Settled
     unpaid: Unpaid
     describe: Describe
+    begun: Begun | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,9 @@ def describe_plainly(invoice: Invoice) -> Description:
     return Description(title=first.description if first else "Invoice", kind=invoice.payee_name)
 
 
-def register(purpose: str, *, lock: Lock, settled: Settled, unpaid: Unpaid, describe: Describe = describe_plainly) -> None:
+def register(
+    purpose: str, *, lock: Lock, settled: Settled, unpaid: Unpaid, describe: Describe = describe_plainly, begun: Begun | None = None
+) -> None:
     """Say what happens around invoices of `purpose`.
 
     `lock(subject_id)` locks and gives the domain row, before the invoice is locked. `settled(row, invoice, payment)` runs in
@@ -90,7 +95,7 @@ def register(purpose: str, *, lock: Lock, settled: Settled, unpaid: Unpaid, desc
     account. `payment` is None when credits have paid all of it. `unpaid(row, invoice)` runs when the time to pay has passed.
     None of them may talk to a network.
     """
-    _handlers[purpose] = Handler(lock, settled, unpaid, describe)
+    _handlers[purpose] = Handler(lock, settled, unpaid, describe, begun)
 
 
 def on_escrow(purpose: str, kind: EscrowKind, call: OnEscrow) -> None:

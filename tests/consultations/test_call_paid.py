@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from django.conf import settings
 from django_q.models import OrmQ
 
@@ -14,6 +15,7 @@ from consultations.models import Consultation, SlotClaim
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.kit import clock
+from port444.kit.errors import Conflict, NotAllowed, WrongState
 from port444.messaging.models import Message
 from port444.notifications.models import Notification
 from port444.payments import escrow, ledger
@@ -171,3 +173,30 @@ def test_a_call_with_a_builder_who_was_suspended_meanwhile_is_not_confirmed(hold
     settle_invoice(invoice_of(call).pk)
     call.refresh_from_db()
     assert (call.status, Refund.objects.get().amount) == ("expired", call.total)
+
+
+def test_whoever_begins_to_pay_gets_the_time_once_more(hold: Hold, client_user: User, stranger: User) -> None:
+    call = hold()
+    again, end = MONDAY + timedelta(minutes=14), MONDAY + timedelta(minutes=14 + settings.HOLD_MINUTES)
+    with clock.at(again):
+        payment = start_payment(invoice_of(call).pk, actor=client_user)
+    claim = SlotClaim.objects.get()
+    assert (claim.hold_expires_at, invoice_of(call).expires_at, payment.expires_at) == (end, end, end)
+    with clock.at(end - timedelta(seconds=1)):
+        with pytest.raises(Conflict):
+            hold(stranger)
+        reach_provider(payment.pk)
+        answer_wallet(payment.pk, actor=client_user, decision=Decision.DECLINE, manner=Manner.SILENT)
+        reconcile_payment(payment.pk)
+        second = start_payment(invoice_of(call).pk, actor=client_user)
+    assert (SlotClaim.objects.get().hold_expires_at, second.expires_at) == (end, end)  # once, or a time is held for ever
+
+
+def test_nobody_gets_time_for_a_hold_that_is_over(hold: Hold, client_user: User, stranger: User) -> None:
+    call = hold()
+    before = counts()
+    with clock.at(LATER), pytest.raises(WrongState):
+        start_payment(invoice_of(call).pk, actor=client_user)
+    with pytest.raises(NotAllowed):
+        start_payment(invoice_of(call).pk, actor=stranger)
+    assert (counts(), SlotClaim.objects.get().hold_expires_at) == (before, MONDAY + timedelta(minutes=settings.HOLD_MINUTES))

@@ -18,7 +18,7 @@ from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState, word_constraint
 from port444.kit.jobs import enqueue
 from port444.notifications.actions import notify
-from port444.payments import providers
+from port444.payments import handlers, providers
 from port444.payments.models import Invoice, InvoiceStatus, Payment, PaymentStatus, ProviderEvent
 from port444.payments.providers import Answer, Outcome, Report, Unavailable
 
@@ -34,7 +34,11 @@ def start_payment(invoice_id: UUID, *, actor: User) -> Payment:
     """The live attempt to pay an invoice, made when there is none; pressing twice gives the same one.
 
     Writes the intent only: call `reach_provider` after commit. Raises WrongState when there is nothing to pay any more.
+    Whoever sells may give more time now that somebody pays.
     """
+    plain = Invoice.objects.get(pk=invoice_id)
+    begun = handlers.of(plain.purpose).begun
+    row = handlers.of(plain.purpose).lock(plain.subject_id) if begun is not None and plain.payer_id == actor.pk else None
     invoice = Invoice.objects.lock(invoice_id)
     if invoice.payer_id != actor.pk:
         raise NotAllowed("Only the person it is addressed to can pay this invoice.")
@@ -53,6 +57,10 @@ def start_payment(invoice_id: UUID, *, actor: User) -> Payment:
         raise Conflict(f"The account of {invoice.payee.first_name} is closed at the moment. Nothing was taken.", code="payee_closed")
     provider = providers.current()
     provider.require()
+    until = begun(row, invoice, moment) if begun is not None else None
+    if until is not None:
+        invoice.expires_at = until
+        invoice.save(update_fields=["expires_at"])
     payment = Payment.objects.create(
         invoice=invoice,
         provider=provider.name,
