@@ -170,6 +170,23 @@ def test_call_deleted_outside_is_a_proposal_once(full: bool, provider: FakeProvi
     assert scheduled.status == "scheduled"
 
 
+def test_what_was_read_before_our_own_write_is_not_judged(provider: FakeProvider, link: CalendarLink, scheduled: Consultation) -> None:
+    """The call is moved here, and written there, between the provider's answer and its use: that answer shows the old time."""
+    work()
+    provider.account.put(f"p444{scheduled.chain.hex}")
+
+    def moved(name: str) -> None:
+        provider.account.after = lambda name: None
+        actions.move_call(scheduled.pk, actor=scheduled.client, starts_at=TUESDAY_NINE + 2 * HOUR)
+        work()
+
+    provider.account.after = moved
+    assert actions.sync_calendar(main_calendar(link).pk)
+    actions.sync_calendar(main_calendar(link).pk)
+    assert not Proposal.objects.exists()
+    assert [event.starts_at for event in provider.account.of(scheduled.chain)] == [TUESDAY_NINE + 2 * HOUR]
+
+
 def test_change_that_is_no_move_is_quiet(provider: FakeProvider, link: CalendarLink, scheduled: Consultation) -> None:
     work()
     event = provider.account.put(f"p444{scheduled.chain.hex}")

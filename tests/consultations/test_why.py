@@ -129,6 +129,7 @@ def test_calls_that_are_off_are_named(open_builder: Builder) -> None:
 def test_free_if_and_only_if_listed(seed: int, open_builder: Builder, hold: Callable[..., Consultation], scheduled: Consultation) -> None:
     """Random rules, calls, holds, days off and events; every quarter of an hour of some days, and a few odd minutes."""
     luck = random.Random(seed)
+    hold(starts_at=TUESDAY_NINE + luck.randrange(4, 13) * HOUR / 2)
     CallSettings.objects.update(
         gap_minutes=luck.choice([0, 0, 10, 15, 30]),
         notice_hours=luck.choice([0, 1, 4, 30]),
