@@ -104,7 +104,8 @@ def reminder(call: Consultation, reader: Any, kind: ReminderKind) -> Words:
 def reminder_context(call: Consultation, reader: Any) -> dict[str, Any]:
     """Looking at any of these addresses changes nothing: what acts is a button on the page."""
     join = reverse("consultations:join", args=[call.pk])
-    links = [["Join the call", join], ["Move it", f"{call.url}#move"], ["Cancel it", f"{call.url}#cancel"]]
+    move = reverse("consultations:move", args=[call.pk])
+    links = [["Join the call", join], ["Move it", move], ["Cancel it", f"{call.url}#cancel"]]
     return {**context(call, reader), "links": links}
 
 

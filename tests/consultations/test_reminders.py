@@ -219,7 +219,7 @@ def test_words_are_on_the_readers_clock(scheduled: Consultation, client_user: Us
         assert told[client_user.pk].title == "Soon: your call with Anaya, Tue 24 Nov, 04:30 (Amsterdam)"
         assert told[builder_user.pk].title == "Soon: your call with Jonas, Tue 24 Nov, 09:00 (Kolkata)"
         letter = mails.compose(Delivery.objects.get(notification=told[client_user.pk], channel="email"))
-    for address in ("/join/", "/#move", "/#cancel"):
+    for address in ("/join/", "/move/", "/#cancel"):
         assert f"/calls/{scheduled.pk}{address}" in letter.text
         assert letter.html is not None
         assert f"/calls/{scheduled.pk}{address}" in letter.html
