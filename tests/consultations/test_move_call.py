@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from consultations import emails, ical
-from consultations.actions import cancel_call, complete_call, move_call
+from consultations.actions import cancel_call, complete_call, move_call, propose_move
 from consultations.models import Consultation, ConsultationStatus, Proposal, Reminder, SlotClaim
 from port444.accounts.models import User
 from port444.builders.models import Builder
@@ -272,3 +272,19 @@ def test_queries_of_the_move_page(client: Client, scheduled: Consultation, clien
     client.get(f"{scheduled.url}move/")
     with django_assert_num_queries(12):
         client.get(f"{scheduled.url}move/")
+
+
+def test_a_long_story_costs_no_more_queries(
+    client: Client, scheduled: Consultation, client_user: User, builder_user: User, django_assert_num_queries: Any
+) -> None:
+    client.force_login(client_user)
+    with django_assert_num_queries(12):
+        client.get(scheduled.url)
+    there = move_call(scheduled.pk, actor=client_user, starts_at=WEDNESDAY_TEN)
+    for turn in range(3):
+        propose_move(there.pk, actor=(builder_user, client_user)[turn % 2], starts_at=WEDNESDAY_TEN + timedelta(hours=turn + 1))
+    page = client.get(there.url).content.decode()
+    with django_assert_num_queries(12):
+        client.get(there.url)
+    told = ["booked and paid $63.30: Tue 24 Nov, 04:30", "moved it from Tue 24 Nov, 04:30 to Wed 25 Nov, 05:30", "declined the proposed time"]
+    assert [words for words in told if words not in page] == []
