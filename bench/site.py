@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from urllib.parse import urlsplit
 
 from scripts import database
@@ -26,9 +27,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 def running(**settings: str) -> Iterator[realsite.Site]:
     """gunicorn as `./run` starts it, with two workers, on a fresh database without the demo."""
     with database.thrown_away() as base, tempfile.TemporaryDirectory(prefix="port444-bench-") as folder:
-        os.environ.update(base.addresses)
-        os.environ["DATABASE_APP_URL"] = base.addresses["DATABASE_URL"]
-        with realsite.running(Path(folder), seeded=False, worker=False, **settings) as site:
+        addresses = {**base.addresses, "DATABASE_APP_URL": base.addresses["DATABASE_URL"]}
+        with mock.patch.dict(os.environ, addresses), realsite.running(Path(folder), seeded=False, worker=False, **settings) as site:
             yield site
 
 
