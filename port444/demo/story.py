@@ -23,9 +23,9 @@ from PIL import Image, ImageDraw
 
 from consultations import actions as calls
 from consultations import queries as times
-from consultations.actions.availability import Terms
-from consultations.models import Consultation
-from consultations.slots import Window
+from consultations.actions.availability import Leave, Terms
+from consultations.models import Consultation, Reminder, ReminderStatus
+from consultations.slots import LAST, AnyWindow, MonthWeekday, Once, Window
 from port444.accounts.actions import sign_up
 from port444.accounts.models import User
 from port444.builders.actions import change_builder, create_builder
@@ -133,12 +133,21 @@ class Story:
 
     def hours(self, builder: Builder, seller: Seller) -> None:
         assert seller.calls is not None
+        windows: list[AnyWindow] = [Window(day, start, end) for days, start, end in seller.hours for day in days]
+        days_off: list[Leave] = []
+        if seller.email:  # the demo builder shows what hours can be
+            saturday = (self.today + timedelta(days=5 - self.today.weekday())).date()
+            windows.append(Window(5, 10 * 60, 13 * 60, every=2, anchor=saturday))
+            windows.append(MonthWeekday(LAST, 6, 16 * 60, 18 * 60))
+            windows.append(Once((self.today + 13 * DAY).date(), 21 * 60, 22 * 60))
+            days_off.append(Leave((self.today + 12 * DAY).date(), (self.today + 14 * DAY).date(), "Conference in Pune"))
         calls.set_availability(
             builder.pk,
             actor=builder.user,
             enabled=True,
             prices={minutes: Decimal(price) for minutes, price in zip(LENGTHS, seller.calls, strict=True)},
-            windows=[Window(day, start, end) for days, start, end in seller.hours for day in days],
+            windows=windows,
+            days_off=days_off,
             terms=Terms(time_zone=seller.zone, notice_hours=4, horizon_days=60, gap_minutes=0),
         )
 
@@ -307,14 +316,61 @@ class Story:
             return call
         with clock.at(booked + timedelta(minutes=3)):
             pay_with_test_wallet(call.invoice.pk, actor=client)
-        if ending == "completed":
-            with clock.at(call.ends_at + timedelta(minutes=10)):
-                calls.complete_call(call.pk, actor=builder.user, notes="We found the cause: two indexes are missing. Details in our messages.")
-        if ending == "cancelled":
-            with clock.at(booked + HOUR):
-                calls.cancel_call(call.pk, actor=client, reason="I found the answer myself.")
-                self.send_refunds(call)
+        if ending == "booked":
+            return call
+        scene: Callable[[Consultation, datetime], None] = getattr(self, f"call_{ending}")
+        scene(call, booked + HOUR)
         return call
+
+    def call_completed(self, call: Consultation, moment: datetime) -> None:
+        self.remind(call)
+        with clock.at(call.ends_at + timedelta(minutes=10)):
+            calls.complete_call(call.pk, actor=call.builder.user, notes="We found the cause: two indexes are missing. Details in our messages.")
+
+    def call_cancelled(self, call: Consultation, moment: datetime) -> None:
+        with clock.at(moment):
+            calls.cancel_call(call.pk, actor=call.client, reason="I found the answer myself.")
+            self.send_refunds(call)
+
+    def call_moved(self, call: Consultation, moment: datetime) -> None:
+        with clock.at(moment):
+            calls.move_call(call.pk, actor=call.client, starts_at=self.later(call, moment))
+
+    def call_proposed(self, call: Consultation, moment: datetime) -> None:
+        """The builder asks for another time, and the client has not answered."""
+        with clock.at(moment):
+            note = "A customer needs me that afternoon. Would this suit you as well?"
+            calls.propose_move(call.pk, actor=call.builder.user, starts_at=self.later(call, moment), note=note)
+
+    def call_no_show(self, call: Consultation, moment: datetime) -> None:
+        """The builder did not come, and says so."""
+        self.remind(call)
+        with clock.at(call.scheduled_at + timedelta(minutes=15)):
+            calls.report_absence(call.pk, actor=call.client, note="I waited for a quarter of an hour.")
+        with clock.at(call.ends_at + 2 * HOUR):
+            calls.admit_absence(call.pk, actor=call.builder.user)
+            self.send_refunds(call)
+
+    def call_disputed(self, call: Consultation, moment: datetime) -> None:
+        """Each side says something else, and staff has to decide."""
+        self.remind(call)
+        with clock.at(call.scheduled_at + timedelta(minutes=20)):
+            calls.report_absence(call.pk, actor=call.client, note="Nobody was in the room.")
+        with clock.at(call.ends_at + HOUR):
+            calls.dispute_absence(call.pk, actor=call.builder.user, note="I was there from the first minute, alone.")
+
+    def later(self, call: Consultation, moment: datetime) -> datetime:
+        """A free start on another day after the call."""
+        reader = times.for_booking().get(pk=call.builder_id)
+        starts = times.open_starts(reader, client_id=call.client_id, minutes=call.duration, moment=moment, ignoring=call.pk)
+        return next(start for start in starts if start >= call.scheduled_at + DAY)
+
+    def remind(self, call: Consultation) -> None:
+        """Both were reminded in time, as the sweep would have done."""
+        due = Reminder.objects.filter(consultation=call, status=ReminderStatus.DUE).order_by("due_at")
+        for pk, due_at in due.values_list("pk", "due_at"):
+            with clock.at(due_at):
+                calls.send_reminder(pk)
 
     # Money
 
@@ -404,6 +460,14 @@ def play(story: Story, sellers: Sequence[Builder], buyers: Sequence[User]) -> No
         builder = with_calls[0] if number % 2 == 0 else with_calls[number % len(with_calls)]
         client = buyers[0] if number % 3 == 0 else buyers[number % len(buyers)]
         scenes.append((max(0, 2 - days) if days < 0 else 0, partial(story.call, client, builder, LENGTHS[number % 3], days, ending)))
+    # What calls can come to, between the demo client and the demo builder; the other two ends are better seen with others.
+    for days, ending, client, builder in (
+        (-11, "no_show", buyers[0], with_calls[1]),
+        (-3, "disputed", buyers[1], with_calls[0]),
+        (7, "moved", buyers[0], with_calls[0]),
+        (9, "proposed", buyers[0], with_calls[0]),
+    ):
+        scenes.append((max(0, 2 - days) if days < 0 else 0, partial(story.call, client, builder, LENGTHS[1], days, ending)))
     # Messages of a conversation never move back in time, so what began earlier is told earlier.
     for _, scene in sorted(scenes, key=lambda one: one[0], reverse=True):
         scene()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from django.core.management import call_command
 
-from consultations.models import Consultation, ConsultationStatus
+from consultations.models import Absence, AbsenceStatus, Consultation, ConsultationStatus, Proposal, ProposalStatus
+from consultations.queries import reminders_are_late
 from port444.accounts.models import User
 from port444.catalog.models import Category
 from port444.demo import cast
@@ -24,8 +25,10 @@ def seed() -> None:
 def test_seed_shows_every_state_and_balances(capsys: pytest.CaptureFixture[str]) -> None:
     seed()
     assert set(Order.objects.values_list("status", flat=True)) == set(OrderStatus.values)
-    told = {ConsultationStatus.HELD, ConsultationStatus.SCHEDULED, ConsultationStatus.COMPLETED, ConsultationStatus.CANCELLED}
-    assert set(Consultation.objects.values_list("status", flat=True)) >= told
+    assert set(Consultation.objects.values_list("status", flat=True)) >= set(ConsultationStatus.values) - {ConsultationStatus.EXPIRED}
+    assert Proposal.objects.filter(status=ProposalStatus.OPEN).exists()
+    assert Absence.objects.filter(status=AbsenceStatus.DISPUTED).exists()
+    assert not reminders_are_late()
     assert Review.objects.exists()
     assert Withdrawal.objects.filter(status="completed").exists()
     assert_books_balance()
