@@ -242,12 +242,21 @@ def close_absence(call: Consultation, actor: Any | None, moment: datetime) -> No
         record(Event.ABSENCE_DISMISSED, actor=actor, target=absence, call=call.pk, party=absence.party)
 
 
-def require_no_report(call: Consultation, party: Party) -> None:
-    """Raises Conflict while the other side says that `party` did not come."""
-    said = Absence.objects.filter(consultation=call, party=party, status__in=[A.REPORTED, A.DISPUTED]).first()
-    if said is not None:
-        words = "Answer that first." if said.status == A.REPORTED else "It is being decided."
-        raise Conflict(f"{call.person(party.other).first_name} says that you did not come. {words}", code="answer_first")
+def require_nothing_said(call: Consultation, moment: datetime) -> None:
+    """Raises Conflict while what was said about who came keeps the builder from completing the call.
+
+    Also what they said themselves: it is in the way of the client's own word, so it may not be the last one.
+    """
+    client = call.client.first_name
+    for said in Absence.objects.filter(consultation=call):
+        if not said.keeps_open(moment):
+            continue
+        if said.party == Party.BUILDER:
+            words = "Answer that first." if said.status == A.REPORTED else "It is being decided."
+            raise Conflict(f"{client} says that you did not come. {words}", code="answer_first")
+        if said.status == A.DISMISSED:
+            raise Conflict(f"{client} has a day to say what happened. After that the call completes by itself.", code="heard_first")
+        raise Conflict(f"You say that {client} did not come. A call that did not take place is not completed.", code="said_absent")
 
 
 def _dismiss(absence: Absence, call: Consultation, actor: Any, moment: datetime, note: str) -> None:

@@ -11,14 +11,13 @@ from django.db import transaction
 from auditlog.actions import record
 from auditlog.events import Event
 from consultations import emails
-from consultations.models import Back, ClaimStatus, Consultation, ConsultationStatus, Party, SlotClaim
-from consultations.queries import client_was_seen
+from consultations.models import Back, ClaimStatus, Consultation, ConsultationStatus, SlotClaim
 from port444.kit.clock import now
 from port444.kit.errors import Invalid, NotAllowed, WrongState
 from port444.messaging.actions import post_notice
 from port444.notifications.actions import notify
 
-from .absences import close_absence, require_no_report
+from .absences import close_absence, require_nothing_said
 from .conversion import give_credit
 from .follow import follow
 from .moves import withdraw_open
@@ -31,18 +30,18 @@ C = ConsultationStatus
 def complete_call(consultation_id: UUID, *, actor: Any, notes: str = "") -> Consultation:
     """The builder says that the call took place; the price is released to them.
 
-    Possible once the client was seen in the room, else from the end: until then the client may still say that nobody came. Raises
-    Conflict while they say so.
+    Possible from the end: until then the client, who may be alone in the room, can still say that nobody came. Raises Conflict
+    while they say so, and while what the builder said of the client keeps them from it.
     """
     consultation = Consultation.objects.lock(consultation_id)
     consultation.require_builder(actor)
     moment = now()
     if consultation.status == C.SCHEDULED and consultation.scheduled_at > moment:
         raise WrongState("This call has not started yet.", code="not_started")
-    if consultation.status == C.SCHEDULED and consultation.ends_at > moment and not client_was_seen(consultation):
-        raise WrongState(f"{consultation.client.first_name} was not seen in the room yet. Complete the call when it is over.", code="not_over")
+    if consultation.status == C.SCHEDULED and consultation.ends_at > moment:
+        raise WrongState("This call is not over yet. Complete it from its end on.", code="not_over")
     if consultation.status == C.SCHEDULED:
-        require_no_report(consultation, Party.BUILDER)
+        require_nothing_said(consultation, moment)
     if len(notes) > 3000:
         raise Invalid("Notes have at most 3000 characters.", code="notes_long")
     _complete(consultation, actor, moment, builder_notes=notes)

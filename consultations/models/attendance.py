@@ -12,7 +12,7 @@ from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.states import StateMachine, known_status
 
-from .calls import OPEN_ABSENCES, Consultation, Party
+from .calls import HEARD_WITHIN, OPEN_ABSENCES, Consultation, Party
 
 REPORT_AFTER = timedelta(minutes=5)  # after the start, when "did not come" can be said
 PRESENT = timedelta(minutes=5)  # in the room, to count as somebody who came
@@ -126,3 +126,11 @@ class Absence(StateMachine):
 
     def __str__(self) -> str:
         return f"{self.party} {self.status}"
+
+    def keeps_open(self, moment: datetime) -> bool:
+        """Whether the call cannot be completed for it: somebody says it, or the client has not had the time since to say the opposite."""
+        if self.status in (A.REPORTED, A.DISPUTED):
+            return True
+        if self.party == Party.BUILDER or self.reported_at is None:
+            return False
+        return self.decided_at is not None and self.decided_at > moment - HEARD_WITHIN

@@ -34,6 +34,7 @@ JOIN_MINUTES = 10  # before the start, when the meeting room opens
 COMPLETE_AFTER_HOURS = 24  # after the end, when a call completes by itself
 LOOK_AFTER_MINUTES = 15  # after the end, when the evidence of who came is looked at
 OPEN_ABSENCES = ("suggested", "reported", "disputed")
+HEARD_WITHIN = timedelta(hours=24)  # after a word against the client is off the table, for them to say who did not come
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,10 @@ class ConsultationQuerySet(models.QuerySet["Consultation"]):
     def unattended(self, moment: datetime) -> ConsultationQuerySet:
         """Ended so long ago that the call counts as held, and nobody has said so or said that somebody did not come."""
         ended = self.filter(status=C.SCHEDULED, ends_at__lte=moment - timedelta(hours=COMPLETE_AFTER_HOURS))
-        return ended.exclude(absences__status__in=OPEN_ABSENCES)
+        unheard = Consultation.objects.filter(
+            absences__party=Party.CLIENT, absences__reported_at__isnull=False, absences__decided_at__gt=moment - HEARD_WITHIN
+        )
+        return ended.exclude(absences__status__in=OPEN_ABSENCES).exclude(pk__in=unheard.values("pk"))
 
     def unlooked(self, moment: datetime) -> ConsultationQuerySet:
         """Over for a while, and nobody has looked yet whether both were seen in the room."""

@@ -1,6 +1,6 @@
 """Reads of calls."""
 
-from .absences import AbsencePanel, absence_of, client_was_seen
+from .absences import AbsencePanel, absence_of
 from .busy import STALE, is_stale, known_since, reads_are_late
 from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor, waiting_for
 from .connections import Connections, connections_of, copies_of, links_of
@@ -57,7 +57,6 @@ __all__ = [
     "calls_of",
     "calls_of_days",
     "chips",
-    "client_was_seen",
     "connections_of",
     "conversion_of",
     "copies_of",

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from consultations.models import REPORT_AFTER, Absence, AbsenceStatus, Attendance, Back, Consultation, ConsultationStatus, Party
+from consultations.models import REPORT_AFTER, Absence, AbsenceStatus, Back, Consultation, ConsultationStatus, Party
 from port444.kit.money import fee
 
 A, C = AbsenceStatus, ConsultationStatus
@@ -35,11 +35,6 @@ class AbsencePanel:
         return self.accused and self.state == A.REPORTED
 
     @property
-    def is_held_against(self) -> bool:
-        """The other side says that the reader did not come, and nothing is decided."""
-        return self.accused and self.state in (A.REPORTED, A.DISPUTED)
-
-    @property
     def can_dismiss(self) -> bool:
         return not self.accused and self.state in (A.SUGGESTED, A.REPORTED, A.DISPUTED)
 
@@ -64,8 +59,3 @@ def absence_of(call: Consultation, user: Any, moment: datetime) -> AbsencePanel 
     if said is None and not may:
         return None
     return AbsencePanel(said, said is not None and absent == me, may, back, kept - fee(kept, call.builder_fee_bps))
-
-
-def client_was_seen(call: Consultation) -> bool:
-    """Whether the client went into the room, as far as we and the provider know."""
-    return Attendance.objects.filter(consultation=call, party=Party.CLIENT).exists()

@@ -69,7 +69,7 @@ def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> di
     paid_back = queries.paid_back(call) if call.status in (C.CANCELLED, C.NO_SHOW) else Back()
     stayed = call.price - paid_back.price
     absence = queries.absence_of(call, request.user, moment)
-    is_held = call.ends_at <= moment or (started and scheduled and is_builder and queries.client_was_seen(call))
+    kept_open = absence is not None and absence.absence is not None and absence.absence.keeps_open(moment)
     return {
         "call": call,
         "is_builder": is_builder,
@@ -81,7 +81,7 @@ def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> di
         "ended": call.ends_at <= moment,
         "can_join": scheduled and call.opens_at <= moment,
         "can_cancel": scheduled and (is_builder or not started),
-        "can_complete": scheduled and is_builder and is_held and not (absence and absence.is_held_against),
+        "can_complete": scheduled and is_builder and call.ends_at <= moment and not kept_open,
         "can_move": call.can_move(moment),
         "moves_directly": call.moves_without_asking(request.user, moment),
         "can_pay": call.status == C.HELD and call.claim.hold_expires_at is not None and call.claim.hold_expires_at > moment,

@@ -248,12 +248,36 @@ def test_the_builder_cannot_complete_what_the_client_says_never_was(after_start:
     assert before != middle == counts()
 
 
-def test_a_builder_who_completes_takes_their_own_word_back(after_start: Consultation, people: dict[str, User]) -> None:
+@pytest.mark.parametrize("disputed", [False, True])
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_a_builder_cannot_speak_first_to_be_paid_over_a_client_who_waited(
+    after_start: Consultation, people: dict[str, User], client: Client, disputed: bool, taken_back: bool
+) -> None:
+    """Their word keeps the client from saying the same of them, so it must not end in a completed call."""
     report_absence(after_start.pk, actor=people["builder"])
-    complete_call(after_start.pk, actor=people["builder"])
-    assert Absence.objects.get().status == "dismissed"
-    with clock.at(late(after_start, days=3)):
-        assert settle_absences() == 0
+    if disputed:
+        dispute_absence(after_start.pk, actor=people["client"], note="It was the builder who did not come.")
+    if taken_back:
+        dismiss_absence(after_start.pk, actor=people["builder"])
+    before = counts()
+    with pytest.raises(Conflict):
+        complete_call(after_start.pk, actor=people["builder"])
+    assert counts() == before
+    client.force_login(people["builder"])
+    assert b"Complete and get paid" not in client.get(after_start.url).content
+    if taken_back:
+        assert report_absence(after_start.pk, actor=people["client"]).party == "builder"
+
+
+def test_a_client_has_a_day_to_speak_after_a_word_against_them_is_off_the_table(after_start: Consultation, people: dict[str, User]) -> None:
+    report_absence(after_start.pk, actor=people["builder"])
+    over = late(after_start, hours=30)
+    with clock.at(over):
+        dismiss_absence(after_start.pk, actor=people["builder"])
+    with clock.at(over + timedelta(hours=23)):
+        assert complete_ended() == 0
+    with clock.at(over + timedelta(hours=24)):
+        assert complete_ended() == 1
 
 
 def test_a_builder_who_gives_the_money_back_ends_the_question(after_start: Consultation, people: dict[str, User]) -> None:

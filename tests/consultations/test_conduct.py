@@ -164,11 +164,12 @@ def test_a_call_of_a_builder_suspended_before_its_end_is_paid_back(scheduled: Co
     assert all(title.endswith("was cancelled") for title in titles)
 
 
-def test_before_its_end_a_call_is_completed_only_when_the_client_was_seen(scheduled: Consultation, builder_user: User) -> None:
-    with clock.at(scheduled.scheduled_at + timedelta(minutes=10)):
+def test_before_its_end_a_call_is_not_completed_over_a_client_who_waits_alone(scheduled: Consultation, builder_user: User) -> None:
+    Attendance.objects.create(consultation=scheduled, party="client", source="join", joined_at=scheduled.scheduled_at)
+    with clock.at(scheduled.ends_at - timedelta(seconds=1)):
         before = counts()
-        with pytest.raises(WrongState, match="was not seen"):
+        with pytest.raises(WrongState, match="not over"):
             complete_call(scheduled.pk, actor=builder_user)
         assert counts() == before
-        Attendance.objects.create(consultation=scheduled, party="client", source="join", joined_at=scheduled.scheduled_at)
+    with clock.at(scheduled.ends_at):
         assert complete_call(scheduled.pk, actor=builder_user).status == "completed"
