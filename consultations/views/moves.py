@@ -166,7 +166,9 @@ def _propose_any(request: UserRequest, call: Consultation, choice: Choice) -> Ht
     if form.is_valid():
         wall = form.cleaned_data["at"].replace(tzinfo=None)
         starts_at = wall.replace(tzinfo=ZoneInfo(call.builder_zone))
-        if datetime.fromtimestamp(starts_at.timestamp(), ZoneInfo(call.builder_zone)).replace(tzinfo=None) != wall:
+        if not 1970 < wall.year < 9000:  # at the ends of the calendar there is no UTC for every clock
+            form.add_error("at", "Pick a time that is still ahead.")
+        elif datetime.fromtimestamp(starts_at.timestamp(), ZoneInfo(call.builder_zone)).replace(tzinfo=None) != wall:
             form.add_error("at", "Your clock jumps over that time on this day.")
     if not form.is_valid():
         return render(request, "consultations/move.html", _page(request, call, choice, free_form=form), status=422)

@@ -137,7 +137,7 @@ def is_from_twilio(url: str, fields: Mapping[str, str], signature: str) -> bool:
         return False
     signed = url + "".join(name + fields[name] for name in sorted(fields))
     wanted = hmac.new(settings.TWILIO_AUTH_TOKEN.encode(), signed.encode(), hashlib.sha1).digest()
-    return hmac.compare_digest(base64.b64encode(wanted).decode(), signature)
+    return hmac.compare_digest(base64.b64encode(wanted), signature.encode())
 
 
 PROVIDERS: dict[str, type[SmsProvider]] = {"none": Nobody, "captured": Captured, "twilio": Twilio}

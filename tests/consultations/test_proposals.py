@@ -297,7 +297,8 @@ def test_by_form(client: Client, scheduled: Consultation, client_user: User, bui
     assert "You propose" in answer.content.decode()
     proposal = Proposal.objects.get()
     assert proposal.starts_at == EVENING
-    assert client.post(f"{scheduled.url}move/", {"do": "propose", "free-at": "soon"}).status_code == 422
+    for text in ("soon", "0001-01-01T00:00", "9999-12-31T23:59"):
+        assert client.post(f"{scheduled.url}move/", {"do": "propose", "free-at": text}).status_code == 422
     client.force_login(client_user)
     page = client.get(scheduled.url).content.decode()
     assert ("Anaya proposes" in page, "A delivery comes." in page) == (True, True)

@@ -46,10 +46,12 @@ def test_the_answer_stops_them(client: Client, texted: User, settings: Any, text
     assert Channel.EMAIL in queries.wanted(texted, "calls")
 
 
-@pytest.mark.parametrize("spoil", ["signature", "number", "token"])
+@pytest.mark.parametrize("spoil", ["signature", "letters", "number", "token"])
 def test_nobody_stops_somebody_elses(client: Client, texted: User, settings: Any, spoil: str) -> None:
     fields = {"From": NUMBER, "Body": "STOP"}
     signature = "x" if spoil == "signature" else signed(settings.SITE_URL, {**fields, "From": "+1"} if spoil == "number" else fields)
+    if spoil == "letters":
+        signature = "größe"
     if spoil == "token":
         settings.TWILIO_AUTH_TOKEN = ""
     before = AuditLog.objects.count()
