@@ -129,7 +129,8 @@ def late(call: Consultation, amount: str, free: Sequence[datetime]) -> Words:
 
 def completed(call: Consultation, reader: Any, credit: Credit) -> Words:
     """What was said, what it cost, and what can come next."""
-    asked = f"\n\n{call.client.first_name} wrote before: “{call.client_notes}”" if call.client_notes else ""
+    writer = "You" if reader.pk == call.client_id else call.client.first_name
+    asked = f"\n\n{writer} wrote before: “{call.client_notes}”" if call.client_notes else ""
     notes = f"\n\nNotes of {call.builder.user.first_name}: “{call.builder_notes}”" if call.builder_notes else ""
     if reader.pk == call.client_id:
         name = call.builder.user.first_name

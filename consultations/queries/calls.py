@@ -41,10 +41,12 @@ def calls_of(user: Any, *, moment: datetime, show: str, after: tuple[datetime, U
     """The calls of a person in both roles, each once, wherever it was moved to.
 
     "coming": soonest first. "waiting": for an answer of theirs, soonest first. "past": what was, latest first. Each row knows
-    whether something is proposed to them (`asks`) or by them (`asked`).
+    whether something is proposed to them (`asks`) or by them (`asked`), and whether it is open who came (`argued`).
     """
     calls = Consultation.objects.visible_to(user).exclude(status=ConsultationStatus.RESCHEDULED).select_related("client", "builder__user", "claim")
-    calls = calls.annotate(asks=Exists(_proposed_to(user)), asked=Exists(_open_proposals().filter(made_by=user, kind=ProposalKind.MOVE)))
+    calls = calls.annotate(
+        asks=Exists(_proposed_to(user)), asked=Exists(_open_proposals().filter(made_by=user, kind=ProposalKind.MOVE)), argued=Exists(_argued())
+    )
     coming = Q(status=ConsultationStatus.SCHEDULED, ends_at__gt=moment) | Q(status=ConsultationStatus.HELD, claim__hold_expires_at__gt=moment)
     if show == "past":
         calls = calls.exclude(coming).order_by("-scheduled_at", "-id")
@@ -75,12 +77,17 @@ def _proposed_to(user: Any) -> QuerySet[Proposal]:
     return _open_proposals().filter(Q(kind=ProposalKind.MOVE) & ~Q(made_by=user) | Q(kind=ProposalKind.CANCEL, made_by=user))
 
 
+def _argued() -> QuerySet[Absence]:
+    """One side says that the other did not come, and nothing is settled: the other answers, then staff."""
+    return Absence.objects.filter(consultation=OuterRef("pk"), status__in=(AbsenceStatus.REPORTED, AbsenceStatus.DISPUTED))
+
+
 def _waiting(user: Any, moment: datetime) -> Q:
     """Something is proposed to them, somebody says that they did not come, or a call has ended that they have to complete."""
     accused = Absence.objects.filter(consultation=OuterRef("pk"), status=AbsenceStatus.REPORTED)
     as_client = Exists(accused.filter(party=Party.CLIENT)) & Q(client=user)
     as_builder = Exists(accused.filter(party=Party.BUILDER)) & Q(builder__user=user)
-    ended = Q(status=ConsultationStatus.SCHEDULED, ends_at__lte=moment, builder__user=user)
+    ended = Q(ends_at__lte=moment, builder__user=user) & Q(~Exists(_argued()))
     scheduled = Q(status=ConsultationStatus.SCHEDULED)
     return scheduled & (Q(Exists(_proposed_to(user))) | as_client | as_builder | ended)
 

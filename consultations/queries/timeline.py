@@ -64,7 +64,7 @@ def _booked_and_moved(rows: Sequence[Consultation], proposals: Sequence[Proposal
     zone = first.zone_of(reader)
     if first.paid_at is not None:
         yield Happened(
-            first.paid_at, "calendar-check", _name(first.client, reader), f"booked and paid {usd(first.total)}: {short(first.scheduled_at, zone)}"
+            first.paid_at, "calendar-check", _name(first.client, reader), f"booked {short(first.scheduled_at, zone)} and paid {usd(first.total)}"
         )
     accepted = {proposal.consultation_id: proposal for proposal in proposals if proposal.status == P.ACCEPTED}
     following = {row.rescheduled_from_id: row for row in rows}

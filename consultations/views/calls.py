@@ -79,7 +79,7 @@ def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> di
         "moment": moment,
         "started": started,
         "ended": call.ends_at <= moment,
-        "can_join": scheduled and call.opens_at <= moment,
+        "can_join": scheduled and call.opens_at <= moment < queries.joinable_until(call),
         "can_cancel": scheduled and (is_builder or not started),
         "can_complete": scheduled and is_builder and call.ends_at <= moment and not kept_open,
         "can_move": call.can_move(moment),

@@ -14,7 +14,7 @@ from port444.kit.money import usd
 from port444.kit.templatetags.ui import city
 
 from .helm import days_words, left_words, moment_words
-from .models import CancelCause, Order
+from .models import CancelCause, Order, OrderStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ def facts_for(order: Order, reader: Any) -> list[tuple[str, str]]:
         facts.append(("Paid with a call before", usd(order.prepaid)))
     elif order.credit and not builder:
         facts.append(("Paid with your credit", usd(order.credit)))
+    if order.status == OrderStatus.CANCELLED:
+        return facts  # the text of the mail says where the money goes
     return [*facts, ("You get" if builder else "You pay", money)]
 
 

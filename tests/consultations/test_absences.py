@@ -13,6 +13,7 @@ from consultations import actions
 from consultations.actions import admit_absence, cancel_call, complete_call, decide_absence, dismiss_absence, dispute_absence, report_absence
 from consultations.jobs import complete_ended, look_at_ended, settle_absences
 from consultations.models import Absence, Attendance, Consultation
+from consultations.queries import waiting_for
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.kit import clock
@@ -413,3 +414,22 @@ def test_the_console_decides(after_start: Consultation, client: Client, people: 
     assert client.post(decide, {"reason": WHY}).status_code == 302
     absence.refresh_from_db()
     assert (absence.status, absence.decision_note) == ("dismissed", WHY)
+
+
+def test_a_report_waits_for_the_other_side_and_a_dispute_for_nobody(
+    after_start: Consultation, client_user: User, builder_user: User, client: Client
+) -> None:
+    moment = late(after_start, hours=5)
+    assert waiting_for(builder_user, moment) == 1  # to be completed
+    with clock.at(moment):
+        report_absence(after_start.pk, actor=client_user)
+        assert (waiting_for(builder_user, moment), waiting_for(client_user, moment)) == (1, 0)
+        dispute_absence(after_start.pk, actor=builder_user, note="I was there.")
+    assert (waiting_for(builder_user, moment), waiting_for(client_user, moment)) == (0, 0)
+    client.force_login(builder_user)
+    with clock.at(moment):
+        shown = client.get(after_start.url).content.decode()
+        past = client.get("/calls/?show=past").content.decode()
+    assert ("Who came?" in past, "To be completed" in past) == (True, False)
+    assert "The room is open" not in shown
+    assert "Add to your calendar" not in shown

@@ -286,5 +286,5 @@ def test_a_long_story_costs_no_more_queries(
     page = client.get(there.url).content.decode()
     with django_assert_num_queries(12):
         client.get(there.url)
-    told = ["booked and paid $63.30: Tue 24 Nov, 04:30", "moved it from Tue 24 Nov, 04:30 to Wed 25 Nov, 05:30", "declined the proposed time"]
+    told = ["booked Tue 24 Nov, 04:30 and paid $63.30", "moved it from Tue 24 Nov, 04:30 to Wed 25 Nov, 05:30", "declined the proposed time"]
     assert [words for words in told if words not in page] == []
