@@ -285,7 +285,7 @@ class Server:
             "listen_addresses=",
             f"unix_socket_directories={self.socket_folder}",
             "unix_socket_permissions=0700",
-            "max_connections=100",
+            "max_connections=300",
             "timezone=UTC",
             *(() if self.durable else FORGETFUL),
         ]
