@@ -26,15 +26,16 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's event
 OWNER, APP = "port444_owner", "port444_app"
 
 
-# Tests that start a whole site share it, and crowds come one after the other: each of these folders stays on one worker.
-TOGETHER = ("tests/boot/", "tests/e2e/", "tests/faults/", "tests/concurrency/")
+# Tests that start a whole site share it: each of these folders stays on one worker. They come first, which no folder may whose
+# tests commit rows of the audit log: nobody can take those away again.
+WHOLE_SITE = ("tests/boot/", "tests/e2e/", "tests/faults/")
 
 
 class ByTest(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no types
-    """Hands out tests one by one in their order, and those of some folders together."""
+    """Hands out tests one by one in their order, and those that share a site together."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid)
+        return next((folder for folder in WHOLE_SITE if nodeid.startswith(folder)), nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByTest:
