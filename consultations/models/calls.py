@@ -273,10 +273,6 @@ class Consultation(StateMachine):
         free = self.free_until
         return self.everything if free is not None and moment < free else self.late_back
 
-    def refund_if_cancelled_by(self, actor: Any, moment: datetime) -> Decimal:
-        """What the client gets back, service fee included, when `actor` cancels at `moment`."""
-        return self.back_if_cancelled_by(actor, moment).total
-
     @property
     def move_until(self) -> datetime:
         """Until when the client may move the call without asking."""
