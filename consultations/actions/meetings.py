@@ -180,11 +180,16 @@ def _take(room_id: UUID, moment: datetime) -> Errand | None:
     return Errand(room, wish, room.wanted, closes, _client(room, hosts, is_repeat=is_repeat), is_repeat)
 
 
-def _reserve_host(room: MeetingRoom, call: Consultation) -> list[str]:
-    """The hosts to try, in order. The first is written down before it is asked, so that two rooms of one time do not pick the same."""
+def _free_hosts(room: MeetingRoom, call: Consultation) -> list[str]:
+    """The hosts who are free, best first; nobody else reads or takes one until this transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('zoom_hosts'))")
-    hosts = queries.free_hosts(call, but=room)
+    return queries.free_hosts(call, but=room)
+
+
+def _reserve_host(room: MeetingRoom, call: Consultation) -> list[str]:
+    """The hosts to try, in order. The first is written down before it is asked, so that two rooms of one time do not pick the same."""
+    hosts = _free_hosts(room, call)
     if hosts and not room.external_id:
         room.host = hosts[0]
     return hosts
@@ -237,12 +242,14 @@ def _again(errand: Errand) -> tuple[Consultation, MeetingRoom]:
 def _record(errand: Errand, made: OpenRoom | None) -> None:
     call, room = _again(errand)
     moment = now()
+    # Only the first host to try was reserved: where another one took the call, somebody may have been quicker.
+    is_alone = made is None or made.host == room.host or made.host in _free_hosts(room, call)
     if made is not None:
         room.url, room.external_id, room.host = made.url, made.external_id, made.host
         room.save(update_fields=["url", "external_id", "host"])
     if room.status == R.UNWANTED and errand.closes:
         room.move_to(R.CLOSED, updated_at=moment, last_error="")
-    elif room.status == R.WANTED and made is not None and room.wanted == errand.wanted:
+    elif room.status == R.WANTED and made is not None and room.wanted == errand.wanted and is_alone:
         _ready(room, call, moment)
     elif room.status in (R.WANTED, R.UNWANTED):
         room.next_try_at, room.attempts = moment, max(1, room.attempts)  # it changed while the provider was asked

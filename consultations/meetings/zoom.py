@@ -174,9 +174,11 @@ class ZoomClient:
     def _ask(self, method: str, path: str, query: dict[str, str] | None = None, *, json: Any = None) -> dict[str, Any]:
         """One request with a token; a token that is refused is renewed once."""
         for is_last in (False, True):
-            response = _send(method, f"{settings.ZOOM_API_URL}{path}", params=query, json=json, headers={"Authorization": f"Bearer {_token()}"})
+            token = _token()
+            response = _send(method, f"{settings.ZOOM_API_URL}{path}", params=query, json=json, headers={"Authorization": f"Bearer {token}"})
             if response.status_code == 401 and not is_last:
-                cache.delete(_token_key())
+                if _token() == token:  # else another worker has brought a new one already
+                    cache.delete(_token_key())
                 continue
             break
         return _read(response)
@@ -262,7 +264,8 @@ def _read(response: requests.Response) -> dict[str, Any]:
     if status >= 500:
         raise TryLater(f"Zoom has a fault ({status})", FAULT)
     if status == 401:
-        raise NotAvailable("Zoom refuses the token")
+        # Another worker's newer token may have ended ours. Wrong credentials are told apart where the token is asked for.
+        raise TryLater("Zoom refuses the token", FAULT)
     if status == 403:
         raise NotAvailable("the Zoom app has no right to do this")
     raise NotAvailable(f"Zoom refused the request ({status}, code {code})")

@@ -13,6 +13,8 @@ import pytest
 from consultations import queries
 from consultations.actions import make_room
 from consultations.actions import meetings as actions
+from consultations.meetings import OpenRoom
+from consultations.meetings.zoom import ZoomClient
 from consultations.models import Consultation, MeetingRoom
 from port444.accounts.models import User
 from port444.builders.models import Builder
@@ -33,6 +35,8 @@ def zoom(settings: Any) -> Iterator[FakeZoom]:
     with FakeZoom([f"calls{n}@platform.example" for n in range(WORKERS)]) as fake:
         for name, value in fake.settings.items():
             setattr(settings, name, value)
+        # A token at hand: whoever asks for one ends everybody else's, and then some rooms wait for their next turn.
+        ZoomClient().close(OpenRoom("", "0"))
         yield fake
 
 
@@ -75,6 +79,18 @@ def hosts_of(rooms: list[MeetingRoom]) -> list[str]:
 def test_calls_at_one_time_get_a_host_each(zoom: FakeZoom, sell: Callable[[str], Builder], crowd: list[User]) -> None:
     rooms = [call_at_noon(sell(f"builder{n}"), crowd[n]) for n in range(WORKERS)]
     assert hosts_of(rooms) == sorted(zoom.hosts)
+
+
+def test_a_host_who_refuses_sends_nobody_to_a_taken_one(zoom: FakeZoom, sell: Callable[[str], Builder], crowd: list[User]) -> None:
+    """Only the first choice is reserved: who has to take another host must not end where somebody else already is."""
+    gone = zoom.hosts.pop(0)
+    rooms = [call_at_noon(sell(f"builder{n}"), crowd[n]) for n in range(WORKERS - 1)]
+    hosts_of(rooms)
+    for room in rooms:
+        make_room(room.pk)  # whoever met somebody is due again at once
+    settled = MeetingRoom.objects.filter(status="ready").values_list("host", flat=True)
+    assert sorted(settled) == sorted(zoom.hosts)
+    assert gone not in settled
 
 
 def test_without_the_lock_they_meet_at_one_host(

@@ -68,8 +68,15 @@ def test_token_is_asked_for_once_and_renewed_once_when_refused(zoom: FakeZoom) -
     client.host_url(room)
     assert len(zoom.asked("POST", "/oauth/token")) == 2
     zoom.fail(401, {"code": 124, "message": "Invalid access token."}, times=2, when=on_meetings("GET"))
-    with pytest.raises(NotAvailable, match="refuses the token"):
+    with pytest.raises(TryLater, match="refuses the token"):
         client.host_url(room)
+
+
+def test_token_that_another_worker_ended_is_no_reason_for_another_host(zoom: FakeZoom) -> None:
+    zoom.fail(401, {"code": 124, "message": "Invalid access token."}, times=2, when=on_meetings("POST"))
+    with pytest.raises(TryLater):
+        ZoomClient(HOSTS).open(WISH)
+    assert not zoom.meetings
 
 
 def test_token_is_not_readable_in_the_cache(zoom: FakeZoom) -> None:
