@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "port444.payments",
     "port444.orders",
     "consultations",
+    "amendments",
     "support.apps.SupportAdminConfig",
     "support",
     "port444.demo",
@@ -267,11 +268,28 @@ PAYMENT_PROVIDER = env("PAYMENT_PROVIDER", default="sandbox" if DEVELOPMENT else
 SANDBOX_SECRET = env("SANDBOX_SECRET", default="")  # signs the test wallet's callbacks; without one SECRET_KEY does
 CLIENT_FEE_BPS = 550
 BUILDER_FEE_BPS = 1000
-ESCROW_BACKEND = env("ESCROW_BACKEND", default="ledger")
 LEAST_WITHDRAWAL = Decimal("10.00")
+
+# Escrow: in the ledger alone, or in the contract of a chain with the ledger following it (docs/escrow.md)
+ESCROW_BACKEND = env("ESCROW_BACKEND", default="ledger")  # ledger, web3
+CHAIN_RPC_URL = env("CHAIN_RPC_URL", default="")
+CHAIN_AUDIT_RPC_URL = env("CHAIN_AUDIT_RPC_URL", default="") or CHAIN_RPC_URL  # another node to compare the books with
+CHAIN_ID = env.int("CHAIN_ID", default=0)
+CHAIN_NAME = env("CHAIN_NAME", default="")
+CHAIN_EXPLORER_URL = env("CHAIN_EXPLORER_URL", default="")  # what a transaction's hash is appended to
+ESCROW_ADDRESS = env("ESCROW_ADDRESS", default="")
+USDC_ADDRESS = env("USDC_ADDRESS", default="")
+CHAIN_PLATFORM_ADDRESS = env("CHAIN_PLATFORM_ADDRESS", default="")  # gets the fees; the builder's side of who has no wallet
+CHAIN_SIGNER = env("CHAIN_SIGNER", default="env")  # env: keys from the two variables below; kms: ids of keys in AWS KMS
+CHAIN_OPERATOR_KEY = env("CHAIN_OPERATOR_KEY", default="")  # its address is also the treasury, from which escrow is funded
+CHAIN_ARBITER_KEY = env("CHAIN_ARBITER_KEY", default="")
+CHAIN_CONFIRMATIONS = env.int("CHAIN_CONFIRMATIONS", default=0)  # 0: what is usual for the chain
+CHAIN_BUMP_SECONDS = env.int("CHAIN_BUMP_SECONDS", default=0)  # 0: what is usual for the chain
+ESCROW_GRACE_DAYS = 90  # after the last day on which an order can end, before the client may take the money back alone
 
 # Rules of time, in one place; pages read them from here
 HOLD_MINUTES = 15
+AMENDMENT_HOURS = 72  # an amendment that is not answered, or not paid, within this is off the table
 PROPOSAL_HOURS = 48  # another time for a call that is not accepted within this is off the table
 PAYMENT_MINUTES = 60
 REVIEW_DAYS = 3

@@ -305,7 +305,9 @@ def call_paid(consultation: Consultation, invoice: Invoice, payment: Payment | N
         return
     builder, client = consultation.builder, consultation.client
     consultation.move_to(C.SCHEDULED, paid_at=moment, expired_at=None, meeting_url=builder.meeting_url, updated_at=moment)
-    escrow.current().open(consultation.deal, consultation.price, consultation.builder_fee_bps, f"call:{consultation.chain}:open", actor=client)
+    expiry = consultation.ends_at + timedelta(days=settings.ESCROW_GRACE_DAYS)
+    key = f"call:{consultation.chain}:open"
+    escrow.current().open(consultation.deal, consultation.price, consultation.builder_fee_bps, key, expiry=expiry, actor=client)
     record(Event.CALL_SCHEDULED, actor=client, target=consultation, amount=consultation.price, starts_at=consultation.scheduled_at)
     follow(consultation, moment)
     post_notice(consultation.conversation_id, body=emails.scheduled_notice(consultation), icon="calendar-check", subject=consultation.subject)

@@ -25,6 +25,7 @@ USER = settings.AUTH_USER_MODEL
 
 class OrderStatus(models.TextChoices):
     PENDING_PAYMENT = "pending_payment", "Waiting for payment"
+    FUNDING = "funding", "Going into escrow"
     PENDING_REQUIREMENTS = "pending_requirements", "Waiting for your answers"
     IN_PROGRESS = "in_progress", "In work"
     DELIVERED = "delivered", "Delivered"
@@ -35,7 +36,7 @@ class OrderStatus(models.TextChoices):
 
 
 S = OrderStatus
-PAID = [S.PENDING_REQUIREMENTS, S.IN_PROGRESS, S.DELIVERED, S.IN_REVISION, S.COMPLETED]
+PAID = [S.FUNDING, S.PENDING_REQUIREMENTS, S.IN_PROGRESS, S.DELIVERED, S.IN_REVISION, S.COMPLETED]
 WORKING = [S.IN_PROGRESS, S.IN_REVISION]
 LIVE = [S.PENDING_REQUIREMENTS, S.IN_PROGRESS, S.IN_REVISION, S.DELIVERED]
 
@@ -45,6 +46,8 @@ class CancelCause(models.TextChoices):
     BUILDER_WISH = "builder_wish", "The builder cannot do it"
     LATE = "late", "The delivery is late"
     NO_REQUIREMENTS = "no_requirements", "No answers to the builder's questions"
+    NOT_FUNDED = "not_funded", "Escrow could not take the money"
+    RECLAIMED = "reclaimed", "The client took the money back from escrow after its expiry"
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -62,8 +65,8 @@ class OrderQuerySet(models.QuerySet["Order"]):
         return self.filter(status__in=LIVE)
 
     def unaccepted(self, moment: datetime) -> OrderQuerySet:
-        """Delivered, and the time to review is over."""
-        return self.filter(status=S.DELIVERED, auto_accept_at__lte=moment)
+        """Delivered, and the time to review is over; not while the clock stands."""
+        return self.filter(status=S.DELIVERED, auto_accept_at__lte=moment, clock_stopped_at__isnull=True)
 
     def unanswered(self, moment: datetime) -> OrderQuerySet:
         """Paid, but the questions were never answered."""
@@ -71,16 +74,17 @@ class OrderQuerySet(models.QuerySet["Order"]):
 
 
 class Order(StateMachine):
-    """A package bought by a client from a builder. Price, fees and limits are copied at purchase.
+    """A package bought by a client from a builder. Price, fees and limits are copied at purchase, and changed by amendments alone.
 
-    The clock starts when the requirements are answered; `due_at` is set then.
+    The clock starts when the requirements are answered; `due_at` is set then. It stands still while an amendment waits for somebody.
     """
 
     NEXT = {
-        S.PENDING_PAYMENT: frozenset({S.PENDING_REQUIREMENTS, S.IN_PROGRESS, S.EXPIRED, S.CANCELLED}),
+        S.PENDING_PAYMENT: frozenset({S.FUNDING, S.EXPIRED, S.CANCELLED}),
+        S.FUNDING: frozenset({S.PENDING_REQUIREMENTS, S.IN_PROGRESS, S.CANCELLED}),
         S.PENDING_REQUIREMENTS: frozenset({S.IN_PROGRESS, S.CANCELLED}),
         S.IN_PROGRESS: frozenset({S.DELIVERED, S.CANCELLED}),
-        S.DELIVERED: frozenset({S.IN_REVISION, S.COMPLETED}),
+        S.DELIVERED: frozenset({S.IN_REVISION, S.IN_PROGRESS, S.COMPLETED, S.CANCELLED}),
         S.IN_REVISION: frozenset({S.DELIVERED, S.CANCELLED}),
     }
 
@@ -113,6 +117,7 @@ class Order(StateMachine):
     requirements_until = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
+    clock_stopped_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
     auto_accept_at = models.DateTimeField(null=True)
     completed_at = models.DateTimeField(null=True)
@@ -197,7 +202,8 @@ class Order(StateMachine):
         return share
 
     def is_late(self, moment: datetime) -> bool:
-        return self.status == S.IN_PROGRESS and self.due_at is not None and self.due_at <= moment
+        """Whether the delivery is overdue. While the clock stands, what it showed when it was stopped counts."""
+        return self.status == S.IN_PROGRESS and self.due_at is not None and self.due_at <= (self.clock_stopped_at or moment)
 
     def may_cancel(self, actor: Any, moment: datetime) -> CancelCause | None:
         """Why `actor` may cancel the order as it stands; None when they may not."""

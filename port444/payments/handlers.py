@@ -77,6 +77,7 @@ class CreditHandler:
 _handlers: dict[str, Handler] = {}
 _on_credit: dict[str, CreditHandler] = {}
 _on_escrow: dict[tuple[str, str], OnEscrow] = {}
+_on_escrow_failed: dict[tuple[str, str], OnEscrow] = {}
 
 
 def describe_plainly(invoice: Invoice) -> Description:
@@ -114,6 +115,21 @@ def of(purpose: str) -> Handler:
 def escrow_confirmed(operation: EscrowOperation) -> None:
     """Tell whoever registered for this kind of operation."""
     call = _on_escrow.get((operation.purpose, operation.kind))
+    if call is not None:
+        call(operation)
+
+
+def on_escrow_failed(purpose: str, kind: EscrowKind, call: OnEscrow) -> None:
+    """Call `call(operation)` when an escrow operation of this purpose and kind is given up for good: nothing moved and nothing will.
+
+    In the transaction that says so, with the deal's own row not locked yet: lock it by `handlers.of(purpose).lock` rules first.
+    """
+    _on_escrow_failed[purpose, kind] = call
+
+
+def escrow_failed(operation: EscrowOperation) -> None:
+    """Tell whoever registered for this kind of operation."""
+    call = _on_escrow_failed.get((operation.purpose, operation.kind))
     if call is not None:
         call(operation)
 

@@ -86,6 +86,9 @@ def make_order(client_user: User, builder_user: User, package: Package) -> MakeO
         pay_with_test_wallet(order.invoice_id, actor=client_user)  # type: ignore[arg-type]
         if status == S.CANCELLED:
             return actions.cancel_order(order.pk, actor=client_user)
+        if status == S.FUNDING:  # as on a chain that has not confirmed yet
+            Order.objects.filter(pk=order.pk).update(status=S.FUNDING, requirements_until=None)
+            return Order.objects.with_people().get(pk=order.pk)
         if status != S.PENDING_REQUIREMENTS:
             actions.answer_requirements(order.pk, actor=client_user, answers=ANSWERS)
         if status in (S.DELIVERED, S.IN_REVISION, S.COMPLETED):

@@ -77,8 +77,9 @@ def test_any_life_of_an_order_keeps_the_books(
             except DomainError:
                 refused = True
         order.refresh_from_db()
-        # One press is at most one move of the table.
-        assert order.status == before or order.status in Order.NEXT.get(S(before), frozenset())
+        # One press is at most one move of the table; in the ledger escrow has the money at once.
+        moves = Order.NEXT.get(S(before), frozenset())
+        assert order.status == before or order.status in (moves | Order.NEXT[S.FUNDING] if S.FUNDING in moves else moves)
         if refused or (who == "stranger" and step != "sweep"):
             assert order.status == before
     assert_money(order, builder_user, earned_before)

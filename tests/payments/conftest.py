@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from port444.payments.actions import Line
 from port444.payments.escrow import Deal
 from port444.payments.models import Invoice, Payment
 
+FAR = datetime(2027, 12, 31, tzinfo=UTC)  # when the escrow of a test deal expires
 PURPOSE = "test"
 
 
@@ -43,7 +44,7 @@ def shop() -> Iterator[dict[UUID, Thing]]:
 
     def settled(thing: Thing, invoice: Invoice, payment: Payment | None) -> None:
         thing.told.append(f"settled {invoice.number}")
-        escrow.current().open(thing.deal, invoice.subtotal, 1000, f"{PURPOSE}:{thing.id}:open")
+        escrow.current().open(thing.deal, invoice.subtotal, 1000, f"{PURPOSE}:{thing.id}:open", expiry=FAR)
 
     def unpaid(thing: Thing, invoice: Invoice) -> None:
         thing.told.append("unpaid")

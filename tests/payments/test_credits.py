@@ -23,7 +23,7 @@ from port444.payments.credits import Wish
 from port444.payments.escrow import Deal, Lent
 from port444.payments.models import AccountKind, Credit, CreditScope, CreditSource, CreditUse, EscrowOperation, Invoice, JournalEntry, Payment
 
-from .conftest import PURPOSE, Thing
+from .conftest import FAR, PURPOSE, Thing
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +46,7 @@ def buy(shop: dict[Any, Thing], client_user: User, builder: Builder) -> Callable
 
     def settled(thing: Thing, invoice: Invoice, payment: Payment | None) -> None:
         lent = Lent(invoice.prepaid, invoice.credit - invoice.prepaid)
-        escrow.current().open(thing.deal, invoice.subtotal, BUILDER_FEE, f"{thing.id}:open", lent=lent)
+        escrow.current().open(thing.deal, invoice.subtotal, BUILDER_FEE, f"{thing.id}:open", expiry=FAR, lent=lent)
 
     handlers.register(PURPOSE, lock=lambda pk: shop[pk], settled=settled, unpaid=lambda *row: None)
 

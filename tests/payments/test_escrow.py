@@ -19,6 +19,8 @@ from port444.payments import escrow, handlers, ledger
 from port444.payments.escrow import Deal, LedgerEscrow, Position
 from port444.payments.models import EscrowKind, EscrowOperation, JournalEntry
 
+from .conftest import FAR
+
 pytestmark = pytest.mark.django_db
 
 D = Decimal
@@ -45,7 +47,7 @@ def test_the_configured_escrow_is_the_ledger() -> None:
 
 def test_open_release_and_refund_move_the_money(deal: Deal) -> None:
     books = LedgerEscrow()
-    books.open(deal, D("100.00"), 1000, "a:open")
+    books.open(deal, D("100.00"), 1000, "a:open", expiry=FAR)
     assert held(deal) == (D("200.00"), D("100.00"), D(0), D(0))
     books.release(deal, D("33.33"), "a:release")
     assert held(deal) == (D("200.00"), D("66.67"), D("30.00"), D("3.33"))
@@ -56,7 +58,7 @@ def test_open_release_and_refund_move_the_money(deal: Deal) -> None:
 
 def test_it_is_written_to_the_log(deal: Deal, builder_user: User) -> None:
     books = LedgerEscrow()
-    books.open(deal, D("100.00"), 1000, "a:open")
+    books.open(deal, D("100.00"), 1000, "a:open", expiry=FAR)
     books.release(deal, D("100.00"), "a:release")
     logged = list(AuditLog.objects.order_by("pk").values_list("event_type", "amount"))
     assert logged == [("escrow.funded", D("100.00")), ("escrow.released", D("100.00")), ("earning.credited", D("90.00"))]
@@ -65,8 +67,8 @@ def test_it_is_written_to_the_log(deal: Deal, builder_user: User) -> None:
 
 def test_asking_again_gives_the_same_operation(deal: Deal) -> None:
     books = LedgerEscrow()
-    first = books.open(deal, D("100.00"), 1000, "a:open")
-    again = books.open(deal, D("100.00"), 1000, "a:open")
+    first = books.open(deal, D("100.00"), 1000, "a:open", expiry=FAR)
+    again = books.open(deal, D("100.00"), 1000, "a:open", expiry=FAR)
     assert first == again
     assert books.release(deal, D("40.00"), "a:r") == books.release(deal, D("40.00"), "a:r")
     assert books.position(deal).locked == D("60.00")
@@ -74,10 +76,10 @@ def test_asking_again_gives_the_same_operation(deal: Deal) -> None:
 
 def test_another_amount_under_the_same_key_is_an_error(deal: Deal) -> None:
     books = LedgerEscrow()
-    books.open(deal, D("100.00"), 1000, "a:open")
+    books.open(deal, D("100.00"), 1000, "a:open", expiry=FAR)
     before = JournalEntry.objects.count()
     with pytest.raises(ValueError, match="asked for something else"):
-        books.open(deal, D("100.01"), 1000, "a:open")
+        books.open(deal, D("100.01"), 1000, "a:open", expiry=FAR)
     with pytest.raises(ValueError, match="asked for something else"):
         books.release(deal, D("100.00"), "a:open")
     assert JournalEntry.objects.count() == before
@@ -89,18 +91,18 @@ def test_a_deal_opens_once_and_nothing_moves_before(deal: Deal) -> None:
         books.release(deal, D("1.00"), "a:r")
     with pytest.raises(WrongState):
         books.amend(deal, D("1.00"), "a:a")
-    books.open(deal, D("100.00"), 1000, "a:open")
+    books.open(deal, D("100.00"), 1000, "a:open", expiry=FAR)
     with pytest.raises(WrongState):
-        books.open(deal, D("100.00"), 1000, "b:open")
+        books.open(deal, D("100.00"), 1000, "b:open", expiry=FAR)
     assert EscrowOperation.objects.count() == 1
 
 
 def test_more_than_is_locked_or_paid_is_refused(deal: Deal) -> None:
     books = LedgerEscrow()
     with pytest.raises(Conflict):
-        books.open(deal, D("300.01"), 1000, "a:open")
+        books.open(deal, D("300.01"), 1000, "a:open", expiry=FAR)
     assert not EscrowOperation.objects.exists()
-    books.open(deal, D("100.00"), 1000, "a:open")
+    books.open(deal, D("100.00"), 1000, "a:open", expiry=FAR)
     with pytest.raises(Conflict) as refusal:
         books.release(deal, D("100.01"), "a:r")
     assert refusal.value.code == "escrow_short"
@@ -112,7 +114,7 @@ def test_who_registered_hears_of_a_confirmed_operation_once(deal: Deal) -> None:
     handlers.on_escrow("test", EscrowKind.RELEASE, lambda operation: heard.append(operation.op_id))
     try:
         books = LedgerEscrow()
-        books.open(deal, D("100.00"), 1000, "a:open")
+        books.open(deal, D("100.00"), 1000, "a:open", expiry=FAR)
         books.release(deal, D("50.00"), "a:r")
         books.release(deal, D("50.00"), "a:r")
     finally:
@@ -146,7 +148,7 @@ def test_any_sequence_of_operations_agrees_with_plain_sums(db: None, bps: int, s
             }[kind]
             try:
                 if kind == "open":
-                    books.open(deal, amount, bps, f"s:{step}")
+                    books.open(deal, amount, bps, f"s:{step}", expiry=FAR)
                 else:
                     getattr(books, kind)(deal, amount, f"s:{step}")
             except Conflict:

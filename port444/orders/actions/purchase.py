@@ -140,13 +140,15 @@ def order_paid(order: Order, invoice: Invoice, payment: Payment | None) -> None:
     In payments' transaction.
     """
     moment = now()
+    order.move_to(S.FUNDING, paid_at=moment)
+    lent = Lent(order.prepaid, order.credit - order.prepaid)
+    expiry = moment + timedelta(days=settings.REQUIREMENTS_DAYS + order.delivery_days + settings.ESCROW_GRACE_DAYS)
+    escrow.current().open(deal(order), order.price, order.builder_fee_bps, f"order:{order.pk}:open", expiry=expiry, lent=lent, actor=order.client)
     asks = order.requirements.exists()
     if asks:
-        order.move_to(S.PENDING_REQUIREMENTS, paid_at=moment, requirements_until=moment + timedelta(days=settings.REQUIREMENTS_DAYS))
+        order.move_to(S.PENDING_REQUIREMENTS, requirements_until=moment + timedelta(days=settings.REQUIREMENTS_DAYS))
     else:
-        order.move_to(S.IN_PROGRESS, paid_at=moment, started_at=moment, due_at=moment + timedelta(days=order.delivery_days))
-    lent = Lent(order.prepaid, order.credit - order.prepaid)
-    escrow.current().open(deal(order), order.price, order.builder_fee_bps, f"order:{order.pk}:open", lent=lent, actor=order.client)
+        order.move_to(S.IN_PROGRESS, started_at=moment, due_at=moment + timedelta(days=order.delivery_days))
     catalog.count_order(order.service_id)
     paid_with = payment.pk if payment is not None else None
     record(Event.ORDER_PAID, actor=order.client, target=order, amount=order.price, number=order.number, invoice=invoice.pk, payment=paid_with)

@@ -13,9 +13,9 @@ from .deals import Deal, Escrow, Lent, Position
 
 __all__ = ["Deal", "Escrow", "LedgerEscrow", "Lent", "Position", "current"]
 
-_backends: dict[str, type[Escrow]] = {"ledger": LedgerEscrow}
+_backends: dict[str, type[LedgerEscrow]] = {"ledger": LedgerEscrow}
 
 
-def current() -> Escrow:
+def current() -> LedgerEscrow:
     """The escrow that settings choose."""
     return _backends[settings.ESCROW_BACKEND]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -34,7 +35,9 @@ class LedgerEscrow:
 
     backend = "ledger"
 
-    def open(self, deal: Deal, amount: Decimal, fee_bps: int, key: str, *, lent: Lent = NOTHING, actor: Any | None = None) -> EscrowOperation:
+    def open(
+        self, deal: Deal, amount: Decimal, fee_bps: int, key: str, *, expiry: datetime, lent: Lent = NOTHING, actor: Any | None = None
+    ) -> EscrowOperation:
         return self._operate(deal, EscrowKind.OPEN, amount, key, actor, fee_bps, lent)
 
     def amend(self, deal: Deal, additional: Decimal, key: str, *, actor: Any | None = None) -> EscrowOperation:
@@ -112,6 +115,8 @@ def _same(done: EscrowOperation, deal: Deal, kind: EscrowKind, amount: Decimal, 
 
 def apply_confirmed(operation: EscrowOperation, *, actor: Any | None = None) -> None:
     """Book a confirmed operation, log it, and tell who registered for it. The only place where escrow moves the ledger."""
+    assert operation.client_id is not None
+    assert operation.builder_id is not None
     held = ledger.escrow(operation.subject_id)
     key, subject, amount = f"escrow:{operation.op_id}", operation.subject_id, operation.amount
     earned = charged = ZERO
@@ -120,6 +125,7 @@ def apply_confirmed(operation: EscrowOperation, *, actor: Any | None = None) -> 
     operation.move_to(
         EscrowStatus.CONFIRMED,
         confirmed_at=moment,
+        applied_at=moment,
         prepaid=operation.prepaid if operation.kind in FUNDING else back.prepaid,
         gift=operation.gift if operation.kind in FUNDING else back.gift,
     )

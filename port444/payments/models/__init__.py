@@ -8,22 +8,44 @@ from __future__ import annotations
 
 from .books import AccountKind, JournalEntry, LedgerAccount, Posting
 from .credits import Credit, CreditQuerySet, CreditScope, CreditSource, CreditUse, CreditUser
-from .escrow import EscrowKind, EscrowOperation, EscrowStatus
+from .escrow import (
+    FLYING,
+    VOID,
+    WAITING,
+    ChainCursor,
+    ChainDifference,
+    ChainSigner,
+    EscrowAttempt,
+    EscrowKind,
+    EscrowOperation,
+    EscrowOperationQuerySet,
+    EscrowStatus,
+)
 from .invoices import Invoice, InvoiceKind, InvoiceLine, InvoiceQuerySet, InvoiceStatus, Series
 from .payments import Payment, PaymentQuerySet, PaymentStatus, ProviderEvent, Refund, RefundQuerySet, RefundStatus
 from .payouts import PayoutAddress, Withdrawal, WithdrawalQuerySet, WithdrawalStatus
+from .transfers import ChainTransfer, WalletMethod, WalletPayment
 from .wallet import SandboxCharge, SandboxStatus, SandboxTransfer
 
 __all__ = [
+    "FLYING",
+    "VOID",
+    "WAITING",
     "AccountKind",
+    "ChainCursor",
+    "ChainDifference",
+    "ChainSigner",
+    "ChainTransfer",
     "Credit",
     "CreditQuerySet",
     "CreditScope",
     "CreditSource",
     "CreditUse",
     "CreditUser",
+    "EscrowAttempt",
     "EscrowKind",
     "EscrowOperation",
+    "EscrowOperationQuerySet",
     "EscrowStatus",
     "Invoice",
     "InvoiceKind",
@@ -45,6 +67,8 @@ __all__ = [
     "SandboxStatus",
     "SandboxTransfer",
     "Series",
+    "WalletMethod",
+    "WalletPayment",
     "Withdrawal",
     "WithdrawalQuerySet",
     "WithdrawalStatus",

@@ -66,6 +66,7 @@ class Invoice(StateMachine):
     number = models.CharField(max_length=20, null=True, unique=True)  # noqa: DJ001 - no number yet is not an empty number
     purpose = models.CharField(max_length=20)
     subject_id = models.UUIDField()
+    deal_id = models.UUIDField(null=True)  # whose escrow the price goes into; None for what never goes there
     payer = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="invoices")
     payee = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+", null=True)
     corrects = models.ForeignKey("self", on_delete=models.PROTECT, related_name="credit_notes", null=True)
@@ -109,6 +110,7 @@ class Invoice(StateMachine):
         ]
         indexes = [
             models.Index(fields=["payer", "-id"], name="invoice_of_payer"),
+            models.Index(fields=["deal_id"], condition=Q(deal_id__isnull=False), name="invoice_of_deal"),
             models.Index(fields=["expires_at"], condition=Q(status="open"), name="invoice_expiring"),
         ]
 

@@ -129,6 +129,7 @@ class Refund(StateMachine):
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     credit_note = models.OneToOneField(Invoice, on_delete=models.PROTECT, related_name="refund", null=True)
     amount = amount_field()
+    escrowed = amount_field(default=ZERO)  # of it, what escrow gave back; the rest comes from the platform
     reason = models.CharField(max_length=200)
     dedupe_key = models.CharField(max_length=100, unique=True)
     status = models.CharField(max_length=10, choices=RefundStatus.choices, default=RefundStatus.REQUESTED)
@@ -144,6 +145,7 @@ class Refund(StateMachine):
         constraints = [
             known_status("refund_status_known", RefundStatus),
             models.CheckConstraint(condition=Q(amount__gt=0), name="refund_amount_positive"),
+            models.CheckConstraint(condition=Q(escrowed__gte=0, escrowed__lte=F("amount")), name="refund_escrowed_within_amount"),
             models.CheckConstraint(
                 condition=Q(status="completed", completed_at__isnull=False) | (~Q(status="completed") & Q(completed_at__isnull=True)),
                 name="refund_completed_has_moment",

@@ -1,0 +1,1 @@
+"""Every write of an amendment, from proposing to being in force."""
