@@ -1,10 +1,14 @@
-"""What the apps above do when an order ends: they register here, from their `apps.py`, and orders calls them."""
+"""What the apps above do when an order ends, and what they show on its pages: they register here, from their `apps.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
 
+from .helm import Helm
 from .models import Order
 
 BeforeEnd = Callable[[Order, Any | None], None]
@@ -24,3 +28,66 @@ def ending(order: Order, actor: Any | None) -> None:
     """Tell whoever registered that the order ends."""
     for call in _before_end:
         call(order, actor)
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What one app above shows on the page of an order, to one reader.
+
+    `helm` replaces the order's own first line. The other names are templates: `acts` at the top of the page, `desk` above what the
+    order itself asks for, `spent` for a client whose revisions are used up, `money` under the sums, `clock` on the ticket. Each is
+    included with the whole context of the page and this addition as `more`.
+    """
+
+    helm: Helm | None = None
+    acts: str = ""
+    desk: str = ""
+    spent: str = ""
+    money: str = ""
+    clock: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Part(Protocol):
+    """What an app above adds to the pages of orders."""
+
+    def mark(self, order: Order) -> str:
+        """Changes whenever what may be done about the order in this app changes; one small query."""
+
+    def show(self, order: Order, viewer: Any, moment: datetime) -> Addition:
+        """What the page of the order shows besides."""
+
+    def waiting(self, user: Any) -> Any:
+        """A queryset of the ids of orders in which something waits for `user`."""
+
+    def helms(self, orders: Iterable[Order], viewer: Any, moment: datetime) -> Mapping[UUID, Helm]:
+        """For lists: the first lines that replace the orders' own."""
+
+
+_parts: list[Part] = []
+
+
+def add_part(part: Part) -> None:
+    """Show `part` on the pages of orders."""
+    _parts.append(part)
+
+
+def marks(order: Order) -> str:
+    return ".".join(part.mark(order) for part in _parts)
+
+
+def additions(order: Order, viewer: Any, moment: datetime) -> list[Addition]:
+    return [part.show(order, viewer, moment) for part in _parts]
+
+
+def waiting(user: Any) -> list[Any]:
+    """For each part the ids of orders in which it waits for `user`."""
+    return [part.waiting(user) for part in _parts]
+
+
+def helms(orders: Iterable[Order], viewer: Any, moment: datetime) -> dict[UUID, Helm]:
+    found: dict[UUID, Helm] = {}
+    listed = list(orders)
+    for part in _parts:
+        found |= part.helms(listed, viewer, moment)
+    return found

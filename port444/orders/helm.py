@@ -38,6 +38,7 @@ class Helm:
     link: str = ""
     icon_name: str = ""
     until: str = ""
+    at: datetime | None = None  # the moment of `until`, for who needs it on another clock
 
 
 def moment_words(at: datetime | None, zone: str) -> str:
@@ -322,9 +323,11 @@ class Task:
     hot: bool
 
 
-def task(order: Order, builder: Any, moment: datetime) -> Task:
-    """What the order asks of its builder today."""
+def task(order: Order, builder: Any, moment: datetime, turn: Helm | None = None) -> Task:
+    """What the order asks of its builder today; `turn` is what comes before the work itself."""
     name = order.client.first_name
+    if turn is not None and not turn.wait and turn.at is not None:
+        return _answer_task(order, builder, moment, turn.title, turn.at)
     zone = ZoneInfo(builder.time_zone)
     at = {S.DELIVERED: order.auto_accept_at, S.PENDING_REQUIREMENTS: order.requirements_until}.get(S(order.status), order.due_at) or moment
     local, here = at.astimezone(zone), moment.astimezone(zone)
@@ -341,3 +344,12 @@ def task(order: Order, builder: Any, moment: datetime) -> Task:
     tag, kind = (f"{span_words(-seconds)} late", "bad") if seconds <= 0 else (f"{span_words(seconds)} left", "" if seconds < 86_400 else "quiet")
     again = "Deliver the revision of" if order.status == S.IN_REVISION else "Deliver"
     return Task(day, f"{local:%H:%M}", f"{again} {order.title}", about, tag, kind, seconds < 86_400)
+
+
+def _answer_task(order: Order, builder: Any, moment: datetime, title: str, until: datetime) -> Task:
+    local, here = until.astimezone(ZoneInfo(builder.time_zone)), moment.astimezone(ZoneInfo(builder.time_zone))
+    days = (local.date() - here.date()).days
+    day = "Today" if days == 0 else f"{local:%a}" if 0 < days < 7 else f"{local.day} {local:%b}"
+    seconds = (until - moment).total_seconds()
+    tag, kind = f"{span_words(seconds)} left", "" if seconds < 86_400 else "quiet"
+    return Task(day, f"{local:%H:%M}", title, f"Order {order.number}, {order.title}, {order.client.name}.", tag, kind, seconds < 86_400)

@@ -23,7 +23,7 @@ from port444.messaging.queries import feed_messages
 from port444.payments import escrow
 from port444.payments.models import PayoutAddress
 
-from . import helm
+from . import handlers, helm
 from .models import LIVE, WORKING, Delivery, Order, OrderStatus, Requirement, Review, Revision
 from .notices import TOLD_IN_FULL
 
@@ -144,9 +144,9 @@ def state_of(order: Order, moment: datetime, *, reviewed: bool) -> str:
 
 
 def version_of(order: Order, viewer: Any, moment: datetime, *, show: str = "") -> tuple[str, str]:
-    """The state, and a mark that changes with anything that the page shows; two small queries."""
+    """The state, and a mark that changes with anything that the page shows; a few small queries."""
     reviewed = order.status == S.COMPLETED and Review.objects.filter(order=order).exists()
-    state = state_of(order, moment, reviewed=reviewed)
+    state = f"{state_of(order, moment, reviewed=reviewed)}.{handlers.marks(order)}"
     last = Message.objects.filter(subject_type="order", subject_id=order.pk).order_by("-created_at").values_list("pk", flat=True).first()
     today = moment.astimezone(ZoneInfo(viewer.time_zone)).date()
     facts = (state, last, today, viewer.pk, viewer.time_zone, order.due_at, show)
@@ -186,8 +186,10 @@ def orders_of(user: Any, *, as_builder: bool) -> QuerySet[Order]:
         else Order.objects.filter(client=user)
     )
     needs = WORKING if as_builder else NEEDS_CLIENT
+    waits = [When(pk__in=ids, then=Value(0)) for ids in handlers.waiting(user)]
     group = Case(
         When(status__in=needs, then=Value(0)),
+        *waits,
         When(status__in=LIVE, then=Value(1)),
         default=Value(2),
         output_field=IntegerField(),

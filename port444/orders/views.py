@@ -25,7 +25,7 @@ from port444.messaging.forms import MessageForm
 from port444.messaging.queries import unread_count
 from port444.payments.queries import purse
 
-from . import actions, helm, queries
+from . import actions, handlers, helm, queries
 from .forms import ACCEPT, AnswersForm, CancelForm, DeliverForm, PlaceForm, ReviewForm, RevisionForm
 from .models import WORKING, Order, OrderStatus
 
@@ -47,9 +47,11 @@ def _page(request: UserRequest, order: Order, *, bound: Forms | None = None, ref
     review = queries.review_of(order)
     state, version = queries.version_of(order, viewer, moment, show=show)
     is_builder = order.is_builder(viewer)
+    additions = handlers.additions(order, viewer, moment)
     return {
         "order": order,
-        "helm": helm.steer(order, viewer, moment),
+        "helm": next((more.helm for more in additions if more.helm), None) or helm.steer(order, viewer, moment),
+        "additions": additions,
         "stages": helm.route(order, viewer, moment, asks=bool(requirements)),
         "feed": queries.feed(order, viewer, requirements, show=show),
         "requirements": requirements,
@@ -107,7 +109,8 @@ def _step(request: UserRequest, number: int, name: str, form: forms.Form | None,
     try:
         act(order)
     except Conflict as error:
-        return _answer(request, number, status=409, refusal=error.message)
+        kept = {name: form} if form is not None and error.code == "revisions_used_up" else None  # the note goes into what is offered instead
+        return _answer(request, number, status=409, refusal=error.message, bound=kept)
     except Invalid as error:
         if form is None:
             raise
@@ -275,7 +278,8 @@ def list_orders(request: UserRequest) -> HttpResponse:
     as_builder = user.is_builder and (side == "builder" or (side != "client" and not user.is_client))
     page = queries.order_page(user, as_builder=as_builder, after=request.GET.get("after", ""))
     moment = now()
-    rows = [(name, [(order, helm.steer(order, user, moment)) for order in orders]) for name, orders in page.groups]
+    others = handlers.helms([order for _, orders in page.groups for order in orders], user, moment)
+    rows = [(name, [(order, others.get(order.pk) or helm.steer(order, user, moment)) for order in orders]) for name, orders in page.groups]
     side = "builder" if as_builder else "client"
     context = {
         "groups": rows,
@@ -305,9 +309,12 @@ def today(request: UserRequest) -> HttpResponse:
     }
     if builder is not None:
         queue = queries.queue(builder)
+        turns = handlers.helms(queue, user, moment)
+        asked = {pk for pk, turn in turns.items() if not turn.wait}
+        queue.sort(key=lambda order: order.pk not in asked)  # answers first; the order within stays
         context |= {
-            "queue": [(order, helm.task(order, user, moment)) for order in queue],
-            "needs": sum(order.status in WORKING for order in queue),
+            "queue": [(order, helm.task(order, user, moment, turns.get(order.pk))) for order in queue],
+            "needs": sum(order.status in WORKING or order.pk in asked for order in queue),
             "calls": queries.next_calls(builder, moment),
             "purse": purse(user, ZoneInfo(user.time_zone)),
         }
