@@ -1,4 +1,4 @@
-"""What is needed from the system: the libraries that set the type in documents, and for the tests a browser."""
+"""What is needed from the system: the libraries that set the type in documents, and for the tests a browser and a chain."""
 
 import ctypes
 import os
@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 
+from scripts import chain
 from scripts.environment import say
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHAIN_TESTS = ("tests/chain", "tests/e2e", "tests/faults", "tests/boot", "tests/payments")
 # Library and the package of Debian and Ubuntu that brings it.
 LIBRARIES = {
     "libpango-1.0.so.0": "libpango-1.0-0",
@@ -22,6 +24,18 @@ def prepare(arguments: list[str]) -> None:
     packages = missing_libraries()
     if wants_browser(arguments) and find_browser() is None:
         packages.append("chromium")
+    if wants_chain(arguments) and needs_npm():
+        packages.append("npm")
+    get(packages)
+    if wants_chain(arguments):
+        try:
+            chain.anvil()
+        except chain.ChainFailed as failure:
+            say(f"the tests that need a chain will fail. {failure}")
+
+
+def get(packages: list[str]) -> None:
+    """Install packages where that is possible, or say what to install."""
     if not packages:
         return
     wanted = " ".join(packages)
@@ -35,8 +49,23 @@ def prepare(arguments: list[str]) -> None:
 
 def wants_browser(arguments: list[str]) -> bool:
     """Whether this run has browser tests in it: all runs but those of some other folder."""
+    return is_in(arguments, ("tests/e2e",))
+
+
+def wants_chain(arguments: list[str]) -> bool:
+    """Whether this run has tests in it that need a chain."""
+    return is_in(arguments, CHAIN_TESTS)
+
+
+def is_in(arguments: list[str], folders: tuple[str, ...]) -> bool:
+    """Whether one of these folders of tests is in a run; without paths, all are."""
     paths = [argument for argument in arguments if argument.startswith("tests/")]
-    return not paths or any(path.startswith("tests/e2e") for path in paths)
+    return not paths or any(path.startswith(folders) for path in paths)
+
+
+def needs_npm() -> bool:
+    """Whether nothing but npm can bring anvil here."""
+    return not (os.environ.get("PORT444_ANVIL") or shutil.which("anvil") or shutil.which("npm") or chain.is_here())
 
 
 def find_browser() -> str | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts import system
+from scripts import chain, system
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     monkeypatch.setattr(system, "missing_libraries", lambda: ["libpango-1.0-0"])
     monkeypatch.setattr(system, "find_browser", lambda: None)
     monkeypatch.setattr(system, "install", install)
+    monkeypatch.setattr(chain, "anvil", lambda: None)
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     return asked
 
@@ -58,3 +59,26 @@ def test_complete_machine_is_left_alone(bare: list[list[str]], monkeypatch: pyte
 
 def test_library_that_is_not_there() -> None:
     assert not system.can_load("libport444-is-no-library.so.1")
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [([], True), (["tests/chain/test_x.py"], True), (["tests/orders"], False)])
+def test_runs_that_need_a_chain(arguments: list[str], expected: bool) -> None:
+    assert system.wants_chain(arguments) is expected
+
+
+def test_machine_without_npm_gets_it_and_then_anvil(bare: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(system, "needs_npm", lambda: True)
+    order: list[str] = []
+    monkeypatch.setattr(chain, "anvil", lambda: order.append(f"anvil after {bare}"))
+    system.prepare(["tests/chain"])
+    assert order == ["anvil after [['libpango-1.0-0', 'npm']]"]
+
+
+def test_run_goes_on_without_anvil(bare: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def none() -> None:
+        raise chain.ChainFailed("There is no package of anvil for plan9 on mips.")
+
+    monkeypatch.setattr(chain, "anvil", none)
+    system.prepare(["tests/chain"])
+    assert "the tests that need a chain will fail. There is no package of anvil for plan9" in capsys.readouterr().out
