@@ -264,7 +264,7 @@ SCHEDULES = {
 }
 
 # Money
-PAYMENT_PROVIDER = env("PAYMENT_PROVIDER", default="sandbox" if DEVELOPMENT else "none")
+PAYMENT_PROVIDERS = env.list("PAYMENT_PROVIDERS", default=["sandbox"] if DEVELOPMENT else ["none"])  # sandbox, wallet, none; the first is the default
 SANDBOX_SECRET = env("SANDBOX_SECRET", default="")  # signs the test wallet's callbacks; without one SECRET_KEY does
 CLIENT_FEE_BPS = 550
 BUILDER_FEE_BPS = 1000

@@ -30,10 +30,10 @@ def _found() -> list[tuple[bool, CheckMessage]]:
             ),
         ),
         (
-            settings.PAYMENT_PROVIDER == "sandbox",
+            "sandbox" in settings.PAYMENT_PROVIDERS,
             Error(
-                "PAYMENT_PROVIDER is the sandbox, in which nobody pays.",
-                hint="Set PAYMENT_PROVIDER to a real one, or to none: then the site says that paying is not possible.",
+                "PAYMENT_PROVIDERS names the sandbox, in which nobody pays.",
+                hint="Set PAYMENT_PROVIDERS to real ones, or to none: then the site says that paying is not possible.",
                 id="port444.E003",
             ),
         ),

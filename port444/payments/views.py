@@ -43,11 +43,16 @@ def checkout(request: UserRequest, invoice_id: UUID) -> HttpResponse:
     if paying.stage in (Stage.PAID, Stage.ARRIVED):
         return done(request, reverse("payments:return", args=[invoice_id]))
     failure = paying.payment.failure if paying.payment else ""
+    offered = providers.offered()
+    tried = paying.payment.provider if paying.payment else ""
+    chosen = next((one.name for one in offered if one.name == tried), offered[0].name)
     context = {
         "paying": paying,
         "payable": paying.payable,
         "invoice": paying.invoice,
-        "provider": providers.current(),
+        "providers": offered,
+        "chosen": chosen,
+        "open": bool(offered) and offered[0].name != "none",
         "failed_text": f"{failure} Nothing was taken. You can try again.".strip(),
     }
     if request.htmx:
@@ -63,7 +68,10 @@ def checkout(request: UserRequest, invoice_id: UUID) -> HttpResponse:
 def start(request: UserRequest, invoice_id: UUID) -> HttpResponse:
     """Write down the attempt, then tell the provider and go where it says."""
     get_object_or_404(Invoice, pk=invoice_id, payer=request.user)
-    payment = actions.start_payment(invoice_id, actor=request.user)
+    how = request.POST.get("how", "")[:20]
+    if how:
+        actions.change_provider(invoice_id, actor=request.user, provider=how)
+    payment = actions.start_payment(invoice_id, actor=request.user, provider=how)
     payment = actions.reach_provider(payment.pk)
     return done(request, payment.pay_url or reverse("payments:return", args=[invoice_id]))
 

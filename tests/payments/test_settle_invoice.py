@@ -135,7 +135,7 @@ def test_nothing_starts_when_it_is_paid_or_arrived_or_void(bill: Bill, client_us
 
 
 def test_nothing_starts_without_a_provider(bill: Bill, client_user: User, settings: Any) -> None:
-    settings.PAYMENT_PROVIDER = "none"
+    settings.PAYMENT_PROVIDERS = ["none"]
     _, invoice = bill()
     with pytest.raises(Conflict, match="not open"):
         actions.start_payment(invoice.pk, actor=client_user)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .credits import Grant, issue_credit
 from .invoices import Line, close_unpaid, open_invoice, settle_covered, settle_invoice, void_invoice
-from .payments import expire_invoice, expire_payment, reach_provider, reconcile_payment, record_answer, start_payment
+from .payments import change_provider, end_attempt, expire_invoice, expire_payment, reach_provider, reconcile_payment, record_answer, start_payment
 from .refunds import complete_refund, fail_refund, request_refund, retry_refund, send_refund
 from .wallet import answer_wallet, pay_with_test_wallet
 from .withdrawals import change_payout_address, complete_withdrawal, fail_withdrawal, request_withdrawal, send_withdrawal
@@ -14,9 +14,11 @@ __all__ = [
     "Line",
     "answer_wallet",
     "change_payout_address",
+    "change_provider",
     "close_unpaid",
     "complete_refund",
     "complete_withdrawal",
+    "end_attempt",
     "expire_invoice",
     "expire_payment",
     "fail_refund",

@@ -20,7 +20,7 @@ from port444.kit.jobs import enqueue
 from port444.notifications.actions import notify
 from port444.payments import handlers, providers
 from port444.payments.models import Invoice, InvoiceStatus, Payment, PaymentStatus, ProviderEvent
-from port444.payments.providers import Answer, Outcome, Report, Unavailable
+from port444.payments.providers import Answer, Outcome, Provider, Report, Unavailable
 
 from .invoices import close_unpaid
 
@@ -30,11 +30,12 @@ WATCHING = timedelta(minutes=2)
 
 
 @transaction.atomic
-def start_payment(invoice_id: UUID, *, actor: User) -> Payment:
+def start_payment(invoice_id: UUID, *, actor: User, provider: str = "") -> Payment:
     """The live attempt to pay an invoice, made when there is none; pressing twice gives the same one.
 
-    Writes the intent only: call `reach_provider` after commit. Raises WrongState when there is nothing to pay any more.
-    Whoever sells may give more time now that somebody pays.
+    `provider` is one of those that are offered; without a name it is the first. Writes the intent only: call `reach_provider`
+    after commit. Raises WrongState when there is nothing to pay any more. Whoever sells may give more time now that somebody
+    pays.
     """
     plain = Invoice.objects.get(pk=invoice_id)
     begun = handlers.of(plain.purpose).begun
@@ -55,20 +56,46 @@ def start_payment(invoice_id: UUID, *, actor: User) -> Payment:
         return live
     if invoice.payee is not None and (invoice.payee.is_suspended or not invoice.payee.is_active):
         raise Conflict(f"The account of {invoice.payee.first_name} is closed at the moment. Nothing was taken.", code="payee_closed")
-    provider = providers.current()
-    provider.require()
+    chosen = _chosen(provider)
+    chosen.require()
     until = begun(row, invoice, moment) if begun is not None else None
     if until is not None:
         invoice.expires_at = until
         invoice.save(update_fields=["expires_at"])
     payment = Payment.objects.create(
         invoice=invoice,
-        provider=provider.name,
+        provider=chosen.name,
         amount=invoice.total,
         created_at=moment,
         expires_at=invoice.expires_at or moment + timedelta(minutes=settings.PAYMENT_MINUTES),
     )
-    record(Event.PAYMENT_STARTED, actor=actor, target=payment, amount=payment.amount, invoice=invoice.pk, provider=provider.name)
+    record(Event.PAYMENT_STARTED, actor=actor, target=payment, amount=payment.amount, invoice=invoice.pk, provider=chosen.name)
+    return payment
+
+
+def _chosen(name: str) -> Provider:
+    offered = providers.offered()
+    chosen = next((one for one in offered if one.name == name), None) if name else offered[0]
+    if chosen is None:
+        raise Invalid("Choose one of the ways to pay on the checkout.", code="unknown_provider")
+    return chosen
+
+
+def change_provider(invoice_id: UUID, *, actor: User, provider: str) -> None:
+    """End the live attempt when the person now chooses another way to pay. Talks to a network: not in a transaction.
+
+    Raises WrongState when money of that attempt may still come: then there is nothing to start.
+    """
+    chosen = _chosen(provider)
+    for live in Payment.objects.filter(invoice=invoice_id, invoice__payer=actor).live().exclude(provider=chosen.name):
+        end_attempt(live.pk)
+
+
+def end_attempt(payment_id: UUID) -> Payment:
+    """End a live attempt so that another can begin. Raises WrongState when its money may still come."""
+    payment = expire_payment(payment_id)
+    if payment.status in (PaymentStatus.CREATED, PaymentStatus.PENDING):
+        raise WrongState("Your first payment is still on its way. Wait for it; nothing is taken twice.", code="paying")
     return payment
 
 

@@ -25,18 +25,28 @@ from .series import take_number
 
 
 @transaction.atomic
-def request_refund(payment: Payment, amount: Decimal, *, reason: str, dedupe_key: str, actor: User | None, fee: Decimal = ZERO) -> Refund:
+def request_refund(
+    payment: Payment,
+    amount: Decimal,
+    *,
+    reason: str,
+    dedupe_key: str,
+    actor: User | None,
+    fee: Decimal = ZERO,
+    escrowed: Decimal = ZERO,
+) -> Refund:
     """Send `amount` of a payment back to the payer; call it inside the action that causes it.
 
     `amount` is the whole that goes back. Of it `fee` is the platform's service fee and is taken from the fees account; the
     rest is taken from the payer's client account, where `escrow.refund` put it. When an order ends through no fault of the
-    client, pass `amount=price + client_fee, fee=client_fee`.
+    client, pass `amount=price + client_fee, fee=client_fee`. `escrowed` is what of it a contract of escrow has set aside for
+    the payer; the rest comes from the platform.
 
     `dedupe_key` names the business row: asking again gives the refund that is there, another amount raises ValueError. A
     payment that settled its invoice gets a credit note, and a credit that its invoice gave ends as far as it is not used.
     Raises Conflict when more would go back than was paid.
     """
-    amount, fee = positive(amount), parse(fee)
+    amount, fee, escrowed = positive(amount), parse(fee), parse(escrowed)
     if fee > amount:
         raise Invalid("The fee is part of the refund and cannot be more than it.", code="fee_range")
     locked = Payment.objects.lock(payment.pk)
@@ -57,7 +67,7 @@ def request_refund(payment: Payment, amount: Decimal, *, reason: str, dedupe_key
     payment.refunded = locked.refunded  # the caller's copy goes on being true
     if locked.settled_at is not None:
         credits.withdraw(invoice, amount - fee, moment, actor)
-    refund = Refund(payment=locked, amount=amount, reason=reason[:200], dedupe_key=dedupe_key, requested_at=moment)
+    refund = Refund(payment=locked, amount=amount, escrowed=escrowed, reason=reason[:200], dedupe_key=dedupe_key, requested_at=moment)
     moves = [(ledger.client(invoice.payer_id), fee - amount), (ledger.FEES, -fee), (ledger.REFUNDS, amount)]
     ledger.post(f"refund:{refund.pk}", "On its way back to the client", moves, invoice.subject_id)
     if locked.settled_at is not None:

@@ -104,7 +104,7 @@ def send_withdrawal(withdrawal_id: UUID) -> Withdrawal:
     if withdrawal.status != WithdrawalStatus.REQUESTED:
         return withdrawal
     try:
-        external_id = providers.current().payout(withdrawal)
+        external_id = providers.for_payouts().payout(withdrawal)
     except Unavailable:
         return withdrawal
     except Refused as error:

@@ -8,7 +8,7 @@ from .nobody import Nobody
 from .protocol import Answer, Outcome, Provider, Refused, Report, Unavailable
 from .sandbox import Sandbox
 
-__all__ = ["Answer", "Outcome", "Provider", "Refused", "Report", "Unavailable", "current", "named"]
+__all__ = ["Answer", "Outcome", "Provider", "Refused", "Report", "Unavailable", "for_payouts", "named", "offered"]
 
 _providers: dict[str, type[Provider]] = {"sandbox": Sandbox, "none": Nobody}
 
@@ -18,6 +18,20 @@ def named(name: str) -> Provider:
     return _providers[name]()
 
 
-def current() -> Provider:
-    """The provider for new payments, as settings choose."""
-    return named(settings.PAYMENT_PROVIDER)
+def offered() -> list[Provider]:
+    """The providers for new payments, as settings name them: those that take payments now, or the first when none does."""
+    named_ones = [named(name) for name in settings.PAYMENT_PROVIDERS or ["none"]]
+    return [one for one in named_ones if _takes(one)] or named_ones[:1]
+
+
+def _takes(provider: Provider) -> bool:
+    try:
+        provider.require()
+    except Refused:
+        return False
+    return True
+
+
+def for_payouts() -> Provider:
+    """The provider that sends to a wallet: the chain where there is one."""
+    return next((one for one in offered() if one.name == "wallet"), offered()[0])

@@ -12,6 +12,7 @@ CLOSED = "Payments are not open here yet. Nothing was taken."
 class Nobody:
     name = "none"
     label = "No payment"
+    text = ""
 
     def require(self) -> None:
         raise Refused(CLOSED, code="payments_closed")

@@ -59,6 +59,7 @@ class Provider(Protocol):
 
     name: str
     label: str
+    text: str  # one sentence for the checkout
 
     def require(self) -> None:
         """Raise Refused when this provider takes no new payments; asks nobody."""

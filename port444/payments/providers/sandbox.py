@@ -64,6 +64,7 @@ class Manner(StrEnum):
 class Sandbox:
     name = "sandbox"
     label = "Test wallet"
+    text = "Play money, for trying things out. Nothing leaves a real wallet."
 
     def require(self) -> None:
         return
