@@ -284,6 +284,7 @@ CHAIN_SIGNER = env("CHAIN_SIGNER", default="env")  # env: keys from the two vari
 CHAIN_OPERATOR_KEY = env("CHAIN_OPERATOR_KEY", default="")  # its address is also the treasury, from which escrow is funded
 CHAIN_ARBITER_KEY = env("CHAIN_ARBITER_KEY", default="")
 CHAIN_CONFIRMATIONS = env.int("CHAIN_CONFIRMATIONS", default=0)  # 0: what is usual for the chain
+CHAIN_MAX_FEE_GWEI = env.int("CHAIN_MAX_FEE_GWEI", default=500)  # for a unit of gas; nothing is offered beyond it
 CHAIN_BUMP_SECONDS = env.int("CHAIN_BUMP_SECONDS", default=0)  # 0: what is usual for the chain
 ESCROW_GRACE_DAYS = 90  # after the last day on which an order can end, before the client may take the money back alone
 

@@ -63,8 +63,8 @@ class EscrowOperation(StateMachine):
     """
 
     NEXT = {
-        T.QUEUED: frozenset({T.SIGNED, T.BLOCKED, T.CONFIRMED, T.FAILED, T.CANCELLED, T.NEEDS_REVIEW}),
-        T.BLOCKED: frozenset({T.QUEUED, T.SIGNED, T.CONFIRMED, T.FAILED, T.CANCELLED, T.NEEDS_REVIEW}),
+        T.QUEUED: frozenset({T.SIGNED, T.MINED, T.BLOCKED, T.CONFIRMED, T.FAILED, T.CANCELLED, T.NEEDS_REVIEW}),
+        T.BLOCKED: frozenset({T.QUEUED, T.SIGNED, T.MINED, T.CONFIRMED, T.FAILED, T.CANCELLED, T.NEEDS_REVIEW}),
         T.SIGNED: frozenset({T.SENT, T.MINED, T.QUEUED, T.CONFIRMED, T.NEEDS_REVIEW}),
         T.SENT: frozenset({T.MINED, T.SIGNED, T.QUEUED, T.CONFIRMED, T.NEEDS_REVIEW}),
         T.MINED: frozenset({T.CONFIRMED, T.SENT, T.QUEUED, T.BLOCKED, T.FAILED, T.NEEDS_REVIEW}),
@@ -183,12 +183,30 @@ class ChainSigner(models.Model):
     chain_id = models.PositiveBigIntegerField()
     address = models.CharField(max_length=42)
     next_nonce = models.PositiveBigIntegerField(default=0)
+    worked_at = models.DateTimeField(null=True)  # when the worker last went round with it
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["chain_id", "address"], name="chain_signer_once")]
 
     def __str__(self) -> str:
         return f"{self.address} on {self.chain_id}"
+
+
+class ChainNonce(models.Model):
+    """A nonce that was taken, and for which operation. Where signing talks to a network the row is there before the signature, so
+    that whoever starts again signs for the same nonce."""
+
+    chain_id = models.PositiveBigIntegerField()
+    address = models.CharField(max_length=42)
+    nonce = models.PositiveBigIntegerField()
+    operation = models.ForeignKey(EscrowOperation, on_delete=models.PROTECT, related_name="nonces")
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["chain_id", "address", "nonce"], name="chain_nonce_once")]
+
+    def __str__(self) -> str:
+        return f"{self.nonce} of {self.address} on {self.chain_id}"
 
 
 class ChainCursor(models.Model):

@@ -54,6 +54,17 @@ class Chain:
     def __repr__(self) -> str:
         return f"<Chain {self.chain_id}, escrow {self.escrow.address}>"  # the url may carry a key of the node's owner
 
+    def address(self, text: str) -> str:
+        """An address as web3 takes it, with its checksum. Raises ValueError."""
+        made: str = self.w3.to_checksum_address(text)
+        return made
+
+    def escrow_at(self, address: str) -> Any:
+        """The escrow contract at `address`: deals end in the contract in which they were opened."""
+        if not address or address.lower() == self.escrow.address.lower():
+            return self.escrow
+        return self.w3.eth.contract(self.address(address), abi=self.escrow.abi)
+
     @property
     def operator(self) -> str:
         """The platform's account, from which escrow is funded."""
