@@ -20,6 +20,7 @@ class ConsultationsConfig(AppConfig):
             describe=emails.describe,
             begun=actions.payment_begun,
         )
+        handlers.register_deal("consultation", actions.lock_for_escrow)
         handlers.register_credit("consultation_conversion", lock=actions.lock_source, used=actions.credit_used, returned=actions.credit_returned)
         register_chips(queries.chips)
         register_facts(queries.facts)

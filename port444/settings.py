@@ -280,6 +280,7 @@ CHAIN_EXPLORER_URL = env("CHAIN_EXPLORER_URL", default="")  # what a transaction
 ESCROW_ADDRESS = env("ESCROW_ADDRESS", default="")
 USDC_ADDRESS = env("USDC_ADDRESS", default="")
 CHAIN_PLATFORM_ADDRESS = env("CHAIN_PLATFORM_ADDRESS", default="")  # gets the fees; the builder's side of who has no wallet
+CHAIN_TREASURY_ADDRESS = env("CHAIN_TREASURY_ADDRESS", default="")  # the operator's address, where the key itself is not at hand
 CHAIN_SIGNER = env("CHAIN_SIGNER", default="env")  # env: keys from the two variables below; kms: ids of keys in AWS KMS
 CHAIN_OPERATOR_KEY = env("CHAIN_OPERATOR_KEY", default="")  # its address is also the treasury, from which escrow is funded
 CHAIN_ARBITER_KEY = env("CHAIN_ARBITER_KEY", default="")

@@ -26,6 +26,7 @@ from .moves import move_call
 from .proposals import accept_proposal, decline_proposal, lapse_proposal, propose_from_calendar, propose_move, withdraw_proposal
 from .reading import due_calendars, nudge_calendar, sync_calendar, warn_stale
 from .reminders import send_reminder
+from .settling import lock_for_escrow
 
 __all__ = [
     "Sighting",
@@ -59,6 +60,7 @@ __all__ = [
     "lapse_proposal",
     "list_calendars",
     "live_busy",
+    "lock_for_escrow",
     "lock_for_payment",
     "lock_source",
     "look_at_attendance",

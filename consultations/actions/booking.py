@@ -253,6 +253,7 @@ def _claim(builder: Builder, actor: Any, wish: Wish, moment: datetime) -> Consul
     consultation.invoice = open_invoice(
         purpose=PURPOSE,
         subject_id=consultation.pk,
+        deal_id=consultation.chain,
         payer=actor,
         payee=builder.user,
         lines=lines,

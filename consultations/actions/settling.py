@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from consultations.models import Back, Consultation
+from port444.builders.models import Builder
 from port444.payments import escrow
 from port444.payments.actions import request_refund
 from port444.payments.models import Payment
+
+
+def lock_for_escrow(chain: UUID) -> Consultation:
+    """The row at which the call now stands, its builder before it; what payments locks before the escrow of a call."""
+    Builder.objects.lock(Consultation.objects.values_list("builder_id", flat=True).get(pk=chain))
+    return Consultation.objects.lock(Consultation.objects.live(chain).values_list("pk", flat=True).get())
 
 
 def settle(consultation: Consultation, back: Back, *, actor: Any | None, reason: str = "") -> None:

@@ -14,6 +14,7 @@ class OrdersConfig(AppConfig):
         from . import actions, checkout, queries
 
         handlers.register("order", lock=actions.lock_for_payment, settled=actions.order_paid, unpaid=actions.order_unpaid, describe=checkout.describe)
+        handlers.register_deal("order", actions.lock_for_payment)
         register_chips(queries.chips)
         register_facts(queries.facts)
         # Deliveries and cancellations may be waited for, so an SMS is offered; nothing here wakes anybody up.

@@ -87,12 +87,10 @@ def give_back_all(invoice: Invoice, moment: datetime) -> None:
     _give_back(uses, [use.amount - use.returned for use in uses], moment)
 
 
-def give_back(purpose: str, subject_id: UUID, *, prepaid: Decimal, gift: Decimal, moment: datetime) -> None:
-    """What escrow gives back of the credits that went into a deal."""
-    for_deal = CreditUse.objects.filter(
-        invoice__purpose=purpose, invoice__subject_id=subject_id, invoice__kind=InvoiceKind.INVOICE, invoice__status=InvoiceStatus.PAID
-    )
-    uses = list(for_deal.kept().select_related("credit"))
+def give_back(deal_ids: Sequence[UUID], *, prepaid: Decimal, gift: Decimal, moment: datetime) -> None:
+    """What escrow gives back of the credits that went into a deal: into the first of `deal_ids`, or from the others moved into it."""
+    into = CreditUse.objects.filter(invoice__deal_id__in=deal_ids, invoice__kind=InvoiceKind.INVOICE, invoice__status=InvoiceStatus.PAID)
+    uses = sorted(into.kept().select_related("credit", "invoice"), key=lambda use: (deal_ids.index(use.invoice.deal_id), use.pk))
     amounts = []
     for one in uses:
         left = prepaid if one.credit.is_prepaid else gift
@@ -103,7 +101,7 @@ def give_back(purpose: str, subject_id: UUID, *, prepaid: Decimal, gift: Decimal
         else:
             gift -= part
     if prepaid or gift:
-        raise ValueError(f"more credit goes back than {purpose} {subject_id} has taken")
+        raise ValueError(f"more credit goes back than the deal {deal_ids[0]} has taken")
     _give_back(uses, amounts, moment)
 
 

@@ -78,6 +78,7 @@ _handlers: dict[str, Handler] = {}
 _on_credit: dict[str, CreditHandler] = {}
 _on_escrow: dict[tuple[str, str], OnEscrow] = {}
 _on_escrow_failed: dict[tuple[str, str], OnEscrow] = {}
+_deal_locks: dict[str, Callable[[UUID], object]] = {}
 
 
 def describe_plainly(invoice: Invoice) -> Description:
@@ -122,16 +123,29 @@ def escrow_confirmed(operation: EscrowOperation) -> None:
 def on_escrow_failed(purpose: str, kind: EscrowKind, call: OnEscrow) -> None:
     """Call `call(operation)` when an escrow operation of this purpose and kind is given up for good: nothing moved and nothing will.
 
-    In the transaction that says so, with the deal's own row not locked yet: lock it by `handlers.of(purpose).lock` rules first.
+    In the transaction that says so, with the deal's own row locked (see `register_deal`).
     """
     _on_escrow_failed[purpose, kind] = call
 
 
-def escrow_failed(operation: EscrowOperation) -> None:
-    """Tell whoever registered for this kind of operation."""
+def escrow_failed(operation: EscrowOperation) -> bool:
+    """Tell whoever registered for this kind of operation; whether anybody did."""
     call = _on_escrow_failed.get((operation.purpose, operation.kind))
     if call is not None:
         call(operation)
+    return call is not None
+
+
+def register_deal(purpose: str, lock: Callable[[UUID], object]) -> None:
+    """Say how the row behind the escrow operations of `purpose` is locked, before an operation is. `lock(subject_id)`"""
+    _deal_locks[purpose] = lock
+
+
+def lock_deal(purpose: str, subject_id: UUID) -> None:
+    """Lock the row that an escrow operation is about; nothing for a purpose of which nobody said how."""
+    lock = _deal_locks.get(purpose)
+    if lock is not None:
+        lock(subject_id)
 
 
 def register_credit(source: str, *, lock: Callable[[UUID], object], used: OnCredit, returned: OnCredit) -> None:

@@ -67,6 +67,7 @@ def bill(shop: dict[UUID, Thing], client_user: User, builder_user: User) -> Bill
         invoice = actions.open_invoice(
             purpose=PURPOSE,
             subject_id=thing.id,
+            deal_id=thing.id,
             payer=client_user,
             payee=builder_user,
             lines=[Line("Five slow Django pages", price), Line("Service fee, 5.5%", fee, is_fee=True)],

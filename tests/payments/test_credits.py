@@ -58,6 +58,7 @@ def buy(shop: dict[Any, Thing], client_user: User, builder: Builder) -> Callable
         invoice = open_invoice(
             purpose=PURPOSE,
             subject_id=thing.id,
+            deal_id=thing.id,
             payer=client_user,
             payee=builder.user,
             lines=lines,

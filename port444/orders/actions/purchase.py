@@ -77,6 +77,7 @@ def place_order(package_id: UUID, *, actor: Any, client_key: UUID) -> Order:
     order.invoice = open_invoice(
         purpose="order",
         subject_id=order.pk,
+        deal_id=order.pk,
         payer=client,
         payee=builder.user,
         lines=_lines(order),

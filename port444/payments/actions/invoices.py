@@ -50,11 +50,12 @@ def open_invoice(
     expires_at: datetime | None,
     actor: User | None,
     wish: Wish | None = None,
+    deal_id: UUID | None = None,
 ) -> Invoice:
     """Ask `payer` for the sum of `lines` until `expires_at`; `return_url` is where the person goes after payment.
 
-    With a `wish` the payer's credits pay what they can; they are reserved for this invoice and stand on it as lines. When
-    nothing is left to pay, call `settle_covered`.
+    `deal_id` is the deal whose escrow the price goes into, None for what never goes there. With a `wish` the payer's credits pay
+    what they can; they are reserved for this invoice and stand on it as lines. When nothing is left to pay, call `settle_covered`.
     One live invoice for a subject: a second raises Conflict (code `invoice_exists`). The purpose must have a handler.
     """
     handlers.of(purpose)
@@ -70,6 +71,7 @@ def open_invoice(
         invoice = Invoice.objects.create(
             purpose=purpose,
             subject_id=subject_id,
+            deal_id=deal_id,
             payer=payer,
             payee=payee,
             subtotal=subtotal,

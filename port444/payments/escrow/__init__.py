@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from .books import LedgerEscrow
+from .asking import Asking
 from .deals import Deal, Escrow, Lent, Position
+from .in_ledger import LedgerEscrow
+from .web3 import Web3Escrow
 
-__all__ = ["Deal", "Escrow", "LedgerEscrow", "Lent", "Position", "current"]
-
-_backends: dict[str, type[LedgerEscrow]] = {"ledger": LedgerEscrow}
+__all__ = ["Deal", "Escrow", "LedgerEscrow", "Lent", "Position", "Web3Escrow", "current"]
 
 
-def current() -> LedgerEscrow:
+def current() -> Escrow:
     """The escrow that settings choose."""
-    return _backends[settings.ESCROW_BACKEND]()
+    return Asking.backends[settings.ESCROW_BACKEND]()

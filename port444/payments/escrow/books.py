@@ -1,192 +1,267 @@
-"""Escrow in the ledger: an operation is carried out at once, in the caller's transaction."""
+"""What a confirmed operation does to the books, once; and what follows when it is given up.
+
+`confirm`, `give_up` and `cancel` are for whoever talks to the chain. Each is one transaction that locks the deal's own row first
+and then the operation.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import ROUND_DOWN, Decimal
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, Sum
+from django.db.models import Q
 
-from auditlog.actions import record
+from auditlog.actions import Finding, open_incident, record
 from auditlog.events import Event
+from auditlog.models import IncidentSeverity, IncidentType
 from port444.accounts.models import User
 from port444.kit.clock import now
-from port444.kit.errors import Conflict, WrongState
-from port444.kit.money import CENT, ZERO, fee, positive, usd
+from port444.kit.errors import WrongState
+from port444.kit.money import ZERO, fee, usd
 from port444.payments import credits, handlers, ledger
 from port444.payments.models import EscrowKind, EscrowOperation, EscrowStatus
+from port444.payments.models.escrow import VOID, WAITING
 
-from .deals import NOTHING, Deal, Lent, Position
+from .standing import Standing
 
+K = EscrowKind
+T = EscrowStatus
 EVENTS = {
-    EscrowKind.OPEN: Event.ESCROW_FUNDED,
-    EscrowKind.AMEND: Event.ESCROW_FUNDED,
-    EscrowKind.RELEASE: Event.ESCROW_RELEASED,
-    EscrowKind.REFUND: Event.ESCROW_REFUNDED,
+    K.OPEN: Event.ESCROW_FUNDED,
+    K.AMEND: Event.ESCROW_FUNDED,
+    K.RELEASE: Event.ESCROW_RELEASED,
+    K.REFUND: Event.ESCROW_REFUNDED,
+    K.MOVE: Event.ESCROW_MOVED,
+    K.EXTEND: Event.ESCROW_EXTENDED,
+    K.HOLD: Event.ESCROW_HELD,
 }
-FUNDING = (EscrowKind.OPEN, EscrowKind.AMEND)
-LONGEST_KEY = 110  # the journal's key puts a word before it
 
 
-class LedgerEscrow:
-    """See `deals.Escrow` for what each call means."""
+@transaction.atomic
+def confirm(op_id: str, **stamps: Any) -> EscrowOperation:
+    """The chain has confirmed it: book it and tell who registered. `stamps` are fields of the operation (tx_hash, block_number, ...).
 
-    backend = "ledger"
-
-    def open(
-        self, deal: Deal, amount: Decimal, fee_bps: int, key: str, *, expiry: datetime, lent: Lent = NOTHING, actor: Any | None = None
-    ) -> EscrowOperation:
-        return self._operate(deal, EscrowKind.OPEN, amount, key, actor, fee_bps, lent)
-
-    def amend(self, deal: Deal, additional: Decimal, key: str, *, actor: Any | None = None) -> EscrowOperation:
-        return self._operate(deal, EscrowKind.AMEND, additional, key, actor)
-
-    def release(self, deal: Deal, amount: Decimal, key: str, *, actor: Any | None = None) -> EscrowOperation:
-        return self._operate(deal, EscrowKind.RELEASE, amount, key, actor)
-
-    def refund(self, deal: Deal, amount: Decimal, key: str, *, actor: Any | None = None) -> EscrowOperation:
-        return self._operate(deal, EscrowKind.REFUND, amount, key, actor)
-
-    def position(self, deal: Deal) -> Position:
-        done = EscrowOperation.objects.filter(purpose=deal.purpose, subject_id=deal.id, status=EscrowStatus.CONFIRMED).aggregate(
-            funded=Sum("amount", filter=Q(kind__in=FUNDING), default=ZERO),
-            released=Sum("amount", filter=Q(kind=EscrowKind.RELEASE), default=ZERO),
-            refunded=Sum("amount", filter=Q(kind=EscrowKind.REFUND), default=ZERO),
-        )
-        return Position(locked=done["funded"] - done["released"] - done["refunded"], **done)
-
-    @transaction.atomic
-    def _operate(
-        self, deal: Deal, kind: EscrowKind, amount: Decimal, key: str, actor: Any | None, fee_bps: int | None = None, lent: Lent = NOTHING
-    ) -> EscrowOperation:
-        amount = positive(amount)
-        if len(key) > LONGEST_KEY:
-            raise ValueError(f"the key of an escrow operation has at most {LONGEST_KEY} characters")
-        done = EscrowOperation.objects.filter(op_id=key).first()
-        if done is not None:
-            return _same(done, deal, kind, amount, fee_bps)
-        opened = EscrowOperation.objects.filter(purpose=deal.purpose, subject_id=deal.id, kind=EscrowKind.OPEN).first()
-        if kind == EscrowKind.OPEN:
-            if opened is not None:
-                raise WrongState("The escrow of this deal is open already.", code="escrow_open")
-            bps = fee_bps or 0
-        else:
-            if opened is None:
-                raise WrongState("Nothing is in escrow for this.", code="escrow_empty")
-            if (opened.client_id, opened.builder_id) != (deal.client_id, deal.builder_id):
-                raise ValueError(f"escrow of {deal.id} was opened between other people")
-            bps = opened.fee_bps
-        if kind not in FUNDING:
-            locked = self.position(deal).locked
-            if amount > locked:
-                raise Conflict(f"Escrow holds {usd(locked)}, which is less than {usd(amount)}.", code="escrow_short")
-        operation = EscrowOperation(
-            op_id=key,
-            kind=kind,
-            purpose=deal.purpose,
-            subject_id=deal.id,
-            client_id=deal.client_id,
-            builder_id=deal.builder_id,
-            amount=amount,
-            prepaid=lent.prepaid,
-            gift=lent.gift,
-            fee_bps=bps,
-            backend=self.backend,
-            created_at=now(),
-        )
-        EscrowOperation.objects.bulk_create([operation], ignore_conflicts=True)
-        stored = EscrowOperation.objects.filter(op_id=key).first()
-        if stored is None:
-            raise Conflict("Another escrow operation of this deal is still running. Please try again.", code="escrow_busy")
-        if stored.status != EscrowStatus.QUEUED:
-            return _same(stored, deal, kind, amount, fee_bps)
-        apply_confirmed(stored, actor=actor)
-        return stored
-
-
-def _same(done: EscrowOperation, deal: Deal, kind: EscrowKind, amount: Decimal, fee_bps: int | None) -> EscrowOperation:
-    asked = (kind, deal.purpose, deal.id, deal.client_id, deal.builder_id, amount, done.fee_bps if fee_bps is None else fee_bps)
-    if (done.kind, done.purpose, done.subject_id, done.client_id, done.builder_id, done.amount, done.fee_bps) != asked:
-        raise ValueError(f"escrow operation {done.op_id!r} exists and asked for something else")
-    return done
-
-
-def apply_confirmed(operation: EscrowOperation, *, actor: Any | None = None) -> None:
-    """Book a confirmed operation, log it, and tell who registered for it. The only place where escrow moves the ledger."""
-    assert operation.client_id is not None
-    assert operation.builder_id is not None
-    held = ledger.escrow(operation.subject_id)
-    key, subject, amount = f"escrow:{operation.op_id}", operation.subject_id, operation.amount
-    earned = charged = ZERO
-    moment = now()
-    back = NOTHING if operation.kind in FUNDING else _share(operation)
-    operation.move_to(
-        EscrowStatus.CONFIRMED,
-        confirmed_at=moment,
-        applied_at=moment,
-        prepaid=operation.prepaid if operation.kind in FUNDING else back.prepaid,
-        gift=operation.gift if operation.kind in FUNDING else back.gift,
-    )
-    if operation.kind in FUNDING:
-        ledger.post(key, "Into escrow", [(ledger.client(operation.client_id), -amount), (held, amount)], subject)
-    elif operation.kind == EscrowKind.RELEASE:
-        charged = fee(amount, operation.fee_bps)
-        earned = amount - charged - back.prepaid
-        ledger.post(
-            key,
-            "Released to the builder",
-            [(held, -amount), (ledger.earnings(operation.builder_id), earned), (ledger.CREDITS, back.prepaid), (ledger.FEES, charged)],
-            subject,
-        )
-    elif operation.kind == EscrowKind.REFUND:
-        credit = back.prepaid + back.gift
-        if credit:
-            credits.give_back(operation.purpose, subject, prepaid=back.prepaid, gift=back.gift, moment=moment)
-        ledger.post(
-            key, "Back to the client", [(held, -amount), (ledger.client(operation.client_id), amount - credit), (ledger.CREDITS, credit)], subject
-        )
-    facts: dict[str, Any] = {"purpose": operation.purpose, "subject": operation.subject_id, "operation": operation.op_id, "kind": operation.kind}
-    record(
-        EVENTS[EscrowKind(operation.kind)],
-        actor=actor,
-        target=operation,
-        amount=amount,
-        transaction_hash=operation.tx_hash,
-        client=operation.client_id,
-        builder=operation.builder_id,
-        **facts,
-    )
-    if earned:
-        builder = User.objects.get(pk=operation.builder_id)
-        record(Event.EARNING_CREDITED, actor=actor, target=builder, amount=earned, fee=charged, client=operation.client_id, **facts)
-    handlers.escrow_confirmed(operation)
-
-
-def _share(operation: EscrowOperation) -> Lent:
-    """What of the credits in a deal goes out with `operation`: in proportion to what has gone out by then, less what went before.
-
-    Counted from the start, so that no cent is lost or found on the way and the last operation takes just what is left. Of a release
-    it is never more than the builder earns with it, because no more than that share of the price is ever prepaid.
+    What was booked before a reorganisation is not booked again. Raises WrongState `escrow_order` while an earlier operation of
+    its deal is not booked.
     """
-    done = EscrowOperation.objects.filter(purpose=operation.purpose, subject_id=operation.subject_id, status=EscrowStatus.CONFIRMED)
-    into, out = Q(kind__in=FUNDING), ~Q(kind__in=FUNDING)
-    sums = done.aggregate(
-        funded=Sum("amount", filter=into, default=ZERO),
-        gone=Sum("amount", filter=out, default=ZERO),
-        prepaid_in=Sum("prepaid", filter=into, default=ZERO),
-        prepaid_out=Sum("prepaid", filter=out, default=ZERO),
-        gift_in=Sum("gift", filter=into, default=ZERO),
-        gift_out=Sum("gift", filter=out, default=ZERO),
+    operation = _lock(op_id)
+    if operation.status == T.CONFIRMED:
+        if stamps:
+            operation.save(update_fields=list(_stamped(operation, stamps)))
+        return operation
+    if operation.applied_at is not None:
+        operation.move_to(T.CONFIRMED, confirmed_at=now(), reason="", **stamps)
+        return operation
+    if earlier(operation).filter(applied_at__isnull=True).exists():
+        raise WrongState("An earlier operation of this deal is still on its way.", code="escrow_order")
+    _stamped(operation, stamps)
+    apply_confirmed(operation, actor=_actor(operation), stamps=list(stamps))
+    return operation
+
+
+@transaction.atomic
+def give_up(op_id: str, reason: str) -> EscrowOperation:
+    """It can never take effect: nothing moved and nothing will. Tells who registered with `handlers.on_escrow_failed`.
+
+    When a deal cannot be opened on the chain, its money stays in the ledger, and so does what was asked of it meanwhile. After
+    any other money that did not come in, what was to go out is given up as well.
+    """
+    operation = _lock(op_id)
+    if operation.status == T.FAILED:
+        return operation
+    if operation.applied_at is not None:
+        raise WrongState("This operation is in the books already.", code="escrow_booked")
+    operation.move_to(T.FAILED, reason=reason[:300])
+    record(
+        Event.ESCROW_FAILED,
+        actor=None,
+        target=operation,
+        amount=operation.amount,
+        kind=operation.kind,
+        operation=operation.op_id,
+        purpose=operation.purpose,
+        subject=operation.subject_id,
+        reason=reason,
     )
-    gone = sums["gone"] + operation.amount
+    if operation.kind == K.OPEN:
+        _keep_in_ledger(operation)
+    elif operation.kind in (K.AMEND, K.MOVE):
+        touched = [operation.subject_id, operation.target_id or operation.subject_id]
+        for later in _later(operation).filter(Q(subject_id__in=touched), kind__in=[K.RELEASE, K.REFUND, K.MOVE]):
+            give_up(later.op_id, "What was to come in before it did not come in.")
+    if not handlers.escrow_failed(operation):
+        _open_incident(operation, reason)
+    return operation
 
-    def by_now(lent: Decimal) -> Decimal:
-        share: Decimal = (lent * gone / sums["funded"]).quantize(CENT, ROUND_DOWN)
-        return share
 
-    # The prepaid part is counted for itself and the gift is the rest of both: so they never go beyond the amount together.
-    prepaid = max(ZERO, by_now(sums["prepaid_in"]) - sums["prepaid_out"])
-    both = by_now(sums["prepaid_in"] + sums["gift_in"]) - sums["prepaid_out"] - sums["gift_out"]
-    return Lent(prepaid, min(max(ZERO, both - prepaid), sums["gift_in"] - sums["gift_out"]))
+@transaction.atomic
+def cancel(op_id: str) -> EscrowOperation:
+    """Take it back. Raises WrongState `escrow_under_way` once a transaction was signed for it, and `escrow_used` when something
+    that was asked later needs it."""
+    operation = _lock(op_id)
+    if operation.status == T.CANCELLED:
+        return operation
+    if operation.status not in WAITING or operation.applied_at is not None or operation.attempts.exists():
+        raise WrongState("This is on its way already and cannot be taken back.", code="escrow_under_way")
+    operation.move_to(T.CANCELLED)
+    for deal_id in filter(None, (operation.subject_id, operation.target_id)):
+        left = Standing.of(deal_id)
+        if left.locked < 0 or left.lent < 0 or (operation.kind == K.OPEN and left.asked):
+            raise WrongState("What was asked later needs this.", code="escrow_used")
+    return operation
+
+
+def earlier(operation: EscrowOperation) -> Any:
+    """What is before `operation` in the queues of its deals: asked earlier, neither confirmed nor void."""
+    deals = [deal_id for deal_id in (operation.subject_id, operation.target_id) if deal_id is not None]
+    return EscrowOperation.objects.open().filter(Q(subject_id__in=deals) | Q(target_id__in=deals), number__lt=operation.number)
+
+
+def _later(operation: EscrowOperation) -> Any:
+    return EscrowOperation.objects.open().filter(number__gt=operation.number, applied_at__isnull=True).order_by("number")
+
+
+def _lock(op_id: str) -> EscrowOperation:
+    plain = EscrowOperation.objects.get(pk=op_id)
+    for deal_id in sorted({plain.subject_id, plain.target_id or plain.subject_id}):
+        handlers.lock_deal(plain.purpose, deal_id)
+    return EscrowOperation.objects.lock(op_id)
+
+
+def _stamped(operation: EscrowOperation, stamps: dict[str, Any]) -> dict[str, Any]:
+    for name, value in stamps.items():
+        setattr(operation, name, value)
+    return stamps
+
+
+def _actor(operation: EscrowOperation) -> User | None:
+    """Who asked for it."""
+    return User.objects.filter(pk=operation.args["actor"]).first() if "actor" in operation.args else None
+
+
+def apply_confirmed(operation: EscrowOperation, *, actor: Any | None = None, stamps: Sequence[str] = (), tell: bool = True) -> None:
+    """Book a confirmed operation, log it, and `tell` who registered for it. The only place where escrow moves the ledger."""
+    moment = now()
+    changed = {name: getattr(operation, name) for name in stamps}
+    operation.move_to(T.CONFIRMED, confirmed_at=moment, applied_at=moment, reason="", **changed)
+    book = BOOKINGS.get(EscrowKind(operation.kind))
+    earned = book(operation) if book is not None and operation.amount else ZERO
+    facts: dict[str, Any] = {"purpose": operation.purpose, "subject": operation.subject_id, "operation": operation.op_id, "kind": operation.kind}
+    event = EVENTS.get(EscrowKind(operation.kind))
+    if event is not None:
+        record(
+            event,
+            actor=actor,
+            target=operation,
+            amount=operation.amount,
+            transaction_hash=operation.tx_hash,
+            client=operation.client_id,
+            builder=operation.builder_id,
+            **facts,
+        )
+    if earned:
+        assert operation.builder_id is not None
+        builder = User.objects.get(pk=operation.builder_id)
+        charged = fee(operation.amount, operation.fee_bps)
+        record(Event.EARNING_CREDITED, actor=actor, target=builder, amount=earned, fee=charged, client=operation.client_id, **facts)
+    if tell:
+        handlers.escrow_confirmed(operation)
+
+
+def _into(operation: EscrowOperation) -> Any:
+    assert operation.client_id is not None
+    moves = [(ledger.client(operation.client_id), -operation.amount), (ledger.escrow(operation.subject_id), operation.amount)]
+    ledger.post(f"escrow:{operation.op_id}", "Into escrow", moves, operation.subject_id)
+    return ZERO
+
+
+def _out(operation: EscrowOperation) -> Any:
+    assert operation.builder_id is not None
+    amount, back = operation.amount, operation.prepaid
+    charged = fee(amount, operation.fee_bps)
+    earned = amount - charged - back
+    moves = [
+        (ledger.escrow(operation.subject_id), -amount),
+        (ledger.earnings(operation.builder_id), earned),
+        (ledger.CREDITS, back),
+        (ledger.FEES, charged),
+    ]
+    ledger.post(f"escrow:{operation.op_id}", "Released to the builder", moves, operation.subject_id)
+    return earned
+
+
+def _back(operation: EscrowOperation) -> Any:
+    assert operation.client_id is not None
+    amount, credit = operation.amount, operation.prepaid + operation.gift
+    if credit:
+        credits.give_back(sources(operation.subject_id), prepaid=operation.prepaid, gift=operation.gift, moment=now())
+    moves = [(ledger.escrow(operation.subject_id), -amount), (ledger.client(operation.client_id), amount - credit), (ledger.CREDITS, credit)]
+    ledger.post(f"escrow:{operation.op_id}", "Back to the client", moves, operation.subject_id)
+    return ZERO
+
+
+def _over(operation: EscrowOperation) -> Any:
+    assert operation.target_id is not None
+    moves = [(ledger.escrow(operation.subject_id), -operation.amount), (ledger.escrow(operation.target_id), operation.amount)]
+    ledger.post(f"escrow:{operation.op_id}", "To another deal", moves, operation.subject_id)
+    return ZERO
+
+
+BOOKINGS: dict[EscrowKind, Callable[[EscrowOperation], Any]] = {K.OPEN: _into, K.AMEND: _into, K.RELEASE: _out, K.REFUND: _back, K.MOVE: _over}
+
+
+def sources(deal_id: Any) -> list[Any]:
+    """The deal, and those from which money was moved into it, nearest first."""
+    found = [deal_id]
+    for one in found:
+        moved = EscrowOperation.objects.filter(kind=K.MOVE, target_id=one, applied_at__isnull=False).order_by("number")
+        found += [source for source in dict.fromkeys(moved.values_list("subject_id", flat=True)) if source not in found]
+    return found
+
+
+def _keep_in_ledger(opening: EscrowOperation) -> None:
+    """The chain will not open this deal. Its money is still the platform's to keep, so the ledger holds it as if there were no chain."""
+    waiting = list(_later(opening).filter(Q(subject_id=opening.subject_id) | Q(target_id=opening.subject_id)))
+    kept = EscrowOperation.objects.create(
+        op_id=f"{opening.op_id}:kept",
+        kind=K.OPEN,
+        purpose=opening.purpose,
+        subject_id=opening.subject_id,
+        client_id=opening.client_id,
+        builder_id=opening.builder_id,
+        amount=opening.amount,
+        prepaid=opening.prepaid,
+        gift=opening.gift,
+        fee_bps=opening.fee_bps,
+        args={name: opening.args[name] for name in ("expiry", "actor") if name in opening.args},
+        backend="ledger",
+        created_at=now(),
+    )
+    kept.refresh_from_db()
+    apply_confirmed(kept, actor=_actor(kept), tell=False)
+    for operation in waiting:
+        if operation.kind == K.MOVE:
+            give_up(operation.op_id, "One of the two deals could not be opened.")
+            continue
+        locked = EscrowOperation.objects.lock(operation.op_id)
+        if locked.status in VOID:
+            continue
+        for name, value in {"backend": "ledger", "chain_id": None, "contract": "", "key": "", "address": ""}.items():
+            setattr(locked, name, value)
+        apply_confirmed(locked, actor=_actor(locked), stamps=("backend", "chain_id", "contract", "key", "address"))
+
+
+def _open_incident(operation: EscrowOperation, reason: str) -> None:
+    open_incident(
+        Finding(
+            fingerprint=f"escrow-failed:{operation.number}",
+            incident_type=IncidentType.SUSPICIOUS_ACTIVITY,
+            severity=IncidentSeverity.HIGH,
+            confidence=100,
+            description=f"An escrow operation ({operation.kind}) over {usd(operation.amount)} was given up: {reason}",
+            user_id=operation.client_id,
+            potential_loss=operation.amount,
+            evidence={"operation": operation.op_id, "purpose": operation.purpose, "subject": str(operation.subject_id), "reason": reason},
+        )
+    )

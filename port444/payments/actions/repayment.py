@@ -1,0 +1,97 @@
+"""What escrow gave back goes on to where it was paid from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Sum
+
+from port444.accounts.models import User
+from port444.kit.clock import now
+from port444.kit.errors import Conflict, WrongState
+from port444.kit.money import ZERO, parse, usd
+from port444.payments import credits, ledger
+from port444.payments.escrow import books
+from port444.payments.models import EscrowKind, EscrowOperation, Invoice, Payment, Refund
+from port444.payments.models.escrow import VOID
+
+from .refunds import complete_refund, request_refund
+
+FUNDING = (EscrowKind.OPEN, EscrowKind.AMEND)
+
+
+def repay(operation: EscrowOperation) -> list[Refund]:
+    """Send back what a confirmed refund gave to the client's account, with the service fee that was asked for with it.
+
+    For `handlers.on_escrow(purpose, EscrowKind.REFUND, ...)`. The payments of the deal are paid back newest first, then those of
+    deals from which money was moved into it; each gets one refund and one credit note. Credits have gone back already.
+    """
+    cash = operation.amount - operation.prepaid - operation.gift
+    asked = parse(operation.args.get("fee", "0"))
+    reason = operation.args.get("reason") or "Paid back out of escrow"
+    actor = User.objects.filter(pk=operation.args["actor"]).first() if "actor" in operation.args else None
+    return [
+        request_refund(payment, price + fee, reason=reason, dedupe_key=f"escrow:{operation.number}:{payment.pk}", actor=actor, fee=fee)
+        for payment, price, fee in _split(books.sources(operation.subject_id), cash, asked)
+    ]
+
+
+def _split(deal_ids: Sequence[Any], cash: Decimal, fee: Decimal) -> list[tuple[Payment, Decimal, Decimal]]:
+    """Which payments give back how much of price and service fee; together just `cash` and `fee`."""
+    settled = Payment.objects.filter(invoice__deal_id__in=deal_ids, settled_at__isnull=False).select_related("invoice")
+    payments = sorted(settled.order_by("-settled_at", "-pk"), key=lambda payment: deal_ids.index(payment.invoice.deal_id))
+    parts = []
+    for payment in payments:
+        invoice = payment.invoice
+        noted = invoice.credit_notes.aggregate(price=Sum("subtotal", default=ZERO), fee=Sum("fee", default=ZERO))
+        of_price = min(cash, payment.amount - invoice.fee - noted["price"])
+        of_fee = min(fee, invoice.fee - noted["fee"])
+        if of_price + of_fee > 0:
+            parts.append((payment, of_price, of_fee))
+        cash, fee = cash - of_price, fee - of_fee
+    if cash or fee:
+        raise Conflict(f"{usd(cash + fee)} more would go back than was paid.", code="refund_exceeds")
+    return parts
+
+
+@transaction.atomic
+def undo_funding(operation: EscrowOperation, invoice: Invoice, *, reason: str, actor: User | None) -> Refund | None:
+    """Give back all that was paid with `invoice` for an operation that never took effect: credits as credits, the rest to the payer.
+
+    None when credits had paid all of it. Call it under the lock of the deal's row. Raises WrongState unless the operation is void.
+    """
+    if operation.kind not in FUNDING or operation.status not in VOID:
+        raise WrongState("This money is in escrow, or on its way there.", code="escrow_funded")
+    lent = operation.prepaid + operation.gift
+    if lent:
+        assert operation.client_id is not None
+        credits.give_back_all(invoice, now())
+        moves = [(ledger.client(operation.client_id), -lent), (ledger.CREDITS, lent)]
+        ledger.post(f"unfunded:{invoice.pk}", "Credits that never went into escrow", moves, operation.subject_id)
+    payment = Payment.objects.filter(invoice=invoice, settled_at__isnull=False).first()
+    if payment is None:
+        return None
+    return request_refund(payment, payment.amount, reason=reason, dedupe_key=f"unfunded:{invoice.pk}", actor=actor, fee=invoice.fee)
+
+
+@transaction.atomic
+def repaid_on_chain(operation: EscrowOperation, received: Decimal, tx_hash: str) -> list[Refund]:
+    """Book that the client has taken `received` of a confirmed refund out of the contract themselves: nobody sends that again.
+
+    What the refund gave them beyond it goes back as usual.
+    """
+    refunds = []
+    left = received
+    for payment, price, fee in _split(books.sources(operation.subject_id), operation.amount - operation.prepaid - operation.gift, ZERO):
+        here = min(left, price)
+        for amount, sent in ((here, tx_hash), (price + fee - here, "")):
+            if not amount:
+                continue
+            key = f"reclaim:{operation.number}:{payment.pk}{'' if sent else ':rest'}"
+            refund = request_refund(payment, amount, reason=str(operation.args.get("reason", ""))[:200], dedupe_key=key, actor=None)
+            refunds.append(complete_refund(refund.pk, f"{sent}:{payment.pk.hex[-8:]}"[:100]) if sent else refund)
+        left -= here
+    return refunds

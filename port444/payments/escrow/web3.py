@@ -1,0 +1,151 @@
+"""Escrow in the contract of a chain: what is asked is written down here, and sent and confirmed by a worker of its own.
+
+Nothing here talks to a network. Until `books.confirm` has run, nothing is booked.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.db.models import Q, Sum
+
+from port444.kit.clock import now
+from port444.kit.errors import Conflict
+from port444.kit.money import ZERO, fee, positive
+from port444.payments import ledger
+from port444.payments.models import AccountKind, EscrowKind, EscrowOperation, EscrowStatus, Payment, PayoutAddress, WalletPayment
+from port444.payments.models.escrow import VOID
+
+from .asking import LONGEST_KEY, Asking, same
+from .standing import FUNDING
+
+K = EscrowKind
+
+
+class Web3Escrow(Asking):
+    backend = "web3"
+
+    def _prepare(self, operation: EscrowOperation, opened: EscrowOperation | None) -> None:
+        if operation.kind in FUNDING:
+            _require_money(operation)
+        if opened is None:
+            operation.chain_id, operation.contract = settings.CHAIN_ID, settings.ESCROW_ADDRESS
+            assert operation.builder_id is not None
+            operation.args |= parties(operation.subject_id, operation.builder_id)
+            known = operation.args
+        else:
+            operation.chain_id, operation.contract = opened.chain_id, opened.contract
+            known = opened.args
+        if operation.kind == K.RELEASE:
+            operation.address = known["builder"]
+        elif operation.kind == K.REFUND:
+            operation.address = known["client"]
+        operation.key = op_key(operation)
+
+    def _carry_out(self, operation: EscrowOperation, actor: Any | None) -> None:
+        """The worker finds it."""
+
+
+def _require_money(operation: EscrowOperation) -> None:
+    """What the client has paid and nothing on its way will use; in the ledger the account itself sees to that."""
+    waiting = EscrowOperation.objects.open().filter(client_id=operation.client_id, kind__in=FUNDING, applied_at__isnull=True)
+    promised = waiting.aggregate(sum=Sum("amount", default=ZERO))["sum"]
+    if operation.amount > ledger.balance(AccountKind.CLIENT, owner=operation.client_id) - promised:
+        raise Conflict("There is not enough money for this.", code="not_covered")
+
+
+def parties(deal_id: UUID, builder_id: UUID) -> dict[str, str]:
+    """Who the two are on the chain: the wallet that paid and the builder's wallet, else the platform, which settles with them itself."""
+    paid = WalletPayment.objects.filter(payment__invoice__deal_id=deal_id, payment__settled_at__isnull=False)
+    client = paid.order_by("payment__settled_at").values_list("address", flat=True).first() or treasury()
+    builder = PayoutAddress.objects.filter(user_id=builder_id).values_list("address", flat=True).first() or settings.CHAIN_PLATFORM_ADDRESS
+    if builder.lower() == client.lower():  # the contract knows no deals with oneself
+        builder = settings.CHAIN_PLATFORM_ADDRESS
+    return {"client": client, "builder": builder}
+
+
+def treasury() -> str:
+    """The platform's float, from which escrow is funded."""
+    if settings.CHAIN_TREASURY_ADDRESS:
+        return str(settings.CHAIN_TREASURY_ADDRESS)
+    if not settings.CHAIN_OPERATOR_KEY:
+        raise ImproperlyConfigured("Set CHAIN_TREASURY_ADDRESS, or CHAIN_OPERATOR_KEY whose address it is.")
+    return _address_of(settings.CHAIN_OPERATOR_KEY)
+
+
+@lru_cache(maxsize=4)
+def _address_of(key: str) -> str:
+    from eth_account import Account  # heavy, and needed only where the address is not set
+
+    return str(Account.from_key(key).address)
+
+
+def op_key(operation: EscrowOperation) -> str:
+    """How the contract names an operation."""
+    from eth_hash.auto import keccak  # needed only with a chain
+
+    name = f"port444:v1:{operation.chain_id}:{operation.contract.lower()}:{operation.kind}:{operation.op_id}"
+    return "0x" + keccak(name.encode()).hex()
+
+
+def withdraw(purpose: str, subject_id: UUID, address: str, amount: Decimal, key: str, *, builder_id: UUID | None = None) -> EscrowOperation:
+    """Have the contract pay out of what `address` may claim, to that address. `builder_id` names whose claim it is."""
+    return _insert(K.WITHDRAW, purpose, subject_id, address, amount, key, {}, builder_id)
+
+
+def pay(purpose: str, subject_id: UUID, address: str, amount: Decimal, key: str) -> EscrowOperation:
+    """Pay `address` out of the platform's float."""
+    return _insert(K.PAY, purpose, subject_id, address, amount, key, {})
+
+
+def collect(payment: Payment, address: str, amount: Decimal, key: str, args: dict[str, Any]) -> EscrowOperation:
+    """Take what the wallet at `address` has signed (EIP-3009, in `args`) into the platform's float."""
+    return _insert(K.COLLECT, "payment", payment.pk, address, amount, key, args)
+
+
+@transaction.atomic
+def _insert(
+    kind: EscrowKind, purpose: str, subject_id: UUID, address: str, amount: Decimal, key: str, args: dict[str, Any], builder_id: UUID | None = None
+) -> EscrowOperation:
+    if len(key) > LONGEST_KEY:
+        raise ValueError(f"the key of an escrow operation has at most {LONGEST_KEY} characters")
+    operation = EscrowOperation(
+        op_id=key,
+        kind=kind,
+        purpose=purpose,
+        subject_id=subject_id,
+        builder_id=builder_id,
+        amount=positive(amount),
+        args=args,
+        backend=Web3Escrow.backend,
+        created_at=now(),
+        chain_id=settings.CHAIN_ID,
+        contract=settings.ESCROW_ADDRESS,
+        address=address,
+    )
+    operation.key = op_key(operation)
+    EscrowOperation.objects.bulk_create([operation], ignore_conflicts=True)
+    return same(EscrowOperation.objects.get(op_id=key), operation)
+
+
+def claims(user_id: UUID) -> dict[str, Decimal]:
+    """What a builder may claim from the contract, by address: what was released to it less what was asked to be paid out.
+
+    What the platform holds for a builder without a wallet is not among it.
+    """
+    found: dict[str, Decimal] = {}
+    releases = EscrowOperation.objects.filter(builder_id=user_id, kind=K.RELEASE, status=EscrowStatus.CONFIRMED, backend=Web3Escrow.backend)
+    for one in releases.exclude(address__iexact=settings.CHAIN_PLATFORM_ADDRESS):
+        found[one.address] = found.get(one.address, ZERO) + one.amount - fee(one.amount, one.fee_bps) - one.prepaid
+    withdrawals = EscrowOperation.objects.filter(Q(builder_id=user_id) | Q(builder_id=None), kind=K.WITHDRAW, address__in=found).exclude(
+        status__in=VOID
+    )
+    for address, amount in withdrawals.values_list("address", "amount"):
+        found[address] -= amount
+    return {address: amount for address, amount in found.items() if amount > 0}
