@@ -65,9 +65,9 @@ class AmendmentQuerySet(models.QuerySet["Amendment"]):
     def open(self) -> AmendmentQuerySet:
         return self.filter(status__in=OPEN)
 
-    def lapsed(self, moment: datetime) -> AmendmentQuerySet:
-        """Nobody answered, or nobody paid, in time."""
-        return self.filter(status__in=NO_MONEY_YET, expires_at__lte=moment)
+    def unanswered(self, moment: datetime) -> AmendmentQuerySet:
+        """Nobody answered in time. What is approved and not paid in time ends with its invoice."""
+        return self.filter(status__in=[A.PENDING, A.CHANGES_REQUESTED], expires_at__lte=moment)
 
 
 class Amendment(StateMachine):
@@ -78,8 +78,8 @@ class Amendment(StateMachine):
     """
 
     NEXT = {
-        A.PENDING: frozenset({A.APPROVED, A.FUNDING, A.COMPLETED, A.CHANGES_REQUESTED, A.REJECTED, A.WITHDRAWN, A.EXPIRED}),
-        A.CHANGES_REQUESTED: frozenset({A.SUPERSEDED, A.WITHDRAWN, A.EXPIRED}),
+        A.PENDING: frozenset({A.APPROVED, A.FUNDING, A.COMPLETED, A.CHANGES_REQUESTED, A.SUPERSEDED, A.REJECTED, A.WITHDRAWN, A.EXPIRED}),
+        A.CHANGES_REQUESTED: frozenset({A.SUPERSEDED, A.REJECTED, A.WITHDRAWN, A.EXPIRED}),
         A.APPROVED: frozenset({A.PAID, A.WITHDRAWN, A.REJECTED, A.EXPIRED}),
         A.PAID: frozenset({A.FUNDING}),
         A.FUNDING: frozenset({A.COMPLETED, A.FUNDING_FAILED}),
@@ -133,7 +133,11 @@ class Amendment(StateMachine):
             models.CheckConstraint(condition=Q(additional_amount__gte=0, client_fee__gte=0), name="amendment_amounts"),
             models.CheckConstraint(condition=Q(additional_days__lte=MOST_DAYS), name="amendment_days"),
             models.CheckConstraint(
-                condition=Q(additional_amount__gt=0) | Q(additional_days__gt=0) | Q(additional_revisions__gt=0) | ~Q(additional_deliverables=[]),
+                condition=Q(additional_amount__gt=0)
+                | Q(additional_days__gt=0)
+                | Q(additional_revisions__gt=0)
+                | ~Q(additional_deliverables=[])
+                | (Q(amendment_type="scope_change") & ~Q(description="")),
                 name="amendment_changes_something",
             ),
             models.CheckConstraint(
@@ -151,7 +155,7 @@ class Amendment(StateMachine):
         ]
         indexes = [
             models.Index(fields=["order", "-created_at"], name="amendment_of_order"),
-            models.Index(fields=["expires_at"], condition=Q(status__in=["pending", "changes_requested", "approved"]), name="amendment_lapsing"),
+            models.Index(fields=["expires_at"], condition=Q(status__in=["pending", "changes_requested"]), name="amendment_lapsing"),
             models.Index(fields=["funding"], condition=~Q(funding=""), name="amendment_funding"),
         ]
 

@@ -241,6 +241,7 @@ Q_CLUSTER = {
 }
 HEARTBEAT_FILE = env("PORT444_HEARTBEAT_FILE", default=str(VAR_DIR / "heartbeat"))
 SCHEDULES = {
+    "amendments.jobs.expire": "* * * * *",
     "port444.orders.jobs.auto_accept": "* * * * *",
     "port444.orders.jobs.cancel_unanswered": "* * * * *",
     "port444.kit.jobs.heartbeat": "* * * * *",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -204,6 +204,28 @@ class Order(StateMachine):
     def is_late(self, moment: datetime) -> bool:
         """Whether the delivery is overdue. While the clock stands, what it showed when it was stopped counts."""
         return self.status == S.IN_PROGRESS and self.due_at is not None and self.due_at <= (self.clock_stopped_at or moment)
+
+    def stood(self, moment: datetime, begun: datetime | None) -> timedelta:
+        """For how long the clock has stood by `moment`, as far as what it measures had `begun` at all."""
+        if self.clock_stopped_at is None:
+            return timedelta(0)
+        return max(timedelta(0), moment - max(self.clock_stopped_at, begun or self.clock_stopped_at))
+
+    def due_after(self, days: int, moment: datetime, *, reopens: bool) -> datetime | None:
+        """The due date when `days` are added at `moment`. None before the clock has begun, when the days of work grow instead.
+
+        Days count from the date that stands. A delivered order that `reopens` has no such date any more: there they count from that
+        date or from `moment`, whichever is later, and without any day it gets as long as a revision has.
+        """
+        if self.due_at is None or self.status not in LIVE:
+            return self.due_at
+        if self.status != S.DELIVERED:
+            return self.due_at + timedelta(days=days)
+        if not reopens:
+            return self.due_at
+        if days:
+            return max(self.due_at, moment) + timedelta(days=days)
+        return max(self.due_at, moment + timedelta(days=settings.REVISION_DAYS))
 
     def may_cancel(self, actor: Any, moment: datetime) -> CancelCause | None:
         """Why `actor` may cancel the order as it stands; None when they may not."""

@@ -81,10 +81,13 @@ def use(invoice: Invoice, parts: Sequence[Part], moment: datetime, actor: Any | 
         handlers.credit_used(credit, invoice)
 
 
-def give_back_all(invoice: Invoice, moment: datetime) -> None:
-    """The invoice is void: everything that it took is there again, until the day on which it would have ended anyway."""
+def give_back_all(invoice: Invoice, moment: datetime) -> Decimal:
+    """The invoice came to nothing: everything that it took is there again, until the day on which it would have ended anyway. How much
+    that was."""
     uses = list(CreditUse.objects.filter(invoice=invoice).kept().select_related("credit"))
-    _give_back(uses, [use.amount - use.returned for use in uses], moment)
+    amounts = [use.amount - use.returned for use in uses]
+    _give_back(uses, amounts, moment)
+    return sum(amounts, ZERO)
 
 
 def give_back(deal_ids: Sequence[UUID], *, prepaid: Decimal, gift: Decimal, moment: datetime) -> None:

@@ -2,14 +2,17 @@
 
 from .ending import accept_delivery, auto_accept, cancel_order, cancel_unanswered, leave_review
 from .purchase import lock_for_payment, order_paid, order_unpaid, place_order
+from .terms import Change, change_terms, start_clock, stop_clock
 from .work import answer_requirements, deliver, request_revision, save_answers
 
 __all__ = [
+    "Change",
     "accept_delivery",
     "answer_requirements",
     "auto_accept",
     "cancel_order",
     "cancel_unanswered",
+    "change_terms",
     "deliver",
     "leave_review",
     "lock_for_payment",
@@ -18,4 +21,6 @@ __all__ = [
     "place_order",
     "request_revision",
     "save_answers",
+    "start_clock",
+    "stop_clock",
 ]

@@ -14,7 +14,7 @@ from port444.builders.models import Builder
 from port444.catalog import actions as catalog
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, WrongState, word_constraint
-from port444.orders import emails, notices
+from port444.orders import emails, handlers, notices
 from port444.orders.models import CancelCause, Order, OrderStatus, Review
 from port444.payments import escrow
 from port444.payments.actions import request_refund, void_invoice
@@ -46,13 +46,21 @@ def accept_delivery(order_id: UUID, *, actor: Any) -> Order:
 def auto_accept(order_id: UUID) -> Order:
     """Accept a delivery that nobody objected to in time; for the sweep."""
     order = _lock_with_builder(order_id)
-    if order.status != S.DELIVERED or order.auto_accept_at is None or order.auto_accept_at > now():
+    waits = order.clock_stopped_at is not None
+    if waits or order.status != S.DELIVERED or order.auto_accept_at is None or order.auto_accept_at > now():
         raise WrongState("This order is not waiting for acceptance any more.")
     _complete(order, None)
     return order
 
 
+def _end(order: Order, status: str, actor: Any | None) -> None:
+    """Close what is open around an order that is about to end; nothing is closed for one that cannot."""
+    if order.can_move_to(status):
+        handlers.ending(order, actor)
+
+
 def _complete(order: Order, actor: Any | None) -> None:
+    _end(order, S.COMPLETED, actor)
     order.move_to(S.COMPLETED, completed_at=now(), accepted_by_client=actor is not None)
     escrow.current().release(deal(order), order.price, f"order:{order.pk}:release", actor=actor)
     builders.count_completed(order.builder_id)
@@ -98,6 +106,7 @@ def cancel_unanswered(order_id: UUID) -> Order:
 
 
 def _cancel(order: Order, cause: CancelCause, actor: Any | None, reason: str) -> None:
+    _end(order, S.CANCELLED, actor)
     order.move_to(S.CANCELLED, cancelled_at=now(), cancelled_by=actor, cancel_cause=cause, cancel_reason=reason)
     if order.paid_at is not None:
         escrow.current().refund(deal(order), order.price, f"order:{order.pk}:refund", actor=actor)

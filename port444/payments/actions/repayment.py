@@ -58,19 +58,18 @@ def _split(deal_ids: Sequence[Any], cash: Decimal, fee: Decimal) -> list[tuple[P
 
 
 @transaction.atomic
-def undo_funding(operation: EscrowOperation, invoice: Invoice, *, reason: str, actor: User | None) -> Refund | None:
+def undo_funding(operation: EscrowOperation | None, invoice: Invoice, *, reason: str, actor: User | None) -> Refund | None:
     """Give back all that was paid with `invoice` for an operation that never took effect: credits as credits, the rest to the payer.
 
-    None when credits had paid all of it. Call it under the lock of the deal's row. Raises WrongState unless the operation is void.
+    Without an operation escrow has refused to begin one. None when credits had paid all of it. Call it under the lock of the deal's
+    row. Raises WrongState unless the operation is void.
     """
-    if operation.kind not in FUNDING or operation.status not in VOID:
+    if operation is not None and (operation.kind not in FUNDING or operation.status not in VOID):
         raise WrongState("This money is in escrow, or on its way there.", code="escrow_funded")
-    lent = operation.prepaid + operation.gift
+    lent = credits.give_back_all(invoice, now())
     if lent:
-        assert operation.client_id is not None
-        credits.give_back_all(invoice, now())
-        moves = [(ledger.client(operation.client_id), -lent), (ledger.CREDITS, lent)]
-        ledger.post(f"unfunded:{invoice.pk}", "Credits that never went into escrow", moves, operation.subject_id)
+        moves = [(ledger.client(invoice.payer_id), -lent), (ledger.CREDITS, lent)]
+        ledger.post(f"unfunded:{invoice.pk}", "Credits that never went into escrow", moves, invoice.deal_id or invoice.subject_id)
     payment = Payment.objects.filter(invoice=invoice, settled_at__isnull=False).first()
     if payment is None:
         return None

@@ -1,0 +1,142 @@
+"""The other side's answer: yes, no, or not like this."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from amendments import checkout, emails, notices
+from amendments.models import Amendment, AmendmentStatus
+from auditlog.actions import record
+from auditlog.events import Event
+from port444.kit.clock import now
+from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
+from port444.orders.models import LIVE
+from port444.payments.actions import Line, open_invoice, settle_covered
+
+from .closing import close
+from .funding import begin_without_money
+from .telling import deal, facts, fresh, lock, post, tell
+
+A = AmendmentStatus
+LONGEST_ANSWER = 1000
+
+
+@transaction.atomic
+def approve(amendment_id: UUID, *, actor: Any) -> Amendment:
+    """Say yes. Without a price the change is in force as soon as escrow knows the date; with one the client has to pay first.
+
+    What comes back is APPROVED with an `invoice` when there is something to pay. Raises Conflict `order_changed` when the order is
+    not any more what the proposal was made for.
+    """
+    amendment, moment = _to_answer(amendment_id, actor)
+    _require_unchanged(amendment)
+    record(
+        Event.AMENDMENT_APPROVED,
+        actor=actor,
+        target=amendment,
+        amount=amendment.additional_amount,
+        before={"price": amendment.price_before, "due_at": amendment.due_before, "deliverables": amendment.deliverables_before},
+        after={"price": amendment.price_after, "days": amendment.additional_days, "deliverables": amendment.additional_deliverables},
+        **facts(amendment),
+    )
+    stamps: dict[str, Any] = {"answered_at": moment, "answered_by": actor, "answer": ""}
+    if not amendment.additional_amount:
+        post(amendment, notices.approved(amendment), notices.ANSWERED)
+        begin_without_money(amendment, actor=actor, **stamps)
+        return fresh(amendment)
+    expires_at = moment + timedelta(hours=settings.AMENDMENT_HOURS)
+    invoice = open_invoice(
+        purpose="amendment",
+        subject_id=amendment.pk,
+        deal_id=deal(amendment.order).id,
+        payer=amendment.order.client,
+        payee=amendment.order.builder.user,
+        lines=_lines(amendment),
+        return_url=emails.link(amendment),
+        expires_at=expires_at,
+        actor=actor,
+        wish=checkout.credit_wish(amendment.order, amendment),
+    )
+    amendment.move_to(A.APPROVED, expires_at=expires_at, invoice=invoice, **stamps)
+    post(amendment, notices.approved(amendment), notices.ANSWERED)
+    if invoice.total == 0:
+        settle_covered(invoice.pk)
+    else:
+        tell(amendment, amendment.proposer, "amendment.approved", emails.approved(amendment, amendment.proposer))
+    return fresh(amendment)
+
+
+@transaction.atomic
+def decline(amendment_id: UUID, *, actor: Any, reason: str) -> Amendment:
+    """Say no, and why, while nothing is paid. The order stays as it is and gets the time back for which it stood."""
+    amendment = lock(amendment_id)
+    amendment.require_answerer(actor)
+    if not amendment.can_move_to(A.REJECTED):
+        raise WrongState(f"This change is {amendment.status_words()} and cannot be declined any more.")
+    answer = _checked_answer(reason, "Say why not.")
+    stamps: dict[str, Any] = {"answered_at": now(), "answered_by": actor, "answer": answer}
+    close(amendment, A.REJECTED, actor=actor, event=Event.AMENDMENT_REJECTED, give=True, **stamps)
+    post(amendment, notices.declined(amendment), notices.DECLINED)
+    tell(amendment, amendment.proposer, "amendment.declined", emails.declined(amendment, amendment.proposer))
+    return fresh(amendment)
+
+
+@transaction.atomic
+def ask_for_changes(amendment_id: UUID, *, actor: Any, note: str) -> Amendment:
+    """Neither yes nor no: the proposer is asked for another version, and has the whole time anew for it."""
+    amendment, moment = _to_answer(amendment_id, actor)
+    note = _checked_answer(note, "Say what should be different.")
+    expires_at = moment + timedelta(hours=settings.AMENDMENT_HOURS)
+    amendment.move_to(A.CHANGES_REQUESTED, answered_at=moment, answered_by=actor, answer=note, expires_at=expires_at)
+    record(Event.AMENDMENT_CHANGES_ASKED, actor=actor, target=amendment, after={"answer": note}, **facts(amendment))
+    post(amendment, notices.changes_asked(amendment), notices.ANSWERED)
+    tell(amendment, amendment.proposer, "amendment.changes", emails.changes_asked(amendment, amendment.proposer))
+    return fresh(amendment)
+
+
+def _to_answer(amendment_id: UUID, actor: Any) -> tuple[Amendment, datetime]:
+    """Under lock, for somebody whose answer it is and who is in time."""
+    amendment = lock(amendment_id)
+    amendment.require_answerer(actor)
+    if actor.is_suspended:
+        raise NotAllowed("A suspended account cannot change an order.", code="suspended")
+    if amendment.status != A.PENDING:
+        raise WrongState(f"This change is {amendment.status_words()} already.", code="answered")
+    moment = now()
+    if amendment.expires_at <= moment:
+        raise WrongState("The time to answer has passed.", code="lapsed")
+    return amendment, moment
+
+
+def _require_unchanged(amendment: Amendment) -> None:
+    """Whether the order still is what the proposal shows. Its first date is no change: it counts the same days of work."""
+    order = amendment.order
+    if order.status not in LIVE:
+        raise WrongState(f"This order is {order.status_words()}. What runs can be changed.")
+    moved = amendment.due_before is not None and amendment.due_before != order.due_at
+    if moved or amendment.price_before != order.price or amendment.deliverables_before != order.deliverables:
+        raise Conflict("The order has changed since this was proposed. Ask for a new version of it.", code="order_changed")
+    if amendment.proposer.is_suspended or not amendment.proposer.is_active:
+        raise Conflict(f"The account of {amendment.proposer.first_name} is closed at the moment.", code="account_closed")
+
+
+def _checked_answer(text: str, missing: str) -> str:
+    text = text.strip()
+    if not text:
+        raise Invalid(missing, code="answer_missing")
+    if len(text) > LONGEST_ANSWER:
+        raise Invalid(f"An answer has at most {LONGEST_ANSWER} characters.", code="answer_long")
+    return text
+
+
+def _lines(amendment: Amendment) -> list[Line]:
+    name = f"{amendment.get_amendment_type_display()} of order {amendment.order.number}, {amendment.order.title}"
+    found = [Line(name[:200], amendment.additional_amount)]
+    if amendment.client_fee:
+        found.append(Line(f"Service fee, {settings.CLIENT_FEE_BPS / 100:g}%", amendment.client_fee, is_fee=True))
+    return found

@@ -1,0 +1,118 @@
+"""What a change of an order may contain, by its type, and within which bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from port444.kit.errors import Invalid
+from port444.kit.money import ZERO, parse, usd
+
+from .models import MOST_DAYS, Amendment, AmendmentType
+
+T = AmendmentType
+
+LEAST_AMOUNT = Decimal("1.00")
+MOST_AMOUNT = Decimal("100000.00")
+MOST_DELIVERABLES = 20
+LONGEST_REASON, LONGEST_DESCRIPTION, LONGEST_DELIVERABLE = 300, 5000, 200
+ONE_REVISION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A change as it is proposed. `amount` is the price on top, without the client's fee; `days` are added to the due date."""
+
+    amendment_type: str
+    reason: str
+    description: str = ""
+    amount: Decimal = ZERO
+    days: int = 0
+    revisions: int = 0
+    deliverables: tuple[str, ...] = ()
+
+    @property
+    def reopens(self) -> bool:
+        """Whether there is work to do again. More money alone asks for none."""
+        return self.amendment_type != T.TOP_UP
+
+
+def terms_of(amendment: Amendment) -> Terms:
+    return Terms(
+        amendment_type=amendment.amendment_type,
+        reason=amendment.reason,
+        description=amendment.description,
+        amount=amendment.additional_amount,
+        days=amendment.additional_days,
+        revisions=amendment.additional_revisions,
+        deliverables=tuple(amendment.additional_deliverables),
+    )
+
+
+def checked(terms: Terms) -> Terms:
+    """`terms` without blanks around its texts. Raises Invalid when they do not make a change of that type."""
+    if terms.amendment_type not in T.values:
+        raise Invalid("Choose what should change.", code="amendment_type")
+    terms = replace(
+        terms,
+        reason=terms.reason.strip(),
+        description=terms.description.strip(),
+        amount=parse(terms.amount),
+        deliverables=tuple(one.strip() for one in terms.deliverables if one.strip()),
+    )
+    _check_texts(terms)
+    _check_bounds(terms)
+    _check_type(terms)
+    return terms
+
+
+def _check_texts(terms: Terms) -> None:
+    if not terms.reason:
+        raise Invalid("Say in one sentence why.", code="reason_missing")
+    if len(terms.reason) > LONGEST_REASON:
+        raise Invalid(f"The reason has at most {LONGEST_REASON} characters.", code="reason_long")
+    if len(terms.description) > LONGEST_DESCRIPTION:
+        raise Invalid(f"The description has at most {LONGEST_DESCRIPTION} characters.", code="description_long")
+    if len(terms.deliverables) > MOST_DELIVERABLES:
+        raise Invalid(f"At most {MOST_DELIVERABLES} deliverables can be added at once.", code="deliverables_many")
+    if any(len(one) > LONGEST_DELIVERABLE for one in terms.deliverables):
+        raise Invalid(f"A deliverable has at most {LONGEST_DELIVERABLE} characters.", code="deliverable_long")
+    if any("\x00" in text for text in (terms.reason, terms.description, *terms.deliverables)):
+        raise Invalid("The text has a character that cannot be stored.", code="text_null")
+
+
+def _check_bounds(terms: Terms) -> None:
+    if terms.amount and not LEAST_AMOUNT <= terms.amount <= MOST_AMOUNT:
+        raise Invalid(f"The amount is between {usd(LEAST_AMOUNT)} and {usd(MOST_AMOUNT)}.", code="amount_range")
+    if not 0 <= terms.days <= MOST_DAYS:
+        raise Invalid(f"At most {MOST_DAYS} days can be added at once.", code="days_range")
+    if terms.revisions not in (0, ONE_REVISION):
+        raise Invalid("One revision can be added at once.", code="revisions_range")
+
+
+def _check_type(terms: Terms) -> None:
+    kind, beyond = terms.amendment_type, "Choose a change of scope to change more than one thing."
+    if kind == T.TOP_UP:
+        if not terms.amount:
+            raise Invalid("Say by how much the budget grows.", code="amount_missing")
+        if terms.days or terms.revisions or terms.deliverables:
+            raise Invalid(f"A larger budget changes the price alone. {beyond}", code="type_differs")
+    elif kind == T.TIMELINE_EXTENSION:
+        if not terms.days:
+            raise Invalid("Say how many days more are needed.", code="days_missing")
+        if terms.amount or terms.revisions or terms.deliverables:
+            raise Invalid(f"More time changes the date alone. {beyond}", code="type_differs")
+    elif kind == T.ADD_DELIVERABLE:
+        if not terms.deliverables:
+            raise Invalid("Name what is delivered on top.", code="deliverables_missing")
+        if terms.revisions:
+            raise Invalid(f"An extra deliverable brings no revision with it. {beyond}", code="type_differs")
+    elif kind == T.OUT_OF_SCOPE_REVISION:
+        if terms.revisions != ONE_REVISION:
+            raise Invalid("An extra revision is one revision.", code="revisions_missing")
+        if not terms.amount:
+            raise Invalid("Say what the extra revision costs.", code="amount_missing")
+        if terms.deliverables:
+            raise Invalid(f"An extra revision adds no deliverables. {beyond}", code="type_differs")
+    elif not terms.description:
+        raise Invalid("Describe the new scope.", code="description_missing")

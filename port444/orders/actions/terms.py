@@ -1,0 +1,119 @@
+"""What an agreed change does to an order: its price, its date, what is delivered; and the clock that stands while it is talked about.
+
+Inside the caller's transaction, with the order locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from auditlog.actions import record
+from auditlog.events import Event
+from port444.kit.clock import now
+from port444.kit.money import ZERO
+from port444.orders.models import Order, OrderStatus, Revision
+
+S = OrderStatus
+NO_TIME = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What two people have agreed on. `source` names the agreement; `reopens` says that there is work to do again.
+
+    `credit` is what of the amount credits have paid, `prepaid` what of that the builder had for a call already.
+    """
+
+    source: UUID
+    amount: Decimal = ZERO
+    client_fee: Decimal = ZERO
+    credit: Decimal = ZERO
+    prepaid: Decimal = ZERO
+    days: int = 0
+    revisions: int = 0
+    deliverables: Sequence[str] = ()
+    note: str = ""
+    reopens: bool = False
+
+
+def stop_clock(order: Order) -> None:
+    """Let the time of the order stand from now on; quiet when it stands already."""
+    if order.clock_stopped_at is None:
+        order.clock_stopped_at = now()
+        order.save(update_fields=["clock_stopped_at"])
+
+
+def start_clock(order: Order, *, give: bool) -> None:
+    """Let the time run again. With `give` the due date and the time to review move on by as long as it stood."""
+    if order.clock_stopped_at is None:
+        return
+    moment = now()
+    if give:
+        order.due_at = _later(order.due_at, order.stood(moment, order.started_at))
+        order.auto_accept_at = _later(order.auto_accept_at, order.stood(moment, order.delivered_at))
+    order.clock_stopped_at = None
+    order.save(update_fields=["clock_stopped_at", "due_at", "auto_accept_at"])
+
+
+def _later(at: datetime | None, span: timedelta) -> datetime | None:
+    return None if at is None else at + span
+
+
+def change_terms(order: Order, change: Change, *, actor: Any | None = None) -> None:
+    """Put `change` in force. Its money is in escrow already.
+
+    A delivered order goes back to work where the change asks for work: an extra revision is that revision, anything else the order
+    in progress. An order that has ended keeps its state and its date.
+    """
+    moment = now()
+    before = _terms(order)
+    again = change.reopens and order.status == S.DELIVERED
+    due_at = order.due_after(change.days, moment, reopens=change.reopens)
+    values: dict[str, Any] = {
+        "price": order.price + change.amount,
+        "client_fee": order.client_fee + change.client_fee,
+        "credit": order.credit + change.credit,
+        "prepaid": order.prepaid + change.prepaid,
+        "delivery_days": order.delivery_days + change.days,
+        "revisions_allowed": order.revisions_allowed + change.revisions,
+        "deliverables": [*order.deliverables, *change.deliverables],
+        "due_at": due_at,
+    }
+    if again and change.revisions:
+        Revision.objects.create(order=order, delivery=order.deliveries.latest("number"), note=change.note, requested_at=moment)
+        order.move_to(S.IN_REVISION, **values | {"revisions_used": order.revisions_used + 1, "auto_accept_at": None})
+    elif again:
+        order.move_to(S.IN_PROGRESS, **values | {"auto_accept_at": None})
+    else:
+        for name, value in values.items():
+            setattr(order, name, value)
+        order.save(update_fields=list(values))
+    record(
+        Event.ORDER_TERMS_CHANGED,
+        actor=actor,
+        target=order,
+        amount=change.amount,
+        before=before,
+        after=_terms(order),
+        number=order.number,
+        by=change.source,
+    )
+
+
+def _terms(order: Order) -> dict[str, Any]:
+    """For the audit log."""
+    return {
+        "status": order.status,
+        "price": order.price,
+        "client_fee": order.client_fee,
+        "credit": order.credit,
+        "due_at": order.due_at,
+        "delivery_days": order.delivery_days,
+        "revisions_allowed": order.revisions_allowed,
+        "deliverables": order.deliverables,
+    }

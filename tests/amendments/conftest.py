@@ -1,0 +1,69 @@
+"""An order in any state and an amendment of it in any state, reached through the actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from amendments import actions
+from amendments.actions import Terms
+from amendments.models import Amendment, AmendmentStatus, AmendmentType
+from port444.accounts.models import User
+from port444.kit.ids import uuid7
+from port444.orders.models import Order, OrderStatus
+from port444.payments.models import Invoice
+from tests.orders.conftest import MakeOrder, make_order, package, service, traces
+
+__all__ = ["make_order", "package", "service"]
+
+A, T, S = AmendmentStatus, AmendmentType, OrderStatus
+
+SCOPE = Terms(T.SCOPE_CHANGE, "You found more tables.", "Also the reports.", Decimal("60.00"), 3, 0, ("Two reports",))
+TOP_UP = Terms(T.TOP_UP, "It was more work than we thought.", amount=Decimal("40.00"))
+REVISION = Terms(T.OUT_OF_SCOPE_REVISION, "One more round.", "The search, once more.", Decimal("36.00"), 0, 1)
+TIME = Terms(T.TIMELINE_EXTENSION, "I was ill.", days=5)
+DELIVERABLE = Terms(T.ADD_DELIVERABLE, "A page was forgotten.", deliverables=("The sixth page",))
+ALL = (SCOPE, TOP_UP, REVISION, TIME, DELIVERABLE)
+
+Propose = Callable[..., Amendment]
+
+
+@pytest.fixture
+def order(make_order: MakeOrder) -> Order:
+    """In work."""
+    return make_order(S.IN_PROGRESS)
+
+
+@pytest.fixture
+def propose(builder_user: User) -> Propose:
+    """The builder proposes, unless somebody else is named."""
+
+    def make(order: Order, terms: Terms = SCOPE, actor: User | None = None) -> Amendment:
+        return actions.propose(order.pk, actor=actor or builder_user, client_key=uuid7(), terms=terms)
+
+    return make
+
+
+def now_of(row: Any) -> Any:
+    """The row as it is stored."""
+    return type(row).objects.with_people().get(pk=row.pk)
+
+
+@pytest.fixture
+def nothing_happens() -> Callable[..., AbstractContextManager[None]]:
+    """Asserts that the block writes nothing at all: no row of any kind, no job, no message."""
+
+    @contextmanager
+    def check(order: Order) -> Iterator[None]:
+        before = (traces(order), all_rows())
+        yield
+        assert (traces(order), all_rows()) == before
+
+    def all_rows() -> list[Any]:
+        return [list(table.objects.order_by("pk").values()) for table in (Amendment, Invoice)]
+
+    return check
