@@ -152,7 +152,10 @@ class Round:
         same = Q(subject_id=OuterRef("subject_id")) | Q(target_id=OuterRef("subject_id"))
         same |= Q(subject_id=OuterRef("target_id")) | Q(target_id=OuterRef("target_id"))
         earlier = EscrowOperation.objects.open().filter(same, number__lt=OuterRef("number"))
-        return self._operations().filter(~Exists(earlier), status__in=WAITING, next_try_at__lte=now()).order_by("number")
+        # Later ones fly before it only when a reorganisation has put it back; filling the account's line sends it.
+        flying = EscrowOperation.objects.filter(subject_id=OuterRef("subject_id"), status__in=FLYING)
+        due = self._operations().filter(~Exists(earlier), ~Exists(flying), status__in=WAITING, next_try_at__lte=now())
+        return due.order_by("number")
 
     def _unsent(self) -> list[EscrowAttempt]:
         due = self._operations().filter(status=T.SIGNED, next_try_at__lte=now()).order_by("number")[:LOOKED_AT]
@@ -368,7 +371,8 @@ class Round:
         for op in operations:
             last = attempts[op.pk][-1] if attempts[op.pk] else None
             if last is not None and self._spent(last.signer) <= last.nonce:
-                self._fly_again(op)
+                # A reorganisation has put it back and its transaction is good for its nonce: never another one beside it.
+                self._move(op, WAITING, T.SIGNED, "", next_try_at=now())
                 continue
             try:
                 call = call_of(self.chain, op)
@@ -382,7 +386,7 @@ class Round:
         asked: list[Request] = []
         for _, call, signer in ready:
             shape = {"from": signer.address, "to": call.to, "data": call.data}
-            asked += [("eth_call", [call.used, "latest"]), ("eth_call", [shape, "latest"]), ("eth_estimateGas", [shape])]
+            asked += [("eth_call", [call.used, "latest"]), ("eth_call", [shape, "latest"]), ("eth_estimateGas", [shape, "latest"])]
         answers = self.chain.batch(asked)
         signed: list[EscrowAttempt] = []
         for (op, call, _), used, dry, gas in zip(ready, answers[::3], answers[1::3], answers[2::3], strict=True):
@@ -405,13 +409,6 @@ class Round:
     def _check_contracts(self, ready: list[tuple[EscrowOperation, Call, Signer]]) -> None:
         for contract in {op.contract for op, _, _ in ready} - {"", self.chain.escrow.address}:
             self.chain.check(contract)
-
-    def _fly_again(self, op: EscrowOperation) -> None:
-        """A reorganisation has put it back and its transaction is good for the same nonce: never another one beside it."""
-        others = EscrowOperation.objects.filter(subject_id=op.subject_id, status__in=FLYING).exclude(pk=op.pk)
-        if others.exists():
-            return  # they follow it in the account's line; filling the line sends it
-        self._move(op, WAITING, T.SIGNED, "", next_try_at=now())
 
     def _judge(self, op: EscrowOperation, error: RpcError) -> None:
         if not error.reverted:
@@ -483,11 +480,9 @@ class Round:
                 attempt.save(force_insert=True)
         else:
             with transaction.atomic():
-                row = EscrowOperation.objects.lock(op.pk)
-                if row.status not in expected:
+                if not self._move(op, expected, T.SIGNED, words, tries=0, next_try_at=now()):
                     return None
-                attempt = make(replaced.nonce if replaced is not None else self._take_nonce(signer, row))
-                self._move(op, expected, T.SIGNED, words, tries=0, next_try_at=now())
+                attempt = make(replaced.nonce if replaced is not None else self._take_nonce(signer, op))
                 attempt.save(force_insert=True)
         reached("signed")
         return attempt
