@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from decimal import Decimal
 
 from port444.kit.errors import Invalid
@@ -18,7 +17,6 @@ MOST_AMOUNT = Decimal("100000.00")
 MOST_DELIVERABLES = 20
 LONGEST_REASON, LONGEST_DESCRIPTION, LONGEST_DELIVERABLE = 300, 5000, 200
 ONE_REVISION = 1
-LONGEST_ORDER = timedelta(days=600)  # from the payment to the due date; escrow gives the money back to the client after two years
 
 
 @dataclass(frozen=True, slots=True)

@@ -287,6 +287,8 @@ CHAIN_OPERATOR_KEY = env("CHAIN_OPERATOR_KEY", default="")  # its address is als
 CHAIN_ARBITER_KEY = env("CHAIN_ARBITER_KEY", default="")
 CHAIN_CONFIRMATIONS = env.int("CHAIN_CONFIRMATIONS", default=0)  # 0: what is usual for the chain
 CHAIN_MAX_FEE_GWEI = env.int("CHAIN_MAX_FEE_GWEI", default=500)  # for a unit of gas; nothing is offered beyond it
+CHAIN_LOW_FLOAT = Decimal(env("CHAIN_LOW_FLOAT", default="500.00"))  # below it the operator's USDC or allowance is called low
+CHAIN_LOW_GAS = Decimal(env("CHAIN_LOW_GAS", default="0.02"))  # the same for the gas money of an account that signs
 CHAIN_BUMP_SECONDS = env.int("CHAIN_BUMP_SECONDS", default=0)  # 0: what is usual for the chain
 ESCROW_GRACE_DAYS = 90  # after the last day on which an order can end, before the client may take the money back alone
 

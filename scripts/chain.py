@@ -250,6 +250,7 @@ def deploy(url: str) -> dict[str, str]:
         "ESCROW_ADDRESS": escrow.address,
         "USDC_ADDRESS": token.address,
         "CHAIN_PLATFORM_ADDRESS": account_address(PLATFORM),
+        "CHAIN_TREASURY_ADDRESS": account_address(OPERATOR),
         "CHAIN_SIGNER": "env",
         "CHAIN_OPERATOR_KEY": account(OPERATOR).key.to_0x_hex(),
         "CHAIN_ARBITER_KEY": account(ARBITER).key.to_0x_hex(),

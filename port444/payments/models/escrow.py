@@ -240,3 +240,25 @@ class ChainDifference(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class ChainStatus(models.Model):
+    """What the worker saw last, for pages that do not talk to the chain themselves; and where the comparison of the books goes on."""
+
+    chain_id = models.PositiveBigIntegerField()
+    contract = models.CharField(max_length=42)
+    facts = models.JSONField(default=dict)
+    taken_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=300, blank=True)  # why the last look did not succeed
+    failed_at = models.DateTimeField(null=True)
+    compared_at = models.DateTimeField(null=True)
+    compared_block = models.BigIntegerField(default=-1)
+    next_deal = models.PositiveBigIntegerField(default=0)
+    next_address = models.CharField(max_length=42, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "escrow on the chain"
+        constraints = [models.UniqueConstraint(fields=["chain_id", "contract"], name="chain_status_once")]
+
+    def __str__(self) -> str:
+        return f"{self.contract} on {self.chain_id}"
