@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 
 from port444.kit.errors import Invalid
@@ -17,6 +18,7 @@ MOST_AMOUNT = Decimal("100000.00")
 MOST_DELIVERABLES = 20
 LONGEST_REASON, LONGEST_DESCRIPTION, LONGEST_DELIVERABLE = 300, 5000, 200
 ONE_REVISION = 1
+LONGEST_ORDER = timedelta(days=600)  # from the payment to the due date; escrow gives the money back to the client after two years
 
 
 @dataclass(frozen=True, slots=True)

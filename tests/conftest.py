@@ -19,7 +19,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from port444.accounts.models import User
 from port444.builders.models import Builder
-from port444.payments.models import Credit, EscrowOperation, LedgerAccount, Posting
+from port444.payments.models import VOID, Credit, EscrowOperation, LedgerAccount, Posting
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's event loop runs in the test's thread
 
@@ -96,10 +96,10 @@ def assert_credits_balance() -> None:
     for credit in Credit.objects.filter(withdrawn_at__isnull=True).prefetch_related("uses"):
         assert credit.remaining + sum(use.amount - use.returned for use in credit.uses.all()) == credit.amount
     advanced = Decimal(0)
-    for operation in EscrowOperation.objects.filter(status="confirmed"):
-        if operation.kind in ("open", "amend"):
+    for operation in EscrowOperation.objects.exclude(status__in=VOID):
+        if operation.kind in ("open", "amend"):  # lent when the invoice was paid, whether escrow has it already or not
             advanced += operation.prepaid + operation.gift
-        elif operation.kind != "move":
+        elif operation.kind != "move" and operation.applied_at is not None:
             advanced -= operation.prepaid + (operation.gift if operation.kind == "refund" else 0)
     row = LedgerAccount.objects.filter(kind="credits").first()
     assert (row.balance if row else 0) == -advanced

@@ -11,11 +11,11 @@ from django.db import transaction
 
 from amendments import emails, notices
 from amendments.models import Amendment, AmendmentStatus
-from amendments.terms import Terms, checked, terms_of
+from amendments.terms import LONGEST_ORDER, Terms, checked, terms_of
 from auditlog.actions import record
 from auditlog.events import Event
 from port444.kit.clock import now
-from port444.kit.errors import Conflict, NotAllowed, TooMany, WrongState, word_constraint, words
+from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongState, word_constraint, words
 from port444.kit.money import fee
 from port444.orders.actions import stop_clock
 from port444.orders.models import LIVE, Order
@@ -51,6 +51,7 @@ def propose(order_id: UUID, *, actor: Any, client_key: UUID, terms: Terms) -> Am
         raise Conflict("A change of this order is under way already. Answer or withdraw that first.", code="amendment_open")
     moment = now()
     _require_few(order, moment)
+    _require_end(order, terms, moment)
     amendment = _write(order, actor, client_key, terms, moment)
     stop_clock(order)
     record(Event.AMENDMENT_PROPOSED, actor=actor, target=amendment, amount=terms.amount, after=_said(amendment), **facts(amendment))
@@ -75,6 +76,7 @@ def revise(amendment_id: UUID, *, actor: Any, client_key: UUID, terms: Terms) ->
     if old.expires_at <= moment:
         raise WrongState("The time for this change has passed. Propose it anew.", code="lapsed")
     _require_few(order, moment)
+    _require_end(order, terms, moment)
     before = _said(old)
     old.move_to(A.SUPERSEDED, closed_at=moment)
     amendment = _write(order, actor, client_key, terms, moment, replaces=old)
@@ -123,6 +125,12 @@ def _require_changeable(order: Order) -> None:
 def _require_few(order: Order, moment: datetime) -> None:
     if Amendment.objects.filter(order=order, created_at__gt=moment - A_DAY).count() >= MOST_A_DAY:
         raise TooMany("Enough changes were proposed for this order today. Write to each other instead.", code="too_many_amendments")
+
+
+def _require_end(order: Order, terms: Terms, moment: datetime) -> None:
+    begin = order.due_at or moment + timedelta(days=order.delivery_days)
+    if terms.days and order.paid_at is not None and begin + timedelta(days=terms.days) > order.paid_at + LONGEST_ORDER:
+        raise Invalid("An order cannot run that long. Finish this one and begin another.", code="days_range")
 
 
 def _sent_already(order: Order, actor: Any, client_key: UUID, terms: Terms) -> Amendment | None:

@@ -13,6 +13,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
 from random import Random
+from typing import Any
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
@@ -21,6 +22,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from PIL import Image, ImageDraw
 
+from amendments import actions as amendments
+from amendments.models import Amendment, AmendmentType
+from amendments.terms import Terms as Change
 from consultations import actions as calls
 from consultations import queries as times
 from consultations.actions.availability import Leave, Terms
@@ -82,6 +86,9 @@ SCRIPTS = (
     Script(70, "revised"),
     Script(80, "unanswered"),
 )
+
+# Between the demo client and the demo builder: what a change of an order can come to.
+CHANGES = (Script(4, "change_asked"), Script(8, "changed"), Script(23, "change_declined"))
 
 
 class Story:
@@ -242,6 +249,90 @@ class Story:
                 order.pk, actor=order.client, note="Very close. The second part should be shorter, and the dates are in the wrong order."
             )
         return asked
+
+    def change_asked(self, order: Order, moment: datetime) -> None:
+        """The builder has proposed something more, and the client has not answered."""
+        self.working(order, moment)
+        with clock.at(self.today - 20 * HOUR):
+            self.say(order.conversation_id, order.client, "One more thing: the invoice export dies for big customers. Is that the same cause?", order)
+        with clock.at(self.today - 19 * HOUR):
+            self.propose(
+                order,
+                order.builder.user,
+                AmendmentType.ADD_DELIVERABLE,
+                "Not the same cause, and outside of what we agreed on. Here is a fair price.",
+                description="The export builds all rows in memory. I can stream it and add a test with 50,000 rows.",
+                amount="60.00",
+                days=2,
+                deliverables=("The invoice export, streamed",),
+            )
+
+    def changed(self, order: Order, moment: datetime) -> None:
+        """A change in force: the first version was sent back once, the second approved and paid."""
+        started = self.working(order, moment)
+        with clock.at(started + 20 * HOUR):
+            first = self.propose(
+                order,
+                order.client,
+                AmendmentType.SCOPE_CHANGE,
+                "The report should cover the mobile pages too.",
+                description="Three more pages, measured like the others.",
+                amount="40.00",
+                days=6,
+            )
+        with clock.at(started + 22 * HOUR):
+            amendments.ask_for_changes(
+                first.pk, actor=order.builder.user, note="Gladly. Three pages are a day of work each, so 60 and ten days would be right."
+            )
+        with clock.at(started + 25 * HOUR):
+            second = amendments.revise(
+                first.pk,
+                actor=order.client,
+                client_key=uuid7(),
+                terms=self.change(
+                    AmendmentType.SCOPE_CHANGE,
+                    "The report should cover the mobile pages too.",
+                    description="Three more pages, measured like the others.",
+                    amount="60.00",
+                    days=10,
+                    deliverables=("Three mobile pages in the report",),
+                ),
+            )
+        with clock.at(started + 27 * HOUR):
+            amendments.approve(second.pk, actor=order.builder.user)
+        second.refresh_from_db()
+        assert second.invoice_id is not None
+        with clock.at(started + 28 * HOUR):
+            pay_with_test_wallet(second.invoice_id, actor=order.client)
+
+    def change_declined(self, order: Order, moment: datetime) -> None:
+        started = self.working(order, moment)
+        with clock.at(started + 8 * HOUR):
+            asked = self.propose(
+                order,
+                order.client,
+                AmendmentType.OUT_OF_SCOPE_REVISION,
+                "One more round at the end, to be safe.",
+                description="Once our team has used it for a day.",
+                amount="20.00",
+                days=1,
+            )
+        with clock.at(started + 10 * HOUR):
+            amendments.decline(asked.pk, actor=order.builder.user, reason="Let us see first whether you need it; what is small I do anyway.")
+        with clock.at(started + DAY):
+            orders.deliver(
+                order.pk, actor=order.builder.user, note="Here it is. Tell me if the team finds anything.", uploads=[self.file("notes.txt")]
+            )
+        self.accept(order, started + 2 * DAY)
+
+    def propose(self, order: Order, person: User, kind: str, reason: str, **more: Any) -> Amendment:
+        return amendments.propose(order.pk, actor=person, client_key=uuid7(), terms=self.change(kind, reason, **more))
+
+    def change(
+        self, kind: str, reason: str, *, description: str = "", amount: str = "0.00", days: int = 0, deliverables: tuple[str, ...] = ()
+    ) -> Change:
+        revisions = 1 if kind == AmendmentType.OUT_OF_SCOPE_REVISION else 0
+        return Change(kind, reason, description, Decimal(amount), days, revisions, deliverables)
 
     def completed(self, order: Order, moment: datetime) -> None:
         handed = self.delivered(order, moment)
@@ -453,6 +544,9 @@ def play(story: Story, sellers: Sequence[Builder], buyers: Sequence[User]) -> No
     for number, script in enumerate(scripts):
         package = story.random.choice([p for p in packages if p not in own])
         scenes.append((script.days_ago, partial(story.order, buyers[number % len(buyers)], package, script)))
+    if buyers[0].email == cast.CLIENT:
+        for number, script in enumerate(CHANGES):
+            scenes.append((script.days_ago, partial(story.order, buyers[0], own[(number + 1) % len(own)], script)))
     with_calls = list(
         Builder.objects.filter(pk__in=[seller.pk for seller in sellers], consultation_enabled=True).select_related("user").order_by("pk")
     )

@@ -36,7 +36,7 @@ DESK, SIDE = "desk", "side"
 
 
 def _order(request: UserRequest, number: int) -> Order:
-    return get_object_or_404(Order.objects.visible_to(request.user).with_people().select_related("service", "invoice"), number=number)
+    return get_object_or_404(Order.objects.visible_to(request.user).with_people().select_related("service", "package", "invoice"), number=number)
 
 
 def _page(request: UserRequest, order: Order, *, bound: Forms | None = None, refusal: str = "", said: str = "") -> dict[str, Any]:

@@ -13,10 +13,15 @@ from amendments import actions
 from amendments.actions import Terms
 from amendments.models import Amendment, AmendmentStatus, AmendmentType
 from port444.accounts.models import User
+from port444.builders.models import Builder
+from port444.catalog.models import Package
 from port444.kit.ids import uuid7
+from port444.orders import actions as orders
 from port444.orders.models import Order, OrderStatus
-from port444.payments.models import Invoice
-from tests.orders.conftest import MakeOrder, make_order, package, service, traces
+from port444.payments.actions import Grant, issue_credit, pay_with_test_wallet
+from port444.payments.escrow import books
+from port444.payments.models import Credit, CreditSource, EscrowOperation, Invoice
+from tests.orders.conftest import ANSWERS, MakeOrder, make_order, package, service, traces
 
 __all__ = ["make_order", "package", "service"]
 
@@ -44,6 +49,54 @@ def propose(builder_user: User) -> Propose:
 
     def make(order: Order, terms: Terms = SCOPE, actor: User | None = None) -> Amendment:
         return actions.propose(order.pk, actor=actor or builder_user, client_key=uuid7(), terms=terms)
+
+    return make
+
+
+class Chain:
+    """The worker's part, without a chain: what is on its way is confirmed or given up when a test says so."""
+
+    def waiting(self) -> list[EscrowOperation]:
+        return list(EscrowOperation.objects.open().order_by("number"))
+
+    def confirm(self) -> None:
+        """Confirm everything that is on its way, and what follows from it."""
+        while found := self.waiting():
+            books.confirm(found[0].op_id)
+
+    def give_up(self, reason: str = "The token is paused.") -> None:
+        """Nothing that is on its way can take effect, ever."""
+        while found := self.waiting():
+            books.give_up(found[0].op_id, reason)
+
+
+@pytest.fixture
+def chain(settings: Any) -> Chain:
+    settings.ESCROW_BACKEND = "web3"
+    settings.CHAIN_ID = 31337
+    settings.ESCROW_ADDRESS = "0x" + "e5" * 20
+    settings.CHAIN_TREASURY_ADDRESS = "0x" + "11" * 20
+    settings.CHAIN_PLATFORM_ADDRESS = "0x" + "22" * 20
+    return Chain()
+
+
+@pytest.fixture
+def chain_order(chain: Chain, client_user: User, package: Package) -> Order:
+    """In work, its money in the contract."""
+    order = orders.place_order(package.pk, actor=client_user, client_key=uuid7())
+    pay_with_test_wallet(order.invoice_id, actor=client_user)  # type: ignore[arg-type]
+    chain.confirm()
+    return orders.answer_requirements(order.pk, actor=client_user, answers=ANSWERS)
+
+
+@pytest.fixture
+def give(client_user: User) -> Callable[..., Credit]:
+    """A credit of the client, from a call with this builder or as a gift."""
+
+    def make(amount: str, builder: Builder | None = None) -> Credit:
+        source = CreditSource.CONSULTATION if builder else CreditSource.PROMO
+        grant = Grant(Decimal(amount), source, "a call", builder_id=builder.pk if builder else None)
+        return issue_credit(client_user, grant, actor=None)
 
     return make
 

@@ -148,6 +148,15 @@ def test_ten_proposals_a_day_are_enough(order: Order, builder_user: User, propos
         assert propose(order).status == A.PENDING
 
 
+def test_an_order_does_not_run_for_ever(order: Order, propose: Propose, nothing_happens: Quiet) -> None:
+    assert order.paid_at is not None
+    Order.objects.filter(pk=order.pk).update(due_at=order.paid_at + timedelta(days=590))
+    with nothing_happens(order), pytest.raises(Invalid) as refusal:
+        propose(order, replace(TIME, days=11))
+    assert refusal.value.code == "days_range"
+    assert propose(order, replace(TIME, days=10)).status == A.PENDING
+
+
 def test_a_change_of_words_alone_is_a_change_of_scope(order: Order, propose: Propose) -> None:
     terms: Any = replace(SCOPE, amount=Decimal("0.00"), days=0, deliverables=())
     assert propose(order, terms).price_after == order.price

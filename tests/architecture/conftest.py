@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from amendments import actions as amendments
+from amendments.terms import Terms as Change
 from consultations import actions as calls
 from consultations.actions.availability import Terms
 from consultations.calendars import Calendar, Connection
@@ -81,11 +83,18 @@ def sold(builder: Builder) -> dict[str, Any]:
 
 
 def ordered(client: User, package_id: Any) -> dict[str, Any]:
-    """An order in work."""
+    """An order in work, of which a change is proposed."""
     order = place_order(package_id, actor=client, client_key=uuid.uuid4())
     assert order.invoice_id is not None
     payments.pay_with_test_wallet(order.invoice_id, actor=client)
-    return {"orders:number": order.number, "payments:invoice_pdf:invoice_id": order.invoice_id}
+    change = Change("top_up", "It is more than we thought.", amount=Decimal("20.00"))
+    amendment = amendments.propose(order.pk, actor=order.builder.user, client_key=uuid.uuid4(), terms=change)
+    return {
+        "orders:number": order.number,
+        "amendments:number": order.number,
+        "amendment_id": amendment.pk,
+        "payments:invoice_pdf:invoice_id": order.invoice_id,
+    }
 
 
 def said(client: User, builder: Builder) -> dict[str, Any]:

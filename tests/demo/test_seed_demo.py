@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.management import call_command
 
+from amendments.models import Amendment, AmendmentStatus
 from consultations.models import Absence, AbsenceStatus, Consultation, ConsultationStatus, Proposal, ProposalStatus
 from consultations.queries import reminders_are_late
 from port444.accounts.models import User
@@ -24,7 +25,10 @@ def seed() -> None:
 @pytest.mark.usefixtures("db")
 def test_seed_shows_every_state_and_balances(capsys: pytest.CaptureFixture[str]) -> None:
     seed()
-    assert set(Order.objects.values_list("status", flat=True)) == set(OrderStatus.values)
+    assert set(Order.objects.values_list("status", flat=True)) == set(OrderStatus.values) - {
+        OrderStatus.FUNDING
+    }  # in the ledger nobody waits for escrow
+    assert {AmendmentStatus.PENDING, AmendmentStatus.COMPLETED, AmendmentStatus.REJECTED} <= set(Amendment.objects.values_list("status", flat=True))
     assert set(Consultation.objects.values_list("status", flat=True)) >= set(ConsultationStatus.values) - {ConsultationStatus.EXPIRED}
     assert Proposal.objects.filter(status=ProposalStatus.OPEN).exists()
     assert Absence.objects.filter(status=AbsenceStatus.DISPUTED).exists()

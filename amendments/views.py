@@ -1,0 +1,346 @@
+"""The pages of a change: proposing it, answering it, and how it came into force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, HttpResponseNotModified, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from port444.kit.clock import now
+from port444.kit.errors import Conflict, Invalid, TooMany
+from port444.kit.http import UserRequest, done
+from port444.kit.ids import uuid7
+from port444.kit.money import ZERO
+from port444.orders.models import Order
+
+from . import actions, helm, queries
+from .forms import KINDS, AskForm, DeclineForm, ExtraRevisionForm, KeyForm, Kind, ProposeForm, initial, kind_of
+from .models import OPEN, Amendment, AmendmentStatus
+from .terms import Terms, terms_of
+
+A = AmendmentStatus
+
+
+def _order(request: UserRequest, number: int) -> Order:
+    return get_object_or_404(Order.objects.visible_to(request.user).with_people().select_related("service", "package"), number=number)
+
+
+def _amendment(request: UserRequest, amendment_id: UUID) -> Amendment:
+    return get_object_or_404(Amendment.objects.visible_to(request.user).with_people().select_related("order__service"), pk=amendment_id)
+
+
+def _order_url(order: Order) -> str:
+    return f"{reverse('orders:detail', args=[order.number])}#change"
+
+
+# Proposing
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def propose(request: UserRequest, number: int) -> HttpResponse:
+    """Choose a type, fill in what it takes, see before and after, send. Looking at it writes nothing."""
+    order = _order(request, number)
+    if request.method == "POST":
+        return _written(request, order, None)
+    standing = queries.open_amendment(order)
+    if standing is not None:
+        return HttpResponseRedirect(reverse("amendments:detail", args=[standing.pk]))
+    if not queries.may_propose(order):
+        return HttpResponseRedirect(reverse("orders:detail", args=[number]))
+    kind = kind_of(request.GET)
+    return _form_page(request, order, kind, ProposeForm(kind) if kind else None)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def revise(request: UserRequest, amendment_id: UUID) -> HttpResponse:
+    """A new version of a change, which starts from what the last one said."""
+    amendment = _amendment(request, amendment_id)
+    if request.method == "POST":
+        return _written(request, amendment.order, amendment)
+    if not amendment.can_move_to(A.SUPERSEDED) or request.user.pk != amendment.proposer.pk:
+        return HttpResponseRedirect(reverse("amendments:detail", args=[amendment.pk]))
+    kind = kind_of(request.GET) or KINDS[amendment.amendment_type]
+    return _form_page(request, amendment.order, kind, ProposeForm(kind, initial=initial(terms_of(amendment))), replaces=amendment)
+
+
+def _written(request: UserRequest, order: Order, replaces: Amendment | None) -> HttpResponse:
+    """What was filled in: shown with its consequences, or proposed."""
+    kind = kind_of(request.POST)
+    do = request.POST.get("do", "propose")
+    if do in ("fields", "preview"):
+        shown = ProposeForm(kind, initial={**request.POST.dict()}) if kind else None
+        return _form_page(request, order, kind, shown, replaces=replaces, bound=ProposeForm(kind, request.POST) if kind else None, part=do)
+    form = ProposeForm(kind, request.POST) if kind else None
+    key = KeyForm(request.POST)
+    if form is None or not form.is_valid() or not key.is_valid():
+        fault = "Choose what should change." if form is None else "" if key.is_valid() else "This page is out of date."
+        return _form_page(request, order, kind, form, replaces=replaces, fault=fault, status=422)
+    try:
+        if replaces is None:
+            made = actions.propose(order.pk, actor=request.user, client_key=key.cleaned_data["client_key"], terms=form.terms())
+        else:
+            made = actions.revise(replaces.pk, actor=request.user, client_key=key.cleaned_data["client_key"], terms=form.terms())
+    except Invalid as error:
+        form.add_error(None, error.message)
+        return _form_page(request, order, kind, form, replaces=replaces, status=422)
+    except (Conflict, TooMany) as error:
+        return _form_page(request, order, kind, form, replaces=replaces, fault=error.message, status=error.status)
+    return done(request, _order_url(order), f"{made.answerer.first_name} is asked, and answers within {helm.hours_words()}.")
+
+
+def _form_page(
+    request: UserRequest,
+    order: Order,
+    kind: Kind | None,
+    form: ProposeForm | None,
+    *,
+    replaces: Amendment | None = None,
+    bound: ProposeForm | None = None,
+    fault: str = "",
+    part: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    moment = now()
+    filled = bound or form
+    terms = _filled(filled, kind)
+    before = queries.preview(order, terms, moment) if terms else None
+    credit = queries.credit_for(order, terms, moment) if terms and not order.is_builder(request.user) else ZERO
+    url = reverse("amendments:revise", args=[replaces.pk]) if replaces else reverse("amendments:propose", args=[order.number])
+    context = {
+        "order": order,
+        "other": order.other(request.user),
+        "is_builder": order.is_builder(request.user),
+        "kinds": KINDS.values(),
+        "kind": kind,
+        "form": form,
+        "replaces": replaces,
+        "page_url": url,
+        "client_key": request.POST.get("client_key") or uuid7(),
+        "fault": fault,
+        "standing": queries.open_amendment(order) if status == 409 else None,
+        "preview": before,
+        "terms": terms,
+        "rows": helm.rows(before, terms) if before and terms else [],
+        "sums": helm.sums(order, terms.amount, before.fee, credit) if before and terms else None,
+        "rule": helm.days_rule(order),
+        "hours": helm.hours_words(),
+        "moment": moment,
+    }
+    if request.htmx and part:
+        return render(request, f"amendments/propose.html#{part}_response", context, status=status)
+    return render(request, "amendments/propose.html", context, status=status)
+
+
+def _filled(form: ProposeForm | None, kind: Kind | None) -> Terms | None:
+    """What can be read of the form so far."""
+    if form is None or kind is None:
+        return None
+    if form.is_bound:
+        form.is_valid()
+        return form.terms()
+    started = ProposeForm(kind, dict(form.initial))
+    started.is_valid()
+    return started.terms()
+
+
+@login_required
+@require_POST
+def extra_revision(request: UserRequest, number: int) -> HttpResponse:
+    """One more revision than the package has, proposed in one press from where the revision was refused."""
+    order = _order(request, number)
+    order.require_client(request.user)
+    form, key = ExtraRevisionForm(request.POST), KeyForm(request.POST)
+    kind = KINDS["out_of_scope_revision"]
+    if not form.is_valid() or not key.is_valid():
+        return _form_page(request, order, kind, _as_proposal(request, kind), status=422)
+    data = form.cleaned_data
+    terms = replace(queries.suggested_terms(order, data["note"]), amount=data["amount"], days=data["days"])
+    try:
+        made = actions.propose(order.pk, actor=request.user, client_key=key.cleaned_data["client_key"], terms=terms)
+    except (Conflict, Invalid, TooMany) as error:
+        return _form_page(request, order, kind, _as_proposal(request, kind), fault=error.message, status=error.status)
+    return done(request, _order_url(order), f"{made.answerer.first_name} is asked for an extra revision, and answers within {helm.hours_words()}.")
+
+
+def _as_proposal(request: UserRequest, kind: Kind) -> ProposeForm:
+    """The form of one press as the long form, so that nothing that was written is lost."""
+    data = request.POST
+    return ProposeForm(
+        kind,
+        {
+            "reason": queries.EXTRA_REVISION,
+            "description": data.get("note", ""),
+            "amount": data.get("amount", ""),
+            "days": data.get("days", ""),
+        },
+    )
+
+
+# Reading
+
+
+@login_required
+@require_GET
+def detail(request: UserRequest, amendment_id: UUID) -> HttpResponse:
+    return render(request, "amendments/detail.html", _page(request, _amendment(request, amendment_id)))
+
+
+def _page(request: UserRequest, amendment: Amendment, **more: Any) -> dict[str, Any]:
+    moment, viewer = now(), request.user
+    story = queries.story_of(amendment, viewer, moment)
+    return {
+        "order": amendment.order,
+        "other": amendment.order.other(viewer),
+        "is_builder": amendment.order.is_builder(viewer),
+        "story": story,
+        "look": story.look,
+        "tries": story.tries,
+        "on_page": True,
+        "mark": story.mark,
+        "moment": moment,
+        "faults": more.get("faults"),
+        "said": more.get("said") or {},
+        "refusal": more.get("refusal", ""),
+    }
+
+
+@login_required
+@require_GET
+def live(request: UserRequest, amendment_id: UUID) -> HttpResponse:
+    """The parts of the page when something happened; 304 when nothing did."""
+    amendment = _amendment(request, amendment_id)
+    etag = f'"{queries.mark_of(amendment)}"'
+    if request.headers.get("If-None-Match") == etag:
+        return HttpResponseNotModified(headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+    if not request.htmx:
+        return redirect("amendments:detail", amendment_id)
+    response = render(request, "amendments/_live.html", _page(request, amendment))
+    response["ETag"], response["Cache-Control"] = etag, "private, no-cache"
+    return response
+
+
+@login_required
+@require_GET
+def list_changes(request: UserRequest, number: int) -> HttpResponse:
+    order = _order(request, number)
+    moment = now()
+    rows = queries.amendments_of(order)
+    done_rows = queries.in_force(rows)
+    added = sum((row.additional_amount for row in done_rows), ZERO)
+    context = {
+        "order": order,
+        "other": order.other(request.user),
+        "is_builder": order.is_builder(request.user),
+        "looks": [queries.look_at(row, request.user, moment) for row in rows if row.status != A.SUPERSEDED],
+        "in_force": done_rows,
+        "added": added,
+        "original": order.price - added,
+        "may_propose": queries.may_propose(order) and not any(row.status in OPEN for row in rows),
+    }
+    return render(request, "amendments/list.html", context)
+
+
+# Answering
+
+
+def _answer(request: UserRequest, amendment_id: UUID, act: Callable[[Amendment], Amendment], said: Callable[[Amendment], str]) -> HttpResponse:
+    """Act, and go on to what comes next; a change that has moved on is shown as it is now."""
+    amendment = _amendment(request, amendment_id)
+    try:
+        amendment = act(amendment)
+    except Conflict as error:
+        context = _page(request, _amendment(request, amendment_id), refusal=error.message)
+        return render(request, "amendments/detail.html", context, status=409)
+    if amendment.status == A.APPROVED and amendment.invoice_id is not None and request.user.pk == amendment.order.client_id:
+        return done(request, reverse("payments:checkout", args=[amendment.invoice_id]))
+    here = reverse("amendments:detail", args=[amendment.pk]) if request.POST.get("at") == "change" else _order_url(amendment.order)
+    return done(request, here, said(amendment))
+
+
+def _refuse(request: UserRequest, amendment_id: UUID, name: str, error: str) -> HttpResponse:
+    """The page again with what was written and what is at fault."""
+    context = _page(request, _amendment(request, amendment_id), faults={name: error}, said={name: request.POST.get(name, "")})
+    return render(request, "amendments/detail.html", context, status=422)
+
+
+@login_required
+@require_POST
+def approve(request: UserRequest, amendment_id: UUID) -> HttpResponse:
+    def said(amendment: Amendment) -> str:
+        if amendment.status == A.COMPLETED:
+            return "Approved. The change is in force."
+        if amendment.status == A.APPROVED:
+            return f"Approved. It is in force when {amendment.order.client.first_name} has paid."
+        return "Approved. The change comes into force in about a minute."
+
+    return _answer(request, amendment_id, lambda row: actions.approve(row.pk, actor=request.user), said)
+
+
+@login_required
+@require_POST
+def decline(request: UserRequest, amendment_id: UUID) -> HttpResponse:
+    form = DeclineForm(request.POST)
+    if not form.is_valid():
+        return _refuse(request, amendment_id, "reason", str(form.errors["reason"][0]))
+    return _answer(
+        request,
+        amendment_id,
+        lambda row: actions.decline(row.pk, actor=request.user, reason=form.cleaned_data["reason"]),
+        lambda row: f"Declined. {row.proposer.first_name} is told why, and the order stays as it is.",
+    )
+
+
+@login_required
+@require_POST
+def ask(request: UserRequest, amendment_id: UUID) -> HttpResponse:
+    form = AskForm(request.POST)
+    if not form.is_valid():
+        return _refuse(request, amendment_id, "note", str(form.errors["note"][0]))
+    return _answer(
+        request,
+        amendment_id,
+        lambda row: actions.ask_for_changes(row.pk, actor=request.user, note=form.cleaned_data["note"]),
+        lambda row: f"{row.proposer.first_name} is asked for another version.",
+    )
+
+
+@login_required
+@require_POST
+def withdraw(request: UserRequest, amendment_id: UUID) -> HttpResponse:
+    return _answer(
+        request,
+        amendment_id,
+        lambda row: actions.withdraw(row.pk, actor=request.user),
+        lambda row: "Withdrawn. The order stays as it is.",
+    )
+
+
+@login_required
+@require_POST
+def retry(request: UserRequest, amendment_id: UUID) -> HttpResponse:
+    return _answer(
+        request,
+        amendment_id,
+        lambda row: actions.retry_funding(row.pk, actor=request.user),
+        lambda row: "The change is in force." if row.status == A.COMPLETED else "Escrow is asked once more. It takes about a minute.",
+    )
+
+
+@login_required
+@require_POST
+def money_back(request: UserRequest, amendment_id: UUID) -> HttpResponse:
+    return _answer(
+        request,
+        amendment_id,
+        lambda row: actions.take_money_back(row.pk, actor=request.user),
+        lambda row: "The money goes back to where it came from. The order stays as it was.",
+    )
