@@ -249,6 +249,7 @@ SCHEDULES = {
     "port444.payments.jobs.expire_invoices": "* * * * *",
     "port444.payments.jobs.reconcile": "* * * * *",
     "port444.payments.jobs.send_waiting": "* * * * *",
+    "port444.payments.jobs.end_holds": "*/5 * * * *",
     "port444.accounts.jobs.send_mails": "*/5 * * * *",
     "port444.accounts.jobs.forget": "17 3 * * *",
     "consultations.jobs.ask_who_came": "* * * * *",
@@ -269,7 +270,22 @@ PAYMENT_PROVIDERS = env.list("PAYMENT_PROVIDERS", default=["sandbox"] if DEVELOP
 SANDBOX_SECRET = env("SANDBOX_SECRET", default="")  # signs the test wallet's callbacks; without one SECRET_KEY does
 CLIENT_FEE_BPS = 550
 BUILDER_FEE_BPS = 1000
-LEAST_WITHDRAWAL = Decimal("10.00")
+
+# Withdrawals. What came out of escrow clears for some days first; new payout details rest for some hours before money goes there.
+CLEARING_DAYS = env.int("CLEARING_DAYS", default=0 if ENVIRONMENT == "test" else 3)
+PAYOUT_REST_HOURS = env.int("PAYOUT_REST_HOURS", default=0 if DEVELOPMENT else 24)
+REAUTHENTICATE = env.bool("REAUTHENTICATE", default=ENVIRONMENT != "test")  # ask for the password again before payout details change
+LEAST_WITHDRAWAL = {"wallet": Decimal(env("LEAST_TO_WALLET", default="10.00")), "bank": Decimal(env("LEAST_TO_BANK", default="25.00"))}
+# A wallet on a chain gets its claim in full (docs/escrow.md): the fee of wallets is for other providers alone.
+WITHDRAWAL_FEE = {"wallet": Decimal(env("FEE_TO_WALLET", default="0.50")), "bank": Decimal(env("FEE_TO_BANK", default="2.00"))}
+MOST_WITHDRAWN_A_DAY = Decimal(env("MOST_WITHDRAWN_A_DAY", default="25000.00"))  # by one person in 24 hours
+# Transfers to bank accounts are handed to the bank as a file; without the platform's own account the form offers wallets alone.
+PAYOUT_CURRENCY = env("PAYOUT_CURRENCY", default="USD")
+PAYOUT_DEBTOR = {
+    "name": env("PAYOUT_DEBTOR_NAME", default="port444" if DEVELOPMENT else ""),
+    "iban": env("PAYOUT_DEBTOR_IBAN", default="LU280019400644750000" if DEVELOPMENT else ""),
+    "bic": env("PAYOUT_DEBTOR_BIC", default="BCEELULL" if DEVELOPMENT else ""),
+}
 
 # Escrow: in the ledger alone, or in the contract of a chain with the ledger following it (docs/escrow.md)
 ESCROW_BACKEND = env("ESCROW_BACKEND", default="ledger")  # ledger, web3

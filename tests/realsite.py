@@ -154,6 +154,7 @@ def running(folder: Path, *, seeded: bool = True, worker: bool = True, **setting
         "PORT444_HEARTBEAT_FILE": str(folder / "heartbeat"),
         "EMAIL_URL": f"smtp://127.0.0.1:{mail_socket.getsockname()[1]}",
         "SITE_URL": url,
+        "CLEARING_DAYS": "0",  # who is paid in a test withdraws at once
         **settings,
     }
     mail = Child("mail", ["-m", "scripts.mailsink", str(mail_socket.fileno()), str(folder / "mail")], environment, [mail_socket.fileno()])

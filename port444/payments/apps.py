@@ -14,4 +14,7 @@ class PaymentsConfig(AppConfig):
         register(Kind("refund.completed", Group.MONEY))
         register(Kind("withdrawal.completed", Group.MONEY))
         register(Kind("withdrawal.failed", Group.MONEY))
+        register(Kind("withdrawal.held", Group.MONEY))
+        register(Kind("withdrawal.released", Group.MONEY))
         register(Kind("payout_address.changed", Group.ACCOUNT, urgent=True))
+        register(Kind("bank_account.changed", Group.ACCOUNT, urgent=True))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.http import QueryDict
 
 from port444.kit.amounts import AmountField
+from port444.kit.errors import Invalid
 from port444.kit.money import MOST
 
+from .bank import Account, read_account
+from .models import PayoutMethod
 from .providers.sandbox import Decision, Manner
 
 
@@ -40,10 +44,21 @@ class WalletForm(forms.Form):
 
 
 class WithdrawForm(forms.Form):
-    """How much to withdraw; `client_key` makes pressing twice one withdrawal."""
+    """How much to withdraw and how; `client_key` makes pressing twice one withdrawal."""
 
+    method = forms.ChoiceField(choices=PayoutMethod.choices, required=False, initial=PayoutMethod.WALLET.value, widget=forms.RadioSelect)
     amount = AmountField(positive=True, most=MOST)
     client_key = forms.UUIDField(widget=forms.HiddenInput)
+
+    def clean_method(self) -> str:
+        return self.cleaned_data["method"] or PayoutMethod.WALLET.value
+
+
+class QuoteForm(forms.Form):
+    """What would arrive of an amount that is being typed."""
+
+    method = forms.ChoiceField(choices=PayoutMethod.choices)
+    amount = AmountField(positive=True, most=MOST)
 
 
 class AddressForm(forms.Form):
@@ -55,6 +70,58 @@ class AddressForm(forms.Form):
         help_text="0x and 40 digits or letters. Copy it from your wallet and compare the ends: what is sent cannot be called back.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}),
     )
+
+
+def _typed(**attrs: str) -> forms.TextInput:
+    return forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters", **attrs})
+
+
+class BankForm(forms.Form):
+    """The bank account to which withdrawals go: an IBAN, or a number with the bank's BIC and country."""
+
+    holder = forms.CharField(
+        label="Account holder",
+        max_length=70,
+        help_text="As the bank writes it, in Latin letters.",
+        widget=forms.TextInput(attrs={"autocomplete": "name", "spellcheck": "false"}),
+    )
+    iban = forms.CharField(
+        label="IBAN",
+        max_length=60,
+        required=False,
+        help_text="For most banks outside the United States, Canada and Asia. Leave it empty if yours has none.",
+        widget=_typed(),
+    )
+    number = forms.CharField(label="Account number", max_length=60, required=False, help_text="Only without an IBAN.", widget=_typed())
+    bic = forms.CharField(
+        label="BIC", max_length=20, required=False, help_text="Also called SWIFT code: 8 or 11 letters and digits.", widget=_typed()
+    )
+    country = forms.CharField(label="Country of the bank", max_length=2, required=False, help_text="Two letters, for example US.", widget=_typed())
+
+    account: Account | None = None
+
+    def clean(self) -> dict[str, object]:
+        data = super().clean() or {}
+        if not self.errors:
+            try:
+                self.account = read_account(**{name: data[name] for name in ("holder", "iban", "number", "bic", "country")})
+            except Invalid as error:
+                self.add_error(FIELD_OF.get(error.code.partition("_")[0], "iban"), error.message)
+        return data
+
+
+# Which field a refusal is about, by the first word of its code.
+FIELD_OF = {"holder": "holder", "iban": "iban", "account": "number", "bic": "bic", "country": "country"}
+
+
+class ReasonForm(forms.Form):
+    """Why staff do something with money."""
+
+    reason = forms.CharField(label="Reason", min_length=10, max_length=200, widget=forms.Textarea(attrs={"rows": 3}))
+
+    def __init__(self, *args: Any, help_text: str = "For the log.", **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["reason"].help_text = help_text
 
 
 class KeyForm(forms.Form):

@@ -16,7 +16,7 @@ from port444.kit.clock import now
 from port444.kit.jobs import each
 
 from . import actions
-from .models import Invoice, Payment, Refund, RefundStatus, SandboxCharge, Withdrawal, WithdrawalStatus
+from .models import Invoice, Payment, PayoutHold, PayoutMethod, Refund, RefundStatus, SandboxCharge, Withdrawal, WithdrawalStatus
 from .providers import sandbox
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,19 @@ def send_waiting() -> int:
     """Sweep: send refunds and withdrawals that got no answer so far."""
     before = now() - AGAIN
     refunds = Refund.objects.filter(status=RefundStatus.REQUESTED, requested_at__lte=before).order_by("requested_at")
-    withdrawals = Withdrawal.objects.filter(status=WithdrawalStatus.REQUESTED, requested_at__lte=before).order_by("requested_at")
+    to_wallets = Withdrawal.objects.filter(method=PayoutMethod.WALLET)
+    due = to_wallets.filter(status=WithdrawalStatus.REQUESTED, due_at__lte=before, user__suspended_at__isnull=True).order_by("due_at")
+    unanswered = to_wallets.filter(status=WithdrawalStatus.SENDING, sending_at__lte=before).order_by("sending_at")
     sent = each(actions.send_refund, list(refunds.values_list("pk", flat=True)[:SWEPT]))
-    return sent + each(actions.send_withdrawal, list(withdrawals.values_list("pk", flat=True)[:SWEPT]))
+    sent += each(actions.send_withdrawal, list(due.values_list("pk", flat=True)[:SWEPT]))
+    return sent + each(actions.send_withdrawal, list(unanswered.values_list("pk", flat=True)[:SWEPT]))
+
+
+def end_holds() -> int:
+    """Sweep: end holds on withdrawals whose time has passed."""
+    over = PayoutHold.objects.standing().filter(until__lte=now()).order_by("until")
+    return each(_end_hold, list(over.values_list("pk", flat=True)[:SWEPT]))
+
+
+def _end_hold(hold_id: UUID) -> None:
+    actions.end_hold(hold_id, actor=None, reason="Its time has passed.")

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 
 from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.money import ZERO
 
-from . import handlers, ledger, providers
+from . import bank, clearing, handlers, providers
+from .clearing import Cleared, Coming
 from .handlers import Description
 from .models import (
+    UNDER_WAY,
     AccountKind,
+    BankAccount,
     Credit,
     CreditUse,
     EscrowKind,
@@ -33,6 +37,9 @@ from .models import (
     Payment,
     PaymentStatus,
     PayoutAddress,
+    PayoutBatch,
+    PayoutHold,
+    PayoutMethod,
     Posting,
     Refund,
     Withdrawal,
@@ -194,19 +201,26 @@ def _page(rows: list[Any]) -> tuple[list[Any], UUID | None]:
 
 @dataclass(frozen=True, slots=True)
 class Purse:
-    """A builder's money at a glance."""
+    """A builder's money at a glance. `on_its_way` has left the balance and not arrived; what is held of it is `held`."""
 
+    balance: Decimal
     ready: Decimal
+    clearing: Decimal
     on_its_way: Decimal
+    held: Decimal
     in_escrow: Decimal
     earned: Decimal
     month: str
-    address: str
+
+    @property
+    def cleared(self) -> Cleared:
+        return Cleared(self.balance, self.ready, self.clearing)
 
 
 def purse(user: User, zone: tzinfo) -> Purse:
     """Where the builder's money stands; the month is the calendar month in `zone`."""
-    here = now().astimezone(zone)
+    moment = now()
+    here = moment.astimezone(zone)
     start = here.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     paid_in = Q(kind__in=[EscrowKind.OPEN, EscrowKind.AMEND])
     deals = EscrowOperation.objects.filter(builder_id=user.pk, status=EscrowStatus.CONFIRMED).aggregate(
@@ -216,14 +230,136 @@ def purse(user: User, zone: tzinfo) -> Purse:
     earned = Posting.objects.filter(
         account__kind=AccountKind.EARNINGS, account__owner_id=user.pk, entry__key__startswith="escrow:", entry__posted_at__gte=start
     )
+    under_way = Withdrawal.objects.filter(user=user, status__in=UNDER_WAY).aggregate(
+        sum=Sum("amount", default=ZERO), held=Sum("amount", filter=Q(status=WithdrawalStatus.HELD), default=ZERO)
+    )
+    money = clearing.cleared(user.pk, moment)
     return Purse(
-        ready=ledger.balance(AccountKind.EARNINGS, owner=user.pk),
-        on_its_way=Withdrawal.objects.filter(user=user, status=WithdrawalStatus.REQUESTED).aggregate(sum=Sum("amount", default=ZERO))["sum"],
+        balance=money.balance,
+        ready=money.ready,
+        clearing=money.clearing,
+        on_its_way=under_way["sum"] - under_way["held"],
+        held=under_way["held"],
         in_escrow=deals["funded"] - deals["left"],
         earned=earned.aggregate(sum=Sum("amount", default=ZERO))["sum"],
         month=f"{start:%B}",
-        address=PayoutAddress.objects.filter(user=user).values_list("address", flat=True).first() or "",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to withdraw: where it goes, what can be sent there and what that costs."""
+
+    method: str
+    name: str  # "wallet", as in "to your wallet"
+    destination: str
+    changed_at: datetime | None
+    rests_until: datetime | None  # new details: money goes there from then on
+    ready: Decimal
+    least: Decimal
+    fee: Decimal
+
+    @property
+    def open(self) -> bool:
+        return bool(self.destination) and self.ready >= self.least
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawing:
+    """All that the page of earnings says about withdrawing."""
+
+    ways: list[Way]
+    coming: list[Coming]
+    elsewhere: list[tuple[str, Decimal]]
+    hold: str  # why everything of the person is held
+
+    @property
+    def open(self) -> list[Way]:
+        return [way for way in self.ways if way.open]
+
+    def way(self, method: str) -> Way | None:
+        return next((way for way in self.ways if way.method == method), None)
+
+
+def withdrawing(user: User, cleared: Cleared | None = None) -> Withdrawing:
+    """How the builder can withdraw now."""
+    moment = now()
+    wallet = PayoutAddress.objects.filter(user=user).first()
+    account = BankAccount.objects.filter(user=user).defer("details").first()
+    funds = clearing.funds(user.pk, moment, wallet.address if wallet else "", cleared)
+    rest = timedelta(hours=settings.PAYOUT_REST_HOURS)
+
+    def way(method: PayoutMethod, name: str, destination: str, changed_at: datetime | None) -> Way:
+        rests = changed_at + rest if changed_at is not None and changed_at + rest > moment else None
+        return Way(method, name, destination, changed_at, rests, funds.most[method], settings.LEAST_WITHDRAWAL[method], clearing.fee_of(method))
+
+    ways = [way(PayoutMethod.WALLET, "wallet", wallet.address if wallet else "", wallet.changed_at if wallet else None)]
+    if settings.PAYOUT_DEBTOR["iban"]:
+        ways.append(way(PayoutMethod.BANK, "bank account", account.masked if account else "", account.changed_at if account else None))
+    hold = PayoutHold.objects.standing().filter(user=user, withdrawal__isnull=True).order_by("pk").values_list("reason", flat=True).first()
+    coming = clearing.coming(user.pk, moment, funds.cleared)
+    return Withdrawing(ways, coming, sorted(funds.elsewhere.items()), hold or "")
+
+
+SHOWS = {
+    "": ("All", None),
+    "under_way": ("On its way", [WithdrawalStatus.REQUESTED, WithdrawalStatus.SENDING]),
+    "held": ("Held", [WithdrawalStatus.HELD]),
+    "sent": ("Sent", [WithdrawalStatus.COMPLETED]),
+    "back": ("Came back", [WithdrawalStatus.FAILED, WithdrawalStatus.CANCELLED]),
+}
+
+
+def withdrawals_of(user: User, *, show: str, before: UUID | None, limit: int = PAGE) -> tuple[list[Any], UUID | None]:
+    """One page of the user's withdrawals, newest first, each with `why` it is held, and the key of the next page."""
+    rows = Withdrawal.objects.visible_to(user).defer("bank")
+    statuses = SHOWS.get(show, SHOWS[""])[1]
+    if statuses is not None:
+        rows = rows.filter(status__in=statuses)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    own = PayoutHold.objects.standing().filter(Q(withdrawal=OuterRef("pk")) | Q(user=OuterRef("user"), withdrawal__isnull=True))
+    rows = rows.annotate(why=Subquery(own.order_by("pk").values("reason")[:1]))
+    found = list(rows.order_by("-pk")[: limit + 1])
+    return found[:limit], found[limit - 1].pk if len(found) > limit else None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSums:
+    """What stands in a batch now."""
+
+    lines: int
+    total: Decimal
+    waiting: int
+    sent: int
+    back: int
+
+
+def batch_sums(batch: PayoutBatch) -> BatchSums:
+    """Counted from its lines; a batch that nobody has exported may still lose some."""
+    sums = Withdrawal.objects.filter(batch=batch).aggregate(
+        lines=Count("pk"),
+        amount=Sum("amount", default=ZERO),
+        fee=Sum("fee", default=ZERO),
+        waiting=Count("pk", filter=Q(status=WithdrawalStatus.SENDING)),
+        sent=Count("pk", filter=Q(status=WithdrawalStatus.COMPLETED)),
+        back=Count("pk", filter=Q(status=WithdrawalStatus.FAILED)),
+    )
+    return BatchSums(sums["lines"], sums["amount"] - sums["fee"], sums["waiting"], sums["sent"], sums["back"])
+
+
+def batch_lines(batch: PayoutBatch) -> Iterator[bank.Transfer]:
+    """The lines of an exported batch, as its file has them, read piece by piece."""
+    for line in Withdrawal.objects.filter(batch=batch).order_by("pk").iterator(chunk_size=200):
+        facts = line.bank or {}
+        yield bank.Transfer(f"W{line.pk.hex}", bank.Account(**facts), line.arrives, f"port444 withdrawal {line.requested_at:%Y-%m-%d}")
+
+
+def due_for_batch() -> tuple[int, Decimal]:
+    """How many bank transfers the next batch would take, and what they come to."""
+    due = Withdrawal.objects.filter(method=PayoutMethod.BANK, status=WithdrawalStatus.REQUESTED, due_at__lte=now(), user__suspended_at__isnull=True)
+    sums = due.aggregate(lines=Count("pk"), amount=Sum("amount", default=ZERO), fee=Sum("fee", default=ZERO))
+    return sums["lines"], sums["amount"] - sums["fee"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +377,8 @@ class Moved:
 TITLES = {
     "escrow": ("hand-coins", "Released to you"),
     "withdrawal": ("arrow-down-to-line", "Withdrawn"),
-    "returned": ("undo-2", "Withdrawal came back"),
+    "returned": ("undo-2", ""),
+    "bounced": ("undo-2", ""),
 }
 
 
@@ -259,5 +396,5 @@ def history(user: User, *, before: UUID | None) -> tuple[list[Moved], UUID | Non
     moved = []
     for row in page:
         icon, title = TITLES.get(row.entry.key.partition(":")[0], ("banknote", row.entry.description))
-        moved.append(Moved(row.pk, icon, title, names.get(row.entry.subject_id, ""), row.amount, row.entry.posted_at))
+        moved.append(Moved(row.pk, icon, title or row.entry.description, names.get(row.entry.subject_id, ""), row.amount, row.entry.posted_at))
     return moved, following

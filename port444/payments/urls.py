@@ -20,6 +20,11 @@ urlpatterns = [
     path("credits/", views.credits, name="credits"),
     path("earnings/", views.earnings, name="earnings"),
     path("earnings/withdraw/", views.withdraw, name="withdraw"),
+    path("earnings/quote/", views.quote, name="quote"),
+    path("earnings/withdrawals/", views.withdrawals, name="withdrawals"),
+    path("earnings/withdrawals/<uuid:withdrawal_id>/cancel/", views.cancel, name="cancel_withdrawal"),
     path("earnings/address/", views.address, name="address"),
+    path("earnings/bank/", views.bank, name="bank"),
+    path("earnings/bank/remove/", views.remove_bank, name="remove_bank"),
     path("payments/callback/sandbox/", api.sandbox_callback, name="sandbox_callback"),
 ]

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from functools import wraps
 from urllib.parse import urlencode
 from uuid import UUID
 
+from allauth.account.decorators import reauthentication_required
+from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.kit.clock import now
 from port444.kit.errors import DomainError, WrongState
 from port444.kit.http import UserRequest, done
 from port444.kit.ids import uuid7
-from port444.kit.money import usd
+from port444.kit.money import ZERO, usd
 
 from . import actions, pdf, providers, queries
-from .forms import AddressForm, KeyForm, WalletForm, WithdrawForm
-from .models import Invoice, InvoiceStatus, Payment, SandboxCharge, SandboxStatus, Withdrawal, WithdrawalStatus
-from .queries import Document, Paying, Stage
+from .forms import AddressForm, BankForm, KeyForm, QuoteForm, WalletForm, WithdrawForm
+from .models import Invoice, InvoiceStatus, Payment, PayoutMethod, SandboxCharge, SandboxStatus, Withdrawal, WithdrawalStatus
+from .queries import Document, Paying, Stage, Way, Withdrawing
 
 
 def _paying(request: UserRequest, invoice_id: UUID) -> Paying:
@@ -186,51 +190,180 @@ def earnings(request: UserRequest) -> HttpResponse:
     return _earnings(request)
 
 
-def _earnings(request: UserRequest, *, withdraw: WithdrawForm | None = None, address: AddressForm | None = None, status: int = 200) -> HttpResponse:
+def _earnings(request: UserRequest, *, withdraw: WithdrawForm | None = None, status: int = 200) -> HttpResponse:
     rows, following = queries.history(request.user, before=KeyForm.key(request.GET))
     purse = queries.purse(request.user, timezone.get_current_timezone())
-    last = list(Withdrawal.objects.filter(user=request.user).order_by("-pk")[:10])
+    withdrawing = queries.withdrawing(request.user, purse.cleared)
+    last, more = queries.withdrawals_of(request.user, show="", before=None, limit=LAST)
+    chosen = _chosen(withdraw, withdrawing)
+    form = withdraw or WithdrawForm(
+        initial={"amount": chosen.ready if chosen else ZERO, "client_key": uuid7(), "method": chosen.method if chosen else ""}
+    )
     context = {
         "purse": purse,
         "history": rows,
         "more": _more("payments:earnings", following),
+        "withdrawing": withdrawing,
         "withdrawals": last,
+        "all_withdrawals": more is not None,
         "failed": [one for one in last[:1] if one.status == WithdrawalStatus.FAILED],
-        "least": settings.LEAST_WITHDRAWAL,
         "fee_percent": (Decimal(settings.BUILDER_FEE_BPS) / 100).normalize(),
-        "withdraw": withdraw or WithdrawForm(initial={"amount": purse.ready, "client_key": uuid7()}),
-        "address": address or AddressForm(),
+        "clearing_days": settings.CLEARING_DAYS,
+        "withdraw": form,
+        "chosen": chosen,
+        "quote": _quote(chosen, form.cleaned_data.get("amount") if form.is_bound and form.is_valid() else chosen.ready if chosen else None),
     }
     return render(request, "payments/earnings.html", context, status=status)
+
+
+LAST = 3  # withdrawals on the page of earnings; all are on their own
+
+
+def _chosen(form: WithdrawForm | None, withdrawing: Withdrawing) -> Way | None:
+    """The way that the form shows: what was chosen, else the first that is open."""
+    asked = withdrawing.way(form.data.get("method", "")) if form is not None else None
+    return asked if asked is not None and asked.open else next(iter(withdrawing.open), None)
+
+
+def _quote(way: Way | None, amount: Decimal | None) -> dict[str, Decimal] | None:
+    """What an amount comes to on its way; nothing when it cannot be sent."""
+    if way is None or amount is None or not way.least <= amount <= way.ready:
+        return None
+    return {"amount": amount, "fee": way.fee, "arrives": amount - way.fee}
+
+
+@login_required
+@require_GET
+def quote(request: UserRequest) -> HttpResponse:
+    """What would arrive of an amount: a part of the form, asked for while it is filled in."""
+    _builders_only(request)
+    form = QuoteForm(request.GET)
+    way = queries.withdrawing(request.user).way(form.cleaned_data["method"]) if form.is_valid() else None
+    quoted = _quote(way, form.cleaned_data["amount"] if way else None)
+    return render(request, "payments/earnings.html#quote", {"quote": quoted, "chosen": way})
 
 
 @login_required
 @require_POST
 def withdraw(request: UserRequest) -> HttpResponse:
-    """Send earnings to the payout address."""
+    """Send earnings to the payout address or the bank account."""
     _builders_only(request)
     form = WithdrawForm(request.POST)
     if form.is_valid():
+        asked = form.cleaned_data
         try:
-            sent = actions.request_withdrawal(actor=request.user, amount=form.cleaned_data["amount"], client_key=form.cleaned_data["client_key"])
+            sent = actions.request_withdrawal(actor=request.user, amount=asked["amount"], client_key=asked["client_key"], method=asked["method"])
         except DomainError as error:
             form.add_error("amount", error.message)
             return _earnings(request, withdraw=form, status=error.status)
-        return done(request, reverse("payments:earnings"), f"{usd(sent.amount)} is on its way to your wallet.")
+        way = "bank account" if sent.method == PayoutMethod.BANK else "wallet"
+        held = sent.status == WithdrawalStatus.HELD
+        words = f"{usd(sent.amount)} is held for now; see why below." if held else f"{usd(sent.amount)} is on its way to your {way}."
+        return done(request, reverse("payments:earnings"), words)
     return _earnings(request, withdraw=form, status=422)
 
 
 @login_required
-@require_POST
-def address(request: UserRequest) -> HttpResponse:
-    """Say where withdrawals go."""
+@require_GET
+def withdrawals(request: UserRequest) -> HttpResponse:
+    """All withdrawals of the person, or those in one state."""
     _builders_only(request)
-    form = AddressForm(request.POST)
+    show = request.GET.get("show", "")
+    show = show if show in queries.SHOWS else ""
+    rows, following = queries.withdrawals_of(request.user, show=show, before=KeyForm.key(request.GET))
+    more = _more("payments:withdrawals", following, show=show)
+    template = "payments/withdrawals.html#rows" if request.htmx and "before" in request.GET else "payments/withdrawals.html"
+    shows = [(key, words) for key, (words, _) in queries.SHOWS.items()]
+    return render(request, template, {"withdrawals": rows, "more": more, "show": show, "shows": shows, "moment": now()})
+
+
+@login_required
+@require_POST
+def cancel(request: UserRequest, withdrawal_id: UUID) -> HttpResponse:
+    """Take a withdrawal back while nothing was sent."""
+    withdrawal = get_object_or_404(Withdrawal.objects.visible_to(request.user), pk=withdrawal_id)
+    withdrawal = actions.cancel_withdrawal(withdrawal.pk, actor=request.user)
+    return done(request, reverse("payments:withdrawals"), f"Cancelled. {usd(withdrawal.amount)} is yours to withdraw again.")
+
+
+View = Callable[[UserRequest], HttpResponse]
+
+
+def password_again(view: View) -> View:
+    """Ask for the password, or the second factor, before payout details are shown or changed.
+
+    A form that comes too late is not kept, because of what is written in it; the empty page asks, then it is filled in anew.
+    """
+
+    def asks(request: HttpRequest) -> bool:
+        return bool(settings.REAUTHENTICATE)
+
+    @wraps(view)
+    def guarded(request: UserRequest) -> HttpResponse:
+        try:
+            answer: HttpResponse = reauthentication_required(view, enabled=asks)(request)
+        except ReauthenticationRequired:
+            if request.method == "GET":
+                raise
+            return done(request, request.path.removesuffix("remove/"))
+        return answer
+
+    return guarded
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+@never_cache
+@password_again
+def address(request: UserRequest) -> HttpResponse:
+    """Say to which wallet withdrawals go."""
+    _builders_only(request)
+    form = AddressForm(request.POST or None)
+    status = 422 if form.is_bound else 200
     if form.is_valid():
         try:
             actions.change_payout_address(form.cleaned_data["address"], actor=request.user)
         except DomainError as error:
             form.add_error("address", error.message)
-            return _earnings(request, address=form, status=error.status)
-        return done(request, reverse("payments:earnings"), "Withdrawals go to this address from now on.")
-    return _earnings(request, address=form, status=422)
+            status = error.status
+        else:
+            return done(request, reverse("payments:earnings"), "Withdrawals go to this wallet from now on.")
+    return _details(request, PayoutMethod.WALLET, form, status)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+@never_cache
+@password_again
+def bank(request: UserRequest) -> HttpResponse:
+    """Say to which bank account withdrawals go."""
+    _builders_only(request)
+    form = BankForm(request.POST or None)
+    status = 422 if form.is_bound else 200
+    if form.is_valid() and form.account is not None:
+        try:
+            actions.change_bank_account(form.account, actor=request.user)
+        except DomainError as error:
+            form.add_error(None, error.message)
+            status = error.status
+        else:
+            return done(request, reverse("payments:earnings"), "Bank transfers go to this account from now on.")
+    return _details(request, PayoutMethod.BANK, form, status)
+
+
+def _details(request: UserRequest, method: PayoutMethod, form: AddressForm | BankForm, status: int) -> HttpResponse:
+    way = queries.withdrawing(request.user).way(method)
+    if way is None:
+        raise Http404
+    context = {"way": way, "form": form, "rest_hours": settings.PAYOUT_REST_HOURS}
+    return render(request, "payments/details.html", context, status=status)
+
+
+@login_required
+@require_POST
+@password_again
+def remove_bank(request: UserRequest) -> HttpResponse:
+    """Forget the bank account."""
+    _builders_only(request)
+    actions.remove_bank_account(actor=request.user)
+    return done(request, reverse("payments:earnings"), "Your bank account is forgotten here.")

@@ -32,7 +32,7 @@ from port444.notifications.kinds import Group
 from port444.notifications.models import Notification
 from port444.orders.actions import place_order
 from port444.payments import actions as payments
-from port444.payments import handlers
+from port444.payments import handlers, ledger
 
 
 @dataclass
@@ -53,6 +53,7 @@ def world(client_user: User, builder: Builder, stranger: User, request: pytest.F
     world = World(client_user, builder.user, stranger)
     jobs.heartbeat()
     world.objects |= sold(builder) | said(client_user, builder) | owed(client_user, builder.user, request)
+    world.objects |= withdrawn(builder.user)
     world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder) | linked(builder)
     return world
 
@@ -125,6 +126,13 @@ def owed(client: User, builder: User, request: pytest.FixtureRequest) -> dict[st
     )
     payment = payments.reach_provider(payments.start_payment(invoice.pk, actor=client).pk)
     return {"invoice_id": invoice.pk, "payment_id": payment.pk}
+
+
+def withdrawn(builder: User) -> dict[str, Any]:
+    """A withdrawal that can still be cancelled."""
+    ledger.post("architecture", "Earned", [(ledger.EXTERNAL, Decimal(-20)), (ledger.earnings(builder.pk), Decimal(20))])
+    payments.change_payout_address("0x" + "ab" * 20, actor=builder)
+    return {"withdrawal_id": payments.request_withdrawal(actor=builder, amount=Decimal("20.00"), client_key=uuid.uuid4()).pk}
 
 
 def booked(client: User, builder: Builder) -> dict[str, Any]:

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 D = Decimal
 HTMX = {"HX-Request": "true"}
-QUERIES = {"checkout": 8, "return": 5, "invoice": 8, "invoices": 5, "earnings": 12}
+QUERIES = {"checkout": 8, "return": 5, "invoice": 8, "invoices": 5, "earnings": 15}
 
 
 @pytest.fixture

@@ -40,9 +40,9 @@ def test_earnings_go_to_the_wallet(rich: User) -> None:
     assert (ledger.balance("earnings", owner=rich.pk), ledger.balance("payouts")) == (D("30.00"), D("60.00"))
     withdrawal = actions.send_withdrawal(withdrawal.pk)
     assert (withdrawal.status, withdrawal.address) == (WithdrawalStatus.COMPLETED, ADDRESS)
-    assert ledger.balance("payouts") == 0
+    assert (ledger.balance("payouts"), ledger.balance("fees")) == (D(0), D("16.00"))  # 5.50, 10.00 and the network fee
     transfer = SandboxTransfer.objects.get()
-    assert (transfer.amount, transfer.destination) == (D("60.00"), ADDRESS)
+    assert (transfer.amount, transfer.destination) == (D("59.50"), ADDRESS)
     assert Notification.objects.filter(user=rich, kind="withdrawal.completed").count() == 1
     assert list(AuditLog.objects.filter(event_type__startswith="withdrawal").order_by("pk").values_list("event_type", "amount")) == [
         ("withdrawal.requested", D("60.00")),
@@ -104,7 +104,7 @@ def test_no_answer_leaves_it_on_its_way(rich: User, monkeypatch: pytest.MonkeyPa
 
     with monkeypatch.context() as patch:
         patch.setattr(Sandbox, "payout", silence)
-        assert actions.send_withdrawal(withdrawal.pk).status == WithdrawalStatus.REQUESTED
+        assert actions.send_withdrawal(withdrawal.pk).status == WithdrawalStatus.SENDING
     actions.send_withdrawal(withdrawal.pk)
     actions.send_withdrawal(withdrawal.pk)
     assert SandboxTransfer.objects.count() == 1

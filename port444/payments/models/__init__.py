@@ -25,15 +25,33 @@ from .escrow import (
 )
 from .invoices import Invoice, InvoiceKind, InvoiceLine, InvoiceQuerySet, InvoiceStatus, Series
 from .payments import Payment, PaymentQuerySet, PaymentStatus, ProviderEvent, Refund, RefundQuerySet, RefundStatus
-from .payouts import PayoutAddress, Withdrawal, WithdrawalQuerySet, WithdrawalStatus
+from .payouts import (
+    GIVEN_BACK,
+    UNDER_WAY,
+    BankAccount,
+    BatchStatus,
+    PayoutAddress,
+    PayoutBatch,
+    PayoutBatchQuerySet,
+    PayoutHold,
+    PayoutHoldQuerySet,
+    PayoutMethod,
+    Withdrawal,
+    WithdrawalQuerySet,
+    WithdrawalStatus,
+)
 from .transfers import ChainTransfer, WalletMethod, WalletPayment
 from .wallet import SandboxCharge, SandboxStatus, SandboxTransfer
 
 __all__ = [
     "FLYING",
+    "GIVEN_BACK",
+    "UNDER_WAY",
     "VOID",
     "WAITING",
     "AccountKind",
+    "BankAccount",
+    "BatchStatus",
     "ChainCursor",
     "ChainDifference",
     "ChainNonce",
@@ -62,6 +80,11 @@ __all__ = [
     "PaymentQuerySet",
     "PaymentStatus",
     "PayoutAddress",
+    "PayoutBatch",
+    "PayoutBatchQuerySet",
+    "PayoutHold",
+    "PayoutHoldQuerySet",
+    "PayoutMethod",
     "Posting",
     "ProviderEvent",
     "Refund",

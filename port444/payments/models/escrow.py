@@ -138,6 +138,9 @@ class EscrowOperation(StateMachine):
             models.Index(fields=["subject_id", "number"], name="escrow_operation_subject"),
             models.Index(fields=["target_id"], condition=Q(kind="move"), name="escrow_operation_target"),
             models.Index(fields=["builder_id"], condition=Q(status="confirmed"), name="escrow_operation_of_builder"),
+            models.Index(
+                fields=["builder_id", "applied_at"], condition=Q(kind="release", applied_at__isnull=False), name="escrow_operation_released"
+            ),
             models.Index(fields=["address"], condition=~Q(address=""), name="escrow_operation_address"),
             models.Index(fields=["next_try_at"], condition=~Q(status__in=["confirmed", "failed", "cancelled"]), name="escrow_operation_outbox"),
             models.Index(

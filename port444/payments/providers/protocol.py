@@ -77,4 +77,8 @@ class Provider(Protocol):
         """Send money of a payment back; gives the provider's name for it."""
 
     def payout(self, withdrawal: Withdrawal) -> str:
-        """Send money to a builder's wallet; gives the provider's name for it."""
+        """Send `withdrawal.arrives` to the builder's wallet; gives the provider's name for it.
+
+        An empty answer says that it is on its way and that whoever learns of its arrival calls `complete_withdrawal`, or
+        `fail_withdrawal` when nothing was sent and nothing will be.
+        """

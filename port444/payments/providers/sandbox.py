@@ -105,10 +105,10 @@ class Sandbox:
     def payout(self, withdrawal: Withdrawal) -> str:
         if withdrawal.address.lower() == BAD_ADDRESS:
             raise Refused("The wallet does not send to this address.")
-        transfer = SandboxTransfer(key=withdrawal.pk, kind="payout", amount=withdrawal.amount, destination=withdrawal.address, created_at=now())
+        transfer = SandboxTransfer(key=withdrawal.pk, kind="payout", amount=withdrawal.arrives, destination=withdrawal.address, created_at=now())
         SandboxTransfer.objects.bulk_create([transfer], ignore_conflicts=True)
         stored = SandboxTransfer.objects.get(key=withdrawal.pk)
-        if (stored.amount, stored.destination) != (withdrawal.amount, withdrawal.address):
+        if (stored.amount, stored.destination) != (withdrawal.arrives, withdrawal.address):
             raise Refused("The wallet knows this withdrawal with another amount or address.")
         return f"payout-{withdrawal.pk}"
 
