@@ -34,7 +34,7 @@ DROP FUNCTION withdrawal_not_held;
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0003_sessions_and_mail"),
-        ("payments", "0006_signing"),
+        ("payments", "0007_chain_status"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
