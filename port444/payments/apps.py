@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core import checks
 
 from port444.notifications.kinds import Group, Kind, register
+
+from .checks import chain
 
 
 class PaymentsConfig(AppConfig):
     name = "port444.payments"
 
     def ready(self) -> None:
+        from port444.kit import health
+
+        from .escrow.chain import pulse
+
+        checks.register(chain, checks.Tags.security)
+        health.watch("chain worker", pulse.is_late)
         register(Kind("payment.failed", Group.MONEY))
         register(Kind("payment.returned", Group.MONEY))
         register(Kind("refund.completed", Group.MONEY))
