@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from port444.accounts.models import User
 from scripts import chain
+
+from .rig import Rig
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +27,23 @@ def chain_settings(node: str, settings: Any) -> dict[str, str]:
     for name, value in deployed.items():
         setattr(settings, name, int(value) if name == "CHAIN_ID" else value)
     return deployed
+
+
+@pytest.fixture(scope="session")
+def own_node() -> Iterator[str]:
+    """An anvil that only the tests with a `rig` use: they take its blocks away again."""
+    with chain.running() as url:
+        yield url
+
+
+@pytest.fixture
+def rig(own_node: str, settings: Any, client_user: User, builder_user: User) -> Rig:
+    """A deal with 500.00 on a chain, a worker, and what a test needs to do harm to them. Commits: the test is marked so."""
+    chain.ask(own_node, "evm_setAutomine", True)
+    chain.ask(own_node, "anvil_dropAllTransactions")
+    for name, value in chain.deploy(own_node).items():
+        setattr(settings, name, int(value) if name == "CHAIN_ID" else value)
+    chain.ask(own_node, "anvil_mine", hex(12))  # deeper than any reorganisation of a test
+    made = Rig(own_node, client_user, builder_user)
+    made.open()
+    return made

@@ -132,6 +132,10 @@ class Rig:
     def rpc(self, method: str, *params: Any) -> Any:
         return local.ask(self.url, method, *params)
 
+    def rpc_time(self) -> int:
+        """The clock of the chain, in seconds since 1970."""
+        return int(self.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
     def mine(self, blocks: int = 1) -> None:
         self.rpc("anvil_mine", hex(blocks))
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from auditlog.models import IncidentLog
-from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.payments.escrow import current
@@ -26,25 +25,6 @@ from .rig import Rig, X, proxy
 pytestmark = pytest.mark.django_db(transaction=True)
 
 S = EscrowStatus
-
-
-@pytest.fixture(scope="module")
-def own_node() -> Any:
-    """A node that nobody else loses blocks on."""
-    with local.running() as url:
-        yield url
-
-
-@pytest.fixture
-def rig(own_node: str, settings: Any, client_user: User, builder_user: User) -> Rig:
-    local.ask(own_node, "evm_setAutomine", True)
-    local.ask(own_node, "anvil_dropAllTransactions")
-    for name, value in local.deploy(own_node).items():
-        setattr(settings, name, int(value) if name == "CHAIN_ID" else value)
-    local.ask(own_node, "anvil_mine", hex(12))  # deeper than any reorganisation of these tests
-    made = Rig(own_node, client_user, builder_user)
-    made.open()
-    return made
 
 
 def test_asked_twice(rig: Rig) -> None:
