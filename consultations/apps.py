@@ -9,6 +9,8 @@ class ConsultationsConfig(AppConfig):
         from port444.messaging.handlers import register_chips, register_facts
         from port444.notifications import kinds
         from port444.payments import handlers
+        from port444.payments.actions import repay
+        from port444.payments.models import EscrowKind
 
         from . import actions, emails, queries
 
@@ -21,6 +23,7 @@ class ConsultationsConfig(AppConfig):
             begun=actions.payment_begun,
         )
         handlers.register_deal("consultation", actions.lock_for_escrow)
+        handlers.on_escrow("consultation", EscrowKind.REFUND, repay)
         handlers.register_credit("consultation_conversion", lock=actions.lock_source, used=actions.credit_used, returned=actions.credit_returned)
         register_chips(queries.chips)
         register_facts(queries.facts)

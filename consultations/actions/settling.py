@@ -8,8 +8,6 @@ from uuid import UUID
 from consultations.models import Back, Consultation
 from port444.builders.models import Builder
 from port444.payments import escrow
-from port444.payments.actions import request_refund
-from port444.payments.models import Payment
 
 
 def lock_for_escrow(chain: UUID) -> Consultation:
@@ -25,9 +23,6 @@ def settle(consultation: Consultation, back: Back, *, actor: Any | None, reason:
     """
     held, kept = escrow.current(), consultation.price - back.price
     if back.price:
-        held.refund(consultation.deal, back.price, f"call:{consultation.chain}:refund", actor=actor)
+        held.refund(consultation.deal, back.price, f"call:{consultation.chain}:refund", fee=back.fee, reason=reason, actor=actor)
     if kept:
         held.release(consultation.deal, kept, f"call:{consultation.chain}:release", actor=actor)
-    if back.total:
-        payment = Payment.objects.get(invoice=consultation.invoice_id, settled_at__isnull=False)
-        request_refund(payment, back.total, reason=reason, dedupe_key=f"call:{consultation.chain}:back", actor=actor, fee=back.fee)

@@ -10,11 +10,15 @@ class OrdersConfig(AppConfig):
         from port444.messaging.handlers import register_chips, register_facts
         from port444.notifications.kinds import Group, Kind, register
         from port444.payments import handlers
+        from port444.payments.models import EscrowKind
 
         from . import actions, checkout, queries
 
         handlers.register("order", lock=actions.lock_for_payment, settled=actions.order_paid, unpaid=actions.order_unpaid, describe=checkout.describe)
         handlers.register_deal("order", actions.lock_for_payment)
+        handlers.on_escrow("order", EscrowKind.OPEN, actions.order_funded)
+        handlers.on_escrow("order", EscrowKind.REFUND, actions.order_repaid)
+        handlers.on_escrow_failed("order", EscrowKind.OPEN, actions.order_unfunded)
         register_chips(queries.chips)
         register_facts(queries.facts)
         # Deliveries and cancellations may be waited for, so an SMS is offered; nothing here wakes anybody up.

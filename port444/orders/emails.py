@@ -93,12 +93,13 @@ def revision_to_builder(order: Order, note: str) -> Words:
     return Words(f"{name} asks for changes", f"“{short}” Deliver again by {_when(order.due_at, order.builder.user)}. {left_words(order)}")
 
 
-def completed_to_builder(order: Order) -> Words:
+def completed_to_builder(order: Order, *, paid: bool) -> Words:
     how = f"{order.client.first_name} accepted your delivery" if order.accepted_by_client else "Your delivery counts as accepted"
     before = f" and {usd(order.prepaid)} that you were paid for a call before" if order.prepaid else ""
     return Words(
         f"{how}: {usd(order.builder_share)} is yours",
-        f"Order {order.number}, {order.title}: {usd(order.price)} less {usd(order.builder_fee)} platform fee{before}. You can withdraw it now.",
+        f"Order {order.number}, {order.title}: {usd(order.price)} less {usd(order.builder_fee)} platform fee{before}. "
+        + ("You can withdraw it now." if paid else "You can withdraw it as soon as escrow has released it, usually within minutes."),
     )
 
 
@@ -119,12 +120,18 @@ def cancelled_to(order: Order, reader: Any) -> Words:
         CancelCause.LATE: f"{order.client.first_name} cancelled {order.title}, because it was late.",
         CancelCause.NO_REQUIREMENTS: f"The questions about {order.title} were not answered in {days_words(settings.REQUIREMENTS_DAYS)}. "
         "That counts against nobody.",
+        CancelCause.NOT_FUNDED: f"The money for {order.title} could not be put into escrow, so nothing began. That counts against nobody.",
+        CancelCause.RECLAIMED: f"{order.client.first_name} took the money for {order.title} back from escrow after its expiry.",
     }
     why = causes[CancelCause(order.cancel_cause)]
     if order.cancel_reason:
         why = f"{why} “{order.cancel_reason}”"
     if order.paid_at is None:
         return Words(title, f"{why} Nothing was paid.")
+    if order.cancel_cause == CancelCause.RECLAIMED:
+        return Words(title, why)
+    if order.cancel_cause == CancelCause.NOT_FUNDED and reader.pk != order.client_id:
+        return Words(title, f"{why} The money goes back to {order.client.first_name}.")
     if reader.pk == order.client_id:
         credit = f" Your credit of {usd(order.credit)} is there again." if order.credit else ""
         return Words(title, f"{why} {usd(order.total)} goes back to where it came from, service fee included.{credit}")

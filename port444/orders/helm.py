@@ -73,6 +73,7 @@ def steer(order: Order, viewer: Any, moment: datetime) -> Helm:
     builder = order.is_builder(viewer)
     words = {
         S.PENDING_PAYMENT: _unpaid,
+        S.FUNDING: _funding,
         S.PENDING_REQUIREMENTS: _unanswered,
         S.IN_PROGRESS: _working,
         S.DELIVERED: _delivered,
@@ -93,6 +94,18 @@ def _unpaid(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
         )
     why = f"The money waits in escrow until you accept the work. Without payment the order ends by itself after {settings.PAYMENT_MINUTES} minutes."
     return Helm("Your turn", f"Pay {usd(order.total)} by {until}", why, False, "#desk", "Pay", "wallet", until)
+
+
+def _funding(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
+    if builder:
+        name = order.client.first_name
+        why = f"Nothing to do for you yet. It usually takes a few minutes; when {usd(order.price)} is there, you are told and the order begins."
+        return Helm(f"{name} has paid", "The money is going into escrow", why, True)
+    why = (
+        f"Your payment has come in. It usually takes a few minutes to put {usd(order.price)} into escrow; then the order begins and you are told. "
+        f"Nothing to do for you, and you may close this page. If it cannot be done, you get {usd(order.total)} back."
+    )
+    return Helm("Paid, nothing to do", "Your money is going into escrow", why, True)
 
 
 def _unanswered(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
@@ -179,6 +192,10 @@ def _cancelled(order: Order, viewer: Any, builder: bool, moment: datetime) -> He
     at = moment_words(order.cancelled_at, viewer.time_zone)
     if order.cancel_cause == CancelCause.NO_REQUIREMENTS:
         who = f"It ended by itself {at}, because the questions were not answered. That counts against nobody."
+    elif order.cancel_cause == CancelCause.NOT_FUNDED:
+        who = f"It ended {at}, because the money could not be put into escrow. That counts against nobody."
+    elif order.cancel_cause == CancelCause.RECLAIMED:
+        return Helm("Ended", "The order was cancelled", f"{_by(order, viewer)} took the money back from escrow after its expiry, {at}.", True)
     elif order.cancel_cause == CancelCause.LATE:
         who = f"{_by(order, viewer)} cancelled it {at}, because the delivery was late."
     else:
@@ -215,6 +232,8 @@ def route(order: Order, viewer: Any, moment: datetime, *, asks: bool) -> list[St
         "now" if order.status == S.PENDING_PAYMENT else "done",
     )
     stages = [ordered]
+    if order.status == S.FUNDING:
+        stages.append(Stage("Into escrow", "a few minutes", "now"))
     if asks:
         note = f"{day_words(order.started_at, zone)}, clock started" if order.started_at else "starts the clock"
         stages.append(Stage("Answers sent", note, _state(order, S.PENDING_REQUIREMENTS, order.started_at)))
@@ -271,6 +290,8 @@ def brief(order: Order, viewer: Any, moment: datetime) -> str:
     """Where a running order is, in two or three words: "due Sat 5 Dec", "late", "in review"."""
     if order.status == S.PENDING_PAYMENT:
         return "to be paid"
+    if order.status == S.FUNDING:
+        return "going into escrow"
     if order.status == S.PENDING_REQUIREMENTS:
         return "waits for answers"
     if order.status == S.DELIVERED:
@@ -285,6 +306,8 @@ def due(order: Order, moment: datetime) -> Due:
     """What the ticket says."""
     if order.status == S.PENDING_PAYMENT:
         return Due("Held for you until", order.pay_until, "Then the order ends by itself.", "hourglass")
+    if order.status == S.FUNDING:
+        return Due("Not started", None, icon_name="hourglass", none="Going into escrow", hint="The order begins when the money is there.")
     if order.status == S.PENDING_REQUIREMENTS:
         words = f"{days_words(order.delivery_days)} from the answers"
         return Due("Not started", None, icon_name="pause", none="The clock stands still", hint=f"Due {words}.")
@@ -295,7 +318,7 @@ def due(order: Order, moment: datetime) -> Due:
     if order.status in (S.IN_PROGRESS, S.IN_REVISION) and order.due_at is not None:
         late = order.due_at <= moment
         span = span_words(abs((order.due_at - moment).total_seconds()))
-        begin = "the payment" if order.started_at == order.paid_at else "the answers"
+        begin = "the payment" if order.requirements_until is None else "the answers"
         note = f"{days_words(order.delivery_days)} of work, counted from {begin}." if order.status == S.IN_PROGRESS else "The date of this revision."
         return Due(f"{span} late" if late else f"Due in {span}", order.due_at, note, "alarm-clock" if late else "anchor")
     if order.status == S.COMPLETED:
@@ -329,11 +352,16 @@ def task(order: Order, builder: Any, moment: datetime, turn: Helm | None = None)
     if turn is not None and not turn.wait and turn.at is not None:
         return _answer_task(order, builder, moment, turn.title, turn.at)
     zone = ZoneInfo(builder.time_zone)
-    at = {S.DELIVERED: order.auto_accept_at, S.PENDING_REQUIREMENTS: order.requirements_until}.get(S(order.status), order.due_at) or moment
+    at = {S.DELIVERED: order.auto_accept_at, S.PENDING_REQUIREMENTS: order.requirements_until, S.FUNDING: order.paid_at}.get(
+        S(order.status), order.due_at
+    ) or moment
     local, here = at.astimezone(zone), moment.astimezone(zone)
     days = (local.date() - here.date()).days
     day = "Today" if days == 0 else f"{local:%a}" if 0 < days < 7 else f"{local.day} {local:%b}"
     about = f"Order {order.number}, {order.client.name}."
+    if order.status == S.FUNDING:
+        title = f"{name} paid for {order.title}"
+        return Task(day, f"{local:%H:%M}", title, f"{about} The money is going into escrow; nothing to do yet.", "Waiting", "quiet", False)
     if order.status == S.DELIVERED:
         return Task(
             day, f"{local:%H:%M}", f"{name} reviews {order.title}", f"{about} Nothing to do; it is accepted by itself.", "Waiting", "quiet", False

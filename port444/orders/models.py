@@ -39,6 +39,7 @@ S = OrderStatus
 PAID = [S.FUNDING, S.PENDING_REQUIREMENTS, S.IN_PROGRESS, S.DELIVERED, S.IN_REVISION, S.COMPLETED]
 WORKING = [S.IN_PROGRESS, S.IN_REVISION]
 LIVE = [S.PENDING_REQUIREMENTS, S.IN_PROGRESS, S.IN_REVISION, S.DELIVERED]
+RUNNING = [S.FUNDING, *LIVE]  # paid and not over
 
 
 class CancelCause(models.TextChoices):
@@ -61,8 +62,8 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def visible_to(self, user: Any) -> OrderQuerySet:
         return self.filter(Q(client=user) | Q(builder__user=user))
 
-    def live(self) -> OrderQuerySet:
-        return self.filter(status__in=LIVE)
+    def running(self) -> OrderQuerySet:
+        return self.filter(status__in=RUNNING)
 
     def unaccepted(self, moment: datetime) -> OrderQuerySet:
         """Delivered, and the time to review is over; not while the clock stands."""
@@ -230,7 +231,7 @@ class Order(StateMachine):
     def may_cancel(self, actor: Any, moment: datetime) -> CancelCause | None:
         """Why `actor` may cancel the order as it stands; None when they may not."""
         builder = self.is_builder(actor)
-        if self.status in (S.PENDING_PAYMENT, S.PENDING_REQUIREMENTS):
+        if self.status in (S.PENDING_PAYMENT, S.FUNDING, S.PENDING_REQUIREMENTS):
             return CancelCause.BUILDER_WISH if builder else CancelCause.CLIENT_WISH
         if self.status in WORKING and (builder or self.builder.user.is_suspended):
             return CancelCause.BUILDER_WISH  # a suspended builder cannot deliver; nobody has to wait for the due date

@@ -24,7 +24,7 @@ from port444.payments import escrow
 from port444.payments.models import PayoutAddress
 
 from . import handlers, helm
-from .models import LIVE, WORKING, Delivery, Order, OrderStatus, Requirement, Review, Revision
+from .models import RUNNING, WORKING, Delivery, Order, OrderStatus, Requirement, Review, Revision
 from .notices import TOLD_IN_FULL
 
 S = OrderStatus
@@ -190,7 +190,7 @@ def orders_of(user: Any, *, as_builder: bool) -> QuerySet[Order]:
     group = Case(
         When(status__in=needs, then=Value(0)),
         *waits,
-        When(status__in=LIVE, then=Value(1)),
+        When(status__in=RUNNING, then=Value(1)),
         default=Value(2),
         output_field=IntegerField(),
     )
@@ -230,7 +230,7 @@ def _shown(user: Any) -> QuerySet[Order]:
 
 
 def _over() -> Case:
-    return Case(When(status__in=[S.PENDING_PAYMENT, *LIVE], then=Value(0)), default=Value(1), output_field=IntegerField())
+    return Case(When(status__in=[S.PENDING_PAYMENT, *RUNNING], then=Value(0)), default=Value(1), output_field=IntegerField())
 
 
 def chips(conversation_ids: Sequence[UUID], user: Any) -> Mapping[UUID, Chip]:
@@ -258,7 +258,7 @@ def facts(conversation: Conversation, user: Any) -> list[Fact]:
     counts = rows.aggregate(all=Count("pk"), done=Count("pk", filter=Q(status=S.COMPLETED)))
     if not counts["all"]:
         return [Fact("Orders together", "none yet")]
-    running = rows.filter(status__in=[S.PENDING_PAYMENT, *LIVE]).order_by("-number")[:BESIDE]
+    running = rows.filter(status__in=[S.PENDING_PAYMENT, *RUNNING]).order_by("-number")[:BESIDE]
     found = [Fact(f"Order {order.number}", helm.brief(order, user, moment), reverse("orders:detail", args=[order.number])) for order in running]
     return [*found, Fact("Orders together", f"{counts['all']}, {counts['done']} completed")]
 
@@ -279,8 +279,8 @@ class FirstSteps:
 
 
 def queue(builder: Any) -> list[Order]:
-    """The live orders of a builder, the nearest due first; what waits for the client comes after."""
-    rows = Order.objects.filter(builder=builder).live().select_related("client")
+    """The running orders of a builder, the nearest due first; what waits for the client comes after."""
+    rows = Order.objects.filter(builder=builder).running().select_related("client")
     waits = Case(When(status__in=WORKING, then=Value(0)), default=Value(1), output_field=IntegerField())
     return list(rows.annotate(waits=waits).order_by("waits", "due_at", "number")[:QUEUE])
 

@@ -50,7 +50,7 @@ Settled = Callable[[Any, Invoice, Payment | None], None]
 Unpaid = Callable[[Any, Invoice], None]
 Begun = Callable[[Any, Invoice, datetime], datetime | None]
 Describe = Callable[[Invoice], Description]
-OnEscrow = Callable[[EscrowOperation], None]
+OnEscrow = Callable[[EscrowOperation], object]
 OnCredit = Callable[[Credit, Invoice], None]
 
 

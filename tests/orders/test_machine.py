@@ -90,7 +90,7 @@ def assert_money(order: Order, builder_user: User, earned_before: Decimal) -> No
     operations: dict[str, Any] = {row.kind: row.amount for row in EscrowOperation.objects.filter(subject_id=order.pk)}
     held = ledger.balance("escrow", subject=order.pk)
     earned = ledger.balance("earnings", builder_user.pk) - earned_before
-    refunds = [row.amount for row in Refund.objects.filter(dedupe_key=f"order:{order.pk}")]
+    refunds = [row.amount for row in Refund.objects.filter(payment__invoice__deal_id=order.pk)]
     paid = order.paid_at is not None
     assert held == (order.price if paid and order.status not in (S.COMPLETED, S.CANCELLED) else 0)
     assert earned == (order.builder_share if order.status == S.COMPLETED else 0)

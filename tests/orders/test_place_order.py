@@ -19,7 +19,7 @@ from port444.notifications.models import Notification
 from port444.orders import actions
 from port444.orders.models import Order, OrderStatus
 from port444.payments.actions import expire_invoice, pay_with_test_wallet
-from port444.payments.models import Invoice, LedgerAccount
+from port444.payments.models import EscrowOperation, Invoice, LedgerAccount
 
 from .conftest import QUESTIONS, MakeOrder
 
@@ -88,7 +88,9 @@ def test_what_is_not_on_offer_cannot_be_ordered(
 def test_payment_puts_the_price_into_escrow_and_asks_the_questions(make_order: MakeOrder, service: Service) -> None:
     order = make_order(S.PENDING_REQUIREMENTS)
     assert order.paid_at is not None
-    assert order.requirements_until == order.paid_at + timedelta(days=7)
+    funded = EscrowOperation.objects.get(subject_id=order.pk)
+    assert funded.applied_at is not None
+    assert order.requirements_until == funded.applied_at + timedelta(days=7)
     assert order.due_at is None
     assert LedgerAccount.objects.get(kind="escrow", subject_id=order.pk).balance == Decimal("180.00")
     service.refresh_from_db()

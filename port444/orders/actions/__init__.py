@@ -1,7 +1,7 @@
 """Every write of an order, from placing to review."""
 
-from .ending import accept_delivery, auto_accept, cancel_order, cancel_unanswered, leave_review
-from .purchase import lock_for_payment, order_paid, order_unpaid, place_order
+from .ending import accept_delivery, auto_accept, cancel_order, cancel_unanswered, leave_review, order_repaid, order_unfunded
+from .purchase import lock_for_payment, order_funded, order_paid, order_unpaid, place_order
 from .terms import Change, change_terms, start_clock, stop_clock
 from .work import answer_requirements, deliver, request_revision, save_answers
 
@@ -16,7 +16,10 @@ __all__ = [
     "deliver",
     "leave_review",
     "lock_for_payment",
+    "order_funded",
     "order_paid",
+    "order_repaid",
+    "order_unfunded",
     "order_unpaid",
     "place_order",
     "request_revision",

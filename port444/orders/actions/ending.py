@@ -17,8 +17,9 @@ from port444.kit.errors import Conflict, Invalid, WrongState, word_constraint
 from port444.orders import emails, handlers, notices
 from port444.orders.models import CancelCause, Order, OrderStatus, Review
 from port444.payments import escrow
-from port444.payments.actions import request_refund, void_invoice
-from port444.payments.models import Payment
+from port444.payments.actions import repay, undo_funding, void_invoice
+from port444.payments.escrow import books
+from port444.payments.models import EscrowOperation, EscrowStatus
 
 from .telling import deal, post, tell
 
@@ -62,11 +63,11 @@ def _end(order: Order, status: str, actor: Any | None) -> None:
 def _complete(order: Order, actor: Any | None) -> None:
     _end(order, S.COMPLETED, actor)
     order.move_to(S.COMPLETED, completed_at=now(), accepted_by_client=actor is not None)
-    escrow.current().release(deal(order), order.price, f"order:{order.pk}:release", actor=actor)
+    release = escrow.current().release(deal(order), order.price, f"order:{order.pk}:release", actor=actor)
     builders.count_completed(order.builder_id)
     record(Event.ORDER_COMPLETED, actor=actor, target=order, amount=order.price, number=order.number, by_itself=actor is None)
     post(order, notices.completed(order), notices.COMPLETED)
-    tell(order, order.builder.user, "order.completed", emails.completed_to_builder(order), "completed")
+    tell(order, order.builder.user, "order.completed", emails.completed_to_builder(order, paid=release.status == EscrowStatus.CONFIRMED), "completed")
     if actor is None:
         tell(order, order.client, "order.completed", emails.completed_to_client(order), "completed")
 
@@ -105,23 +106,49 @@ def cancel_unanswered(order_id: UUID) -> Order:
     return order
 
 
+def order_unfunded(operation: EscrowOperation) -> None:
+    """Escrow could not take the money: the order ends, and everything goes back. In escrow's transaction."""
+    order = Order.objects.lock(operation.subject_id)
+    if order.status == S.FUNDING:
+        _cancel(order, CancelCause.NOT_FUNDED, None, "")
+
+
+def order_repaid(operation: EscrowOperation) -> None:
+    """Escrow has given money back: it goes on to where it was paid from. When the client took it themselves, the order is over."""
+    repay(operation)
+    if not operation.args.get("reclaimed"):
+        return
+    order = Order.objects.lock(operation.subject_id)
+    if order.can_move_to(S.CANCELLED):
+        _over(order, CancelCause.RECLAIMED, order.client, "")
+
+
 def _cancel(order: Order, cause: CancelCause, actor: Any | None, reason: str) -> None:
     _end(order, S.CANCELLED, actor)
-    order.move_to(S.CANCELLED, cancelled_at=now(), cancelled_by=actor, cancel_cause=cause, cancel_reason=reason)
+    waiting = order.status == S.FUNDING
     if order.paid_at is not None:
-        escrow.current().refund(deal(order), order.price, f"order:{order.pk}:refund", actor=actor)
-        if order.total:  # what credits paid went back to them
-            payment = Payment.objects.get(invoice=order.invoice_id, settled_at__isnull=False)
-            request_refund(
-                payment,
-                order.total,
-                fee=order.client_fee,
-                reason=f"Order {order.number} was cancelled",
-                dedupe_key=f"order:{order.pk}",
-                actor=actor,
-            )
+        _give_back(order, actor, waiting=waiting)
     elif order.invoice_id is not None:
         void_invoice(order.invoice_id, actor=actor)
+    _over(order, cause, actor, reason)
+
+
+def _give_back(order: Order, actor: Any | None, *, waiting: bool) -> None:
+    """Everything out of escrow; or without it, when nothing was sent there yet."""
+    why = f"Order {order.number} was cancelled"
+    if waiting and order.invoice is not None:
+        try:
+            unsent = books.cancel(f"order:{order.pk}:open")
+        except WrongState:
+            pass  # it is on its way: what comes back follows it
+        else:
+            undo_funding(unsent, order.invoice, reason=why, actor=actor)
+            return
+    escrow.current().refund(deal(order), order.price, f"order:{order.pk}:refund", fee=order.client_fee, reason=why, actor=actor)
+
+
+def _over(order: Order, cause: CancelCause, actor: Any | None, reason: str) -> None:
+    order.move_to(S.CANCELLED, cancelled_at=now(), cancelled_by=actor, cancel_cause=cause, cancel_reason=reason)
     record(Event.ORDER_CANCELLED, actor=actor, target=order, number=order.number, cause=cause, reason=reason)
     post(order, notices.cancelled(order), notices.CANCELLED)
     for person in (order.client, order.builder.user):

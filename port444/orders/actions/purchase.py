@@ -24,7 +24,7 @@ from port444.orders.models import Order, OrderStatus, Requirement
 from port444.payments import escrow
 from port444.payments.actions import Line, open_invoice, settle_covered
 from port444.payments.escrow import Lent
-from port444.payments.models import Invoice, Payment
+from port444.payments.models import EscrowOperation, Invoice, Payment
 
 from .telling import deal, post, tell, url
 
@@ -136,23 +136,27 @@ def lock_for_payment(order_id: UUID) -> Order:
 
 
 def order_paid(order: Order, invoice: Invoice, payment: Payment | None) -> None:
-    """The invoice is paid, by a payment or by credits alone: the price goes into escrow, and the questions are asked or the clock starts.
-
-    In payments' transaction.
-    """
+    """The invoice is paid, by a payment or by credits alone: the price goes into escrow. In payments' transaction."""
     moment = now()
     order.move_to(S.FUNDING, paid_at=moment)
-    lent = Lent(order.prepaid, order.credit - order.prepaid)
-    expiry = moment + timedelta(days=settings.REQUIREMENTS_DAYS + order.delivery_days + settings.ESCROW_GRACE_DAYS)
-    escrow.current().open(deal(order), order.price, order.builder_fee_bps, f"order:{order.pk}:open", expiry=expiry, lent=lent, actor=order.client)
-    asks = order.requirements.exists()
-    if asks:
-        order.move_to(S.PENDING_REQUIREMENTS, requirements_until=moment + timedelta(days=settings.REQUIREMENTS_DAYS))
-    else:
-        order.move_to(S.IN_PROGRESS, started_at=moment, due_at=moment + timedelta(days=order.delivery_days))
     catalog.count_order(order.service_id)
     paid_with = payment.pk if payment is not None else None
     record(Event.ORDER_PAID, actor=order.client, target=order, amount=order.price, number=order.number, invoice=invoice.pk, payment=paid_with)
+    lent = Lent(order.prepaid, order.credit - order.prepaid)
+    expiry = moment + timedelta(days=settings.REQUIREMENTS_DAYS + order.delivery_days + settings.ESCROW_GRACE_DAYS)
+    escrow.current().open(deal(order), order.price, order.builder_fee_bps, f"order:{order.pk}:open", expiry=expiry, lent=lent, actor=order.client)
+
+
+def order_funded(operation: EscrowOperation) -> None:
+    """The money is in escrow: the questions are asked or the clock starts. In escrow's transaction; it may have been cancelled meanwhile."""
+    order = Order.objects.lock(operation.subject_id)
+    if order.status != S.FUNDING:
+        return
+    moment = operation.applied_at or now()
+    if order.requirements.exists():
+        order.move_to(S.PENDING_REQUIREMENTS, requirements_until=moment + timedelta(days=settings.REQUIREMENTS_DAYS))
+    else:
+        order.move_to(S.IN_PROGRESS, started_at=moment, due_at=moment + timedelta(days=order.delivery_days))
     post(order, notices.paid(order), notices.PAID)
     tell(order, order.builder.user, "order.placed", emails.paid_to_builder(order), "paid")
     tell(order, order.client, "order.paid", emails.paid_to_client(order), "paid")

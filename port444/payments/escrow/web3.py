@@ -23,6 +23,7 @@ from port444.payments.models import AccountKind, EscrowKind, EscrowOperation, Es
 from port444.payments.models.escrow import VOID
 
 from .asking import LONGEST_KEY, Asking, same
+from .chain.contract import op_key
 from .standing import FUNDING
 
 K = EscrowKind
@@ -46,7 +47,7 @@ class Web3Escrow(Asking):
             operation.address = known["builder"]
         elif operation.kind == K.REFUND:
             operation.address = known["client"]
-        operation.key = op_key(operation)
+        operation.key = _key(operation)
 
     def _carry_out(self, operation: EscrowOperation, actor: Any | None) -> None:
         """The worker finds it."""
@@ -86,12 +87,9 @@ def _address_of(key: str) -> str:
     return str(Account.from_key(key).address)
 
 
-def op_key(operation: EscrowOperation) -> str:
-    """How the contract names an operation."""
-    from eth_hash.auto import keccak  # needed only with a chain
-
-    name = f"port444:v1:{operation.chain_id}:{operation.contract.lower()}:{operation.kind}:{operation.op_id}"
-    return "0x" + keccak(name.encode()).hex()
+def _key(operation: EscrowOperation) -> str:
+    assert operation.chain_id is not None
+    return "0x" + op_key(operation.chain_id, operation.contract, operation.kind, operation.op_id).hex()
 
 
 def withdraw(purpose: str, subject_id: UUID, address: str, amount: Decimal, key: str, *, builder_id: UUID | None = None) -> EscrowOperation:
@@ -129,7 +127,7 @@ def _insert(
         contract=settings.ESCROW_ADDRESS,
         address=address,
     )
-    operation.key = op_key(operation)
+    operation.key = _key(operation)
     EscrowOperation.objects.bulk_create([operation], ignore_conflicts=True)
     return same(EscrowOperation.objects.get(op_id=key), operation)
 
