@@ -167,7 +167,7 @@ def allowed(step: str) -> set[OrderStatus]:
         "save": {S.PENDING_REQUIREMENTS},
         "answer": {S.PENDING_REQUIREMENTS},
         "review": {S.COMPLETED},
-        "cancel": {S.PENDING_PAYMENT, S.PENDING_REQUIREMENTS},
+        "cancel": {S.PENDING_PAYMENT, S.FUNDING, S.PENDING_REQUIREMENTS},
     }[step]
 
 
