@@ -37,6 +37,8 @@ class Event(Enum):
     PAYMENT_STARTED = "payment.started", FINANCIAL, INFO, "Started a payment"
     PAYMENT_SUCCEEDED = "payment.succeeded", FINANCIAL, INFO, "Payment succeeded"
     PAYMENT_FAILED = "payment.failed", FINANCIAL, INFO, "Payment failed"
+    PAYMENT_WALLET_CHOSEN = "payment.wallet_chosen", FINANCIAL, INFO, "Chose a wallet to pay from"
+    TRANSFER_RETURNED = "transfer.returned", FINANCIAL, WARNING, "Sent a transfer back that fitted nothing"
     REFUND_REQUESTED = "refund.requested", FINANCIAL, INFO, "Asked for a refund"
     REFUND_COMPLETED = "refund.completed", FINANCIAL, INFO, "Refund completed"
     REFUND_FAILED = "refund.failed", FINANCIAL, WARNING, "Refund failed"

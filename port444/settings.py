@@ -291,11 +291,14 @@ PAYOUT_DEBTOR = {
 ESCROW_BACKEND = env("ESCROW_BACKEND", default="ledger")  # ledger, web3
 CHAIN_RPC_URL = env("CHAIN_RPC_URL", default="")
 CHAIN_AUDIT_RPC_URL = env("CHAIN_AUDIT_RPC_URL", default="") or CHAIN_RPC_URL  # another node to compare the books with
+CHAIN_WALLET_RPC_URL = env("CHAIN_WALLET_RPC_URL", default="")  # a public node that wallets are told of when they do not know the chain
 CHAIN_ID = env.int("CHAIN_ID", default=0)
 CHAIN_NAME = env("CHAIN_NAME", default="")
 CHAIN_EXPLORER_URL = env("CHAIN_EXPLORER_URL", default="")  # what a transaction's hash is appended to
 ESCROW_ADDRESS = env("ESCROW_ADDRESS", default="")
 USDC_ADDRESS = env("USDC_ADDRESS", default="")
+USDC_DOMAIN_NAME = env("USDC_DOMAIN_NAME", default="USD Coin")  # name and version of what wallets sign for it (EIP-712)
+USDC_DOMAIN_VERSION = env("USDC_DOMAIN_VERSION", default="2")
 CHAIN_PLATFORM_ADDRESS = env("CHAIN_PLATFORM_ADDRESS", default="")  # gets the fees; the builder's side of who has no wallet
 CHAIN_TREASURY_ADDRESS = env("CHAIN_TREASURY_ADDRESS", default="")  # the operator's address, where the key itself is not at hand
 CHAIN_SIGNER = env("CHAIN_SIGNER", default="env")  # env: keys from the two variables below; kms: ids of keys in AWS KMS

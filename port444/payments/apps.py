@@ -14,7 +14,9 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         from port444.kit import health
 
+        from . import actions, handlers
         from .escrow.chain import pulse
+        from .models import EscrowKind
 
         checks.register(chain, checks.Tags.security)
         health.watch("chain worker", pulse.is_late)
@@ -27,3 +29,9 @@ class PaymentsConfig(AppConfig):
         register(Kind("withdrawal.released", Group.MONEY))
         register(Kind("payout_address.changed", Group.ACCOUNT, urgent=True))
         register(Kind("bank_account.changed", Group.ACCOUNT, urgent=True))
+        handlers.on_escrow("payment", EscrowKind.COLLECT, actions.collected)
+        handlers.on_escrow_failed("payment", EscrowKind.COLLECT, actions.collection_failed)
+        for kind in (EscrowKind.WITHDRAW, EscrowKind.PAY):
+            for purpose in ("refund", "withdrawal"):
+                handlers.on_escrow(purpose, kind, actions.part_ended)
+                handlers.on_escrow_failed(purpose, kind, actions.part_ended)

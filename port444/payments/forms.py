@@ -43,6 +43,30 @@ class WalletForm(forms.Form):
         return Manner(self.cleaned_data["manner"] or Manner.AT_ONCE)
 
 
+class OwnWalletForm(forms.Form):
+    """Which wallet is going to send the amount."""
+
+    address = forms.CharField(
+        label="Address of your wallet",
+        max_length=60,
+        help_text="The amount is known by it. Not an exchange: those send from an address that is not yours.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}),
+    )
+
+
+class SignatureForm(forms.Form):
+    """What a wallet has signed, and which wallet says so."""
+
+    address = forms.CharField(max_length=60)
+    signature = forms.CharField(max_length=600)
+
+
+class HashForm(forms.Form):
+    """What a wallet calls the transaction that it has sent."""
+
+    tx_hash = forms.CharField(max_length=80)
+
+
 class WithdrawForm(forms.Form):
     """How much to withdraw and how; `client_key` makes pressing twice one withdrawal."""
 

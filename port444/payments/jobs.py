@@ -16,7 +16,19 @@ from port444.kit.clock import now
 from port444.kit.jobs import each
 
 from . import actions
-from .models import Invoice, Payment, PayoutHold, PayoutMethod, Refund, RefundStatus, SandboxCharge, Withdrawal, WithdrawalStatus
+from .models import (
+    Invoice,
+    Payment,
+    PaymentStatus,
+    PayoutHold,
+    PayoutMethod,
+    Refund,
+    RefundStatus,
+    SandboxCharge,
+    WalletPayment,
+    Withdrawal,
+    WithdrawalStatus,
+)
 from .providers import sandbox
 
 log = logging.getLogger(__name__)
@@ -40,6 +52,10 @@ def send_refund(refund_id: str) -> None:
 
 def send_withdrawal(withdrawal_id: str) -> None:
     actions.send_withdrawal(UUID(withdrawal_id))
+
+
+def note_own_wallet(payment_id: str) -> None:
+    actions.note_own_wallet(UUID(payment_id))
 
 
 def deliver_wallet_answer(key: str, turn: int = 0) -> None:
@@ -73,6 +89,8 @@ def reconcile() -> int:
     before = now() - QUIET
     live = Payment.objects.live().filter(created_at__lte=before).order_by("created_at")
     asked = each(actions.reconcile_payment, list(live.values_list("pk", flat=True)[:SWEPT]))
+    paid = WalletPayment.objects.filter(payment__transfer__isnull=False).exclude(payment__status=PaymentStatus.SUCCEEDED)
+    asked += each(actions.note_own_wallet, list(paid.order_by("begun_at").values_list("pk", flat=True)[:SWEPT]))
     left = Payment.objects.unsettled().filter(succeeded_at__lte=before).order_by("succeeded_at")
     return asked + each(actions.settle_invoice, list(left.values_list("invoice_id", flat=True)[:SWEPT]))
 

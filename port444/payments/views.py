@@ -12,7 +12,7 @@ from allauth.account.decorators import reauthentication_required
 from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -20,15 +20,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.kit.clock import now
-from port444.kit.errors import DomainError, WrongState
+from port444.kit.errors import DomainError, Invalid, WrongState
 from port444.kit.http import UserRequest, done
 from port444.kit.ids import uuid7
 from port444.kit.money import ZERO, usd
 
 from . import actions, pdf, providers, queries
-from .forms import AddressForm, BankForm, KeyForm, QuoteForm, WalletForm, WithdrawForm
+from .forms import AddressForm, BankForm, HashForm, KeyForm, OwnWalletForm, QuoteForm, SignatureForm, WalletForm, WithdrawForm
 from .models import Invoice, InvoiceStatus, Payment, PayoutMethod, SandboxCharge, SandboxStatus, Withdrawal, WithdrawalStatus
-from .queries import Document, Paying, Stage, Way, Withdrawing
+from .providers import wallet as own
+from .queries import Document, OwnWallet, Paying, Stage, WalletStage, Way, Withdrawing
 
 
 def _paying(request: UserRequest, invoice_id: UUID) -> Paying:
@@ -120,6 +121,104 @@ def answer_wallet(request: UserRequest, payment_id: UUID) -> HttpResponse:
     if charge.status == SandboxStatus.WAITING:
         actions.answer_wallet(payment_id, actor=request.user, decision=form.choice, manner=form.behaviour)
     return done(request, charge.return_url)
+
+
+def _own_wallet(request: UserRequest, payment_id: UUID) -> OwnWallet:
+    try:
+        return queries.own_wallet(payment_id, request.user)
+    except Payment.DoesNotExist:
+        raise Http404 from None
+
+
+@never_cache
+@login_required
+@require_GET
+def own_wallet(request: UserRequest, payment_id: UUID) -> HttpResponse:
+    """Pay from the wallet in the browser. The page asks again by itself; when it has become another page it is loaded anew."""
+    page = _own_wallet(request, payment_id)
+    if page.stage == WalletStage.ARRIVED:
+        return done(request, reverse("payments:return", args=[page.payment.invoice_id]))
+    if request.htmx and request.GET.get("at") != page.stage:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    return _show_own_wallet(request, page, OwnWalletForm())
+
+
+def _show_own_wallet(request: UserRequest, page: OwnWallet, form: OwnWalletForm, status: int = 200) -> HttpResponse:
+    payment = page.payment
+    context = {
+        "page": page,
+        "payment": payment,
+        "invoice": payment.invoice,
+        "wallet": page.wallet,
+        "form": form,
+        "others": any(one.name not in ("wallet", "none") for one in providers.offered()),
+        "chain": own.page_facts(payment) if page.stage in (WalletStage.CHOOSE, WalletStage.SENDING) else None,
+        "chain_name": settings.CHAIN_NAME or f"chain {settings.CHAIN_ID}",
+    }
+    return render(request, "payments/own_wallet.html#state" if request.htmx else "payments/own_wallet.html", context, status=status)
+
+
+@login_required
+@require_POST
+def sign_with_wallet(request: UserRequest, payment_id: UUID) -> HttpResponse:
+    """The signature of a wallet, sent by the page's script."""
+    _own_wallet(request, payment_id)
+    form = SignatureForm(request.POST)
+    if not form.is_valid():
+        raise Invalid("That is not a signature.", code="signature_format")
+    actions.sign_with_wallet(payment_id, actor=request.user, **form.cleaned_data)
+    return _go(request, payment_id)
+
+
+@login_required
+@require_POST
+def send_from_wallet(request: UserRequest, payment_id: UUID) -> HttpResponse:
+    """Which wallet is going to send the amount: from the page's script, or typed in."""
+    page = _own_wallet(request, payment_id)
+    form = OwnWalletForm(request.POST)
+    if form.is_valid():
+        try:
+            actions.send_from_wallet(payment_id, actor=request.user, address=form.cleaned_data["address"])
+        except Invalid as error:
+            if _wants_json(request):
+                raise
+            form.add_error("address", error.message)
+        else:
+            return _go(request, payment_id)
+    if _wants_json(request):
+        raise Invalid("That is not the address of a wallet.", code="address_format")
+    return _show_own_wallet(request, page, form, status=422)
+
+
+@login_required
+@require_POST
+def sent_from_wallet(request: UserRequest, payment_id: UUID) -> HttpResponse:
+    """The hash that the wallet gave to what it has sent; a hint."""
+    _own_wallet(request, payment_id)
+    form = HashForm(request.POST)
+    if not form.is_valid():
+        raise Invalid("That is not the hash of a transaction.", code="hash_format")
+    actions.note_hash(payment_id, actor=request.user, tx_hash=form.cleaned_data["tx_hash"])
+    return _go(request, payment_id)
+
+
+@login_required
+@require_POST
+def wallet_again(request: UserRequest, payment_id: UUID) -> HttpResponse:
+    """Choose another wallet or the other way: nothing was sent."""
+    _own_wallet(request, payment_id)
+    payment = actions.choose_again(payment_id, actor=request.user)
+    return done(request, payment.pay_url)
+
+
+def _go(request: UserRequest, payment_id: UUID) -> HttpResponse:
+    """To the page of the payment; the page's script is told that all is well and goes there itself."""
+    url = reverse("payments:own_wallet", args=[payment_id])
+    return JsonResponse({"url": url}) if _wants_json(request) else done(request, url)
+
+
+def _wants_json(request: UserRequest) -> bool:
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
 def _document(request: UserRequest, invoice_id: UUID) -> Document:

@@ -6,6 +6,17 @@ from .batches import close_batch, export_batch, make_batch, mark_line_failed, ma
 from .credits import Grant, issue_credit
 from .details import change_bank_account, change_payout_address, check_address, remove_bank_account
 from .invoices import Line, close_unpaid, open_invoice, settle_covered, settle_invoice, void_invoice
+from .own_wallet import (
+    choose_again,
+    collected,
+    collection_failed,
+    note_hash,
+    note_own_wallet,
+    part_ended,
+    return_transfer,
+    send_from_wallet,
+    sign_with_wallet,
+)
 from .payments import change_provider, end_attempt, expire_invoice, expire_payment, reach_provider, reconcile_payment, record_answer, start_payment
 from .refunds import complete_refund, fail_refund, request_refund, retry_refund, send_refund
 from .repayment import repaid_on_chain, repay, undo_funding
@@ -34,8 +45,11 @@ __all__ = [
     "change_payout_address",
     "change_provider",
     "check_address",
+    "choose_again",
     "close_batch",
     "close_unpaid",
+    "collected",
+    "collection_failed",
     "complete_refund",
     "complete_withdrawal",
     "end_attempt",
@@ -52,7 +66,10 @@ __all__ = [
     "make_batch",
     "mark_line_failed",
     "mark_line_sent",
+    "note_hash",
+    "note_own_wallet",
     "open_invoice",
+    "part_ended",
     "pay_with_test_wallet",
     "reach_provider",
     "reconcile_payment",
@@ -64,11 +81,14 @@ __all__ = [
     "request_refund",
     "request_withdrawal",
     "retry_refund",
+    "return_transfer",
+    "send_from_wallet",
     "send_refund",
     "send_withdrawal",
     "settle_batch",
     "settle_covered",
     "settle_invoice",
+    "sign_with_wallet",
     "start_payment",
     "undo_funding",
     "void_invoice",

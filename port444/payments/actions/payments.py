@@ -198,7 +198,7 @@ def reconcile_payment(payment_id: UUID) -> Payment:
         return payment
     if payment.invoice.status != InvoiceStatus.OPEN:
         return expire_payment(payment_id)
-    return _record_report(payment, providers.named(payment.provider).fetch(payment))
+    return record_report(payment, providers.named(payment.provider).fetch(payment))
 
 
 def expire_payment(payment_id: UUID) -> Payment:
@@ -206,10 +206,11 @@ def expire_payment(payment_id: UUID) -> Payment:
     payment = Payment.objects.get(pk=payment_id)
     if payment.status not in (PaymentStatus.CREATED, PaymentStatus.PENDING):
         return payment
-    return _record_report(payment, providers.named(payment.provider).expire(payment))
+    return record_report(payment, providers.named(payment.provider).expire(payment))
 
 
-def _record_report(payment: Payment, report: Report) -> Payment:
+def record_report(payment: Payment, report: Report) -> Payment:
+    """Record what the provider answered when it was asked."""
     if report.outcome == Outcome.PENDING:
         return payment
     # One event for each thing the provider can say when asked, so that asking twice is one event.

@@ -178,7 +178,7 @@ def retry_refund(refund_id: UUID, *, actor: User) -> Refund:
     if not actor.is_staff:
         raise NotAllowed("Only staff can send a refund again.")
     refund = Refund.objects.lock(refund_id)
-    refund.move_to(RefundStatus.REQUESTED, failed_at=None, error="")
+    refund.move_to(RefundStatus.REQUESTED, error="")  # `failed_at` stays: what was tried before it is not tried again
     record(Event.REFUND_REQUESTED, actor=actor, target=refund, amount=refund.amount, again=True)
     enqueue("port444.payments.jobs.send_refund", refund.pk)
     return refund

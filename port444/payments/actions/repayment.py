@@ -17,6 +17,7 @@ from port444.payments import credits, ledger
 from port444.payments.escrow import books
 from port444.payments.models import EscrowKind, EscrowOperation, Invoice, Payment, Refund
 from port444.payments.models.escrow import VOID
+from port444.payments.providers.wallet import is_ours
 
 from .refunds import complete_refund, request_refund
 
@@ -27,14 +28,24 @@ def repay(operation: EscrowOperation) -> list[Refund]:
     """Send back what a confirmed refund gave to the client's account, with the service fee that was asked for with it.
 
     For `handlers.on_escrow(purpose, EscrowKind.REFUND, ...)`. The payments of the deal are paid back newest first, then those of
-    deals from which money was moved into it; each gets one refund and one credit note. Credits have gone back already.
+    deals from which money was moved into it; each gets one refund and one credit note. Credits have gone back already. On a chain
+    the contract has set the price aside for the client's wallet, which every refund to a wallet then takes its part of.
     """
     cash = operation.amount - operation.prepaid - operation.gift
     asked = parse(operation.args.get("fee", "0"))
     reason = operation.args.get("reason") or "Paid back out of escrow"
     actor = User.objects.filter(pk=operation.args["actor"]).first() if "actor" in operation.args else None
+    set_aside = operation.backend == "web3" and operation.address != "" and not is_ours(operation.address)
     return [
-        request_refund(payment, price + fee, reason=reason, dedupe_key=f"escrow:{operation.number}:{payment.pk}", actor=actor, fee=fee)
+        request_refund(
+            payment,
+            price + fee,
+            reason=reason,
+            dedupe_key=f"escrow:{operation.number}:{payment.pk}",
+            actor=actor,
+            fee=fee,
+            escrowed=price if set_aside and payment.provider == "wallet" else ZERO,
+        )
         for payment, price, fee in _split(books.sources(operation.subject_id), cash, asked)
     ]
 

@@ -53,13 +53,14 @@ class ChainTransfer(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     chain_id = models.PositiveBigIntegerField()
     tx_hash = models.CharField(max_length=66)
-    log_index = models.PositiveIntegerField()
+    log_index = models.PositiveIntegerField()  # among the transfers to us in its transaction
     sender = models.CharField(max_length=42)
     units = models.DecimalField(max_digits=78, decimal_places=0)  # of 0.000001 USDC; a token can have any number of them
     block_number = models.PositiveBigIntegerField()
     block_hash = models.CharField(max_length=66)
     payment = models.OneToOneField(Payment, on_delete=models.PROTECT, related_name="transfer", null=True)
     found_at = models.DateTimeField(default=now)
+    gone_at = models.DateTimeField(null=True)  # a reorganisation has taken it away
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["chain_id", "tx_hash", "log_index"], name="chain_transfer_once")]

@@ -7,10 +7,11 @@ from django.conf import settings
 from .nobody import Nobody
 from .protocol import Answer, Outcome, Provider, Refused, Report, Unavailable
 from .sandbox import Sandbox
+from .wallet import Wallet
 
 __all__ = ["Answer", "Outcome", "Provider", "Refused", "Report", "Unavailable", "for_payouts", "named", "offered"]
 
-_providers: dict[str, type[Provider]] = {"sandbox": Sandbox, "none": Nobody}
+_providers: dict[str, type[Provider]] = {"sandbox": Sandbox, "wallet": Wallet, "none": Nobody}
 
 
 def named(name: str) -> Provider:

@@ -59,7 +59,10 @@ class Provider(Protocol):
 
     name: str
     label: str
-    text: str  # one sentence for the checkout
+
+    @property
+    def text(self) -> str:
+        """One sentence for the checkout."""
 
     def require(self) -> None:
         """Raise Refused when this provider takes no new payments; asks nobody."""

@@ -1,0 +1,172 @@
+"""What a client does with a wallet of their own, and what was found on the chain."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from auditlog.actions import record
+from auditlog.events import Event
+from port444.accounts.models import User
+from port444.kit.clock import now
+from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
+from port444.kit.jobs import enqueue
+from port444.payments.escrow import web3
+from port444.payments.escrow.chain.contract import CENT_UNITS, from_units
+from port444.payments.models import (
+    VOID,
+    ChainCursor,
+    ChainTransfer,
+    EscrowKind,
+    EscrowOperation,
+    Payment,
+    PaymentStatus,
+    WalletMethod,
+    WalletPayment,
+)
+from port444.payments.providers import Outcome, named
+from port444.payments.providers import wallet as own
+
+from .payments import end_attempt, reach_provider, record_report, start_payment
+
+HASH = re.compile(r"0x[0-9a-fA-F]{64}")
+LIVE = (PaymentStatus.CREATED, PaymentStatus.PENDING)
+
+
+def _lock_live(payment_id: UUID, actor: User) -> Payment:
+    """The actor's payment, locked, while it can still be paid."""
+    payment = Payment.objects.lock(payment_id)
+    if payment.provider != "wallet" or payment.invoice.payer_id != actor.pk:
+        raise NotAllowed("This is somebody else's payment.")
+    if payment.status == PaymentStatus.SUCCEEDED:
+        raise WrongState("This is paid already. Nothing was taken again.", code="already_paid")
+    if payment.status not in LIVE or payment.expires_at <= now():
+        raise WrongState("The time to pay this has passed. Nothing was taken.", code="payment_over")
+    named("wallet").require()
+    return payment
+
+
+@transaction.atomic
+def sign_with_wallet(payment_id: UUID, *, actor: User, address: str, signature: str) -> WalletPayment:
+    """Keep the wallet's authorization and have it collected; the same one again changes nothing.
+
+    Whoever signed is found from the signature itself. Raises Invalid for any other signer, and Conflict when this payment is
+    being paid in another way.
+    """
+    payment = _lock_live(payment_id, actor)
+    address, signature = own.checked_address(address), own.normal_signature(signature)
+    known = WalletPayment.objects.filter(payment=payment).first()
+    if known is not None:
+        if (known.method, known.address) != (WalletMethod.AUTHORIZATION, address):
+            raise Conflict(f"This is being paid from {known.address} already.", code="paying")
+        return known
+    own.check_signature(payment, address, signature)
+    chosen = _choose(payment, address, WalletMethod.AUTHORIZATION, actor, valid_before=own.valid_before(payment), signature=signature)
+    args = {"valid_after": 0, "valid_before": chosen.valid_before, "nonce": chosen.nonce, "signature": signature}
+    web3.collect(payment, address, payment.amount, own.collect_key(payment.pk), args)
+    return chosen
+
+
+@transaction.atomic
+def send_from_wallet(payment_id: UUID, *, actor: User, address: str) -> WalletPayment:
+    """Note which wallet is about to send the amount. Before it sends: what comes is known by its sender."""
+    payment = _lock_live(payment_id, actor)
+    address = own.checked_address(address)
+    known = WalletPayment.objects.filter(payment=payment).first()
+    if known is not None:
+        if (known.method, known.address) != (WalletMethod.TRANSFER, address):
+            raise Conflict(f"This is being paid from {known.address} already.", code="paying")
+        return known
+    cursor = ChainCursor.objects.filter(chain_id=settings.CHAIN_ID, contract__iexact=settings.USDC_ADDRESS).first()
+    return _choose(payment, address, WalletMethod.TRANSFER, actor, from_block=cursor.next_block if cursor else 0)
+
+
+def _choose(
+    payment: Payment, address: str, method: WalletMethod, actor: User, *, from_block: int = 0, valid_before: int | None = None, signature: str = ""
+) -> WalletPayment:
+    chosen = WalletPayment.objects.create(
+        payment=payment,
+        chain_id=settings.CHAIN_ID,
+        token=settings.USDC_ADDRESS,
+        treasury=own.treasury(),
+        address=address,
+        method=method,
+        from_block=from_block,
+        valid_before=valid_before,
+        nonce=own.nonce_of(payment.pk) if signature else "",
+        signature=signature,
+        begun_at=now(),
+    )
+    record(Event.PAYMENT_WALLET_CHOSEN, actor=actor, target=payment, amount=payment.amount, address=address, method=method.value)
+    return chosen
+
+
+@transaction.atomic
+def note_hash(payment_id: UUID, *, actor: User, tx_hash: str) -> WalletPayment:
+    """Remember which transaction the wallet says it has sent. It proves nothing and only makes the wait longer than the time to pay;
+    a later hash replaces it, as a sped up transaction does."""
+    payment = Payment.objects.lock(payment_id)
+    if payment.provider != "wallet" or payment.invoice.payer_id != actor.pk:
+        raise NotAllowed("This is somebody else's payment.")
+    if not HASH.fullmatch(tx_hash):
+        raise Invalid("That is not the hash of a transaction.", code="hash_format")
+    wallet = WalletPayment.objects.filter(payment=payment, method=WalletMethod.TRANSFER).first()
+    if wallet is None:
+        raise WrongState("Say first which wallet sends it.", code="no_wallet")
+    wallet.tx_hash = tx_hash.lower()
+    wallet.save(update_fields=["tx_hash"])
+    return wallet
+
+
+def choose_again(payment_id: UUID, *, actor: User) -> Payment:
+    """Begin anew after a way or a wallet was chosen: the attempt ends and another takes its place, so that money which comes for the
+    first all the same is known and goes back. Raises WrongState when it may still come. Talks to a network: not in a transaction."""
+    payment = Payment.objects.select_related("invoice").get(pk=payment_id)
+    if payment.invoice.payer_id != actor.pk:
+        raise NotAllowed("This is somebody else's payment.")
+    if payment.status in LIVE and WalletPayment.objects.filter(payment=payment).exists():
+        end_attempt(payment_id)
+    return reach_provider(start_payment(payment.invoice_id, actor=actor, provider="wallet").pk)
+
+
+def note_own_wallet(payment_id: UUID) -> Payment:
+    """Record what the chain says of a payment, also of one that had run out: then its money goes back."""
+    payment = Payment.objects.get(pk=payment_id)
+    report = named("wallet").fetch(payment)
+    return payment if report.outcome == Outcome.PENDING else record_report(payment, report)
+
+
+def collected(operation: EscrowOperation) -> None:
+    """Escrow's handler: what a client signed for has come. The payment is moved by a job, with its own locks."""
+    enqueue("port444.payments.jobs.note_own_wallet", operation.subject_id)
+
+
+def collection_failed(operation: EscrowOperation) -> None:
+    """Escrow's handler: the signature cannot be used. Says why to the person who waits."""
+    WalletPayment.objects.filter(payment=operation.subject_id).update(failure=operation.reason[:200])
+    enqueue("port444.payments.jobs.note_own_wallet", operation.subject_id)
+
+
+def part_ended(operation: EscrowOperation) -> None:
+    """Escrow's handler: a part of a refund or a withdrawal is through, or was given up."""
+    enqueue(f"port444.payments.jobs.send_{operation.purpose}", operation.subject_id)
+
+
+@transaction.atomic
+def return_transfer(transfer_id: UUID, *, actor: User) -> EscrowOperation:
+    """Send a transfer that fits no payment back to where it came from, in whole cents; for staff. Asking again sends nothing more."""
+    if not actor.is_staff:
+        raise NotAllowed("Only staff can send a transfer back.")
+    transfer = ChainTransfer.objects.select_for_update(of=("self",), no_key=True).get(pk=transfer_id)
+    if transfer.payment_id is not None:
+        raise WrongState("This transfer has paid for something.", code="transfer_used")
+    amount = from_units(int(transfer.units) // CENT_UNITS * CENT_UNITS)
+    before = EscrowOperation.objects.filter(purpose="transfer", subject_id=transfer.pk, kind=EscrowKind.PAY)
+    sent = before.exclude(status__in=VOID).first()
+    if sent is not None:
+        return sent
+    record(Event.TRANSFER_RETURNED, actor=actor, target=transfer, amount=amount, transaction_hash=transfer.tx_hash, to=transfer.sender)
+    return web3.pay("transfer", transfer.pk, transfer.sender, amount, f"transfer:{transfer.pk}:{before.count()}")
