@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, connection
 
+from port444.payments.actions.chain import note_problem, reconcile_chain, take_snapshot
 from port444.payments.escrow.chain import pulse
 from port444.payments.escrow.chain.client import Chain, RpcError, Unreachable, WrongChain, connect
 from port444.payments.escrow.chain.engine import tick
@@ -25,8 +26,15 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # after a failure
 LOCK = 0x706F7274  # the number of the lock by which workers of one database know of each other
 
 Chore = Callable[[Chain], object]
+
+
+def compare(chain: Chain) -> int:
+    """The books with the chain, by another node where there is one."""
+    return reconcile_chain(connect(settings.CHAIN_AUDIT_RPC_URL or settings.CHAIN_RPC_URL))
+
+
 # What is done besides, and how often in seconds.
-CHORES: list[tuple[Chore, float]] = []
+CHORES: list[tuple[Chore, float]] = [(take_snapshot, 15.0), (compare, 60.0)]
 
 
 class Worker:
@@ -57,8 +65,10 @@ class Worker:
             self._do_chores(chain)
         except WrongChain as error:
             log.critical("nothing is sent: %s", error)
+            self._say(f"Nothing is sent: {error}")
         except (Unreachable, RpcError) as error:
             log.warning("the chain cannot be asked: %s", error)
+            self._say(f"The chain cannot be asked: {error}")
         except ImproperlyConfigured as error:
             log.critical("nothing is sent: %s", error)
         except (DatabaseError, InterfaceError) as error:
@@ -85,6 +95,13 @@ class Worker:
             log.info("another worker is at work")
         return bool(alone)
 
+    def _say(self, problem: str) -> None:
+        """For the page of staff."""
+        try:
+            note_problem(problem)
+        except (DatabaseError, InterfaceError):
+            self._let_go()
+
     def _let_go(self) -> None:
         self._locked = None
         connection.close()
@@ -96,8 +113,9 @@ class Worker:
             self._due[chore] = time.monotonic() + self._every[chore]
             try:
                 chore(chain)
-            except (Unreachable, RpcError) as error:
+            except (Unreachable, WrongChain, RpcError) as error:
                 log.warning("%s could not ask the chain: %s", getattr(chore, "__name__", chore), error)
+                note_problem(f"The chain could not be asked: {error}")
 
 
 class Command(BaseCommand):
