@@ -372,4 +372,4 @@ def test_any_life_of_an_order_and_its_changes(
     )
 
 
-EXAMPLES = 30
+EXAMPLES = 6
