@@ -17,6 +17,7 @@ from .terms import LEAST_AMOUNT, LONGEST_DELIVERABLE, LONGEST_DESCRIPTION, LONGE
 
 T = AmendmentType
 NO, MAY, MUST = 0, 1, 2
+FIELDS = ("deliverables", "description", "amount", "days")  # those that not every type takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class Kind:
     days: int = NO
     deliverables: int = NO
     ask: str = "What exactly changes?"
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(name for name in FIELDS if getattr(self, name) != NO)
 
 
 KINDS = {
@@ -70,7 +75,6 @@ KINDS = {
         Kind(T.TOP_UP, "Larger budget", "The price grows, date and scope stay.", "coins", description=NO, amount=MUST),
     )
 }
-FIELDS = ("deliverables", "description", "amount", "days")
 
 
 class AmountField(forms.CharField):

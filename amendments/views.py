@@ -21,8 +21,8 @@ from port444.kit.money import ZERO
 from port444.orders.models import Order
 
 from . import actions, helm, queries
-from .forms import KINDS, AskForm, DeclineForm, ExtraRevisionForm, KeyForm, Kind, ProposeForm, initial, kind_of
-from .models import OPEN, Amendment, AmendmentStatus
+from .forms import FIELDS, KINDS, AskForm, DeclineForm, ExtraRevisionForm, KeyForm, Kind, ProposeForm, initial, kind_of
+from .models import OPEN, Amendment, AmendmentStatus, AmendmentType
 from .terms import Terms, terms_of
 
 A = AmendmentStatus
@@ -56,7 +56,7 @@ def propose(request: UserRequest, number: int) -> HttpResponse:
     if not queries.may_propose(order):
         return HttpResponseRedirect(reverse("orders:detail", args=[number]))
     kind = kind_of(request.GET)
-    return _form_page(request, order, kind, ProposeForm(kind) if kind else None)
+    return _form_page(request, order, kind, ProposeForm(kind, initial=_with_suggestion(order, kind, {})) if kind else None)
 
 
 @login_required
@@ -77,8 +77,9 @@ def _written(request: UserRequest, order: Order, replaces: Amendment | None) -> 
     kind = kind_of(request.POST)
     do = request.POST.get("do", "propose")
     if do in ("fields", "preview"):
-        shown = ProposeForm(kind, initial={**request.POST.dict()}) if kind else None
-        return _form_page(request, order, kind, shown, replaces=replaces, bound=ProposeForm(kind, request.POST) if kind else None, part=do)
+        written = _with_suggestion(order, kind, request.POST.dict())
+        shown, read = (ProposeForm(kind, initial=written), ProposeForm(kind, written)) if kind else (None, None)
+        return _form_page(request, order, kind, shown, replaces=replaces, bound=read, part=do)
     form = ProposeForm(kind, request.POST) if kind else None
     key = KeyForm(request.POST)
     if form is None or not form.is_valid() or not key.is_valid():
@@ -95,6 +96,14 @@ def _written(request: UserRequest, order: Order, replaces: Amendment | None) -> 
     except (Conflict, TooMany) as error:
         return _form_page(request, order, kind, form, replaces=replaces, fault=error.message, status=error.status)
     return done(request, _order_url(order), f"{made.answerer.first_name} is asked, and answers within {helm.hours_words()}.")
+
+
+def _with_suggestion(order: Order, kind: Kind | None, written: dict[str, Any]) -> dict[str, Any]:
+    """An extra revision has a price that can be guessed; what somebody has written stays."""
+    if kind is None or kind.value != AmendmentType.OUT_OF_SCOPE_REVISION or written.get("amount"):
+        return written
+    suggested = initial(queries.suggested_terms(order))
+    return written | {"amount": suggested["amount"], "days": written.get("days") or suggested["days"]}
 
 
 def _form_page(
@@ -122,6 +131,7 @@ def _form_page(
         "kinds": KINDS.values(),
         "kind": kind,
         "form": form,
+        "kept": [(name, request.POST[name]) for name in FIELDS if kind and request.POST.get(name) and name not in kind.fields],
         "replaces": replaces,
         "page_url": url,
         "client_key": request.POST.get("client_key") or uuid7(),

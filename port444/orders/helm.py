@@ -359,6 +359,8 @@ def task(order: Order, builder: Any, moment: datetime, turn: Helm | None = None)
     days = (local.date() - here.date()).days
     day = "Today" if days == 0 else f"{local:%a}" if 0 < days < 7 else f"{local.day} {local:%b}"
     about = f"Order {order.number}, {order.client.name}."
+    if turn is not None:
+        about = f"{about} A change is under way: {turn.who}."
     if order.status == S.FUNDING:
         title = f"{name} paid for {order.title}"
         return Task(day, f"{local:%H:%M}", title, f"{about} The money is going into escrow; nothing to do yet.", "Waiting", "quiet", False)
