@@ -11,7 +11,7 @@ from django.conf import settings
 
 from port444.kit.money import ZERO, fee, usd
 from port444.orders.helm import Helm, days_words, moment_words, span_words
-from port444.orders.models import Order, OrderStatus
+from port444.orders.models import WORKING, Order, OrderStatus
 from port444.payments.models import EscrowOperation, EscrowStatus
 
 from .models import OPEN, Amendment, AmendmentStatus, AmendmentType
@@ -187,6 +187,16 @@ class Look:
         return not self.is_open and self.status != A.COMPLETED
 
     @property
+    def waits_for(self) -> str:
+        """Whom the order waits for, as "because a change waits for" goes on."""
+        if self.on_its_way:
+            return "escrow"
+        if not self.helm.wait:
+            return "you"
+        people = {A.PENDING: self.amendment.answerer, A.CHANGES_REQUESTED: self.amendment.proposer}
+        return str(people.get(A(self.status), self.order.client).first_name)
+
+    @property
     def after_words(self) -> str:
         if self.status == A.COMPLETED:
             return "Since then"
@@ -223,155 +233,95 @@ def look(amendment: Amendment, viewer: Any, moment: datetime, preview: Preview, 
 
 def steer(amendment: Amendment, viewer: Any, to_pay: Decimal | None = None) -> Helm:
     """The first line about an amendment for `viewer`."""
-    order = amendment.order
     mine = viewer.pk == amendment.proposer.pk
     words = {
         A.PENDING: _asked if mine else _to_answer,
         A.CHANGES_REQUESTED: _to_revise if mine else _revising,
-        A.APPROVED: _to_pay if viewer.pk == order.client_id else _paying,
+        A.APPROVED: _to_pay if viewer.pk == amendment.order.client_id else _paying,
         A.PAID: _funding,
         A.FUNDING: _funding,
         A.FUNDING_FAILED: _failed,
     }.get(A(amendment.status), _ended)
-    return words(amendment, order, viewer, amendment.total if to_pay is None else to_pay)
+    return words(amendment, viewer, amendment.total if to_pay is None else to_pay)
 
 
-def _stands(order: Order) -> str:
-    return ", the clock stands" if order.clock_stopped_at else ""
+def _turn(amendment: Amendment, viewer: Any, who: Any | None, title: str, why: str, link: str, icon_name: str, *, until: bool = True) -> Helm:
+    """The line of an open amendment on which `who` has to act; nobody has while it is on its way into escrow. `title` may name `{until}`."""
+    order, zone = amendment.order, viewer.time_zone
+    mine = who is not None and who.pk == viewer.pk
+    name = "On its way" if who is None else "Your turn" if mine else f"{who.first_name}’s turn"
+    words = moment_words(amendment.expires_at, zone) if until else ""
+    return Helm(
+        who=f"{name}, the clock stands" if order.clock_stopped_at else name,
+        title=title.format(until=words),
+        why=why,
+        wait=not mine,
+        href="#change",
+        link=link,
+        icon_name=icon_name,
+        until=words,
+        at=amendment.expires_at if until else None,
+    )
 
 
-def _lapse(order: Order, viewer: Any) -> str:
-    if order.due_at is not None and order.status in (OrderStatus.IN_PROGRESS, OrderStatus.IN_REVISION):
+def _lapse(order: Order) -> str:
+    if order.due_at is not None and order.status in WORKING:
         return "the order stays as it is, and the time that the clock stood is added to its date"
     return "the order stays as it is"
 
 
-def _to_answer(amendment: Amendment, order: Order, viewer: Any, to_pay: Decimal) -> Helm:
-    name, until = amendment.proposer.first_name, moment_words(amendment.expires_at, viewer.time_zone)
-    why = f"Without an answer it lapses: nothing is charged, {_lapse(order, viewer)}."
-    return Helm(
-        f"Your turn{_stands(order)}",
-        f"Answer {name}’s change request by {until}",
-        why,
-        False,
-        "#change",
-        "See the change",
-        "git-compare",
-        until,
-        amendment.expires_at,
-    )
+def _to_answer(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
+    why = f"Without an answer it lapses: nothing is charged, {_lapse(amendment.order)}."
+    title = f"Answer {amendment.proposer.first_name}’s change request by {{until}}"
+    return _turn(amendment, viewer, amendment.answerer, title, why, "See the change", "git-compare")
 
 
-def _asked(amendment: Amendment, order: Order, viewer: Any, to_pay: Decimal) -> Helm:
-    name, until = amendment.answerer.first_name, moment_words(amendment.expires_at, viewer.time_zone)
-    why = f"Work may go on meanwhile. Without an answer your request lapses, and {_lapse(order, viewer)}."
-    return Helm(
-        f"{name}’s turn{_stands(order)}",
-        f"{name} answers your change request by {until}",
-        why,
-        True,
-        "#change",
-        "See the change",
-        "git-compare",
-        until,
-        amendment.expires_at,
-    )
+def _asked(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
+    why = f"Work may go on meanwhile. Without an answer your request lapses, and {_lapse(amendment.order)}."
+    title = f"{amendment.answerer.first_name} answers your change request by {{until}}"
+    return _turn(amendment, viewer, amendment.answerer, title, why, "See the change", "git-compare")
 
 
-def _to_revise(amendment: Amendment, order: Order, viewer: Any, to_pay: Decimal) -> Helm:
-    name, until = amendment.answerer.first_name, moment_words(amendment.expires_at, viewer.time_zone)
-    why = "Send a new version or withdraw it. Without either it lapses."
-    return Helm(
-        f"Your turn{_stands(order)}",
-        f"{name} asks for changes to your request, until {until}",
-        why,
-        False,
-        "#change",
-        "See what to change",
-        "pencil",
-        until,
-        amendment.expires_at,
-    )
+def _to_revise(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
+    title = f"{amendment.answerer.first_name} asks for changes to your request, until {{until}}"
+    why = "Send a new version, or withdraw it. Without either it lapses."
+    return _turn(amendment, viewer, amendment.proposer, title, why, "See what to change", "pencil")
 
 
-def _revising(amendment: Amendment, order: Order, viewer: Any, to_pay: Decimal) -> Helm:
-    name, until = amendment.proposer.first_name, moment_words(amendment.expires_at, viewer.time_zone)
-    return Helm(
-        f"{name}’s turn{_stands(order)}",
-        f"{name} revises the change request by {until}",
-        "You asked for changes. A new version comes to you to be approved; without one the request lapses.",
-        True,
-        "#change",
-        "See the change",
-        "git-compare",
-        until,
-        amendment.expires_at,
-    )
+def _revising(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
+    title = f"{amendment.proposer.first_name} revises the change request by {{until}}"
+    why = "You asked for changes. A new version comes to you to be approved; without one the request lapses."
+    return _turn(amendment, viewer, amendment.proposer, title, why, "See the change", "git-compare")
 
 
-def _to_pay(amendment: Amendment, order: Order, viewer: Any, to_pay: Decimal) -> Helm:
-    until = moment_words(amendment.expires_at, viewer.time_zone)
-    why = f"The change comes into force when escrow has the money. Without payment it lapses, and {_lapse(order, viewer)}."
-    return Helm(
-        f"Your turn{_stands(order)}",
-        f"Pay {usd(to_pay)} for the change by {until}",
-        why,
-        False,
-        "#change",
-        "Pay",
-        "wallet",
-        until,
-        amendment.expires_at,
-    )
+def _to_pay(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
+    why = f"The change comes into force when escrow has the money. Without payment it lapses, and {_lapse(amendment.order)}."
+    return _turn(amendment, viewer, amendment.order.client, f"Pay {usd(to_pay)} for the change by {{until}}", why, "Pay", "wallet")
 
 
-def _paying(amendment: Amendment, order: Order, viewer: Any, to_pay: Decimal) -> Helm:
-    name, until = order.client.first_name, moment_words(amendment.expires_at, viewer.time_zone)
-    why = "The change comes into force when escrow has the money; what is in it is not part of the order before that."
-    return Helm(
-        f"{name}’s turn{_stands(order)}",
-        f"{name} pays for the change by {until}",
-        why,
-        True,
-        "#change",
-        "See the change",
-        "git-compare",
-        until,
-        amendment.expires_at,
-    )
+def _paying(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
+    client = amendment.order.client
+    why = "The change comes into force when escrow has the money. Before that nothing of it is part of the order."
+    return _turn(amendment, viewer, client, f"{client.first_name} pays for the change by {{until}}", why, "See the change", "git-compare")
 
 
-def _funding(amendment: Amendment, order: Order, viewer: Any, to_pay: Decimal) -> Helm:
+def _funding(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
     title = f"{usd(amendment.additional_amount)} is going into escrow" if amendment.additional_amount else "The change is being put into force"
     why = "Price, date and scope change when that is confirmed, in about a minute. You need to do nothing, and you may close this page."
-    return Helm(f"On its way{_stands(order)}", title, why, True, "#change", "See how far it is", "git-compare")
+    return _turn(amendment, viewer, None, title, why, "See how far it is", "git-compare", until=False)
 
 
-def _failed(amendment: Amendment, order: Order, viewer: Any, to_pay: Decimal) -> Helm:
-    why = "Nothing is lost: the money is with us, and the order is as it was."
-    if viewer.pk == order.client_id:
-        return Helm(
-            f"Your turn{_stands(order)}",
-            "Escrow did not take the change",
-            f"{why} Try again, or take the money back.",
-            False,
-            "#change",
-            "See what you can do",
-            "circle-alert",
-        )
-    name = order.client.first_name
-    return Helm(
-        f"{name}’s turn{_stands(order)}",
-        "Escrow did not take the change",
-        f"{why} {name} tries again or takes the money back.",
-        True,
-        "#change",
-        "See the change",
-        "circle-alert",
-    )
+def _failed(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
+    client = amendment.order.client
+    why = "The order is as it was, and no money is lost."
+    if viewer.pk == client.pk:
+        why = f"{why} Try again, or {'take the money back' if amendment.additional_amount else 'give the change up'}."
+        return _turn(amendment, viewer, client, "Escrow did not take the change", why, "See what you can do", "circle-alert", until=False)
+    why = f"{why} {client.first_name} tries again or gives it up."
+    return _turn(amendment, viewer, client, "Escrow did not take the change", why, "See the change", "circle-alert", until=False)
 
 
-def _ended(amendment: Amendment, order: Order, viewer: Any, to_pay: Decimal) -> Helm:
+def _ended(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
     zone, at = viewer.time_zone, amendment.completed_at or amendment.closed_at or amendment.answered_at
     day = moment_words(at, zone)
     you = viewer.pk == amendment.proposer.pk
