@@ -51,7 +51,6 @@ from .signer import OPERATOR, Signer
 T = EscrowStatus
 log = logging.getLogger(__name__)
 
-HEADS = 100  # operations begun in one round
 LOOKED_AT = 500  # operations on their way, or not final yet, looked at in one round
 GAPS = 100  # nonces looked at below the highest that is on its way
 MISSES = 3  # rounds in which something has to be missing before that counts: one node may lag behind another
@@ -101,7 +100,8 @@ class Round:
         self._watch_confirmed()
         self._poll(list(self._operations().filter(status__in=FLYING).order_by("number")[:LOOKED_AT]))
         self._send(self._unsent())
-        self._begin(list(self._heads()[:HEADS]))
+        in_line = self._operations().filter(status__in=[T.SIGNED, T.SENT]).count()
+        self._begin(list(self._heads()[: max(self.rules.line - in_line, 0)]))
         self._fill_gaps()
         return self.moved
 
@@ -266,11 +266,12 @@ class Round:
                 self.memory.missing.pop(op.pk, None)
                 waiting.append(last)
         again: list[EscrowAttempt] = []
+        long_ago = now() - timedelta(seconds=self.rules.resend_seconds)
         for attempt, known in zip(waiting, self._known(waiting), strict=True):
-            op = next(each for each in operations if each.pk == attempt.operation_id)
-            if self._is_stuck(attempt) and self._replace(op, attempts[op.pk]):
+            assert attempt.operation is not None
+            if self._is_stuck(attempt) and self._replace(attempt.operation, attempts[attempt.operation.pk]):
                 continue
-            if not known:
+            if not known and (attempt.sent_at is None or attempt.sent_at <= long_ago):
                 again.append(attempt)
         self._send(again)
 

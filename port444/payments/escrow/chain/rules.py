@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 
@@ -13,10 +13,13 @@ ARBITRUM = (42161, 421614)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """`confirmations`: a block with so many, itself included, is acted on; 0: when the node calls it safe."""
+    """`confirmations`: a block with so many, itself included, is acted on; 0: when the node calls it safe. `line`: transactions of
+    ours that may wait for a block at once, which nodes limit for one account."""
 
     confirmations: int
     bump_seconds: int
+    resend_seconds: int = 15
+    line: int = 16
 
 
 def rules_of(chain_id: int) -> Rules:
@@ -24,9 +27,10 @@ def rules_of(chain_id: int) -> Rules:
     if chain_id == 1:
         usual = Rules(12, 60)
     elif chain_id in LOCAL:
-        usual = Rules(1, 20)
+        usual = Rules(1, 20, resend_seconds=0, line=100)
     elif chain_id in OP_STACK + ARBITRUM:
         usual = Rules(0, 20)
     else:
         usual = Rules(6, 60)
-    return Rules(settings.CHAIN_CONFIRMATIONS or usual.confirmations, settings.CHAIN_BUMP_SECONDS or usual.bump_seconds)
+    chosen = {"confirmations": settings.CHAIN_CONFIRMATIONS, "bump_seconds": settings.CHAIN_BUMP_SECONDS}
+    return replace(usual, **{name: value for name, value in chosen.items() if value})
