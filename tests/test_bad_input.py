@@ -167,6 +167,11 @@ def withdraw(amount: str) -> Ask:
     return lambda world: (world.builder.user, "/earnings/withdraw/", {"amount": amount, "client_key": str(uuid7())})
 
 
+def bank(**changes: str) -> Ask:
+    form = {"holder": "Anaya Krishnan", "iban": "DE89370400440532013000", "number": "", "bic": "", "country": ""}
+    return lambda world: (world.builder.user, "/earnings/bank/", form | changes)
+
+
 def service(**changes: Any) -> Ask:
     form = {"title": "Draw a logo", "basic-is_offered": "on", "basic-name": "S", "basic-price": "25", "basic-delivery_days": "3"}
     return lambda world: (world.builder.user, "/services/new/", form | {"category": str(world.package.service.category_id)} | changes)
@@ -234,6 +239,24 @@ CASES: dict[str, Ask] = {
     "title with NUL": service(title=NUL),
     "package in no days": service(**{"basic-delivery_days": "0"}),
     "package in endless days": service(**{"basic-delivery_days": "9" * 30}),
+    "withdraw in a way that is none": lambda world: (*withdraw("20.50")(world)[:2], {"amount": "20.50", "method": "x", "client_key": str(uuid7())}),
+    "withdraw to a bank that nobody named": lambda world: (
+        *withdraw("30.00")(world)[:2],
+        {"amount": "30.00", "method": "bank", "client_key": str(uuid7())},
+    ),
+    "withdraw without a key": lambda world: (*withdraw("20.50")(world)[:2], {"amount": "20.50"}),
+    "iban with wrong digits": bank(iban="DE88370400440532013000"),
+    "iban with NUL": bank(iban="DE89370400440532013000\x00"),
+    "iban in digits of another script": bank(iban="DE８9370400440532013000"),
+    "iban that is endless": bank(iban="DE89" * 5000),
+    "account without a bank": bank(iban="", number="12345678"),
+    "account that is a formula": bank(iban="", number="=1+1", bic="CHASUS33", country="US"),
+    "bank in no country": bank(iban="", number="12345678", bic="CHASQQ33", country="QQ"),
+    "bank with a country of its own": bank(iban="", number="12345678", bic="CHASUS33", country="U\x00"),
+    "holder with NUL": bank(holder=NUL),
+    "holder in other letters": bank(holder="Анна"),
+    "holder that is none": bank(holder=""),
+    "payout address with a wrong checksum": lambda world: (world.builder.user, "/earnings/address/", {"address": "0xAb" + "ab" * 19}),
     "payout address that is none": lambda world: (world.builder.user, "/earnings/address/", {"address": "0x12"}),
     "payout address with NUL": lambda world: (world.builder.user, "/earnings/address/", {"address": "0x" + "ab" * 19 + "\x00"}),
     "order without a key": lambda world: (world.client_user, f"/orders/place/{world.package.pk}/", {"client_key": "again"}),
@@ -336,6 +359,7 @@ GOOD: dict[str, Ask] = {
     "message": FILES_TO["message"],
     "conversation": FILES_TO["conversation"],
     "address": lambda world: (world.builder.user, "/earnings/address/", {"address": "0x" + "cd" * 20}),
+    "bank": bank(),
 }
 
 
@@ -412,6 +436,8 @@ URLS = [
     "/calls/?after=%00",
     "/invoices/?before=%00&sold=1",
     "/earnings/?before=x",
+    "/earnings/withdrawals/?before=%00&show=%00",
+    "/earnings/quote/?amount=1e9&method=%00",
     "/messages/?older=%00&show=unread",
     "/notifications/?before=%00",
     "/b/anaya-krishnan/call/?minutes=1e2&tz=%00&week=9999-12-31&slot=9999-12-31T23:59:59Z",

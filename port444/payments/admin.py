@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
+from django.conf import settings
 from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_http_methods, require_POST
 
+from port444.accounts.models import User
 from port444.kit.console import ReadOnlyAdmin
+from port444.kit.http import done
+from port444.kit.money import usd
 
+from . import actions, bank, queries
+from .forms import ReasonForm, SureForm
 from .models import (
+    BankAccount,
     Credit,
     CreditUse,
     EscrowOperation,
@@ -20,6 +36,8 @@ from .models import (
     LedgerAccount,
     Payment,
     PayoutAddress,
+    PayoutBatch,
+    PayoutHold,
     Posting,
     ProviderEvent,
     Refund,
@@ -88,13 +106,257 @@ class RefundAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
 
+class MoneyAdmin(ReadOnlyAdmin):
+    """A page of the books with buttons. Each leads to a page that asks once more, calls an action, and comes back."""
+
+    def ask(self, request: HttpRequest, back: str, form: Any, *, title: str, verb: str, text: str, done_with: Callable[[str], str]) -> HttpResponse:
+        """Show `form`, or with a valid one do it; `done_with` takes the reason and says what was done."""
+        if request.method == "POST" and form.is_valid():
+            return done(request, back, done_with(form.cleaned_data.get("reason", "")))
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "form": form, "title": title, "verb": verb, "text": text, "back": back}
+        return TemplateResponse(request, "payments/admin/ask.html", context, status=422 if form.errors else 200)
+
+    def button(self, route: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
+        return path(route, self.admin_site.admin_view(view), name=f"payments_{name}")
+
+
+def _actor(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # the site lets only staff in
+    return request.user
+
+
+READS = "The person reads it."
+
+
 @admin.register(Withdrawal)
-class WithdrawalAdmin(ReadOnlyAdmin):
-    list_display = ["id", "user", "status", "amount", "address", "requested_at", "completed_at", "error"]
-    list_filter = ["status"]
-    list_select_related = ["user"]
-    search_fields = ["=id", "user__email", "=address"]
+class WithdrawalAdmin(MoneyAdmin):
+    """Earnings on their way out. The numbers of bank accounts are in the files for the bank alone."""
+
+    list_display = ["id", "user", "method", "status", "amount", "fee", "destination", "due_at", "batch", "error"]
+    list_filter = ["status", "method"]
+    list_select_related = ["user", "batch"]
+    search_fields = ["=id", "=user__email", "=address", "=batch__reference"]
+    search_help_text = "A whole id, e-mail, wallet address or reference of a batch."
     ordering = ["-id"]
+    exclude = ["bank"]
+    change_form_template = "payments/admin/withdrawal.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            self.button("<uuid:withdrawal_id>/hold/", self.hold, "withdrawal_hold"),
+            self.button("<uuid:withdrawal_id>/hold-all/", self.hold_all, "withdrawal_hold_all"),
+            self.button("<uuid:withdrawal_id>/release/", self.release, "withdrawal_release"),
+            self.button("<uuid:withdrawal_id>/give-back/", self.give_back, "withdrawal_give_back"),
+            self.button("<uuid:withdrawal_id>/sent/", self.sent, "withdrawal_sent"),
+            *super().get_urls(),
+        ]
+
+    def _page(
+        self, request: HttpRequest, withdrawal_id: UUID, form: Any, title: str, verb: str, act: Callable[[Withdrawal, str], str]
+    ) -> HttpResponse:
+        row = get_object_or_404(Withdrawal.objects.select_related("user").defer("bank"), pk=withdrawal_id)
+        back = reverse("admin:payments_withdrawal_change", args=[row.pk])
+        text = f"{usd(row.amount)} of {row.user.email} to {row.destination}, {row.status_words()}."
+        return self.ask(request, back, form, title=title, verb=verb, text=text, done_with=lambda reason: act(row, reason))
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def hold(self, request: HttpRequest, withdrawal_id: UUID) -> HttpResponse:
+        def act(row: Withdrawal, reason: str) -> str:
+            actions.hold_withdrawal(row.pk, actor=_actor(request), reason=reason)
+            return "The withdrawal is held."
+
+        return self._page(request, withdrawal_id, ReasonForm(request.POST or None, help_text=READS), "Hold the withdrawal", "Hold it", act)
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def hold_all(self, request: HttpRequest, withdrawal_id: UUID) -> HttpResponse:
+        def act(row: Withdrawal, reason: str) -> str:
+            actions.hold_withdrawals_of(row.user_id, actor=_actor(request), reason=reason)
+            return f"All withdrawals of {row.user.email} are held, later ones as well."
+
+        form = ReasonForm(request.POST or None, help_text=READS)
+        return self._page(request, withdrawal_id, form, "Hold all withdrawals of this person", "Hold them all", act)
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def release(self, request: HttpRequest, withdrawal_id: UUID) -> HttpResponse:
+        def act(row: Withdrawal, reason: str) -> str:
+            actions.release_withdrawal(row.pk, actor=_actor(request), reason=reason)
+            return "The withdrawal goes on."
+
+        return self._page(request, withdrawal_id, ReasonForm(request.POST or None), "Let the withdrawal go on", "Let it go on", act)
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def give_back(self, request: HttpRequest, withdrawal_id: UUID) -> HttpResponse:
+        def act(row: Withdrawal, reason: str) -> str:
+            actions.mark_line_failed(row.pk, actor=_actor(request), reason=reason)
+            return f"{usd(row.amount)} is the builder's again."
+
+        form = ReasonForm(request.POST or None, help_text=READS)
+        return self._page(request, withdrawal_id, form, "Give the money back to the builder", "Give it back", act)
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def sent(self, request: HttpRequest, withdrawal_id: UUID) -> HttpResponse:
+        def act(row: Withdrawal, reason: str) -> str:
+            actions.mark_line_sent(row.pk, actor=_actor(request))
+            return "The bank has sent it."
+
+        return self._page(request, withdrawal_id, SureForm(request.POST or None), "Mark the transfer as sent", "The bank has sent it", act)
+
+
+@admin.register(PayoutHold)
+class PayoutHoldAdmin(MoneyAdmin):
+    """What keeps withdrawals, and what kept them."""
+
+    list_display = ["id", "user", "withdrawal", "reason", "made_by", "made_at", "until", "ended_at"]
+    list_filter = (("ended_at", admin.EmptyFieldListFilter), ("withdrawal", admin.EmptyFieldListFilter))
+    list_select_related = ["user", "made_by", "withdrawal"]
+    search_fields = ["=id", "=user__email", "=withdrawal__id", "=incident_id"]
+    search_help_text = "A whole id, of an incident too, or e-mail."
+    ordering = ["-id"]
+    change_form_template = "payments/admin/hold.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [self.button("<uuid:hold_id>/end/", self.end, "payouthold_end"), *super().get_urls()]
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def end(self, request: HttpRequest, hold_id: UUID) -> HttpResponse:
+        hold = get_object_or_404(PayoutHold.objects.select_related("user"), pk=hold_id)
+
+        def act(reason: str) -> str:
+            actions.end_hold(hold.pk, actor=_actor(request), reason=reason)
+            return "The hold has ended; what nothing else holds goes on."
+
+        text = f"{hold.user.email}: {hold.reason}"
+        back = reverse("admin:payments_payouthold_change", args=[hold.pk])
+        return self.ask(request, back, ReasonForm(request.POST or None), title="End the hold", verb="End it", text=text, done_with=act)
+
+
+class LineInline(ReadOnlyInline):
+    model = Withdrawal
+    readonly_fields = ["id", "user", "status", "amount", "fee", "bank_masked", "error"]
+    fields = tuple(readonly_fields)
+    show_change_link = True
+    verbose_name_plural = "lines"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("user").defer("bank").order_by("pk")
+
+
+@admin.register(PayoutBatch)
+class PayoutBatchAdmin(MoneyAdmin):
+    """Bank transfers that go to the bank in one file."""
+
+    list_display = ["reference", "status", "lines", "total", "made_by", "made_at", "exported_at", "closed_at"]
+    list_filter = ["status"]
+    list_select_related = ["made_by"]
+    search_fields = ["=id", "=reference"]
+    ordering = ["-id"]
+    inlines = [LineInline]
+    change_list_template = "payments/admin/batches.html"
+    change_form_template = "payments/admin/batch.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            self.button("make/", self.make, "payoutbatch_make"),
+            self.button("<uuid:batch_id>/export/<slug:kind>/", self.export, "payoutbatch_export"),
+            self.button("<uuid:batch_id>/sent/", self.sent, "payoutbatch_sent"),
+            self.button("<uuid:batch_id>/refused/", self.refused, "payoutbatch_refused"),
+            self.button("<uuid:batch_id>/close/", self.close, "payoutbatch_close"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        lines, total = queries.due_for_batch()
+        return super().changelist_view(request, {"due_lines": lines, "due_total": total, **(extra_context or {})})
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], add: bool = False, change: bool = False, form_url: str = "", obj: Any = None
+    ) -> HttpResponse:
+        if obj is not None:
+            context["sums"] = queries.batch_sums(obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def make(self, request: HttpRequest) -> HttpResponse:
+        lines, total = queries.due_for_batch()
+        text = f"{lines} bank transfers are due, {usd(total)} together."
+        form = SureForm(request.POST or None)
+        if request.method == "POST":
+            batch = actions.make_batch(actor=_actor(request))
+            return done(request, self._url(batch.pk), f"Batch {batch.reference}: {batch.lines} transfers, {usd(batch.total)}.")
+        back = reverse("admin:payments_payoutbatch_changelist")
+        return self.ask(request, back, form, title="Make a batch", verb="Make the batch", text=text, done_with=lambda reason: "")
+
+    @method_decorator(require_POST)
+    def export(self, request: HttpRequest, batch_id: UUID, kind: str) -> HttpResponseBase:
+        """The file, line by line as it is read: ISO 20022 for the bank, or a table to look at."""
+        if kind not in ("xml", "csv"):
+            raise Http404
+        get_object_or_404(PayoutBatch, pk=batch_id)
+        batch = actions.export_batch(batch_id, actor=_actor(request), kind=kind)
+        assert batch.exported_at is not None
+        lines = queries.batch_lines(batch)
+        if kind == "csv":
+            text = bank.as_csv(lines, settings.PAYOUT_CURRENCY)
+        else:
+            text = bank.as_pain(
+                lines,
+                reference=batch.reference,
+                debtor=bank.Debtor(**settings.PAYOUT_DEBTOR),
+                currency=settings.PAYOUT_CURRENCY,
+                count=batch.lines,
+                total=batch.total,
+                made_at=batch.exported_at,
+                on=batch.exported_at,
+            )
+        headers = {
+            "Content-Disposition": f'attachment; filename="{batch.reference}.{kind}"',
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        }
+        return StreamingHttpResponse(text, content_type="text/csv; charset=utf-8" if kind == "csv" else "application/xml", headers=headers)
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def sent(self, request: HttpRequest, batch_id: UUID) -> HttpResponse:
+        def act(reason: str) -> str:
+            return f"{actions.settle_batch(batch_id, actor=_actor(request))} transfers were sent."
+
+        return self._page(request, batch_id, SureForm(request.POST or None), "The bank has sent all that is on its way", "All were sent", act)
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def refused(self, request: HttpRequest, batch_id: UUID) -> HttpResponse:
+        def act(reason: str) -> str:
+            return f"{actions.settle_batch(batch_id, actor=_actor(request), reason=reason)} transfers went back to their builders."
+
+        form = ReasonForm(request.POST or None, help_text="The people read it.")
+        return self._page(request, batch_id, form, "The bank has refused all that is on its way", "All were refused", act)
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def close(self, request: HttpRequest, batch_id: UUID) -> HttpResponse:
+        def act(reason: str) -> str:
+            actions.close_batch(batch_id, actor=_actor(request))
+            return "The batch is closed."
+
+        return self._page(request, batch_id, SureForm(request.POST or None), "Close the batch", "Close it", act)
+
+    def _page(self, request: HttpRequest, batch_id: UUID, form: Any, title: str, verb: str, act: Callable[[str], str]) -> HttpResponse:
+        batch = get_object_or_404(PayoutBatch, pk=batch_id)
+        sums = queries.batch_sums(batch)
+        text = f"Batch {batch.reference}: {sums.lines} transfers, {usd(sums.total)}; {sums.waiting} on their way."
+        return self.ask(request, self._url(batch.pk), form, title=title, verb=verb, text=text, done_with=act)
+
+    def _url(self, batch_id: UUID) -> str:
+        return reverse("admin:payments_payoutbatch_change", args=[batch_id])
+
+
+@admin.register(BankAccount)
+class BankAccountAdmin(ReadOnlyAdmin):
+    """Where bank transfers go, masked."""
+
+    list_display = ["user", "masked", "changed_at"]
+    list_select_related = ["user"]
+    search_fields = ["=user__email"]
+    ordering = ["-changed_at"]
+    exclude = ["details"]
 
 
 @admin.register(PayoutAddress)

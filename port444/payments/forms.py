@@ -148,6 +148,12 @@ class ReasonForm(forms.Form):
         self.fields["reason"].help_text = help_text
 
 
+class SureForm(forms.Form):
+    """A step that only has to be pressed; the button sends `sure`, so that an empty form is not taken for a look."""
+
+    sure = forms.BooleanField(widget=forms.HiddenInput, initial=True)
+
+
 class KeyForm(forms.Form):
     """Where the next page of a list begins."""
 

@@ -10,14 +10,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django_q.models import OrmQ
 
 from port444.accounts.models import User
+from port444.kit import money
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
-from port444.payments import actions, escrow, handlers
+from port444.payments import actions, escrow, handlers, ledger
 from port444.payments.actions import Line
+from port444.payments.bank import read_account
 from port444.payments.escrow import Deal
-from port444.payments.models import Invoice, Payment
+from port444.payments.models import EscrowOperation, EscrowStatus, Invoice, Payment
 
 FAR = datetime(2027, 12, 31, tzinfo=UTC)  # when the escrow of a test deal expires
 PURPOSE = "test"
@@ -90,3 +93,30 @@ def paid(bill: Bill, client_user: User) -> Callable[[], tuple[Thing, Invoice, Pa
         return thing, invoice, Payment.objects.get(invoice=invoice)
 
     return pay
+
+
+ADDRESS = "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"
+IBAN = "DE89370400440532013000"
+
+
+def earn(builder: User, amount: str, *, bps: int = 0, prepaid: str = "0.00", status: str = EscrowStatus.CONFIRMED, address: str = "") -> Decimal:
+    """A release of `amount` now, as escrow books it; what of it is the builder's."""
+    moment, price, lent = now(), Decimal(amount), Decimal(prepaid)
+    net = price - money.fee(price, bps) - lent
+    facts = {"purpose": PURPOSE, "subject_id": uuid7(), "client_id": uuid7(), "builder_id": builder.pk, "fee_bps": bps, "applied_at": moment}
+    facts |= {"amount": price, "prepaid": lent, "address": address, "backend": "web3" if address else "ledger"}
+    EscrowOperation.objects.create(op_id=f"open:{facts['subject_id']}", kind="open", status=EscrowStatus.CONFIRMED, confirmed_at=moment, **facts)
+    confirmed = moment if status == EscrowStatus.CONFIRMED else None
+    EscrowOperation.objects.create(op_id=f"release:{facts['subject_id']}", kind="release", status=status, confirmed_at=confirmed, **facts)
+    ledger.post(f"escrow:{facts['subject_id']}", "Released", [(ledger.EXTERNAL, -net), (ledger.earnings(builder.pk), net)])
+    return net
+
+
+@pytest.fixture
+def rich(builder_user: User) -> User:
+    """A builder with 100.00 that has cleared, a wallet and a bank account."""
+    earn(builder_user, "100.00")
+    actions.change_payout_address(ADDRESS, actor=builder_user)
+    actions.change_bank_account(read_account(holder="Anaya Krishnan", iban=IBAN), actor=builder_user)
+    OrmQ.objects.all().delete()
+    return builder_user

@@ -15,7 +15,20 @@ from port444.payments.models import Invoice, JournalEntry
 
 pytestmark = pytest.mark.django_db
 
-MODELS = ["invoice", "payment", "providerevent", "refund", "withdrawal", "payoutaddress", "escrowoperation", "ledgeraccount", "journalentry"]
+MODELS = [
+    "invoice",
+    "payment",
+    "providerevent",
+    "refund",
+    "withdrawal",
+    "payoutaddress",
+    "bankaccount",
+    "payouthold",
+    "payoutbatch",
+    "escrowoperation",
+    "ledgeraccount",
+    "journalentry",
+]
 
 
 @pytest.fixture

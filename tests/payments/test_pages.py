@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import pypdf
 import pytest
@@ -18,11 +21,13 @@ from port444.accounts.models import User
 from port444.kit import clock
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
-from port444.payments import actions, escrow
-from port444.payments.models import Invoice, InvoiceStatus, Payment, PaymentStatus, PayoutAddress, SandboxCharge, Withdrawal
+from port444.payments import actions, escrow, ledger
+from port444.payments.bank import read_account
+from port444.payments.models import BankAccount, Invoice, InvoiceStatus, Payment, PaymentStatus, PayoutAddress, SandboxCharge, Withdrawal
 from port444.payments.providers import Report, Unavailable
 from port444.payments.providers.protocol import Outcome
 from port444.payments.providers.sandbox import Decision, Sandbox
+from tests.conftest import PASSWORD
 
 from .conftest import Bill
 
@@ -30,7 +35,7 @@ pytestmark = pytest.mark.django_db
 
 D = Decimal
 HTMX = {"HX-Request": "true"}
-QUERIES = {"checkout": 8, "return": 5, "invoice": 8, "invoices": 5, "earnings": 15}
+QUERIES = {"checkout": 8, "return": 5, "invoice": 8, "invoices": 5, "earnings": 15, "withdrawals": 5}
 
 
 @pytest.fixture
@@ -289,6 +294,118 @@ def test_withdrawing_from_the_page(rich: Client, builder_user: User) -> None:
     assert "On its way" in page
     assert "-$50.00" in page
     assert PayoutAddress.objects.get().user == builder_user
+
+
+def test_the_form_says_what_arrives(rich: Client, builder_user: User) -> None:
+    assert "Say below where" in text(rich.get("/earnings/"))
+    actions.change_payout_address("0x" + "ab" * 20, actor=builder_user)
+    actions.change_bank_account(read_account(holder="Anaya K", iban="DE89370400440532013000"), actor=builder_user)
+    page = text(rich.get("/earnings/"))
+    for part in ("$53.50", "Network fee", "-$0.50", "DE89 … 3000", "fee $2.00"):
+        assert part in page
+    quoted = text(rich.get("/earnings/quote/", {"method": "bank", "amount": "30"}, headers=HTMX))
+    assert quoted.startswith('<div id="quote"')
+    assert "$28.00" in quoted
+    assert "Bank fee" in quoted
+    assert "$25.00 to $54.00 can go" in text(rich.get("/earnings/quote/", {"method": "bank", "amount": "24.99"}))
+    for odd in ({}, {"method": "bank"}, {"method": "x", "amount": "30"}, {"method": "bank", "amount": "30\x00"}, {"method": "bank", "amount": "1e9"}):
+        assert rich.get("/earnings/quote/", odd).status_code == 200
+    assert rich.post("/earnings/withdraw/", {"amount": "30", "method": "bank", "client_key": uuid7()}).status_code == 302
+    assert Withdrawal.objects.get().method == "bank"
+
+
+def test_withdrawals_in_every_state(rich: Client, builder_user: User, stranger: User, django_assert_num_queries: Any) -> None:
+    actions.change_payout_address("0x" + "ab" * 20, actor=builder_user)
+
+    def ask() -> Withdrawal:
+        return actions.request_withdrawal(actor=builder_user, amount=D("10.00"), client_key=uuid7())
+
+    sent, failed, cancelled, held, waiting = (ask() for _ in range(5))
+    actions.send_withdrawal(sent.pk)
+    actions.fail_withdrawal(failed.pk, "The wallet does not take it.")
+    actions.cancel_withdrawal(cancelled.pk, actor=builder_user)
+    actions.hold_withdrawal(held.pk, actor=None, reason="Two accounts share this wallet.")
+    rich.get("/earnings/withdrawals/")
+    with django_assert_num_queries(QUERIES["withdrawals"]):
+        page = text(rich.get("/earnings/withdrawals/"))
+    for part in (
+        "Two accounts share this wallet.",
+        "The wallet does not take it.",
+        "Try again",
+        "You cancelled it",
+        "Waits for its turn",
+        "$9.50 after the fee",
+    ):
+        assert part in page
+    for show, found in (("under_way", waiting), ("held", held), ("sent", sent)):
+        shown = text(rich.get("/earnings/withdrawals/", {"show": show}))
+        assert [row.pk for row in (sent, failed, cancelled, held, waiting) if f"w-{row.pk}" in shown] == [found.pk]
+    assert rich.get("/earnings/withdrawals/?show=%00&before=x").status_code == 200
+    assert "$10.00 held" in text(rich.get("/earnings/"))
+    cancel = f"/earnings/withdrawals/{waiting.pk}/cancel/"
+    rich.force_login(stranger)
+    assert rich.post(cancel).status_code == 404
+    assert "w-" + str(sent.pk) not in text(rich.get("/earnings/withdrawals/"))
+    rich.force_login(builder_user)
+    assert rich.post(f"/earnings/withdrawals/{held.pk}/cancel/").status_code == 409
+    assert rich.post(cancel).status_code == 302
+    assert rich.post(cancel).status_code == 409
+    assert ledger.balance("earnings", owner=builder_user.pk) == D("34.00")
+
+
+def test_the_list_of_withdrawals_goes_on(rich: Client, builder_user: User) -> None:
+    actions.change_payout_address("0x" + "ab" * 20, actor=builder_user)
+    for _ in range(27):
+        actions.cancel_withdrawal(actions.request_withdrawal(actor=builder_user, amount=D("10.00"), client_key=uuid7()).pk, actor=builder_user)
+    first = rich.get("/earnings/withdrawals/?show=back").content.decode()
+    assert first.count('id="w-') == 25
+    following = re.search(r'href="([^"]*before=[^"]*)"', first)
+    assert following is not None
+    rest = rich.get(html.unescape(following[1]), headers=HTMX).content.decode()
+    assert rest.count('id="w-') == 2
+    assert "<html" not in rest
+
+
+BANK = {"holder": "Anaya Krishnan", "iban": "DE89 3704 0044 0532 0130 00"}
+
+
+def test_the_bank_account_on_its_page(rich: Client, builder_user: User) -> None:
+    assert rich.get("/earnings/bank/").status_code == 200
+    answer = rich.post("/earnings/bank/", BANK | {"iban": "DE88370400440532013000"})
+    assert answer.status_code == 422
+    assert "check digits" in text(answer)
+    assert not BankAccount.objects.exists()
+    assert rich.post("/earnings/bank/", BANK).status_code == 302
+    page = text(rich.get("/earnings/bank/"))
+    assert "DE89 … 3000" in page
+    assert "0532" not in page
+    assert rich.post("/earnings/bank/remove/").status_code == 302
+    assert not BankAccount.objects.exists()
+
+
+def test_payout_details_ask_for_the_password_again(client: Client, builder_user: User, settings: Any) -> None:
+    settings.REAUTHENTICATE = True
+    client.force_login(builder_user)
+    for path, form in (("/earnings/address/", {"address": "0x" + "ab" * 20}), ("/earnings/bank/", BANK)):
+        asked = client.get(path)
+        assert (asked.status_code, asked["Location"]) == (302, f"/account/reauthenticate/?next={quote(path, safe='')}")
+        late = client.post(path, form)
+        assert (late.status_code, late["Location"]) == (302, path)
+    assert client.post("/earnings/bank/remove/")["Location"] == "/earnings/bank/"
+    assert not BankAccount.objects.exists()
+    assert not PayoutAddress.objects.exists()
+    assert "DE89" not in str(dict(client.session))
+    client.post("/account/reauthenticate/", {"password": PASSWORD})
+    assert client.post("/earnings/bank/", BANK).status_code == 302
+    assert BankAccount.objects.get().user == builder_user
+
+
+def test_what_clears_is_on_the_page(rich: Client, settings: Any) -> None:
+    settings.CLEARING_DAYS = 3
+    page = text(rich.get("/earnings/"))
+    assert "It clears for 3 days" in page
+    assert "<dt>Clearing</dt><dd>$54.00</dd>" in page
+    assert "<dt>Yours now</dt><dd>$0.00</dd>" in page
 
 
 def test_earnings_are_private(client: Client, paid: Callable[..., Any], stranger: User) -> None:

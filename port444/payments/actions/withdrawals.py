@@ -214,7 +214,9 @@ def fail_withdrawal(withdrawal_id: UUID, error: str) -> Withdrawal:
 
 def _fail(withdrawal: Withdrawal, error: str, *, actor: User | None) -> Withdrawal:
     arrived = withdrawal.status == WithdrawalStatus.COMPLETED
-    withdrawal.move_to(WithdrawalStatus.FAILED, failed_at=now(), error=error[:200])
+    # Out of a batch of which there is no file yet, else the file would pay it all the same.
+    batch = withdrawal.batch if withdrawal.batch is not None and withdrawal.batch.status != BatchStatus.MADE else None
+    withdrawal.move_to(WithdrawalStatus.FAILED, failed_at=now(), error=error[:200], batch=batch)
     mine = (ledger.earnings(withdrawal.user_id), withdrawal.amount)
     if arrived:
         moves = [mine, (ledger.EXTERNAL, -withdrawal.arrives), (ledger.FEES, -withdrawal.fee)]
