@@ -31,9 +31,10 @@ from port444.kit.ids import uuid7
 from port444.orders import actions as orders
 from port444.orders.models import Order
 from port444.payments import actions as payments
-from port444.payments.models import Invoice, Payment, SandboxCharge
+from port444.payments.models import Invoice, Payment, SandboxCharge, WalletPayment
 from port444.payments.providers import sandbox
 from port444.payments.providers.sandbox import Decision, Manner
+from tests.payments.chains import SETTINGS
 
 pytestmark = pytest.mark.django_db
 
@@ -343,6 +344,46 @@ def test_a_bad_file_is_refused_in_words_and_writes_nothing(world: World, setting
         for place, ask in FILES_TO.items()
     }
     assert {name: what for name, what in faults.items() if what} == {}
+
+
+NOBODY = "0x" + "00" * 19 + "12"  # a wallet whose key nobody holds
+
+
+def at_wallet(part: str, **form: Any) -> Ask:
+    """The page of a payment from a wallet of one's own."""
+    return lambda world: (world.client_user, f"/pay/{world.payment.pk}/wallet/{part}/", form)
+
+
+WALLET: dict[str, Ask] = {
+    "signature of nobody": at_wallet("sign", address=NOBODY, signature="0x" + "11" * 65),
+    "signature too short": at_wallet("sign", address=NOBODY, signature="0x" + "11" * 64),
+    "signature that is none": at_wallet("sign", address=NOBODY, signature="signed"),
+    "signature with NUL": at_wallet("sign", address=NOBODY, signature=NUL),
+    "signature without end": at_wallet("sign", address=NOBODY, signature="0x" + "1" * 5000),
+    "no signature": at_wallet("sign"),
+    "address that is none": at_wallet("send", address="0x12"),
+    "address with NUL": at_wallet("send", address="0x" + "ab" * 19 + "\x00"),
+    "address of nobody": at_wallet("send", address="0x" + "0" * 40),
+    "address with a wrong letter": at_wallet("send", address="0x5d5c99EdF529335160FF180fA141Dd4967fc00D1"),
+    "address of the platform": at_wallet("send", address=str(SETTINGS["CHAIN_TREASURY_ADDRESS"])),
+    "hash that is none": at_wallet("sent", tx_hash="0x12"),
+    "hash with NUL": at_wallet("sent", tx_hash="0x" + "a" * 63 + "\x00"),
+    "hash before a wallet": at_wallet("sent", tx_hash="0x" + "ab" * 32),
+    "payment of another": lambda world: (world.other.user, f"/pay/{world.payment.pk}/wallet/send/", {"address": NOBODY}),
+    "no such payment": lambda world: (world.client_user, f"/pay/{uuid7()}/wallet/send/", {"address": NOBODY}),
+}
+
+
+def test_a_wallet_s_page_takes_nothing_that_is_wrong(world: World, settings: Any) -> None:
+    for name, value in SETTINGS.items():
+        setattr(settings, name, value)
+    invoice_id = world.payment.invoice_id
+    payments.change_provider(invoice_id, actor=world.client_user, provider="wallet")
+    world.payment = payments.reach_provider(payments.start_payment(invoice_id, actor=world.client_user, provider="wallet").pk)
+    faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in WALLET.items()}
+    assert {name: what for name, what in faults.items() if what} == {}
+    assert ready(world, at_wallet("send", address=NOBODY))().status_code == 302
+    assert WalletPayment.objects.get().address == NOBODY
 
 
 GOOD: dict[str, Ask] = {

@@ -112,7 +112,7 @@ const look = async (loud = false) => {
     held = BigInt(await ask('eth_call', [{ to: facts.token, data: '0x70a08231' + account.slice(2).toLowerCase().padStart(64, '0') }, 'latest']));
   } catch { /* the server and the chain will tell */ }
   const cents = held === null ? null : held / 10000n;
-  part('balance').textContent = cents === null ? 'unknown' : `$${cents / 100n}.${String(cents % 100n).padStart(2, '0')} USDC`;
+  part('balance').textContent = cents === null ? 'unknown' : `$${(cents / 100n).toLocaleString('en-US')}.${String(cents % 100n).padStart(2, '0')} USDC`;
   part('poor').hidden = held === null || held >= units;
   root.querySelectorAll('[data-do="sign"], [data-do="send"]').forEach(node => { node.disabled = held !== null && held < units; });
 };

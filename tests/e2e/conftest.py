@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -12,6 +14,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
+from scripts import chain
+from scripts.process import Child
 from tests.realsite import Site, running
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -92,6 +96,10 @@ class Person:
 @pytest.fixture
 def person(browser: Browser, site: Site) -> Iterator[Callable[..., Person]]:
     """Make people at browsers; afterwards none of them may have seen a complaint."""
+    yield from people_at(browser, site)
+
+
+def people_at(browser: Browser, site: Site) -> Iterator[Callable[..., Person]]:
     people: list[Person] = []
 
     def make(width: int = 1280, scheme: Scheme = "light") -> Person:
@@ -103,3 +111,35 @@ def person(browser: Browser, site: Site) -> Iterator[Callable[..., Person]]:
     for somebody in people:
         somebody.context.close()
     assert complaints == []
+
+
+@dataclass
+class ChainSite:
+    """A site that holds its money in a contract, the node of that chain, and the worker between the two."""
+
+    site: Site
+    node: str
+    token: str
+    worker: Child
+
+
+@pytest.fixture(scope="session")
+def chain_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainSite]:
+    """With the demo data, whose deals stay in the ledger alone: they were made before there was a chain."""
+    with chain.running() as node, contextlib.ExitStack() as stack:
+        deployed: dict[str, Any] = {**chain.deploy(node), "PAYMENT_PROVIDERS": "wallet,sandbox"}
+        site = stack.enter_context(running(tmp_path_factory.mktemp("chain-site"), seeded=False, **deployed))
+        on_chain = site.environment
+        site.environment = {**on_chain, "ESCROW_BACKEND": "ledger", "PAYMENT_PROVIDERS": "sandbox"}
+        site.manage("seed_demo")
+        site.environment = on_chain
+        worker = Child("chain", ["manage.py", "run_chain"], on_chain)
+        worker.start()
+        stack.callback(worker.kill)
+        yield ChainSite(site, node, deployed["USDC_ADDRESS"], worker)
+
+
+@pytest.fixture
+def chain_person(browser: Browser, chain_site: ChainSite) -> Iterator[Callable[..., Person]]:
+    """The same as `person`, on the site with a chain."""
+    yield from people_at(browser, chain_site.site)

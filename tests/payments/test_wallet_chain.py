@@ -19,11 +19,13 @@ from port444.kit.clock import now
 from port444.kit.errors import Conflict
 from port444.kit.ids import uuid7
 from port444.payments import actions, escrow, handlers
+from port444.payments.actions.chain import contracts, note
 from port444.payments.escrow import books
 from port444.payments.escrow.chain import engine
 from port444.payments.escrow.chain.client import Chain, connect
-from port444.payments.escrow.chain.transfers import find_transfers, unmatched
+from port444.payments.escrow.chain.transfers import find_transfers, misfits, signing, unmatched
 from port444.payments.models import (
+    ChainDifference,
     ChainTransfer,
     EscrowKind,
     EscrowOperation,
@@ -140,6 +142,8 @@ def sweep(town: Town, deep: int = 3) -> int:
 
 
 def incidents() -> list[str]:
+    """What the comparison of books and chain makes people look at."""
+    note(misfits(31337))
     return [one.description for one in IncidentLog.objects.order_by("detected_at")]
 
 
@@ -269,11 +273,15 @@ def test_the_second_of_two_transfers_is_reported_and_sent_back_by_staff(town: To
     town.send(town.payer)
     assert sweep(town) == 1
     left = unmatched(31337).get()
+    assert len(incidents()) == 1
     operation = actions.return_transfer(left.pk, actor=staff)
     assert actions.return_transfer(left.pk, actor=staff) == operation
     town.work()
     assert town.balance(town.payer) == HELD - PRICE
     assert not unmatched(31337).exists()
+    incidents()
+    assert not ChainDifference.objects.filter(gone_at=None).exists()
+    assert contracts(town.chain) == [town.chain.escrow.address]
 
 
 def test_two_payments_of_one_wallet_get_their_own_transfers_oldest_first(
@@ -343,7 +351,7 @@ def test_money_that_a_deep_reorganisation_takes_away_is_reported(town: Town, pay
     assert sweep(town) == 1
     town.rpc("anvil_rollback", 4)
     assert sweep(town, 6) == 0
-    assert any("took away the transfer" in text for text in incidents())
+    assert any("not on the chain any more" in text for text in incidents())
 
 
 def test_dust_and_our_own_money_are_nobody_s_payment(town: Town, payment: Payment) -> None:
@@ -351,6 +359,12 @@ def test_dust_and_our_own_money_are_nobody_s_payment(town: Town, payment: Paymen
     town.send(town.other, 9_999)
     assert sweep(town) == 0
     assert (ChainTransfer.objects.count(), unmatched(31337).count(), incidents()) == (1, 0, [])
+
+
+def test_signatures_for_another_token_than_the_settings_say_are_noticed(town: Town, settings: Any) -> None:
+    assert (signing(town.chain).found, len(signing(town.chain).agreed)) == ([], 1)
+    settings.USDC_DOMAIN_NAME = "USDC"
+    assert [one.kind for one in signing(town.chain).found] == ["token_domain"]
 
 
 # Money that goes out

@@ -25,6 +25,7 @@ from port444.payments.escrow.chain import expected, reconcile, snapshot
 from port444.payments.escrow.chain.client import Chain, RpcError
 from port444.payments.escrow.chain.reading import Seen, State, deep_block, events, final_block, number
 from port444.payments.escrow.chain.reconcile import Difference, Look, money
+from port444.payments.escrow.chain.transfers import misfits, signing
 from port444.payments.escrow.standing import Standing
 from port444.payments.models import (
     FLYING,
@@ -39,6 +40,7 @@ from port444.payments.models import (
     EscrowStatus,
     Refund,
     RefundStatus,
+    WalletPayment,
     Withdrawal,
 )
 
@@ -66,6 +68,8 @@ def reconcile_chain(chain: Chain) -> int:
     """
     block, head = deep_block(chain), number(chain.ask("eth_blockNumber"))
     note(reconcile.recheck(chain, head))
+    note(misfits(chain.chain_id))
+    note(signing(chain))
     settle_owners(chain, head, final_block(chain))
     for contract in contracts(chain):
         status = status_of(chain.chain_id, contract)
@@ -78,7 +82,8 @@ def reconcile_chain(chain: Chain) -> int:
 
 def contracts(chain: Chain) -> list[str]:
     """The contract of the settings, and those in which deals were opened before it."""
-    older = ChainCursor.objects.filter(chain_id=chain.chain_id).values_list("contract", flat=True)
+    tokens = {chain.token.address, *WalletPayment.objects.values_list("token", flat=True).distinct()}  # read for transfers
+    older = ChainCursor.objects.filter(chain_id=chain.chain_id).exclude(contract__in=tokens).values_list("contract", flat=True)
     return list(dict.fromkeys([chain.escrow.address, *older]))
 
 

@@ -16,19 +16,18 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from auditlog.actions import Finding, open_incident
-from auditlog.models import IncidentSeverity, IncidentType
+from auditlog.models import IncidentSeverity
 from port444.kit.clock import now
 from port444.kit.jobs import enqueue
 from port444.kit.money import CURRENCY
 from port444.payments.models import (
     VOID,
     ChainCursor,
+    ChainDifference,
     ChainTransfer,
     EscrowAttempt,
     EscrowKind,
     EscrowOperation,
-    Payment,
     PaymentStatus,
     WalletMethod,
     WalletPayment,
@@ -36,9 +35,11 @@ from port444.payments.models import (
 
 from .client import PAGE, Chain
 from .contract import CENT_UNITS, from_units
-from .rules import rules_of
+from .reading import deep_block
+from .reconcile import Difference, Look
 
 TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # Transfer(address,address,uint256)
+DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 OVERLAP = 64  # blocks that are read again each time, for what a reorganisation has changed
 REMEMBERED = timedelta(days=90)  # for so long money is looked for at an address that the platform used before
 LIVE = [PaymentStatus.CREATED, PaymentStatus.PENDING]
@@ -73,15 +74,6 @@ def find_transfers(chain: Chain) -> int:
     return found
 
 
-def deep_block(chain: Chain) -> int:
-    """The newest block that is deep enough to act on; -1 when none is."""
-    confirmations = rules_of(chain.chain_id).confirmations
-    if confirmations:
-        return int(chain.ask("eth_blockNumber"), 16) - confirmations + 1
-    block = chain.ask("eth_getBlockByNumber", "safe", False)
-    return int(block["number"], 16) if block else -1
-
-
 def _read(chain: Chain, first: int, last: int) -> list[Seen]:
     to = ["0x" + address.removeprefix("0x").lower().rjust(64, "0") for address in _treasuries(chain)]
     asked = {"fromBlock": hex(first), "toBlock": hex(last), "address": chain.token.address, "topics": [TOPIC, None, to]}
@@ -109,16 +101,15 @@ def _store(chain: Chain, first: int, last: int, seen: list[Seen]) -> int:
     seen = [one for one in seen if one.units > 0 and one.sender.lower() not in ours]
     hashes = {one.tx_hash for one in seen}
     known = ChainTransfer.objects.filter(Q(tx_hash__in=hashes) | Q(block_number__range=(first, last)), chain_id=chain.chain_id)
-    fresh = _compare(chain.chain_id, list(known.select_for_update(of=("self",), no_key=True)), seen)
+    _compare(chain.chain_id, list(known.select_for_update(of=("self",), no_key=True)), seen)
     cursor.next_block, cursor.looked_at = max(cursor.next_block, last + 1), now()
     cursor.save(update_fields=["next_block", "looked_at"])
-    return _match(chain, first, last, fresh)
+    return _match(chain, first, last)
 
 
-def _compare(chain_id: int, known: list[ChainTransfer], seen: Iterable[Seen]) -> set[Any]:
+def _compare(chain_id: int, known: list[ChainTransfer], seen: Iterable[Seen]) -> None:
     """Make the rows say what the chain says now. A transaction that a reorganisation has put into another block stays the same
-    transfer: it paid already. Gives the ids of the new rows."""
-    fresh = set()
+    transfer: it paid already."""
     for one in seen:
         name = (one.tx_hash, one.place, one.sender, one.units)
         row = next((each for each in known if (each.tx_hash, each.log_index, each.sender, int(each.units)) == name), None)
@@ -134,7 +125,6 @@ def _compare(chain_id: int, known: list[ChainTransfer], seen: Iterable[Seen]) ->
                 found_at=now(),
             )
             row.save(force_insert=True)
-            fresh.add(row.pk)
             continue
         known.remove(row)
         if (row.block_number, row.block_hash, row.gone_at) != (one.block_number, one.block_hash, None):
@@ -144,12 +134,9 @@ def _compare(chain_id: int, known: list[ChainTransfer], seen: Iterable[Seen]) ->
         if gone.gone_at is None:
             gone.gone_at = now()
             gone.save(update_fields=["gone_at"])
-            if gone.payment_id is not None:
-                _report_gone(gone)
-    return fresh
 
 
-def _match(chain: Chain, first: int, last: int, fresh: set[Any]) -> int:
+def _match(chain: Chain, first: int, last: int) -> int:
     """Give each unused transfer to the payment that waits for it; the oldest first. The cursor's row is locked.
 
     Those of earlier pages are not looked at again: a payment that begins now counts from the cursor on.
@@ -159,8 +146,6 @@ def _match(chain: Chain, first: int, last: int, fresh: set[Any]) -> int:
     for transfer in unused.select_for_update(of=("self",), no_key=True):
         payment_id = _collected(transfer) or _waiting(chain, transfer)
         if payment_id is None:
-            if transfer.pk in fresh:
-                _report_unmatched(transfer)
             continue
         transfer.payment_id = payment_id
         transfer.save(update_fields=["payment"])
@@ -202,38 +187,50 @@ def unmatched(chain_id: int) -> QuerySet[ChainTransfer]:
     return ChainTransfer.objects.filter(~Exists(back), chain_id=chain_id, payment__isnull=True, gone_at__isnull=True, units__gte=CENT_UNITS)
 
 
+def misfits(chain_id: int) -> Look:
+    """For the comparison with the books: what came and fits nothing, and what a reorganisation took away after it had paid."""
+    look = Look()
+    for transfer in unmatched(chain_id).order_by("found_at")[:PAGE]:
+        look.hold(_difference(transfer, "transfer", words_of(transfer), IncidentSeverity.MEDIUM), differs=True)
+    gone = ChainTransfer.objects.filter(chain_id=chain_id, gone_at__isnull=False, payment__isnull=False)
+    for transfer in gone.order_by("found_at")[:PAGE]:
+        words = f"The transfer of {_words(transfer)} that paid for something is not on the chain any more."
+        look.hold(_difference(transfer, "transfer_gone", words, IncidentSeverity.CRITICAL), differs=True)
+    known = {each.fingerprint for each in look.found}
+    before = ChainDifference.objects.filter(kind__in=["transfer", "transfer_gone"], gone_at=None).exclude(fingerprint__in=known)
+    look.agreed += list(before.values_list("fingerprint", flat=True)[:PAGE])
+    return look
+
+
+def signing(chain: Chain) -> Look:
+    """Whether what wallets are asked to sign is for the token of this chain; else every signature would be refused there."""
+    from eth_utils import keccak, to_bytes
+
+    look = Look()
+    words = (settings.USDC_DOMAIN_NAME, settings.USDC_DOMAIN_VERSION)
+    parts = [keccak(text=DOMAIN_TYPE), *(keccak(text=word) for word in words), chain.chain_id.to_bytes(32)]
+    wanted = keccak(b"".join(parts) + to_bytes(hexstr=chain.token.address).rjust(32, b"\0"))
+    found = chain.ask("eth_call", {"to": chain.token.address, "data": chain.token.encode_abi("DOMAIN_SEPARATOR")}, "latest")
+    difference = Difference(
+        f"token_domain:{chain.chain_id}:{chain.token.address.lower()}",
+        "token_domain",
+        f"The token does not take signatures for the name {words[0]!r} and the version {words[1]!r}: paying by signature fails.",
+        IncidentSeverity.HIGH,
+        {"name": words[0], "version": words[1], "token": chain.token.address},
+    )
+    look.hold(difference, str(found).lower() != "0x" + wanted.hex())
+    return look
+
+
+def _difference(transfer: ChainTransfer, kind: str, words: str, severity: IncidentSeverity) -> Difference:
+    facts = {"transaction": transfer.tx_hash, "sender": transfer.sender, "units": str(transfer.units), "transfer": str(transfer.pk)}
+    return Difference(f"{kind}:{transfer.pk}", kind, words, severity, facts, loss=from_units(int(transfer.units) // CENT_UNITS * CENT_UNITS))
+
+
 def words_of(transfer: ChainTransfer) -> str:
     """What a person is told of a transfer that fits nothing."""
-    amount = transfer.units.scaleb(-6).normalize()
-    return f"{amount:f} {CURRENCY} came from {transfer.sender} and fits no payment."
+    return f"{_words(transfer)} came from {transfer.sender} and fits no payment."
 
 
-def _report_unmatched(transfer: ChainTransfer) -> None:
-    open_incident(
-        Finding(
-            fingerprint=f"transfer:{transfer.pk}",
-            incident_type=IncidentType.SUSPICIOUS_ACTIVITY,
-            severity=IncidentSeverity.MEDIUM,
-            confidence=100,
-            description=words_of(transfer),
-            potential_loss=from_units(int(transfer.units) // CENT_UNITS * CENT_UNITS),
-            evidence={"transaction": transfer.tx_hash, "sender": transfer.sender, "units": str(transfer.units)},
-        )
-    )
-
-
-def _report_gone(transfer: ChainTransfer) -> None:
-    """A payment was counted on money that the chain no longer has."""
-    payment = Payment.objects.select_related("invoice").get(transfer=transfer)
-    open_incident(
-        Finding(
-            fingerprint=f"transfer-gone:{transfer.pk}",
-            incident_type=IncidentType.SUSPICIOUS_ACTIVITY,
-            severity=IncidentSeverity.CRITICAL,
-            confidence=100,
-            description=f"A reorganisation of the chain took away the transfer of {payment.amount} {CURRENCY} that paid an invoice.",
-            user_id=payment.invoice.payer_id,
-            potential_loss=payment.amount,
-            evidence={"transaction": transfer.tx_hash, "payment": str(payment.pk), "block": transfer.block_number},
-        )
-    )
+def _words(transfer: ChainTransfer) -> str:
+    return f"{transfer.units.scaleb(-6).normalize():f} {CURRENCY}"

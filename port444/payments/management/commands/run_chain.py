@@ -14,10 +14,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, connection
 
-from port444.payments.actions.chain import note_problem, reconcile_chain, take_snapshot
+from port444.payments.actions.chain import note_problem, reconcile_chain
 from port444.payments.escrow.chain import pulse
 from port444.payments.escrow.chain.client import Chain, RpcError, Unreachable, WrongChain, connect
 from port444.payments.escrow.chain.engine import tick
+from port444.payments.escrow.chain.transfers import find_transfers
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def compare(chain: Chain) -> int:
 
 
 # What is done besides, and how often in seconds.
-CHORES: list[tuple[Chore, float]] = [(take_snapshot, 15.0), (compare, 60.0)]
+CHORES: list[tuple[Chore, float]] = [(find_transfers, 3.0)]
 
 
 class Worker:
