@@ -114,9 +114,17 @@ def funds(user_id: UUID, moment: datetime, address: str, known: Cleared | None =
     if settings.ESCROW_BACKEND != "web3":
         return Funds(found, {PayoutMethod.WALLET: found.ready, PayoutMethod.BANK: found.ready})
     claims = _claims(user_id)
-    ours = max(ZERO, found.balance - sum(claims.values(), ZERO))
+    ours = max(ZERO, found.balance - sum(claims.values(), ZERO) - _shaken(user_id))
     here = claims.pop(address.lower(), ZERO)
     return Funds(found, {PayoutMethod.WALLET: min(found.ready, here + ours), PayoutMethod.BANK: min(found.ready, ours)}, claims)
+
+
+def _shaken(user_id: UUID) -> Decimal:
+    """What the contract will hold again for wallets of the builder when releases that a reorganisation took back are confirmed anew."""
+    shaken = EscrowOperation.objects.filter(builder_id=user_id, kind=EscrowKind.RELEASE, backend="web3", applied_at__isnull=False)
+    shaken = shaken.exclude(status=EscrowStatus.CONFIRMED).exclude(address__iexact=settings.CHAIN_PLATFORM_ADDRESS)
+    total: Decimal = shaken.aggregate(sum=_earned())["sum"]
+    return total
 
 
 def _claims(user_id: UUID) -> dict[str, Decimal]:

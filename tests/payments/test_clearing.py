@@ -178,3 +178,10 @@ def test_on_a_chain_money_goes_where_the_contract_holds_it(builder_user: User, s
     assert clearing.funds(builder_user.pk, now(), CLAIMED).most == {PayoutMethod.WALLET: D("40.00"), PayoutMethod.BANK: D("10.00")}
     actions.cancel_withdrawal(withdrawal.pk, actor=builder_user)
     assert clearing.funds(builder_user.pk, now(), ADDRESS).most[PayoutMethod.WALLET] == D("70.00")
+
+
+@pytest.mark.usefixtures("chain")
+def test_what_a_reorganisation_took_back_is_not_lent_by_the_platform(builder_user: User) -> None:
+    earn(builder_user, "50.00", address=ADDRESS)
+    earn(builder_user, "50.00", address=ADDRESS, status="sent")
+    assert clearing.funds(builder_user.pk, now(), ADDRESS).most == {PayoutMethod.WALLET: D("50.00"), PayoutMethod.BANK: D("0.00")}

@@ -134,11 +134,12 @@ class Withdrawal(StateMachine):
     """Earnings on their way out. `client_key` comes with the form: pressing twice withdraws once.
 
     `amount` is what leaves the earnings; `fee` of it is the platform's when it arrives. The destination is the one of the moment of
-    asking: changing the details later does not lead it elsewhere. A bank may send back what it took, so even a completed one can fail.
+    asking: changing the details later does not lead it elsewhere. A bank may send back what it took, so even a completed one can fail;
+    and one that nobody began to send may be completed, because the owner took the money out of a chain's contract alone.
     """
 
     NEXT = {
-        W.REQUESTED: frozenset({W.HELD, W.SENDING, W.CANCELLED, W.FAILED}),
+        W.REQUESTED: frozenset({W.HELD, W.SENDING, W.COMPLETED, W.CANCELLED, W.FAILED}),
         W.HELD: frozenset({W.REQUESTED, W.CANCELLED, W.FAILED}),
         W.SENDING: frozenset({W.HELD, W.COMPLETED, W.FAILED}),
         W.COMPLETED: frozenset({W.FAILED}),
