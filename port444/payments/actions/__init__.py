@@ -19,7 +19,7 @@ from .own_wallet import (
 )
 from .payments import change_provider, end_attempt, expire_invoice, expire_payment, reach_provider, reconcile_payment, record_answer, start_payment
 from .refunds import complete_refund, fail_refund, request_refund, retry_refund, send_refund
-from .repayment import repaid_on_chain, repay, undo_funding
+from .repayment import repay, undo_funding
 from .wallet import answer_wallet, pay_with_test_wallet
 from .withdrawals import (
     begin_withdrawal,
@@ -76,7 +76,6 @@ __all__ = [
     "record_answer",
     "release_withdrawal",
     "remove_bank_account",
-    "repaid_on_chain",
     "repay",
     "request_refund",
     "request_withdrawal",

@@ -19,7 +19,7 @@ from port444.payments.models import EscrowKind, EscrowOperation, Invoice, Paymen
 from port444.payments.models.escrow import VOID
 from port444.payments.providers.wallet import is_ours
 
-from .refunds import complete_refund, request_refund
+from .refunds import request_refund
 
 FUNDING = (EscrowKind.OPEN, EscrowKind.AMEND)
 
@@ -85,23 +85,3 @@ def undo_funding(operation: EscrowOperation | None, invoice: Invoice, *, reason:
     if payment is None:
         return None
     return request_refund(payment, payment.amount, reason=reason, dedupe_key=f"unfunded:{invoice.pk}", actor=actor, fee=invoice.fee)
-
-
-@transaction.atomic
-def repaid_on_chain(operation: EscrowOperation, received: Decimal, tx_hash: str) -> list[Refund]:
-    """Book that the client has taken `received` of a confirmed refund out of the contract themselves: nobody sends that again.
-
-    What the refund gave them beyond it goes back as usual.
-    """
-    refunds = []
-    left = received
-    for payment, price, fee in _split(books.sources(operation.subject_id), operation.amount - operation.prepaid - operation.gift, ZERO):
-        here = min(left, price)
-        for amount, sent in ((here, tx_hash), (price + fee - here, "")):
-            if not amount:
-                continue
-            key = f"reclaim:{operation.number}:{payment.pk}{'' if sent else ':rest'}"
-            refund = request_refund(payment, amount, reason=str(operation.args.get("reason", ""))[:200], dedupe_key=key, actor=None)
-            refunds.append(complete_refund(refund.pk, f"{sent}:{payment.pk.hex[-8:]}"[:100]) if sent else refund)
-        left -= here
-    return refunds
