@@ -68,8 +68,8 @@ def span_words(seconds: float) -> str:
     return f"{minutes // 60} h" if minutes >= 60 else f"{minutes} min"
 
 
-def steer(order: Order, viewer: Any, moment: datetime) -> Helm:
-    """The helm of `order` for `viewer`, who is one of its two people."""
+def steer(order: Order, viewer: Any, moment: datetime, *, settled: bool = True) -> Helm:
+    """The helm of `order` for `viewer`, who is one of its two people. `settled`: none of its money is on its way."""
     builder = order.is_builder(viewer)
     words = {
         S.PENDING_PAYMENT: _unpaid,
@@ -82,6 +82,8 @@ def steer(order: Order, viewer: Any, moment: datetime) -> Helm:
         S.CANCELLED: _cancelled,
         S.EXPIRED: _expired,
     }[S(order.status)]
+    if not settled and order.status == S.COMPLETED and builder:
+        return _being_paid(order, viewer)
     return words(order, viewer, builder, moment)
 
 
@@ -186,6 +188,12 @@ def _completed(order: Order, viewer: Any, builder: bool, moment: datetime) -> He
         return Helm("Done", f"You were paid {usd(order.builder_share)}", f"The delivery was {how}. The money is in your earnings.", True)
     name = order.builder.user.first_name
     return Helm("Done", "The order is complete", f"The delivery was {how}. {name} is paid; the files stay here.", True)
+
+
+def _being_paid(order: Order, viewer: Any) -> Helm:
+    at = moment_words(order.completed_at, viewer.time_zone)
+    how = f"accepted {at}" if order.accepted_by_client else f"accepted by itself {at}, as nobody objected"
+    return Helm("Done", f"You are being paid {usd(order.builder_share)}", f"The delivery was {how}. Escrow releases the money within minutes.", True)
 
 
 def _cancelled(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 from django.urls import reverse
 
@@ -21,7 +22,7 @@ from port444.messaging.handlers import Chip, Fact
 from port444.messaging.models import Attachment, Conversation, Message, MessageKind
 from port444.messaging.queries import feed_messages
 from port444.payments import escrow
-from port444.payments.models import PayoutAddress
+from port444.payments.models import EscrowOperation, PayoutAddress
 
 from . import handlers, helm
 from .models import RUNNING, WORKING, Delivery, Order, OrderStatus, Requirement, Review, Revision
@@ -149,7 +150,7 @@ def version_of(order: Order, viewer: Any, moment: datetime, *, show: str = "") -
     state = f"{state_of(order, moment, reviewed=reviewed)}.{handlers.marks(order)}"
     last = Message.objects.filter(subject_type="order", subject_id=order.pk).order_by("-created_at").values_list("pk", flat=True).first()
     today = moment.astimezone(ZoneInfo(viewer.time_zone)).date()
-    facts = (state, last, today, viewer.pk, viewer.time_zone, order.due_at, show)
+    facts = (state, last, today, viewer.pk, viewer.time_zone, order.due_at, show, _on_the_way(order))
     return state, sha256("|".join(map(str, facts)).encode()).hexdigest()[:24]
 
 
@@ -162,14 +163,23 @@ class Purse:
     refunded: Decimal
     paid: Decimal
     meter: tuple[int, int]
+    settled: bool = True  # nothing of it is on its way
 
 
 def purse(order: Order) -> Purse:
     if order.paid_at is None:
         return Purse(ZERO, ZERO, ZERO, ZERO, (0, 0))
     place = escrow.current().position(escrow.Deal("order", order.pk, order.client_id, order.builder.user_id))
-    lengths = (int(292 * place.locked / order.price), int(292 * place.released / order.price))
-    return Purse(place.locked, place.released, place.refunded, order.total, lengths)
+    whole = max(order.price, place.funded)
+    lengths = (int(292 * place.locked / whole), int(292 * place.released / whole))
+    return Purse(place.locked, place.released, place.refunded, order.total, lengths, place.settled)
+
+
+def _on_the_way(order: Order) -> int:
+    """How much escrow has still to confirm; nobody waits for that in the ledger."""
+    if settings.ESCROW_BACKEND == "ledger":
+        return 0
+    return EscrowOperation.objects.open().filter(subject_id=order.pk).count()
 
 
 # Lists

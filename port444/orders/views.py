@@ -48,15 +48,16 @@ def _page(request: UserRequest, order: Order, *, bound: Forms | None = None, ref
     state, version = queries.version_of(order, viewer, moment, show=show)
     is_builder = order.is_builder(viewer)
     additions = handlers.additions(order, viewer, moment)
+    money = queries.purse(order)
     return {
         "order": order,
-        "helm": next((more.helm for more in additions if more.helm), None) or helm.steer(order, viewer, moment),
+        "helm": next((more.helm for more in additions if more.helm), None) or helm.steer(order, viewer, moment, settled=money.settled),
         "additions": additions,
         "stages": helm.route(order, viewer, moment, asks=bool(requirements)),
         "feed": queries.feed(order, viewer, requirements, show=show),
         "requirements": requirements,
         "review": review,
-        "purse": queries.purse(order),
+        "purse": money,
         "is_builder": is_builder,
         "other": order.other(viewer),
         "late": order.is_late(moment),

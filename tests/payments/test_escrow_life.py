@@ -110,7 +110,7 @@ def press(world: World, name: str, number: int, step: tuple[str, int, int, int, 
 
 @pytest.mark.timeout(600)
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
