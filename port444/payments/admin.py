@@ -27,6 +27,7 @@ from . import actions, bank, queries
 from .forms import ReasonForm, SureForm
 from .models import (
     BankAccount,
+    ChainTransfer,
     Credit,
     CreditUse,
     EscrowOperation,
@@ -41,6 +42,7 @@ from .models import (
     Posting,
     ProviderEvent,
     Refund,
+    WalletPayment,
     Withdrawal,
 )
 
@@ -200,6 +202,53 @@ class WithdrawalAdmin(MoneyAdmin):
             return "The bank has sent it."
 
         return self._page(request, withdrawal_id, SureForm(request.POST or None), "Mark the transfer as sent", "The bank has sent it", act)
+
+
+@admin.register(WalletPayment)
+class WalletPaymentAdmin(ReadOnlyAdmin):
+    """Which wallet a payment comes from. Signatures are for the token alone."""
+
+    list_display = ["payment", "address", "method", "tx_hash", "begun_at", "failure"]
+    list_filter = ["method"]
+    list_select_related = ["payment"]
+    search_fields = ["=payment__id", "=address", "=tx_hash"]
+    search_help_text = "A whole id, wallet address or transaction."
+    ordering = ["-begun_at", "-pk"]
+    exclude = ["signature"]
+
+
+@admin.register(ChainTransfer)
+class ChainTransferAdmin(MoneyAdmin):
+    """What came to the platform's address on the chain. What has paid for nothing can be sent back."""
+
+    list_display = ["tx_hash", "sender", "units", "payment", "found_at", "gone_at"]
+    list_filter = [("payment", admin.EmptyFieldListFilter)]
+    list_select_related = ["payment"]
+    search_fields = ["=id", "=tx_hash", "=sender", "=payment__id"]
+    search_help_text = "A whole id, transaction or wallet address."
+    ordering = ["-found_at", "-pk"]
+    change_form_template = "payments/admin/transfer.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [self.button("<uuid:transfer_id>/back/", self.back, "chaintransfer_back"), *super().get_urls()]
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def back(self, request: HttpRequest, transfer_id: UUID) -> HttpResponse:
+        row = get_object_or_404(ChainTransfer, pk=transfer_id)
+
+        def act(reason: str) -> str:
+            sent = actions.return_transfer(row.pk, actor=_actor(request))
+            return f"{usd(sent.amount)} goes back to {row.sender}."
+
+        return self.ask(
+            request,
+            reverse("admin:payments_chaintransfer_change", args=[row.pk]),
+            SureForm(request.POST or None),
+            title="Send the transfer back",
+            verb="Send it back",
+            text=f"{row.units.scaleb(-6).normalize():f} USDC of {row.sender}, in whole cents, out of the platform's float.",
+            done_with=act,
+        )
 
 
 @admin.register(PayoutHold)

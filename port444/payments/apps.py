@@ -34,4 +34,4 @@ class PaymentsConfig(AppConfig):
         for kind in (EscrowKind.WITHDRAW, EscrowKind.PAY):
             for purpose in ("refund", "withdrawal"):
                 handlers.on_escrow(purpose, kind, actions.part_ended)
-                handlers.on_escrow_failed(purpose, kind, actions.part_ended)
+                handlers.on_escrow_failed(purpose, kind, actions.part_failed)

@@ -138,6 +138,8 @@ def own_wallet(request: UserRequest, payment_id: UUID) -> HttpResponse:
     page = _own_wallet(request, payment_id)
     if page.stage == WalletStage.ARRIVED:
         return done(request, reverse("payments:return", args=[page.payment.invoice_id]))
+    if page.stage in (WalletStage.CHOOSE, WalletStage.SENDING):
+        providers.named("wallet").require()
     if request.htmx and request.GET.get("at") != page.stage:
         return HttpResponse(headers={"HX-Refresh": "true"})
     return _show_own_wallet(request, page, OwnWalletForm())

@@ -28,6 +28,8 @@ MODELS = [
     "escrowoperation",
     "ledgeraccount",
     "journalentry",
+    "walletpayment",
+    "chaintransfer",
 ]
 
 

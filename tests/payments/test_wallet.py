@@ -7,8 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.test import Client
 from django_q.models import OrmQ
 
+from auditlog.models import IncidentLog
 from port444.accounts.models import User
 from port444.kit import clock
 from port444.kit.clock import now
@@ -235,11 +237,11 @@ def test_choosing_again_begins_another_attempt(payment: Payment, client_user: Us
         actions.choose_again(second.pk, actor=client_user)
 
 
-def came(payment: Payment) -> None:
+def came(payment: Payment, tx_hash: str = HASH) -> None:
     """What the sweep writes when it finds the payment's money."""
     wallet = WalletPayment.objects.get(payment=payment)
     ChainTransfer.objects.create(
-        chain_id=31337, tx_hash=HASH, log_index=0, sender=wallet.address, units=105_500_000, block_number=5, block_hash=HASH, payment=payment
+        chain_id=31337, tx_hash=tx_hash, log_index=0, sender=wallet.address, units=105_500_000, block_number=5, block_hash=HASH, payment=payment
     )
 
 
@@ -327,9 +329,9 @@ def test_a_refund_of_which_nothing_moved_is_refused_and_sent_again_in_new_parts(
     refund = refund_of(with_money, "30.00")
     actions.send_refund(refund.pk)
     books.give_up(EscrowOperation.objects.get(purpose="refund", kind=EscrowKind.WITHDRAW).pk, "The platform cannot pay to this address.")
+    assert parts() == [("withdraw", "30.00", "failed"), ("pay", "10.00", "cancelled")]  # at once, before the worker can begin it
     failed = actions.send_refund(refund.pk)
     assert (failed.status, failed.error) == (RefundStatus.FAILED, "The platform cannot pay to this address.")
-    assert parts() == [("withdraw", "30.00", "failed"), ("pay", "10.00", "cancelled")]
     actions.retry_refund(refund.pk, actor=staff)
     assert actions.send_refund(refund.pk).status == RefundStatus.REQUESTED
     assert [part for part in parts() if part[2] == "queued"] == [("withdraw", "30.00", "queued"), ("pay", "10.00", "queued")]
@@ -341,6 +343,7 @@ def test_a_refund_of_which_a_part_moved_waits_for_a_person(with_money: Payment) 
     first, second = EscrowOperation.objects.filter(purpose="refund").order_by("number")
     books.confirm(first.pk, tx_hash=HASH)
     books.give_up(second.pk, "No.")
+    assert "$10.00 of it was given up" in IncidentLog.objects.get().description
     with pytest.raises(Unavailable, match="a person"):
         providers.named("wallet").refund(refund)
     assert actions.send_refund(refund.pk).status == RefundStatus.REQUESTED
@@ -349,3 +352,26 @@ def test_a_refund_of_which_a_part_moved_waits_for_a_person(with_money: Payment) 
 def test_a_refund_without_a_wallet_is_refused(payment: Payment) -> None:
     with pytest.raises(Refused):
         providers.named("wallet").refund(Refund(pk=uuid7(), payment=payment, amount=D("1.00")))
+
+
+def test_staff_send_back_what_fits_nothing(client: Client, make_user: Any, payment: Payment, client_user: User, settings: Any) -> None:
+    settings.STAFF_SECOND_FACTOR = False
+    client.force_login(make_user("Rut Root", is_staff=True, is_superuser=True))
+    misfit = ChainTransfer.objects.create(
+        chain_id=31337, tx_hash=HASH, log_index=0, sender=OTHER.address, units=12_345_678, block_number=5, block_hash=HASH
+    )
+    url = f"/console/payments/chaintransfer/{misfit.pk}/"
+    assert "Send back" in client.get(url + "change/").content.decode()
+    assert "12.345678 USDC" in client.get(url + "back/").content.decode()
+    assert not EscrowOperation.objects.exists()
+    for _ in range(2):
+        assert client.post(url + "back/", {"sure": "on"}).status_code == 302
+    operation = EscrowOperation.objects.get()
+    assert (operation.kind, operation.amount, operation.address) == (EscrowKind.PAY, D("12.34"), OTHER.address)
+    with pytest.raises(NotAllowed):
+        actions.return_transfer(misfit.pk, actor=client_user)
+    actions.send_from_wallet(payment.pk, actor=client_user, address=PAYER.address)
+    came(payment, "0x" + "cd" * 32)
+    used = ChainTransfer.objects.get(payment=payment)
+    assert "Send back" not in client.get(f"/console/payments/chaintransfer/{used.pk}/change/").content.decode()
+    assert client.post(f"/console/payments/chaintransfer/{used.pk}/back/", {"sure": "on"}).status_code == 409

@@ -198,3 +198,10 @@ def test_what_failed_and_what_is_over(wallet_page: Callable[..., Any], payment: 
 def test_an_attempt_that_nobody_used_is_over_at_its_end(wallet_page: Callable[..., Any], payment: Payment) -> None:
     with clock.at(payment.expires_at + timedelta(seconds=1)):
         assert "This payment is closed" in text(wallet_page())
+
+
+def test_when_the_chain_is_taken_away_it_says_so(wallet_page: Callable[..., Any], settings: Any) -> None:
+    settings.ESCROW_BACKEND = "ledger"
+    closed = wallet_page()
+    assert closed.status_code == 409
+    assert "not open here. Nothing was taken." in text(closed)

@@ -8,16 +8,19 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from auditlog.actions import record
+from auditlog.actions import Finding, open_incident, record
 from auditlog.events import Event
+from auditlog.models import IncidentSeverity, IncidentType
 from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
 from port444.kit.jobs import enqueue
-from port444.payments.escrow import web3
+from port444.kit.money import usd
+from port444.payments.escrow import books, web3
 from port444.payments.escrow.chain.contract import CENT_UNITS, from_units
 from port444.payments.models import (
     VOID,
+    WAITING,
     ChainCursor,
     ChainTransfer,
     EscrowKind,
@@ -150,8 +153,29 @@ def collection_failed(operation: EscrowOperation) -> None:
     enqueue("port444.payments.jobs.note_own_wallet", operation.subject_id)
 
 
+def part_failed(operation: EscrowOperation) -> None:
+    """Escrow's handler: a part of a refund or a withdrawal was given up, so what was to follow it is not sent either. When another
+    part has moved already, a person has to look."""
+    others = EscrowOperation.objects.filter(purpose=operation.purpose, subject_id=operation.subject_id).exclude(pk=operation.pk)
+    for other in others.filter(status__in=WAITING).order_by("number"):
+        books.cancel(other.pk)
+    if others.exclude(status__in=VOID).exists():
+        open_incident(
+            Finding(
+                fingerprint=f"part-failed:{operation.purpose}:{operation.subject_id}",
+                incident_type=IncidentType.SUSPICIOUS_ACTIVITY,
+                severity=IncidentSeverity.HIGH,
+                confidence=100,
+                description=f"A part of a {operation.purpose} has moved, and {usd(operation.amount)} of it was given up: {operation.reason}",
+                potential_loss=operation.amount,
+                evidence={operation.purpose: str(operation.subject_id), "operation": operation.pk, "to": operation.address},
+            )
+        )
+    part_ended(operation)
+
+
 def part_ended(operation: EscrowOperation) -> None:
-    """Escrow's handler: a part of a refund or a withdrawal is through, or was given up."""
+    """Escrow's handler: a part of a refund or a withdrawal is through."""
     enqueue(f"port444.payments.jobs.send_{operation.purpose}", operation.subject_id)
 
 
