@@ -38,7 +38,7 @@ def own_node() -> Iterator[str]:
 
 @pytest.fixture
 def rig(own_node: str, settings: Any, client_user: User, builder_user: User) -> Rig:
-    """A deal with 500.00 on a chain, a worker, and what a test needs to do harm to them. Commits: the test is marked so."""
+    """A deal with 500.00 on a chain, a worker, and what a test needs to do harm to them."""
     chain.ask(own_node, "evm_setAutomine", True)
     chain.ask(own_node, "anvil_dropAllTransactions")
     for name, value in chain.deploy(own_node).items():

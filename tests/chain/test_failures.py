@@ -22,11 +22,12 @@ from scripts import chain as local
 
 from .rig import Rig, X, proxy
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 S = EscrowStatus
 
 
+@pytest.mark.django_db(transaction=True)
 def test_asked_twice(rig: Rig) -> None:
     op = rig.amend("a")
     assert rig.amend("a") == op
@@ -34,6 +35,7 @@ def test_asked_twice(rig: Rig) -> None:
     rig.check(op)
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("point", ["preflighted", "signed", "sending", "sent", "recorded", "mined", "confirming", "confirmed"])
 def test_a_crash_at_any_point_loses_and_doubles_nothing(rig: Rig, point: str, monkeypatch: Any) -> None:
     op = rig.amend("a")
@@ -79,6 +81,7 @@ def test_a_reorganisation_before_it_is_confirmed(rig: Rig, settings: Any) -> Non
     rig.check(op)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_reorganisation_after_it_was_confirmed(rig: Rig) -> None:
     op = rig.amend("a")
     rig.settle(op)
@@ -256,6 +259,7 @@ def test_a_contract_is_paused(rig: Rig, which: str) -> None:
     rig.check(op)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_token_is_paused_between_the_look_and_the_block(rig: Rig) -> None:
     op = rig.amend("a")
     with rig.no_mining():

@@ -13,7 +13,7 @@ from scripts import chain as local
 
 from .rig import Rig, X
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 REMEMBERS = "    self.opUsed[opId] = True\n"
 
