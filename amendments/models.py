@@ -82,7 +82,7 @@ class Amendment(StateMachine):
         A.CHANGES_REQUESTED: frozenset({A.SUPERSEDED, A.REJECTED, A.WITHDRAWN, A.EXPIRED}),
         A.APPROVED: frozenset({A.PAID, A.WITHDRAWN, A.REJECTED, A.EXPIRED}),
         A.PAID: frozenset({A.FUNDING}),
-        A.FUNDING: frozenset({A.COMPLETED, A.FUNDING_FAILED}),
+        A.FUNDING: frozenset({A.COMPLETED, A.FUNDING_FAILED, A.REFUNDED}),
         A.FUNDING_FAILED: frozenset({A.FUNDING, A.COMPLETED, A.REFUNDED}),
     }
 

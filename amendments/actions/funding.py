@@ -104,10 +104,17 @@ def _expiry(backend: Escrow, order: Order, days: int) -> datetime:
 
 
 def escrow_took_it(operation: EscrowOperation) -> None:
-    """An operation of an order is confirmed: when it is that of an amendment, the amendment is in force. In escrow's transaction."""
+    """An operation of an order is confirmed: when it is that of an amendment, the amendment is in force. In escrow's transaction.
+
+    Unless the order is over by then, because the client took their money out of escrow alone: then this money follows.
+    """
     amendment = _of(operation)
-    if amendment is not None and amendment.status in (A.FUNDING, A.FUNDING_FAILED):
+    if amendment is None or amendment.status not in (A.FUNDING, A.FUNDING_FAILED):
+        return
+    if amendment.order.status in LIVE:
         _complete(amendment, actor=None)
+    else:
+        _too_late(amendment)
 
 
 def escrow_gave_up(operation: EscrowOperation) -> None:
@@ -162,6 +169,17 @@ def _complete(amendment: Amendment, *, actor: Any | None, **stamps: Any) -> None
         _put_off(amendment, actor)
 
 
+def _too_late(amendment: Amendment) -> None:
+    order = amendment.order
+    amendment.move_to(A.REFUNDED, closed_at=now())
+    start_clock(order, give=False)
+    if amendment.additional_amount:
+        why = f"The change of order {order.number} came after its end"
+        key = f"amendment:{amendment.pk}:back"
+        escrow.current().refund(deal(order), amendment.additional_amount, key, fee=amendment.client_fee, reason=why)
+    _tell_refunded(amendment, actor=None, due_before=order.due_at)
+
+
 def _put_off(amendment: Amendment, actor: Any | None) -> None:
     """The money is in escrow already: let it know the later date, too. A refusal leaves the date of before, which has weeks to spare."""
     order, key = amendment.order, f"amendment:{amendment.pk}:date"
@@ -207,6 +225,11 @@ def take_money_back(amendment_id: UUID, *, actor: Any) -> Amendment:
     if invoice is not None:
         operation = EscrowOperation.objects.filter(op_id=amendment.funding).first()
         undo_funding(operation, invoice, reason=f"The change of order {amendment.order.number} did not come into force", actor=actor)
+    _tell_refunded(amendment, actor=actor, due_before=due_before)
+    return fresh(amendment)
+
+
+def _tell_refunded(amendment: Amendment, *, actor: Any | None, due_before: datetime | None) -> None:
     record(
         Event.AMENDMENT_REFUNDED,
         actor=actor,
@@ -214,13 +237,12 @@ def take_money_back(amendment_id: UUID, *, actor: Any) -> Amendment:
         amount=amendment.additional_amount,
         before={"due_at": due_before},
         after={"due_at": amendment.order.due_at},
-        invoice=invoice.pk if invoice is not None else None,
+        invoice=amendment.invoice_id,
         **facts(amendment),
     )
     post(amendment, notices.refunded(amendment), notices.CLOSED)
     for person in (amendment.order.client, amendment.order.builder.user):
         tell(amendment, person, "amendment.refunded", emails.refunded(amendment, person))
-    return fresh(amendment)
 
 
 def _to_repair(amendment_id: UUID, actor: Any) -> Amendment:

@@ -13,6 +13,7 @@ import pytest
 from amendments import actions, jobs
 from amendments.actions.telling import deal
 from amendments.models import Amendment, AmendmentStatus
+from amendments.terms import Terms
 from auditlog.models import AuditLog
 from port444.accounts.models import User
 from port444.builders.models import Builder
@@ -103,6 +104,20 @@ def test_escrow_outlives_the_order(paid: Amendment, chain_order: Order, chain: C
     assert after > before
     due = now_of(chain_order).due_at
     assert after >= due + timedelta(days=93) - timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("terms", [SCOPE, TIME], ids=["money", "time"])
+def test_what_comes_after_the_end_of_the_order_goes_back(chain_order: Order, client_user: User, propose: Propose, chain: Chain, terms: Terms) -> None:
+    """The client has taken the order's money out of the contract alone, while the change was on its way in."""
+    amendment = actions.approve(propose(chain_order, terms).pk, actor=client_user)
+    if amendment.invoice is not None:
+        amendment = pay(amendment)
+    Order.objects.filter(pk=chain_order.pk).update(status=S.CANCELLED, cancelled_at=now(), cancel_cause="reclaimed")
+    chain.confirm()
+    row = now_of(chain_order)
+    assert (now_of(amendment).status, row.price, row.delivery_days, row.clock_stopped_at) == (A.REFUNDED, Decimal("180.00"), 7, None)
+    assert [refund.amount for refund in Refund.objects.all()] == ([Decimal("63.30")] if terms is SCOPE else [])
+    assert in_escrow(chain_order) == Decimal("180.00")
 
 
 @pytest.mark.parametrize("step", ["withdraw", "decline", "approve", "ask", "expire"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -120,6 +121,8 @@ def order_repaid(operation: EscrowOperation) -> None:
         return
     order = Order.objects.lock(operation.subject_id)
     if order.can_move_to(S.CANCELLED):
+        with suppress(WrongState):  # what is open around it and paid ends when escrow has answered
+            handlers.ending(order, order.client)
         _over(order, CancelCause.RECLAIMED, order.client, "")
 
 
