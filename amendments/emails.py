@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from port444.kit.money import usd
+from port444.kit.money import fee, usd
 from port444.kit.templatetags.ui import city
 from port444.orders.emails import Words
 from port444.orders.helm import moment_words
@@ -26,7 +26,10 @@ def facts_for(amendment: Amendment, reader: Any) -> list[tuple[str, str]]:
     facts = [("Order", f"{order.number}, {order.title}"), ("With", order.other(reader).name), ("Change", gist(amendment))]
     if amendment.additional_amount:
         facts.append(("Price then", usd(amendment.price_after)))
-        if not order.is_builder(reader):
+        if order.is_builder(reader):
+            more = amendment.additional_amount - fee(amendment.additional_amount, order.builder_fee_bps)
+            facts.append(("You get more", f"{usd(more)} after the platform fee"))
+        else:
             facts.append(("You pay", f"{usd(amendment.total)} with the service fee"))
     return facts
 
@@ -40,15 +43,15 @@ def proposed(amendment: Amendment, reader: Any) -> Words:
     again = "a new version of a change" if amendment.version > 1 else "a change"
     return Words(
         f"{name} proposes {again}: {gist(amendment)}",
-        f"{amendment.reason} Answer by {_until(amendment, reader)}: approve it, ask for changes, or decline. "
-        "The clock of the order stands until then.",
+        f"“{amendment.reason}” Answer by {_until(amendment, reader)}: approve it, ask for changes, or decline. "
+        "The clock of the order stands until then, and without an answer the order stays as it is.",
     )
 
 
 def changes_asked(amendment: Amendment, reader: Any) -> Words:
     name = amendment.answerer.first_name
     return Words(
-        f"{name} asks for another version of your change", f"{amendment.answer} Send a new version by {_until(amendment, reader)}, or withdraw it."
+        f"{name} asks for another version of your change", f"“{amendment.answer}” Send a new version by {_until(amendment, reader)}, or withdraw it."
     )
 
 
@@ -66,7 +69,7 @@ def approved(amendment: Amendment, reader: Any) -> Words:
 
 def declined(amendment: Amendment, reader: Any) -> Words:
     name = amendment.answerer.first_name
-    return Words(f"{name} declined your change", f"{amendment.answer} Order {amendment.order.number} stays as it is.")
+    return Words(f"{name} declined your change", f"“{amendment.answer}” Order {amendment.order.number} stays as it is.")
 
 
 def withdrawn(amendment: Amendment, reader: Any) -> Words:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.urls import reverse
 
 from port444.kit.money import ZERO, fee, usd
 from port444.orders.helm import Helm, days_words, moment_words, span_words
 from port444.orders.models import WORKING, Order, OrderStatus
-from port444.payments.models import EscrowOperation, EscrowStatus
+from port444.payments.models import EscrowKind, EscrowOperation, EscrowStatus
 
 from .models import OPEN, Amendment, AmendmentStatus, AmendmentType
 from .terms import Terms, terms_of
@@ -109,6 +110,12 @@ def rows(before: Preview, terms: Terms) -> list[Row]:
     found.append(Row("Price", usd(before.price_before), usd(before.price_after), f"+ {usd(terms.amount)}" if terms.amount else ""))
     more = f"+ {days_words(terms.days)}" if terms.days else ""
     if before.due_before is not None:
+        if before.due_after is not None:
+            stood = before.due_after - before.due_before - timedelta(days=terms.days)
+            # A delivered order that is taken up again gets its date from another rule than by adding days.
+            if timedelta(minutes=1) <= stood and not before.reopens:
+                words = f"{span_words(stood.total_seconds())} that the clock stood"
+                more = f"{more} and {words}" if more else f"+ {words}"
         found.append(Row("Due", before.due_before, before.due_after, more, "date"))
     else:
         found.append(Row("Time", f"{days_words(before.days_before)} from the answers", f"{days_words(before.days_after)} from the answers", more))
@@ -296,7 +303,9 @@ def _revising(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
 
 def _to_pay(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
     why = f"The change comes into force when escrow has the money. Without payment it lapses, and {_lapse(amendment.order)}."
-    return _turn(amendment, viewer, amendment.order.client, f"Pay {usd(to_pay)} for the change by {{until}}", why, "Pay", "wallet")
+    title = f"Pay {usd(to_pay)} for the change by {{until}}"
+    turn = _turn(amendment, viewer, amendment.order.client, title, why, "Pay", "wallet")
+    return replace(turn, href=reverse("payments:checkout", args=[amendment.invoice_id])) if amendment.invoice_id else turn
 
 
 def _paying(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
@@ -344,6 +353,7 @@ def _ended(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
 class Try:
     """One operation with which escrow was asked to take the change, and the transactions that were sent for it."""
 
+    title: str
     words: str
     kind: str  # tag
     at: datetime
@@ -365,6 +375,7 @@ def attempt(operation: EscrowOperation) -> Try:
         sent.append(operation.tx_hash)
     explorer = settings.CHAIN_EXPLORER_URL
     return Try(
+        "Time until which escrow holds it" if operation.kind == EscrowKind.EXTEND else "Money into escrow",
         OPERATIONS[status],
         kind,
         operation.confirmed_at or operation.created_at,

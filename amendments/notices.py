@@ -8,7 +8,16 @@ from port444.orders.helm import days_words
 from .models import Amendment
 from .terms import terms_of
 
-PROPOSED, ANSWERED, DECLINED, CLOSED, COMPLETED, FAILED = "git-compare", "check", "circle-x", "hourglass", "circle-check", "circle-alert"
+PROPOSED, ANSWERED, REVISE, PAID, DECLINED, CLOSED, COMPLETED, FAILED = (
+    "git-compare",
+    "check",
+    "pencil",
+    "lock",
+    "circle-x",
+    "hourglass",
+    "circle-check",
+    "circle-alert",
+)
 
 
 def gist(amendment: Amendment) -> str:

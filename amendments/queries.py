@@ -231,6 +231,7 @@ class OnOrders:
         return Addition(
             helm=view.helm if view is not None else None,
             acts="amendments/_acts.html",
+            chip="amendments/_chip.html" if rows else "",
             desk="amendments/_desk.html" if view is not None else "",
             spent="amendments/_spent.html",
             money="amendments/_money.html" if rows else "",

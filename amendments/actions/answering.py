@@ -94,7 +94,7 @@ def ask_for_changes(amendment_id: UUID, *, actor: Any, note: str) -> Amendment:
     expires_at = moment + timedelta(hours=settings.AMENDMENT_HOURS)
     amendment.move_to(A.CHANGES_REQUESTED, answered_at=moment, answered_by=actor, answer=note, expires_at=expires_at)
     record(Event.AMENDMENT_CHANGES_ASKED, actor=actor, target=amendment, after={"answer": note}, **facts(amendment))
-    post(amendment, notices.changes_asked(amendment), notices.ANSWERED)
+    post(amendment, notices.changes_asked(amendment), notices.REVISE)
     tell(amendment, amendment.proposer, "amendment.changes", emails.changes_asked(amendment, amendment.proposer))
     return fresh(amendment)
 

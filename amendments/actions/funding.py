@@ -53,7 +53,7 @@ def amendment_paid(amendment: Amendment, invoice: Invoice, payment: Payment | No
         credit=invoice.credit,
         **facts(amendment),
     )
-    post(amendment, notices.paid(amendment), notices.ANSWERED)
+    post(amendment, notices.paid(amendment), notices.PAID)
     _begin(amendment, actor=amendment.order.client)
 
 

@@ -34,13 +34,14 @@ def ending(order: Order, actor: Any | None) -> None:
 class Addition:
     """What one app above shows on the page of an order, to one reader.
 
-    `helm` replaces the order's own first line. The other names are templates: `acts` at the top of the page, `desk` above what the
-    order itself asks for, `spent` for a client whose revisions are used up, `money` under the sums, `clock` on the ticket. Each is
-    included with the whole context of the page and this addition as `more`.
+    `helm` replaces the order's own first line. The other names are templates: `acts` at the top of the page, `chip` beside the
+    filters of the feed, `desk` above what the order itself asks for, `spent` for a client whose revisions are used up, `money`
+    under the sums, `clock` on the ticket. Each is included with the whole context of the page and this addition as `more`.
     """
 
     helm: Helm | None = None
     acts: str = ""
+    chip: str = ""
     desk: str = ""
     spent: str = ""
     money: str = ""

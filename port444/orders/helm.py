@@ -327,13 +327,25 @@ def due(order: Order, moment: datetime) -> Due:
         late = order.due_at <= moment
         span = span_words(abs((order.due_at - moment).total_seconds()))
         begin = "the payment" if order.requirements_until is None else "the answers"
-        note = f"{days_words(order.delivery_days)} of work, counted from {begin}." if order.status == S.IN_PROGRESS else "The date of this revision."
+        note = (
+            f"{days_words(order.delivery_days)} of work, counted from {begin}{_stood(order)}."
+            if order.status == S.IN_PROGRESS
+            else "The date of this revision."
+        )
         return Due(f"{span} late" if late else f"Due in {span}", order.due_at, note, "alarm-clock" if late else "anchor")
     if order.status == S.COMPLETED:
         return Due("Completed", order.completed_at, icon_name="circle-check")
     if order.status == S.CANCELLED:
         return Due("Cancelled", order.cancelled_at, icon_name="circle-x")
     return Due("Ended unpaid", order.expired_at, icon_name="hourglass")
+
+
+def _stood(order: Order) -> str:
+    """By how much the date is later than the days of work say, because the clock stood while changes were talked about."""
+    if order.started_at is None or order.due_at is None or order.delivered_at is not None:
+        return ""
+    seconds = (order.due_at - order.started_at - timedelta(days=order.delivery_days)).total_seconds()
+    return f", and {span_words(seconds)} that the clock stood" if seconds >= 60 else ""
 
 
 def due_if_answered(order: Order, moment: datetime) -> datetime | None:

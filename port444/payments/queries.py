@@ -88,6 +88,19 @@ class Paying:
     def minutes_left(self) -> int:
         return (self.seconds_left + 59) // 60
 
+    @property
+    def left(self) -> str:
+        """How long there is time: minutes for what is held, days for what was agreed on."""
+        minutes = self.minutes_left
+        if minutes < 180:
+            return f"{minutes} minute{'' if minutes == 1 else 's'}"
+        return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
+
+    @property
+    def clock(self) -> str:
+        """The format of the moment until when, with its day unless that is today or tonight."""
+        return "H:i" if self.minutes_left < 180 else "D j M, H:i"
+
 
 def paying(invoice_id: UUID, user: User) -> Paying:
     """How the paying of the user's invoice stands. Raises Invoice.DoesNotExist for everybody but the payer."""
