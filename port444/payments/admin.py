@@ -24,9 +24,13 @@ from port444.kit.http import done
 from port444.kit.money import usd
 
 from . import actions, bank, queries
+from .actions.chain import cancel_operation, give_up_operation, retry_operation, settle_difference
+from .escrow.chain.desk import desk
 from .forms import ReasonForm, SureForm
 from .models import (
     BankAccount,
+    ChainDifference,
+    ChainStatus,
     ChainTransfer,
     Credit,
     CreditUse,
@@ -457,3 +461,66 @@ class JournalEntryAdmin(ReadOnlyAdmin):
     search_fields = ["=key", "=subject_id"]
     ordering = ["-id"]
     inlines = [PostingsInline]
+
+
+# What staff may do with an operation that waits: the words of the button, what follows from it, the action.
+VERBS: dict[str, tuple[str, str, Callable[..., object]]] = {
+    "retry": ("Try again", "The worker looks at it again at once.", retry_operation),
+    "give-up": ("Give up", "Nothing moves, and nothing will. Whoever asked for it is told, and the client's money goes back.", give_up_operation),
+    "cancel": ("Cancel", "It is taken back as if it had not been asked for. The deal stays as it is.", cancel_operation),
+}
+
+
+@admin.register(ChainStatus)
+class ChainStatusAdmin(ReadOnlyAdmin):
+    """Escrow on the chain on one page: accounts, queue, what needs a person, differences."""
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("operations/<int:number>/<slug:verb>/", wrap(self.handle_operation), name="payments_chain_operation"),
+            path("differences/<int:difference_id>/settle/", wrap(self.settle), name="payments_chain_difference"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "desk": desk(), "title": "Escrow on the chain"}
+        return TemplateResponse(request, "payments/admin/chain.html", context)
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def handle_operation(self, request: HttpRequest, number: int, verb: str) -> HttpResponse:
+        if verb not in VERBS:
+            raise Http404
+        operation = get_object_or_404(EscrowOperation, number=number)
+        words, follows, action = VERBS[verb]
+        about = f"{operation.get_kind_display()} of {operation.amount} USDC, {operation.status_words()}: {operation.op_id}"
+        return self._ask(request, words, about, operation.reason, follows, lambda user, why: action(operation.op_id, actor=user, reason=why))
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def settle(self, request: HttpRequest, difference_id: int) -> HttpResponse:
+        row = get_object_or_404(ChainDifference, pk=difference_id)
+        follows = "It leaves the list. What is still not right is found again by the next look, but for operations that nobody knows."
+        act = lambda user, why: settle_difference(row.pk, actor=user, reason=why)  # noqa: E731
+        return self._ask(request, "Seen to", row.text, "", follows, act)
+
+    def _ask(
+        self, request: HttpRequest, verb: str, about: str, note: str, follows: str, act: Callable[[User, str], object]
+    ) -> HttpResponse:
+        """Ask for the reason; with one, do it."""
+        back = reverse("admin:payments_chainstatus_changelist")
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            assert isinstance(request.user, User)  # the site lets only staff in
+            act(request.user, form.cleaned_data["reason"])
+            return done(request, back, f"Done: {verb.lower()}.")
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "form": form, "title": verb, "verb": verb, "back": back}
+        context |= {"about": about, "note": note, "follows": follows}
+        return TemplateResponse(request, "payments/admin/chain_ask.html", context, status=422 if form.errors else 200)
+
+
+@admin.register(ChainDifference)
+class ChainDifferenceAdmin(ReadOnlyAdmin):
+    list_display = ["text", "kind", "found_at", "seen_at", "gone_at"]
+    list_filter = ["kind"]
+    search_fields = ["=fingerprint", "text"]
+    ordering = ["-found_at", "-pk"]
