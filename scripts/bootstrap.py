@@ -11,10 +11,11 @@ HOME = Path(__file__).resolve().parent.parent
 
 USAGE = """\
 usage: ./run                     set up and serve port444 on http://127.0.0.1:8444/ (PORT changes the port)
+       ./run --chain             the same with escrow in a contract on a local chain, in a database of its own (var/chain)
        ./run test                set up and pass every check and test
        ./run test PATHS ...      only pytest, with these arguments
        ./run bench NAME          one benchmark of bench/README.md
-       ./run manage COMMAND ...  manage.py against the database of ./run
+       ./run manage COMMAND ...  manage.py against the database of ./run (./run --chain manage: of ./run --chain)
 """
 
 # The word after ./run: the requirements it needs, and the module that does it.
@@ -42,6 +43,9 @@ def main(words: list[str]) -> NoReturn:
 
 def parse(words: list[str]) -> tuple[str, list[str]]:
     """The command and its arguments; anything unknown ends with the usage and exit code 2."""
+    if words[:1] == ["--chain"] and (words[1:] == [] or words[1] == "manage"):
+        os.environ.setdefault("PORT444_VAR", str(HOME / "var" / "chain"))
+        return (words[1], words[2:]) if words[1:] else ("serve", ["--chain"])
     command, arguments = (words[0], words[1:]) if words else ("serve", [])
     if command not in COMMANDS or (command == "serve" and arguments):
         print(f"./run: unknown word: {' '.join(words)}\n\n{USAGE}", end="", file=sys.stderr)

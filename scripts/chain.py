@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scripts.database import HOME
+from scripts.database import HOME, VAR
 from scripts.environment import leave, locked, say
 
 VERSION = "1.7.1"
@@ -35,13 +36,17 @@ MACHINES = {
     ("darwin", "x86_64"): "darwin-amd64",
     ("darwin", "arm64"): "darwin-arm64",
 }
-HOST = "127.0.0.1"
+KEPT = VAR / "chain.json"  # the settings of the contracts that ./run --chain has deployed
+STATE = VAR / "anvil.json"  # what anvil remembers over a restart
+HOST, PORT = "127.0.0.1", 8545
 CHAIN_ID = 31337
 ANSWERING_TAKES = 20.0
 WORDS = "test test test test test test test test test test test junk"
 # Which of the accounts does what; those after them are for people.
 ADMIN, OPERATOR, ARBITER, GUARDIAN, PLATFORM = range(5)
 FIRST_PERSON = 5
+CLIENTS, BUILDER = (5, 6), 7  # the wallets that the demo offers
+PURSE_UNITS = 25_000 * 10**6
 FLOAT_UNITS = 1_000_000 * 10**6  # the operator's test USDC
 UNLIMITED = 2**256 - 1
 ROLES = {OPERATOR: 1, ARBITER: 2, GUARDIAN: 4}
@@ -126,7 +131,24 @@ def node_command(port: int, *options: str) -> list[str]:
 def become_node(port: str, options: list[str]) -> None:
     """Put anvil in the place of this process."""
     program = str(anvil())
+    if "--state" in options:
+        mend(Path(options[options.index("--state") + 1]))
     os.execv(program, [program, "--host", HOST, "--port", port, "--slots-in-an-epoch", "1", *options])
+
+
+def mend(state: Path) -> None:
+    """Keep a good copy of what anvil remembers: killed while it writes, it leaves half a file, and would not start again."""
+    copy = state.with_suffix(".good")
+    try:
+        json.loads(state.read_bytes())
+    except FileNotFoundError:
+        return
+    except ValueError:
+        state.unlink()
+        if copy.exists():
+            shutil.copyfile(copy, state)
+        return
+    shutil.copyfile(state, copy)
 
 
 @contextlib.contextmanager
@@ -263,6 +285,65 @@ def fund(url: str, token: str, address: str, units: int) -> None:
     contract = w3.eth.contract(token, abi=artifact("MockUSDC")["abi"])
     settle(w3, contract.functions.mint(address, units), ADMIN)
     ask(url, "anvil_setBalance", address, hex(10**21))
+
+
+def free_port() -> int:
+    """The usual port of a local chain, or another when somebody has it."""
+    for port in (int(os.environ.get("CHAIN_PORT") or PORT), 0):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tried, contextlib.suppress(OSError):
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind((HOST, port))
+            return int(tried.getsockname()[1])
+    raise ChainFailed("No port is free for the local chain.")
+
+
+def kept_command(port: int) -> list[str]:
+    """Arguments for this Python that end in the anvil of ./run --chain, which remembers its state."""
+    return node_command(port, "--silent", "--cache-path", str(VAR / "anvil-cache"), "--state", str(STATE), "--state-interval", "2")
+
+
+def kept_settings() -> dict[str, str]:
+    """The settings of what was deployed in this `var`; nothing without a chain."""
+    with contextlib.suppress(OSError, ValueError):
+        found: dict[str, str] = json.loads(KEPT.read_text())
+        return found
+    return {}
+
+
+def settle_in(url: str) -> dict[str, str]:
+    """Make sure that both contracts are on the chain at `url`; the settings for it, kept for `./run --chain manage`."""
+    found = kept_settings()
+    if found and len(ask(url, "eth_getCode", found["ESCROW_ADDRESS"], "latest")) <= 2:
+        raise ChainFailed(f"The local chain has forgotten the contracts that the database knows. Remove {VAR} to begin anew.")
+    if not found:
+        found = {**deploy(url), "PAYMENT_PROVIDERS": "wallet,sandbox"}
+        for index in CLIENTS:
+            fund(url, found["USDC_ADDRESS"], account_address(index), PURSE_UNITS)
+    found |= {"CHAIN_RPC_URL": url, "CHAIN_AUDIT_RPC_URL": url}
+    KEPT.write_text(json.dumps(found, indent=1))
+    return found
+
+
+def answers(url: str) -> bool:
+    """Whether a node of ours is there."""
+    try:
+        return int(ask(url, "eth_chainId"), 16) == CHAIN_ID
+    except (OSError, ValueError, ChainFailed):
+        return False
+
+
+def greeting(settings: dict[str, str]) -> str:
+    """What the end of the start says of the chain. The keys are public, and good for this chain alone."""
+    lines = [
+        f"Local chain {CHAIN_ID} at {settings['CHAIN_RPC_URL']}, escrow {settings['ESCROW_ADDRESS']}, USDC {settings['USDC_ADDRESS']}",
+        "Wallets to import in the browser, with test USDC and gas money (public keys: never send real money there):",
+    ]
+    names = [*(("client", index) for index in CLIENTS), ("builder", BUILDER)]
+    lines += [f"  {name:<8} {account_address(index)}  {account(index).key.to_0x_hex()}" for name, index in names]
+    lines.append(
+        "The builder's address can be entered as payout address. What was seeded is held in the ledger; what is ordered now goes to the chain."
+    )
+    return "\n".join(lines)
 
 
 def main(arguments: list[str]) -> int:

@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Mapping
 
+from scripts import chain
 from scripts.database import VAR
 
 MAIL = VAR / "mail"
@@ -18,6 +19,7 @@ def environment(addresses: Mapping[str, str]) -> dict[str, str]:
         "PORT444_HEARTBEAT_FILE": str(HEARTBEAT),
         "PYTHONUNBUFFERED": "1",
         "SECRET_KEY": secret("secret_key"),
+        **chain.kept_settings(),
     }
     chosen = {name: value for name, value in os.environ.items() if value}
     return {**defaults, **chosen, **addresses}

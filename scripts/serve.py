@@ -1,4 +1,6 @@
-"""./run: the database, the web server, the job queue and a mail sink under one supervisor, until Ctrl-C."""
+"""./run: the database, the web server, the job queue and a mail sink under one supervisor, until Ctrl-C.
+
+With --chain a local chain runs beside them, and the worker that carries escrow to it."""
 
 import contextlib
 import http.client
@@ -14,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from scripts import database, development, system, watchdog
+from scripts import chain, database, development, system, watchdog
 from scripts.environment import leave, say, tell, try_lock
 from scripts.process import Child
 
@@ -31,7 +33,7 @@ class ServeFailed(SystemExit):
 class Supervisor:
     """Starts everything in order, keeps it running, stops it in the opposite order."""
 
-    def __init__(self, base: database.Database, web_socket: socket.socket, mail_socket: socket.socket) -> None:
+    def __init__(self, base: database.Database, web_socket: socket.socket, mail_socket: socket.socket, chain_port: int = 0) -> None:
         self.base = base
         self.address = web_address(web_socket)
         self.stop_requested = threading.Event()
@@ -45,6 +47,12 @@ class Supervisor:
         self.web = Child("web", web_command(web_socket), self.environment, [web_socket.fileno()])
         self.queue = Child("queue", ["manage.py", "qcluster"], self.environment)
         self.children = [self.web, self.queue] if sends_itself else [self.mail, self.web, self.queue]
+        self.node = Child("chain", chain.kept_command(chain_port), self.environment)
+        self.worker = Child("escrow", ["manage.py", "run_chain"], self.environment)
+        self.contracts: dict[str, str] = {}
+        self.chain_url = f"http://{chain.HOST}:{chain_port}" if chain_port else ""
+        if self.chain_url:
+            self.children += [self.node, self.worker]
 
     def run(self) -> None:
         """Serve until somebody asks to stop."""
@@ -58,10 +66,12 @@ class Supervisor:
     def begin(self) -> bool:
         """Bring everything up. False when a stop was asked for on the way."""
         started = time.monotonic()
+        if self.chain_url and not self.begin_chain():
+            return False
         if not self.manage("migrate", "--verbosity=0", environment=database.as_owner(self.environment)):
             return False
         for child in self.children:
-            if child is not self.queue:
+            if child not in (self.queue, self.node, self.worker):
                 child.start()
         if not self.manage("sync_schedules"):
             return False
@@ -72,7 +82,24 @@ class Supervisor:
             return False
         self.queue.start()
         self.watchdog.began(time.monotonic())
-        tell(greeting(self.address, demo, time.monotonic() - started, captured=self.mail in self.children))
+        notes = [demo]
+        if self.chain_url:
+            self.worker.start()
+            notes.append(chain.greeting(self.contracts))
+        tell(greeting(self.address, notes, time.monotonic() - started, captured=self.mail in self.children))
+        return True
+
+    def begin_chain(self) -> bool:
+        """Start the local chain and make sure of the contracts. False when a stop was asked for meanwhile."""
+        self.node.start()
+        deadline = time.monotonic() + ANSWERING_TAKES
+        while not chain.answers(self.chain_url):
+            if self.stop_requested.wait(0.05):
+                return False
+            if not self.node.is_alive or time.monotonic() > deadline:
+                raise ServeFailed("The local chain does not answer; the reason stands above.")
+        self.contracts = chain.settle_in(self.chain_url)
+        self.environment |= self.contracts
         return True
 
     def watch(self) -> None:
@@ -98,7 +125,7 @@ class Supervisor:
         """Stop web and queue together, the mail sink after those who send; a second signal stops at once."""
         say("stopping")
         self.stop_requested.clear()
-        for group in ([self.web, self.queue], [self.mail]):
+        for group in ([self.web, self.queue, self.worker], [self.mail, self.node]):
             for child in group:
                 child.terminate()
             deadline = time.monotonic() + STOPPING_TAKES
@@ -120,7 +147,9 @@ class Supervisor:
         if self.environment.get("PORT444_SEED") == "no" or not has_command("seed_demo"):
             return ""
         say(f"{self.address} answers; the demo data comes next")
-        code, said = self.call(("seed_demo",), self.environment)
+        # The story goes back for weeks, and a chain has no past to offer: its money is held in the ledger, to the end of those orders.
+        held = {"ESCROW_BACKEND": "ledger", "PAYMENT_PROVIDERS": "sandbox"} if self.chain_url else {}
+        code, said = self.call(("seed_demo",), {**self.environment, **held})
         if code is not None and code != 0:
             say("the demo data could not be written; going on without it")
         return said.strip()
@@ -231,12 +260,14 @@ def has_command(name: str) -> bool:
     return any(database.HOME.glob(f"*/**/management/commands/{name}.py"))
 
 
-def greeting(address: str, demo: str, seconds: float, *, captured: bool) -> str:
+def greeting(address: str, notes: list[str], seconds: float, *, captured: bool) -> str:
     """What stands at the end of the start."""
     lines = ["", f"port444 is ready after {seconds:.0f} s: {address}"]
     if captured:
         lines.append(f"E-mail is captured, never sent:  {address}dev/outbox/")
-    return "\n".join([*lines, *(["", demo] if demo else []), "", "Ctrl-C stops it."])
+    for note in filter(None, notes):
+        lines += ["", note]
+    return "\n".join([*lines, "", "Ctrl-C stops it."])
 
 
 def on_stop_signals(handler: Callable[[int, FrameType | None], object]) -> None:
@@ -246,21 +277,25 @@ def on_stop_signals(handler: Callable[[int, FrameType | None], object]) -> None:
             signal.signal(number, handler)
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Serve, if nobody does yet."""
     os.chdir(database.HOME)
     on_stop_signals(signal.default_int_handler)  # until the supervisor takes over
     port = os.environ.get("PORT") or DEFAULT_PORT
     if missing := system.missing_libraries():
         say(f"documents cannot be made without {' '.join(missing)} (apt-get install {' '.join(missing)})")
+    chain_port = 0
+    if arguments == ["--chain"]:
+        chain.anvil()
+        chain_port = chain.free_port()
     with only_one() as lock, listen(port) as web_socket, listen("0") as mail_socket:
         lock.truncate(0)
         lock.write(f"{web_address(web_socket)} (process {os.getpid()})")
         lock.flush()
         with database.served() as base:
-            Supervisor(base, web_socket, mail_socket).run()
+            Supervisor(base, web_socket, mail_socket, chain_port).run()
     return 0
 
 
 if __name__ == "__main__":
-    leave(main)
+    leave(lambda: main(sys.argv[1:]))

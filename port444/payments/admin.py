@@ -503,9 +503,7 @@ class ChainStatusAdmin(ReadOnlyAdmin):
         act = lambda user, why: settle_difference(row.pk, actor=user, reason=why)  # noqa: E731
         return self._ask(request, "Seen to", row.text, "", follows, act)
 
-    def _ask(
-        self, request: HttpRequest, verb: str, about: str, note: str, follows: str, act: Callable[[User, str], object]
-    ) -> HttpResponse:
+    def _ask(self, request: HttpRequest, verb: str, about: str, note: str, follows: str, act: Callable[[User, str], object]) -> HttpResponse:
         """Ask for the reason; with one, do it."""
         back = reverse("admin:payments_chainstatus_changelist")
         form = ReasonForm(request.POST or None)

@@ -15,11 +15,12 @@ class PaymentsConfig(AppConfig):
         from port444.kit import health
 
         from . import actions, handlers
-        from .escrow.chain import pulse
+        from .escrow.chain import desk, pulse
         from .models import EscrowKind
 
         checks.register(chain, checks.Tags.security)
         health.watch("chain worker", pulse.is_late)
+        health.watch("comparison with the chain", desk.comparison_is_late)
         register(Kind("payment.failed", Group.MONEY))
         register(Kind("payment.returned", Group.MONEY))
         register(Kind("refund.completed", Group.MONEY))

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from auditlog.actions import Finding, open_incident, record
 from auditlog.events import Event
-from auditlog.models import IncidentSeverity, IncidentType
+from auditlog.models import IncidentLog, IncidentSeverity, IncidentType
 from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed, WrongState
@@ -22,7 +22,7 @@ from port444.kit.money import usd
 from port444.payments import handlers, ledger
 from port444.payments.escrow import books, web3
 from port444.payments.escrow.chain import expected, reconcile, snapshot
-from port444.payments.escrow.chain.client import Chain, RpcError
+from port444.payments.escrow.chain.client import Chain, RpcError, Unreachable, WrongChain, connect
 from port444.payments.escrow.chain.reading import Seen, State, deep_block, events, final_block, number
 from port444.payments.escrow.chain.reconcile import Difference, Look, money
 from port444.payments.escrow.chain.transfers import misfits, signing
@@ -38,13 +38,15 @@ from port444.payments.models import (
     EscrowKind,
     EscrowOperation,
     EscrowStatus,
+    PayoutHold,
     Refund,
     RefundStatus,
     WalletPayment,
     Withdrawal,
+    WithdrawalStatus,
 )
 
-from .withdrawals import complete_withdrawal
+from .withdrawals import complete_withdrawal, end_hold, hold_withdrawals_of
 
 K, T = EscrowKind, EscrowStatus
 log = logging.getLogger(__name__)
@@ -166,7 +168,7 @@ def note(look: Look) -> None:
 def _raise_alarm(row: ChainDifference, difference: Difference) -> None:
     incident = open_incident(
         Finding(
-            fingerprint=f"chain:{difference.fingerprint}"[:200],
+            fingerprint=_incident_of(difference.fingerprint),
             incident_type=IncidentType.SUSPICIOUS_ACTIVITY,
             severity=difference.severity,
             confidence=100,
@@ -177,12 +179,21 @@ def _raise_alarm(row: ChainDifference, difference: Difference) -> None:
         )
     )
     record(Event.CHAIN_DIFFERENCE_FOUND, actor=None, target=row, amount=difference.loss, description=difference.text, incident=incident.pk)
+    for builder in difference.builders:
+        hold_withdrawals_of(builder, reason="We are looking into how the chain holds the money of one of your orders.", incident=incident.pk)
 
 
 def _let_go(row: ChainDifference, event: Event, *, actor: User | None, reason: str = "") -> None:
     row.gone_at = now()
     row.save(update_fields=["gone_at"])
     record(event, actor=actor, target=row, description=reason, fingerprint=row.fingerprint, text=row.text)
+    incidents = IncidentLog.objects.filter(fingerprint=_incident_of(row.fingerprint)).values("pk")
+    for hold in PayoutHold.objects.standing().filter(incident_id__in=incidents).order_by("pk"):
+        end_hold(hold.pk, actor=actor, reason=reason or "Books and chain agree again.")
+
+
+def _incident_of(fingerprint: str) -> str:
+    return f"chain:{fingerprint}"[:200]
 
 
 # What owners did themselves ---------------------------------------------------------------------
@@ -323,7 +334,9 @@ def _take_fees(operation: EscrowOperation) -> None:
 def _complete_withdrawal(operation: EscrowOperation, owner: UUID) -> None:
     """A builder's own withdrawal, as if it had been asked for here and sent."""
     user = User.objects.lock(owner)
-    withdrawal = Withdrawal(user=user, amount=operation.amount, address=operation.address, requested_at=operation.created_at)
+    moment = operation.created_at
+    withdrawal = Withdrawal(user=user, amount=operation.amount, address=operation.address, requested_at=moment, due_at=moment)
+    withdrawal.status, withdrawal.sending_at = WithdrawalStatus.SENDING, moment
     moves = [(ledger.earnings(owner), -operation.amount), (ledger.PAYOUTS, operation.amount)]
     ledger.post(f"withdrawal:{withdrawal.pk}", "Taken from escrow on the chain", moves)
     withdrawal.save(force_insert=True)
@@ -442,6 +455,15 @@ def take_snapshot(chain: Chain) -> ChainStatus:
     row = status_of(chain.chain_id, chain.escrow.address)
     ChainStatus.objects.filter(pk=row.pk).update(facts=facts, taken_at=now(), problem="", failed_at=None)
     return row
+
+
+def audit(chain: Chain) -> int:
+    """`reconcile_chain` through the node that settings name for it, which may be another than the worker's."""
+    try:
+        return reconcile_chain(connect(settings.CHAIN_AUDIT_RPC_URL))
+    except (Unreachable, RpcError, WrongChain) as error:
+        log.error("the books cannot be compared with the chain: %s", error)
+        raise Unreachable(f"the node to compare with: {error}") from error
 
 
 def note_problem(problem: str) -> None:

@@ -244,6 +244,10 @@ class ChainDifference(models.Model):
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def kind_words(self) -> str:
+        return self.kind.replace("_", " ").capitalize()
+
 
 class ChainStatus(models.Model):
     """What the worker saw last, for pages that do not talk to the chain themselves; and where the comparison of the books goes on."""

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, connection
 
-from port444.payments.actions.chain import note_problem, reconcile_chain
+from port444.payments.actions.chain import audit, note_problem, take_snapshot
 from port444.payments.escrow.chain import pulse
 from port444.payments.escrow.chain.client import Chain, RpcError, Unreachable, WrongChain, connect
 from port444.payments.escrow.chain.engine import tick
@@ -27,15 +27,8 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # after a failure
 LOCK = 0x706F7274  # the number of the lock by which workers of one database know of each other
 
 Chore = Callable[[Chain], object]
-
-
-def compare(chain: Chain) -> int:
-    """The books with the chain, by another node where there is one."""
-    return reconcile_chain(connect(settings.CHAIN_AUDIT_RPC_URL or settings.CHAIN_RPC_URL))
-
-
 # What is done besides, and how often in seconds.
-CHORES: list[tuple[Chore, float]] = [(find_transfers, 3.0)]
+CHORES: list[tuple[Chore, float]] = [(find_transfers, 3.0), (take_snapshot, 15.0), (audit, 60.0)]
 
 
 class Worker:
