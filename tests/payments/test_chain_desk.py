@@ -107,7 +107,7 @@ def test_what_was_seen_a_moment_ago(console: Client, ask: Callable[..., EscrowOp
     page = text(console)
     assert "on Local chain (31337)" in page
     assert 'class="strip bad"' not in page
-    for expected in ("1,234", "1,231", "4,000.00", "120.00", OPERATOR, ARBITER, "0.0010", "Waiting for their turn"):
+    for expected in ("1,234", "1,231", "$4,000.00", "$120.00", OPERATOR, ARBITER, "0.0010", "Waiting for their turn"):
         assert expected in page, expected
     assert page.count('<span class="pill bad">low</span>') == 2  # the allowance, and the arbiter's gas money
     assert 'class="pill wait">2 hours' in page
@@ -118,7 +118,7 @@ def test_what_is_old_says_so(console: Client) -> None:
     seen(timedelta(minutes=20))
     page = text(console)
     assert "The worker is late." in page
-    assert "20 minutes ago, and should be a minute old at most" in page
+    assert "seen 20 minutes ago, and should be a minute old at most" in page
     assert "which is late" in page
 
 
@@ -128,7 +128,7 @@ def test_what_failed_says_why_and_keeps_what_was_seen(console: Client) -> None:
     page = text(console)
     assert "The worker has a problem." in page
     assert "ConnectionError" in page
-    assert "4,000.00" in page
+    assert "$4,000.00" in page
 
 
 def test_a_paused_contract_and_token(console: Client) -> None:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db.models import Count, Min
 
 from port444.kit.clock import now
+from port444.kit.money import MOST
 from port444.payments.models import ChainCursor, ChainDifference, ChainSigner, ChainStatus, EscrowOperation, EscrowStatus
 
 from .reconcile import WEI, money, waiting_sum
@@ -54,6 +55,11 @@ class Sum:
     amount: Decimal
     note: str = ""
     is_low: bool = False
+
+    @property
+    def is_unlimited(self) -> bool:
+        """An allowance that nobody will use up."""
+        return self.amount > MOST
 
 
 @dataclass(frozen=True, slots=True)
