@@ -28,7 +28,7 @@ from .models import OPEN, Amendment, AmendmentStatus, AmendmentType
 from .terms import LEAST_AMOUNT, LONGEST_DESCRIPTION, MOST_AMOUNT, ONE_REVISION, Terms, terms_of
 
 REVISION_BPS = 2000  # of the package's price, what an extra revision is suggested to cost
-DOLLAR = Decimal("1.00")
+DOLLAR = Decimal(1)
 MOST_SHOWN = 50
 EXTRA_REVISION = "One more revision than the package has."
 
@@ -106,7 +106,7 @@ def suggested_terms(order: Order, note: str = "", *, known: Sequence[Amendment] 
     rows = amendments_of(order) if known is None else known
     agreed = (row for row in rows if row.amendment_type == AmendmentType.OUT_OF_SCOPE_REVISION and row.status == AmendmentStatus.COMPLETED)
     last = next((row.additional_amount for row in agreed), None)
-    share = fee(order.package.price, REVISION_BPS).quantize(DOLLAR.to_integral_value(), ROUND_UP)
+    share = fee(order.package.price, REVISION_BPS).quantize(DOLLAR, ROUND_UP)
     return Terms(
         amendment_type=AmendmentType.OUT_OF_SCOPE_REVISION,
         reason=EXTRA_REVISION,

@@ -95,12 +95,17 @@ def _fund(backend: Escrow, amendment: Amendment, key: str, actor: Any | None) ->
 
 
 def _expiry(backend: Escrow, order: Order, days: int) -> datetime:
-    """From when the client may take the money back alone: after the last day on which the order can end, and never earlier than said before."""
-    begin = order.due_at or order.requirements_until or now()
-    work = 0 if order.due_at else order.delivery_days
-    last = max(begin, now()) + timedelta(days=work + days + settings.REVIEW_DAYS + settings.ESCROW_GRACE_DAYS)
+    """From when the client may take the money back alone, with `days` more than now: always later than said before."""
+    last = _last_day(order, days)
     known = backend.position(deal(order)).expiry
     return last if known is None else max(last, known + timedelta(days=max(days, 1)))
+
+
+def _last_day(order: Order, days: int) -> datetime:
+    """The last day on which the order can end by itself, and some to spare."""
+    begin = order.due_at or order.requirements_until or now()
+    work = 0 if order.due_at else order.delivery_days
+    return max(begin, now()) + timedelta(days=work + days + settings.REVIEW_DAYS + settings.ESCROW_GRACE_DAYS)
 
 
 def escrow_took_it(operation: EscrowOperation) -> None:
@@ -165,7 +170,7 @@ def _complete(amendment: Amendment, *, actor: Any | None, **stamps: Any) -> None
     post(amendment, notices.completed(amendment), notices.COMPLETED)
     for person in (order.client, order.builder.user):
         tell(amendment, person, "amendment.completed", emails.completed(amendment, person))
-    if amendment.additional_amount and order.status in LIVE and order.due_at != amendment.due_before:
+    if amendment.additional_amount and order.due_at != amendment.due_before:
         _put_off(amendment, actor)
 
 
@@ -183,6 +188,9 @@ def _too_late(amendment: Amendment) -> None:
 def _put_off(amendment: Amendment, actor: Any | None) -> None:
     """The money is in escrow already: let it know the later date, too. A refusal leaves the date of before, which has weeks to spare."""
     order, key = amendment.order, f"amendment:{amendment.pk}:date"
+    known = escrow.current().position(deal(order)).expiry
+    if not amendment.additional_days and known is not None and _last_day(order, 0) <= known:
+        return  # the clock stood for a while, which the days to spare are for
     refusal = _ask(lambda backend: backend.extend(deal(order), _expiry(backend, order, 0), key, actor=actor))
     if refusal is not None:
         log.warning("escrow of order %s keeps its expiry: %s", order.number, refusal.message)

@@ -106,6 +106,13 @@ def test_escrow_outlives_the_order(paid: Amendment, chain_order: Order, chain: C
     assert after >= due + timedelta(days=93) - timedelta(seconds=1)
 
 
+def test_more_money_alone_leaves_the_end_of_escrow(chain_order: Order, client_user: User, propose: Propose, chain: Chain) -> None:
+    pay(actions.approve(propose(chain_order, TOP_UP).pk, actor=client_user))
+    chain.confirm()
+    assert now_of(chain_order).price == Decimal("220.00")
+    assert not EscrowOperation.objects.filter(kind=EscrowKind.EXTEND).exists()
+
+
 @pytest.mark.parametrize("terms", [SCOPE, TIME], ids=["money", "time"])
 def test_what_comes_after_the_end_of_the_order_goes_back(chain_order: Order, client_user: User, propose: Propose, chain: Chain, terms: Terms) -> None:
     """The client has taken the order's money out of the contract alone, while the change was on its way in."""
