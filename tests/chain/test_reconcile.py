@@ -29,6 +29,7 @@ from port444.payments.models import (
     EscrowStatus,
     Payment,
     PayoutAddress,
+    PayoutHold,
     WalletPayment,
     Withdrawal,
 )
@@ -181,7 +182,10 @@ def test_a_reorganisation_after_confirmation(rig: Rig, builder_user: User) -> No
     rig.rpc("anvil_rollback", 3)
     rig.mine(6)
     assert "reorganised" in look(rig)
-    assert IncidentLog.objects.get(fingerprint__startswith="chain:reorganised").severity == "critical"
+    incident = IncidentLog.objects.get(fingerprint__startswith="chain:reorganised")
+    assert incident.severity == "critical"
+    hold = PayoutHold.objects.standing().get(incident_id=incident.pk)
+    assert (hold.user, hold.withdrawal) == (builder_user, None)
     for _ in range(8):
         rig.step(op)
         rig.mine()
@@ -190,6 +194,21 @@ def test_a_reorganisation_after_confirmation(rig: Rig, builder_user: User) -> No
     rig.step(op)
     assert rig.get(op).final_at is not None
     assert look(rig) == set()
+    assert not PayoutHold.objects.standing().exists()
+
+
+def test_a_deal_that_holds_too_little_keeps_its_builders_withdrawals(rig: Rig, builder_user: User) -> None:
+    key = op_key(rig.chain.chain_id, rig.escrow.address, "refund", "f")
+    rig.send(rig.escrow.functions.refund(order_key(rig.deal.id), to_units(D("50.00")), 0, key), rig.operator)
+    assert "position" in look(rig)
+    assert IncidentLog.objects.get(fingerprint__startswith="chain:position").potential_loss == D("50.00")
+    hold = PayoutHold.objects.standing().get()
+    assert hold.user == builder_user
+    current().refund(rig.deal, D("50.00"), "f")
+    rig.settle_all()
+    assert look(rig) == set()
+    hold.refresh_from_db()
+    assert hold.ended_at is not None
 
 
 def test_a_builder_who_withdraws_alone_is_booked_once(rig: Rig, builder_user: User) -> None:
