@@ -33,6 +33,7 @@ from port444.notifications.models import Notification
 from port444.orders.actions import place_order
 from port444.payments import actions as payments
 from port444.payments import handlers, ledger
+from port444.payments.models import Payment
 
 
 @dataclass
@@ -125,7 +126,10 @@ def owed(client: User, builder: User, request: pytest.FixtureRequest) -> dict[st
         actor=client,
     )
     payment = payments.reach_provider(payments.start_payment(invoice.pk, actor=client).pk)
-    return {"invoice_id": invoice.pk, "payment_id": payment.pk}
+    # One from a wallet, as it is after the chain was taken away: every part of its page refuses in words.
+    own = Payment.objects.create(invoice=invoice, provider="wallet", amount=invoice.total, status="expired", expires_at=now() + timedelta(hours=1))
+    parts = ("own_wallet", "sign_with_wallet", "send_from_wallet", "sent_from_wallet", "wallet_again")
+    return {"invoice_id": invoice.pk, "payment_id": payment.pk} | {f"payments:{part}:payment_id": own.pk for part in parts}
 
 
 def withdrawn(builder: User) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tests.realsite import wait_until
 SERVICE = "/s/make-slow-django-pages-fast/"
 PLENTY = 5_000_000_000
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
 
 
 def to_the_wallet(client: Person) -> None:
