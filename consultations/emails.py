@@ -127,8 +127,8 @@ def late(call: Consultation, amount: str, free: Sequence[datetime]) -> Words:
     return Words(f"Your call with {name} could not be booked", body)
 
 
-def completed(call: Consultation, reader: Any, credit: Credit) -> Words:
-    """What was said, what it cost, and what can come next."""
+def completed(call: Consultation, reader: Any, credit: Credit, *, settled: bool = True) -> Words:
+    """What was said, what it cost, and what can come next. `settled`: the money has moved already."""
     writer = "You" if reader.pk == call.client_id else call.client.first_name
     asked = f"\n\n{writer} wrote before: “{call.client_notes}”" if call.client_notes else ""
     notes = f"\n\nNotes of {call.builder.user.first_name}: “{call.builder_notes}”" if call.builder_notes else ""
@@ -139,7 +139,8 @@ def completed(call: Consultation, reader: Any, credit: Credit) -> Words:
         return Words(f"Your call with {name} is complete", f"{usd(call.price)} was released to {name}.{asked}{notes}{next_}")
     share, name = call.price - fee(call.price, call.builder_fee_bps), call.client.first_name
     next_ = f"\n\nShould {name} order from you, {usd(credit.amount)} of this call counts towards the price."
-    money = f"{usd(call.price)} less the platform fee. You can withdraw it now."
+    when_ = "now" if settled else "as soon as escrow has released it, usually within minutes"
+    money = f"{usd(call.price)} less the platform fee. You can withdraw it {when_}."
     return Words(f"Call with {name}: {usd(share)} is yours", f"{money}{asked}{notes}{next_}")
 
 

@@ -70,12 +70,12 @@ def _complete(consultation: Consultation, actor: Any | None, moment: Any, **stam
     consultation.move_to(C.COMPLETED, completed_at=moment, updated_at=moment, **stamps)
     close_absence(consultation, actor, moment)
     credit = give_credit(consultation, moment, actor=actor)
-    settle(consultation, Back(), actor=actor)
+    settled = settle(consultation, Back(), actor=actor)
     follow(consultation, moment)
     record(Event.CALL_COMPLETED, actor=actor, target=consultation, amount=consultation.price)
     post_notice(consultation.conversation_id, body=emails.completed_notice(consultation), icon="circle-check", subject=consultation.subject)
     for reader in (consultation.client, consultation.builder.user):
-        said = emails.completed(consultation, reader, credit)
+        said = emails.completed(consultation, reader, credit, settled=settled)
         notify(
             reader,
             "call_completed",

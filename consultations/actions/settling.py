@@ -16,8 +16,10 @@ def lock_for_escrow(chain: UUID) -> Consultation:
     return Consultation.objects.lock(Consultation.objects.live(chain).values_list("pk", flat=True).get())
 
 
-def settle(consultation: Consultation, back: Back, *, actor: Any | None, reason: str = "") -> None:
+def settle(consultation: Consultation, back: Back, *, actor: Any | None, reason: str = "") -> bool:
     """Empty the call's escrow: `back` goes to the client, the rest of the price to the builder. Call it under the call's lock.
+
+    Whether that has happened already; on a chain it follows, and with it what goes back to the client's wallet.
 
     The keys name the chain, so that a call which was moved is settled once, whatever its rows say.
     """
@@ -26,3 +28,4 @@ def settle(consultation: Consultation, back: Back, *, actor: Any | None, reason:
         held.refund(consultation.deal, back.price, f"call:{consultation.chain}:refund", fee=back.fee, reason=reason, actor=actor)
     if kept:
         held.release(consultation.deal, kept, f"call:{consultation.chain}:release", actor=actor)
+    return held.position(consultation.deal).settled
