@@ -35,7 +35,7 @@ def repay(operation: EscrowOperation) -> list[Refund]:
     asked = parse(operation.args.get("fee", "0"))
     reason = operation.args.get("reason") or "Paid back out of escrow"
     actor = User.objects.filter(pk=operation.args["actor"]).first() if "actor" in operation.args else None
-    set_aside = operation.backend == "web3" and operation.address != "" and not is_ours(operation.address)
+    set_aside = operation.backend != "ledger" and operation.address != "" and not is_ours(operation.address)
     return [
         request_refund(
             payment,
@@ -65,7 +65,7 @@ def _split(deal_ids: Sequence[Any], cash: Decimal, fee: Decimal) -> list[tuple[P
         cash, fee = cash - of_price, fee - of_fee
     if cash or fee:
         raise Conflict(f"{usd(cash + fee)} more would go back than was paid.", code="refund_exceeds")
-    return parts
+    return sorted(parts, key=lambda part: not part[2])  # with a fee first: accounts are locked in one order, fees before refunds
 
 
 @transaction.atomic
