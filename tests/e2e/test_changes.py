@@ -80,6 +80,7 @@ def test_a_change_goes_back_and_forth_and_comes_into_force(person: Callable[...,
     expect(sold.locator("#change")).to_have_count(0)
     client.check_page("order-changed")
     asked.get_by_role("link", name=re.compile("change of this order")).click()
+    expect(asked.get_by_role("heading", name="Changes")).to_be_visible()
     client.check_page("changes")
     asked.get_by_role("link", name="Extra deliverable").click()
     expect(asked.locator("main")).to_contain_text("The change is in force")
@@ -95,6 +96,7 @@ def test_more_time_is_asked_for_on_a_phone(person: Callable[..., Person]) -> Non
     sold = builder.page
     sold.goto(address)
     sold.get_by_role("link", name="Propose a change").click()
+    expect(sold.get_by_role("heading", name="Propose a change")).to_be_visible()
     builder.check_page("propose")
     sold.get_by_label("More time").check()
     sold.fill("#id_days", "2")
@@ -126,7 +128,7 @@ def plain(browser: Browser, site: Site) -> Iterator[Callable[[str], Page]]:
         page.goto("/account/login/")
         page.get_by_label("Email").fill(address)
         page.get_by_label("Password").fill(cast.PASSWORD)
-        press(page, "Sign in")
+        page.get_by_role("button", name="Sign in").click()
         page.wait_for_url(lambda url: "/login" not in url)
         return page
 
