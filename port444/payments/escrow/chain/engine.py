@@ -23,7 +23,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from port444.kit.clock import now
@@ -70,6 +70,7 @@ class Memory:
     missing: Counter[str] = field(default_factory=Counter)
     doubted: Counter[str] = field(default_factory=Counter)
     too_cheap: set[str] = field(default_factory=set)
+    accounts: set[str] = field(default_factory=set)  # that have their row
 
 
 _memories: WeakKeyDictionary[Chain, Memory] = WeakKeyDictionary()
@@ -109,6 +110,7 @@ class Round:
 
     def _look(self) -> None:
         signers = list(ChainSigner.objects.filter(chain_id=self.chain.chain_id).values_list("address", flat=True))
+        self.memory.accounts = set(signers)
         if self.chain.operator not in signers:
             signers.append(self.chain.operator)
         asked: list[Request] = [("eth_getBlockByNumber", [tag, False]) for tag in ("latest", "safe", "finalized")]
@@ -335,6 +337,7 @@ class Round:
             log.warning("%d transactions sent with unknown outcome: %s", len(attempts), error)
             answers = ["" for _ in attempts]
         reached("sent")
+        sent: list[EscrowAttempt] = []
         for attempt, answer in zip(attempts, answers, strict=True):
             said = answer.message.lower() if isinstance(answer, RpcError) else ""
             if "insufficient funds" in said:
@@ -346,13 +349,19 @@ class Round:
                 else:
                     self._refused_by_node(attempt, answer)
                     continue
-            self._note_sent(attempt)
+            sent.append(attempt)
+        self._note_sent(sent)
         reached("recorded")
 
-    def _note_sent(self, attempt: EscrowAttempt) -> None:
-        EscrowAttempt.objects.filter(pk=attempt.pk).update(sent_at=now())
-        if attempt.operation is not None:
-            self._move(attempt.operation, [T.SIGNED], T.SENT, attempt.operation.reason, tries=0)
+    def _note_sent(self, attempts: Sequence[EscrowAttempt]) -> None:
+        EscrowAttempt.objects.filter(pk__in=[attempt.pk for attempt in attempts]).update(sent_at=now())
+        asked = {attempt.operation.pk: attempt.operation for attempt in attempts if attempt.operation is not None}
+        with transaction.atomic():
+            rows = EscrowOperation.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=list(asked), status=T.SIGNED)
+            for row in rows.order_by("number"):
+                row.move_to(T.SENT, tries=0)
+                _copy(row, asked[row.pk])
+                self.moved += 1
 
     def _out_of_gas_money(self, attempt: EscrowAttempt) -> None:
         log.error("account %s is out of gas money", attempt.signer)
@@ -402,7 +411,11 @@ class Round:
             else:
                 self.memory.doubted.pop(op.pk, None)
                 reached("preflighted")
-                attempt = self._sign(op, call, int(gas, 16) * 6 // 5 + 10_000, self.fees)
+                try:
+                    attempt = self._sign(op, call, int(gas, 16) * 6 // 5 + 10_000, self.fees)
+                except IntegrityError:  # another worker was before this one
+                    log.warning("escrow operation %s could not be signed", op.pk, exc_info=True)
+                    continue
                 if attempt is not None:
                     signed.append(attempt)
         self._send(signed)
@@ -491,7 +504,8 @@ class Round:
     def _take_nonce(self, signer: Signer, op: EscrowOperation) -> int:
         """The next nonce, or the one that was reserved for `op` and never signed. Inside a transaction, with no network."""
         chain_id, address = self.chain.chain_id, signer.address
-        ChainSigner.objects.get_or_create(chain_id=chain_id, address=address)
+        if address not in self.memory.accounts:
+            ChainSigner.objects.get_or_create(chain_id=chain_id, address=address)
         row = ChainSigner.objects.select_for_update(no_key=True).get(chain_id=chain_id, address=address)
         signed = EscrowAttempt.objects.filter(chain_id=chain_id, signer=address, nonce=OuterRef("nonce"))
         reserved = ChainNonce.objects.filter(~Exists(signed), chain_id=chain_id, address=address, operation=op, nonce__gte=self.spent[address])
@@ -638,7 +652,7 @@ class Round:
 
     def _move(self, op: EscrowOperation, expected: Iterable[str], status: str, words: str = "", **stamps: Any) -> bool:
         """Move on if it still is where it was; `op` then says what the row says."""
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             row = EscrowOperation.objects.lock(op.pk)
             moves = row.status in list(expected)
             if moves:
