@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 PASSWORD = "demo-harbour-444"
+IBAN = "DE89370400440532013000"  # the example of the IBAN registry
 
 CLIENT = "jonas@demo.port444.example"
 BUILDER = "anaya@demo.port444.example"

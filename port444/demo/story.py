@@ -45,7 +45,19 @@ from port444.notifications.kinds import Group
 from port444.notifications.models import Channel
 from port444.orders import actions as orders
 from port444.orders.models import Order
-from port444.payments.actions import change_payout_address, expire_invoice, pay_with_test_wallet, request_withdrawal, send_refund, send_withdrawal
+from port444.payments.actions import (
+    change_bank_account,
+    change_payout_address,
+    expire_invoice,
+    export_batch,
+    make_batch,
+    pay_with_test_wallet,
+    request_withdrawal,
+    send_refund,
+    send_withdrawal,
+    settle_batch,
+)
+from port444.payments.bank import read_account
 from port444.payments.models import Refund, RefundStatus
 
 from . import cast
@@ -471,6 +483,19 @@ class Story:
             if arrives:
                 send_withdrawal(withdrawal.pk)
 
+    def bank(self, builder: Builder, staff: User) -> None:
+        """One transfer that a bank has carried out, and one that waits for the next batch."""
+        with clock.at(self.today - 60 * DAY):
+            change_bank_account(read_account(holder=builder.user.name, iban=cast.IBAN), actor=builder.user)
+        with clock.at(self.today - 14 * DAY):
+            request_withdrawal(actor=builder.user, amount=Decimal("200.00"), client_key=uuid7(), method="bank")
+            batch = make_batch(actor=staff)
+            export_batch(batch.pk, actor=staff, kind="xml")
+        with clock.at(self.today - 13 * DAY):
+            settle_batch(batch.pk, actor=staff)
+        with clock.at(self.today - 2 * HOUR):
+            request_withdrawal(actor=builder.user, amount=Decimal("120.00"), client_key=uuid7(), method="bank")
+
     # Small things
 
     def say(self, conversation_id: UUID, author: User, text: str, order: Order | None = None) -> None:
@@ -505,12 +530,15 @@ class Story:
 def tell(today: datetime, scale: int = 1) -> None:
     """Write the whole demo. `scale` more than 1 adds that many times the cast again, under numbered names, for load."""
     story = Story(today)
-    for name, email in cast.STAFF_PEOPLE:
+    staff = [
         story.person(name, "Europe/Lisbon", email, today - 200 * DAY, is_staff=True, is_superuser=True, is_client=False)
+        for name, email in cast.STAFF_PEOPLE
+    ]
     sellers = [story.seller(seller, 120 + 3 * n) for n, seller in enumerate(cast.SELLERS)]
     buyers = [story.buyer(buyer, 100 + 2 * n) for n, buyer in enumerate(cast.BUYERS)]
     play(story, sellers, buyers)
     first, second = sellers[0], sellers[1]
+    story.bank(first, staff[0])
     story.withdraw(first, "150.00", 10, arrives=True)
     with clock.at(today - DAY):
         pause_service(sellers[-1].services.get().pk, actor=sellers[-1].user)

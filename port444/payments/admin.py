@@ -131,6 +131,10 @@ def _actor(request: HttpRequest) -> User:
     return request.user
 
 
+def _transfers(count: int) -> str:
+    return f"{count} transfer{'' if count == 1 else 's'}"
+
+
 READS = "The person reads it."
 
 
@@ -331,11 +335,11 @@ class PayoutBatchAdmin(MoneyAdmin):
     @method_decorator(require_http_methods(["GET", "POST"]))
     def make(self, request: HttpRequest) -> HttpResponse:
         lines, total = queries.due_for_batch()
-        text = f"{lines} bank transfers are due, {usd(total)} together."
+        text = f"Bank transfers that are due: {lines}, {usd(total)} together."
         form = SureForm(request.POST or None)
         if request.method == "POST":
             batch = actions.make_batch(actor=_actor(request))
-            return done(request, self._url(batch.pk), f"Batch {batch.reference}: {batch.lines} transfers, {usd(batch.total)}.")
+            return done(request, self._url(batch.pk), f"Batch {batch.reference}: {_transfers(batch.lines)}, {usd(batch.total)}.")
         back = reverse("admin:payments_payoutbatch_changelist")
         return self.ask(request, back, form, title="Make a batch", verb="Make the batch", text=text, done_with=lambda reason: "")
 
@@ -371,14 +375,14 @@ class PayoutBatchAdmin(MoneyAdmin):
     @method_decorator(require_http_methods(["GET", "POST"]))
     def sent(self, request: HttpRequest, batch_id: UUID) -> HttpResponse:
         def act(reason: str) -> str:
-            return f"{actions.settle_batch(batch_id, actor=_actor(request))} transfers were sent."
+            return f"Sent: {_transfers(actions.settle_batch(batch_id, actor=_actor(request)))}."
 
         return self._page(request, batch_id, SureForm(request.POST or None), "The bank has sent all that is on its way", "All were sent", act)
 
     @method_decorator(require_http_methods(["GET", "POST"]))
     def refused(self, request: HttpRequest, batch_id: UUID) -> HttpResponse:
         def act(reason: str) -> str:
-            return f"{actions.settle_batch(batch_id, actor=_actor(request), reason=reason)} transfers went back to their builders."
+            return f"Given back: {_transfers(actions.settle_batch(batch_id, actor=_actor(request), reason=reason))}."
 
         form = ReasonForm(request.POST or None, help_text="The people read it.")
         return self._page(request, batch_id, form, "The bank has refused all that is on its way", "All were refused", act)
@@ -394,7 +398,7 @@ class PayoutBatchAdmin(MoneyAdmin):
     def _page(self, request: HttpRequest, batch_id: UUID, form: Any, title: str, verb: str, act: Callable[[str], str]) -> HttpResponse:
         batch = get_object_or_404(PayoutBatch, pk=batch_id)
         sums = queries.batch_sums(batch)
-        text = f"Batch {batch.reference}: {sums.lines} transfers, {usd(sums.total)}; {sums.waiting} on their way."
+        text = f"Batch {batch.reference}: {_transfers(sums.lines)}, {usd(sums.total)}; on their way: {sums.waiting}."
         return self.ask(request, self._url(batch.pk), form, title=title, verb=verb, text=text, done_with=act)
 
     def _url(self, batch_id: UUID) -> str:
