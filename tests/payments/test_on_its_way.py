@@ -203,7 +203,7 @@ def test_what_is_given_up_moves_nothing_and_is_told_once(held: Escrow, deal: Dea
 
 def test_a_person_hears_of_what_nobody_handles(held: Escrow, deal: Deal) -> None:
     held.open(deal, D("100.00"), 1000, "a:open", expiry=FAR)
-    held.hold(deal, True, "a:hold")
+    held.hold(deal, False, "a:hold")
     confirm_all()
     held.extend(deal, FAR.replace(year=2028), "a:extend")
     books.give_up("a:extend", "The contract said no.")

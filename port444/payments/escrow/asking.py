@@ -146,23 +146,26 @@ def _require_fit(operation: EscrowOperation, standing: Standing, target: Deal | 
         raise WrongState("Nothing is in escrow for this.", code="escrow_empty")
     if (opened.client_id, opened.builder_id) != (operation.client_id, operation.builder_id):
         raise ValueError(f"escrow of {operation.subject_id} was opened between other people")
+    ruling = operation.args.get("ruling", False)
+    if kind != K.HOLD and standing.held and not ruling:
+        # Money that comes in, too: the contract would refuse it, and a ruling would then wait behind it for ever.
+        raise WrongState("This deal is in dispute; its money stays where it is until that is decided.", code="escrow_held")
+    assert standing.born is not None
+    latest = int((standing.born + LONGEST_LIFE).timestamp())
     if kind == K.EXTEND:
-        latest = int((opened.created_at + LONGEST_LIFE).timestamp())
         operation.args["expiry"] = min(operation.args["expiry"], latest)
         if standing.expiry is not None and operation.args["expiry"] <= standing.expiry.timestamp():
             raise WrongState("The escrow of this deal lasts until then already.", code="escrow_expiry")
     if kind in (*FUNDING, K.EXTEND, K.HOLD):
         return
-    ruling = operation.args.get("ruling", False)
-    if standing.held and not ruling:
-        raise WrongState("This deal is in dispute; its money stays where it is until that is decided.", code="escrow_held")
     if target is not None:
-        _require_target(operation, opened, target, ruling)
+        operation.args["born"] = int(standing.born.timestamp())
+        _require_target(operation, opened, target, ruling, latest)
     if amount > standing.locked:
         raise Conflict(f"Escrow holds {usd(standing.locked)}, which is less than {usd(amount)}.", code="escrow_short")
 
 
-def _require_target(operation: EscrowOperation, opened: EscrowOperation, target: Deal, ruling: bool) -> None:
+def _require_target(operation: EscrowOperation, opened: EscrowOperation, target: Deal, ruling: bool, latest: int) -> None:
     standing = Standing.of(target.id)
     to = standing.opened
     if target.id == operation.subject_id:
@@ -179,6 +182,8 @@ def _require_target(operation: EscrowOperation, opened: EscrowOperation, target:
         raise WrongState("Money moves between deals of one client only.", code="escrow_parties")
     if (to.builder_id != opened.builder_id or to.args.get("builder") != opened.args.get("builder")) and not ruling:
         raise WrongState("Only a ruling moves money to a deal with somebody else.", code="escrow_parties")
+    if standing.expiry is not None and standing.expiry.timestamp() > latest:
+        raise WrongState("The other deal would keep this money for longer than escrow may.", code="escrow_life")
 
 
 def same(done: EscrowOperation, asked: EscrowOperation) -> EscrowOperation:

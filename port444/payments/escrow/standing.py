@@ -35,6 +35,7 @@ class Standing:
     refunded: Decimal = ZERO
     held: bool = False
     expiry: datetime | None = None
+    born: datetime | None = None  # when its oldest money was locked: money that is moved brings its age along
     settled: bool = True
     asked: int = 0  # how much was asked
     prepaid: Decimal = ZERO  # of what credits lent, what is still in it
@@ -78,6 +79,9 @@ class Standing:
             if kind == K.OPEN:
                 self.opened = operation
                 self.expiry = self.expiry or expiry_of(operation)
+                self.born = operation.created_at
+            elif kind == K.MOVE and self.born is not None and "born" in operation.args:
+                self.born = min(self.born, datetime.fromtimestamp(operation.args["born"], UTC))
         else:
             if kind == K.RELEASE:
                 self.released += amount
