@@ -413,7 +413,9 @@ def steps(amendment: Amendment, viewer: Any) -> list[Step]:
         elif amendment.status != A.EXPIRED:
             found.append(Step("circle-check", answerer, "approved it", answered))
     if amendment.paid_at is not None:
-        found.append(Step("wallet", name(amendment.order.client), f"paid {usd(amendment.total)}", amendment.paid_at))
+        paid = amendment.invoice.total if amendment.invoice is not None else amendment.total
+        words = f"paid {usd(paid)}" if paid else "paid with credit alone"
+        found.append(Step("wallet", name(amendment.order.client), words, amendment.paid_at))
     closed = amendment.closed_at
     if amendment.status == A.COMPLETED and amendment.completed_at is not None:
         found.append(Step("lock", "", "It came into force", amendment.completed_at))
