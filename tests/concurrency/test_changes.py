@@ -42,6 +42,7 @@ A, T = AmendmentStatus, AmendmentType
 Wish = Callable[[], Any]
 MORE = Terms(T.SCOPE_CHANGE, "More than we thought.", "Also the reports.", Decimal("20.00"), 3)
 TIME = Terms(T.TIMELINE_EXTENSION, "I was ill.", days=5)
+FREE = Terms(T.ADD_DELIVERABLE, "A page was forgotten.", deliverables=("The sixth page",))
 ROUNDS = 4
 PRICE = Decimal("33.33")
 
@@ -241,6 +242,19 @@ def test_accepting_against_approving_and_paying_has_one_outcome(talks: list[Talk
             assert (status, order.status) == (A.EXPIRED, "completed")
             assert order.price == PRICE
             assert talk.in_escrow == 0
+
+
+def test_accepting_against_approving_what_is_free_has_one_outcome(talks: list[Talk]) -> None:
+    """The order is complete, or open again; never both, and nobody's press undoes the other's."""
+    for talk in talks:
+        talk.deliver()
+        amendment = talk.propose(FREE)
+        outcome = rush([talk.approving(amendment), talk.accept] * 4)
+        assert outcome.count("won") == 1, outcome
+        expected(outcome, {"won", "wrong_state", "answered"})
+        status, order = fresh(amendment).status, talk.order
+        assert (status, order.status) in ((A.COMPLETED, "in_progress"), (A.EXPIRED, "completed"))
+        assert talk.in_escrow == (PRICE if status == A.COMPLETED else 0)
 
 
 def test_confirming_twice_at_one_moment_counts_once(talks: list[Talk], settings: Any) -> None:
