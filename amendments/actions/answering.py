@@ -80,7 +80,7 @@ def decline(amendment_id: UUID, *, actor: Any, reason: str) -> Amendment:
         raise WrongState(f"This change is {amendment.status_words()} and cannot be declined any more.")
     answer = _checked_answer(reason, "Say why not.")
     stamps: dict[str, Any] = {"answered_at": now(), "answered_by": actor, "answer": answer}
-    close(amendment, A.REJECTED, actor=actor, event=Event.AMENDMENT_REJECTED, give=True, **stamps)
+    close(amendment, A.REJECTED, actor=actor, event=Event.AMENDMENT_REJECTED, **stamps)
     post(amendment, notices.declined(amendment), notices.DECLINED)
     tell(amendment, amendment.proposer, "amendment.declined", emails.declined(amendment, amendment.proposer))
     return fresh(amendment)

@@ -24,17 +24,27 @@ A = AmendmentStatus
 ORDER_ENDED = "The order ended"
 
 
-def close(amendment: Amendment, status: str, *, actor: Any | None, event: Event, give: bool, invoice_is_void: bool = False, **stamps: Any) -> None:
+def close(
+    amendment: Amendment,
+    status: str,
+    *,
+    actor: Any | None,
+    event: Event,
+    to_builder: bool = True,
+    to_client: bool = True,
+    invoice_is_void: bool = False,
+    **stamps: Any,
+) -> None:
     """End an open amendment that has no money, under lock: its invoice is void, and the order's clock runs again.
 
-    With `give` the order gets the time back for which it stood.
+    The two flags say which side gets the time back for which it stood.
     """
     before = amendment.status
     amendment.move_to(status, closed_at=now(), **stamps)
     if amendment.invoice_id is not None and not invoice_is_void:
         void_invoice(amendment.invoice_id, actor=actor)
     due_before = amendment.order.due_at
-    start_clock(amendment.order, give=give)
+    start_clock(amendment.order, to_builder=to_builder, to_client=to_client)
     record(
         event,
         actor=actor,
@@ -63,7 +73,7 @@ def amendment_unpaid(amendment: Amendment, invoice: Invoice) -> None:
 
 
 def _expire(amendment: Amendment, *, invoice_is_void: bool) -> None:
-    close(amendment, A.EXPIRED, actor=None, event=Event.AMENDMENT_EXPIRED, give=True, invoice_is_void=invoice_is_void)
+    close(amendment, A.EXPIRED, actor=None, event=Event.AMENDMENT_EXPIRED, invoice_is_void=invoice_is_void)
     post(amendment, notices.expired(amendment), notices.CLOSED)
     for person in (amendment.proposer, amendment.answerer):
         tell(amendment, person, "amendment.expired", emails.expired(amendment, person))
@@ -80,7 +90,7 @@ def order_ends(order: Order, actor: Any | None) -> None:
     amendment = lock_within(order, open_id)
     if amendment.status not in NO_MONEY_YET:
         raise WrongState(_why_not(amendment), code="amendment_funding")
-    close(amendment, A.EXPIRED, actor=actor, event=Event.AMENDMENT_EXPIRED, give=False, answer=ORDER_ENDED)
+    close(amendment, A.EXPIRED, actor=actor, event=Event.AMENDMENT_EXPIRED, to_builder=False, to_client=False, answer=ORDER_ENDED)
 
 
 def _why_not(amendment: Amendment) -> str:

@@ -142,7 +142,7 @@ def _complete(amendment: Amendment, *, actor: Any | None, **stamps: Any) -> None
     order, invoice, terms = amendment.order, amendment.invoice, terms_of(amendment)
     moment = now()
     before = {"price": order.price, "due_at": order.due_at, "deliverables": order.deliverables, "revisions": order.revisions_allowed}
-    start_clock(order, give=True)
+    start_clock(order)
     change = Change(
         source=amendment.pk,
         amount=terms.amount,
@@ -177,7 +177,7 @@ def _complete(amendment: Amendment, *, actor: Any | None, **stamps: Any) -> None
 def _too_late(amendment: Amendment) -> None:
     order = amendment.order
     amendment.move_to(A.REFUNDED, closed_at=now())
-    start_clock(order, give=False)
+    start_clock(order, to_builder=False, to_client=False)
     if amendment.additional_amount:
         why = f"The change of order {order.number} came after its end"
         key = f"amendment:{amendment.pk}:back"
@@ -229,7 +229,7 @@ def take_money_back(amendment_id: UUID, *, actor: Any) -> Amendment:
     invoice, moment = amendment.invoice, now()
     amendment.move_to(A.REFUNDED, closed_at=moment)
     due_before = amendment.order.due_at
-    start_clock(amendment.order, give=True)
+    start_clock(amendment.order)
     if invoice is not None:
         operation = EscrowOperation.objects.filter(op_id=amendment.funding).first()
         undo_funding(operation, invoice, reason=f"The change of order {amendment.order.number} did not come into force", actor=actor)

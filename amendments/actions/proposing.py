@@ -96,12 +96,14 @@ def revise(amendment_id: UUID, *, actor: Any, client_key: UUID, terms: Terms) ->
 
 @transaction.atomic
 def withdraw(amendment_id: UUID, *, actor: Any) -> Amendment:
-    """Take one's own proposal back while nothing is paid. The order stays as it is, and the time that it stood is not given."""
+    """Take one's own proposal back while nothing is paid. The order stays as it is; the other side gets the time back for which the
+    clock stood, and who withdraws does not: nobody wins or takes time by proposing."""
     amendment = lock(amendment_id)
     amendment.require_proposer(actor)
     if not amendment.can_move_to(A.WITHDRAWN):
         raise WrongState(f"This change is {amendment.status_words()} and cannot be withdrawn any more.")
-    close(amendment, A.WITHDRAWN, actor=actor, event=Event.AMENDMENT_WITHDRAWN, give=False)
+    by_builder = amendment.by_builder
+    close(amendment, A.WITHDRAWN, actor=actor, event=Event.AMENDMENT_WITHDRAWN, to_builder=not by_builder, to_client=by_builder)
     post(amendment, notices.withdrawn(amendment), notices.CLOSED)
     tell(amendment, amendment.answerer, "amendment.withdrawn", emails.withdrawn(amendment, amendment.answerer))
     return fresh(amendment)

@@ -30,14 +30,14 @@ Quiet = Callable[[Order], AbstractContextManager[None]]
 HOUR = timedelta(hours=1)
 
 
-def assert_untouched(order: Order, given: timedelta) -> None:
-    """Nothing of the change is in force, and the due date has moved on by as long as the clock stood, or not at all."""
+def assert_untouched(order: Order, given: timedelta, to_client: timedelta | None = None) -> None:
+    """Nothing of the change is in force, and the due date has moved on by `given`, the time to review by that or by `to_client`."""
     row = now_of(order)
     assert (row.price, row.deliverables, row.status, row.clock_stopped_at) == (order.price, order.deliverables, order.status, None)
     assert order.due_at is not None
     assert row.due_at == order.due_at + given
     if order.auto_accept_at is not None:
-        assert row.auto_accept_at == order.auto_accept_at + given
+        assert row.auto_accept_at == order.auto_accept_at + (given if to_client is None else to_client)
 
 
 @pytest.mark.parametrize("status", [S.IN_PROGRESS, S.IN_REVISION, S.DELIVERED])
@@ -56,15 +56,31 @@ def test_declining_leaves_the_order_and_gives_the_time_back(
     assert AuditLog.objects.get(event_type="amendment.rejected").actor_id == client_user.pk
 
 
+@pytest.mark.parametrize("by_builder", [True, False])
 @pytest.mark.parametrize("status", [S.IN_PROGRESS, S.DELIVERED])
-def test_withdrawing_gives_no_time(make_order: MakeOrder, builder_user: User, client_user: User, propose: Propose, status: str) -> None:
+def test_withdrawing_gives_time_to_the_other_side_alone(
+    make_order: MakeOrder, builder_user: User, client_user: User, propose: Propose, status: str, by_builder: bool
+) -> None:
     order, moment = make_order(status), now()
+    who, other = (builder_user, client_user) if by_builder else (client_user, builder_user)
     with at(moment):
-        amendment = propose(order)
+        amendment = propose(order, actor=who)
     with at(moment + 5 * HOUR):
-        assert actions.withdraw(amendment.pk, actor=builder_user).status == A.WITHDRAWN
-    assert_untouched(order, timedelta(0))
-    assert Notification.objects.get(kind="amendment.withdrawn").user_id == client_user.pk
+        assert actions.withdraw(amendment.pk, actor=who).status == A.WITHDRAWN
+    none = timedelta(0)
+    assert_untouched(order, none if by_builder else 5 * HOUR, 5 * HOUR if by_builder else none)
+    assert Notification.objects.get(kind="amendment.withdrawn").user_id == other.pk
+
+
+def test_nobody_becomes_late_by_a_withdrawal(order: Order, client_user: User, propose: Propose) -> None:
+    """The client lets the clock stand beyond the due date and withdraws: the builder has the time back and is not late."""
+    assert order.due_at is not None
+    with at(order.due_at - HOUR):
+        amendment = propose(order, actor=client_user)
+    with at(order.due_at + HOUR):
+        actions.withdraw(amendment.pk, actor=client_user)
+        assert not now_of(order).is_late(now())
+        assert now_of(order).may_cancel(client_user, now()) is None
 
 
 def test_a_late_builder_stays_late(order: Order, client_user: User, propose: Propose) -> None:

@@ -48,13 +48,15 @@ def stop_clock(order: Order) -> None:
         order.save(update_fields=["clock_stopped_at"])
 
 
-def start_clock(order: Order, *, give: bool) -> None:
-    """Let the time run again. With `give` the due date and the time to review move on by as long as it stood."""
+def start_clock(order: Order, *, to_builder: bool = True, to_client: bool = True) -> None:
+    """Let the time run again. The builder's due date and the client's time to review move on by as long as it stood, for whoever
+    gets that time."""
     if order.clock_stopped_at is None:
         return
     moment = now()
-    if give:
+    if to_builder:
         order.due_at = _later(order.due_at, order.stood(moment, order.started_at))
+    if to_client:
         order.auto_accept_at = _later(order.auto_accept_at, order.stood(moment, order.delivered_at))
     order.clock_stopped_at = None
     order.save(update_fields=["clock_stopped_at", "due_at", "auto_accept_at"])
