@@ -2,7 +2,7 @@
 
 On a chain inside of this process (py-evm). Gas is counted by the rules of the chain and not by a clock, so any machine gives the
 same figures; docs/escrow.md has them, and tests/contracts/test_gas.py holds it to that. On a rollup the fee for publishing the
-transaction comes on top.
+transaction comes on top. Beside it stands what more money for a running deal costs in other designs, see peers.py.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from typing import Any
 
 from eth_account import Account
 
+from bench import peers
 from tests.contracts.chain import DAY, Chain, artifact, key, sign, units
 
 Figures = dict[str, tuple[int, int]]
 
 
 def main() -> int:
-    """Print the figures as the table in docs/escrow.md has them."""
+    """Print the figures as the tables in docs/escrow.md have them."""
     print("| call | the first time | again |\n| --- | ---: | ---: |")
     for name, (first, again) in measure().items():
         print(f"| {name} | {first:,} | {f'{again:,}' if again else ''} |")
+    print("", *peers.table(), sep="\n")
     return 0
 
 
