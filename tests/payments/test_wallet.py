@@ -115,7 +115,7 @@ def test_an_address_in_small_letters_and_a_high_s_are_the_same_wallet(payment: P
         {"domain": {"version": "1"}},
         {"account": OTHER, "claims": PAYER.address},
     ],
-    ids=str,
+    ids=lambda wrong: " ".join(wrong),  # the same for every process that collects it
 )
 def test_a_signature_for_anything_else_is_refused(payment: Payment, client_user: User, wrong: dict[str, Any]) -> None:
     with pytest.raises(Invalid, match="Nothing was taken"):
