@@ -66,7 +66,11 @@ class Harbour:
     def finish(self, name: str) -> None:
         """Start everything as an operator would and play the sweeps of every minute."""
         in_site(self.site, "from port444.payments import jobs; jobs.reconcile()")
-        worker(self.site, f"finish-{name}", PAID, 0)
+        self.site.start_worker()
+        try:
+            wait_until(self.site.idle, 60, "the queue is not empty after the restart")
+        finally:
+            self.site.worker.kill()
         self.carry_to_the_chain(f"finish-chain-{name}", 0)
 
     def check_once(self, name: str) -> None:
