@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
 LOCAL = (31337, 1337)
+TESTNETS = (11155111, 17000, 560048, 84532, 11155420, 421614, 80002, 43113, 97)  # their tokens are worth nothing
 # How the SHA-256 of the private keys begin that anvil and hardhat give to everybody.
 EVERYBODYS = """
 59891c96881dfbcf bca4c2c0761d850f 193ae84c4c9567c2 e25a680eff8baac7 6718ba8966161cc8 ac29b3735d1b5718 93e372c67f7238fa
@@ -33,6 +34,9 @@ def _backend() -> Iterator[CheckMessage]:
     missing = [name for name in NEEDED if not getattr(settings, name)]
     if settings.ESCROW_BACKEND == "web3" and missing:
         yield Error(f"ESCROW_BACKEND is web3 without {', '.join(missing)}.", hint="See the chapter on settings in docs/escrow.md.", id="port444.E021")
+    if settings.ESCROW_BACKEND == "web3" and settings.CHAIN_ID not in (*LOCAL, *TESTNETS) and "sandbox" in settings.PAYMENT_PROVIDERS:
+        hint = "Take sandbox out of PAYMENT_PROVIDERS, or use a test network."
+        yield Error("Money of the test wallet would be locked and paid out as real money of the chain.", hint=hint, id="port444.E029")
     if settings.CHAIN_SIGNER not in ("env", "kms"):
         yield Error(f"CHAIN_SIGNER is {settings.CHAIN_SIGNER!r}.", hint="Set it to env or kms.", id="port444.E022")
     elif settings.CHAIN_SIGNER == "kms" and settings.ESCROW_BACKEND == "web3" and not settings.CHAIN_TREASURY_ADDRESS:

@@ -111,11 +111,12 @@ def funds(user_id: UUID, moment: datetime, address: str, known: Cleared | None =
     was released before there was one, or on the platform's own address, the platform pays out itself, to a wallet or a bank.
     """
     found = known or cleared(user_id, moment)
-    if settings.ESCROW_BACKEND != "web3":
+    if not settings.ESCROW_ADDRESS:
         return Funds(found, {PayoutMethod.WALLET: found.ready, PayoutMethod.BANK: found.ready})
     claims = _claims(user_id)
     ours = max(ZERO, found.balance - sum(claims.values(), ZERO) - _shaken(user_id))
-    here = claims.pop(address.lower(), ZERO)
+    # Without escrow on the chain nothing is sent out of the contract: what lies there is its owner's to take, and not paid beside that.
+    here = claims.pop(address.lower(), ZERO) if settings.ESCROW_BACKEND == "web3" else ZERO
     return Funds(found, {PayoutMethod.WALLET: min(found.ready, here + ours), PayoutMethod.BANK: min(found.ready, ours)}, claims)
 
 

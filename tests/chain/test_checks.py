@@ -20,6 +20,7 @@ GOOD = {
     "CHAIN_SIGNER": "env",
     "CHAIN_OPERATOR_KEY": "0x" + "42" * 32,
     "CHAIN_ARBITER_KEY": "43" * 32,
+    "PAYMENT_PROVIDERS": ["wallet"],
 }
 
 
@@ -53,6 +54,7 @@ def test_good_settings_pass_and_so_do_none(settings: Any) -> None:
         ({"ESCROW_ADDRESS": "0x5fbDB2315678afecb367f032d93F642f64180aa3"}, "port444.E027"),
         ({"USDC_ADDRESS": "0x5FbDB2315678afecb367f032d93F642f64180aa"}, "port444.E027"),
         ({"CHAIN_TREASURY_ADDRESS": "0x" + "12" * 20}, "port444.E028"),
+        ({"PAYMENT_PROVIDERS": ["wallet", "sandbox"]}, "port444.E029"),
     ],
 )
 def test_each_mistake_is_named(changed: dict[str, Any], expected: str, settings: Any) -> None:

@@ -18,6 +18,7 @@ from port444.kit.errors import Conflict, Invalid
 from port444.notifications.actions import notify
 from port444.payments.bank import Account
 from port444.payments.models import BankAccount, PayoutAddress
+from port444.payments.providers.wallet import treasury
 
 NOT_YOU = "If this was not you, change your password at once and write to us."
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -48,7 +49,7 @@ def check_address(address: str) -> str:
 
 def _ours() -> set[str]:
     """Addresses at which money of one person could not be told from that of all."""
-    return {one.lower() for one in (settings.ESCROW_ADDRESS, settings.USDC_ADDRESS, settings.CHAIN_PLATFORM_ADDRESS) if one}
+    return {one.lower() for one in (settings.ESCROW_ADDRESS, settings.USDC_ADDRESS, settings.CHAIN_PLATFORM_ADDRESS, treasury()) if one}
 
 
 def fingerprint(destination: str) -> str:

@@ -187,6 +187,8 @@ def return_transfer(transfer_id: UUID, *, actor: User) -> EscrowOperation:
     transfer = ChainTransfer.objects.select_for_update(of=("self",), no_key=True).get(pk=transfer_id)
     if transfer.payment_id is not None:
         raise WrongState("This transfer has paid for something.", code="transfer_used")
+    if transfer.gone_at is not None:
+        raise WrongState("The chain has dropped this transfer: there is nothing to send back.", code="transfer_gone")
     amount = from_units(int(transfer.units) // CENT_UNITS * CENT_UNITS)
     before = EscrowOperation.objects.filter(purpose="transfer", subject_id=transfer.pk, kind=EscrowKind.PAY)
     sent = before.exclude(status__in=VOID).first()

@@ -29,13 +29,14 @@ from port444.payments.models import (
     GIVEN_BACK,
     BankAccount,
     BatchStatus,
+    EscrowOperation,
     PayoutAddress,
     PayoutHold,
     PayoutMethod,
     Withdrawal,
     WithdrawalStatus,
 )
-from port444.payments.providers import Refused, Unavailable
+from port444.payments.providers import Provider, Refused, Unavailable
 
 from .details import fingerprint
 
@@ -172,12 +173,18 @@ def send_withdrawal(withdrawal_id: UUID) -> Withdrawal:
     if withdrawal.status != WithdrawalStatus.SENDING or withdrawal.method != PayoutMethod.WALLET:
         return withdrawal
     try:
-        external_id = providers.for_payouts().payout(withdrawal)
+        external_id = _sender(withdrawal).payout(withdrawal)
     except Unavailable:
         return withdrawal
     except Refused as error:
         return fail_withdrawal(withdrawal_id, error.message)
     return complete_withdrawal(withdrawal_id, external_id) if external_id else withdrawal
+
+
+def _sender(withdrawal: Withdrawal) -> Provider:
+    """What was begun on the chain ends there, whatever the settings say by now."""
+    begun = EscrowOperation.objects.filter(purpose="withdrawal", subject_id=withdrawal.pk).exists()
+    return providers.named("wallet") if begun else providers.for_payouts()
 
 
 @transaction.atomic

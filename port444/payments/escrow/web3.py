@@ -13,7 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.db.models import Q, Sum
+from django.db.models import Sum
 
 from port444.kit.clock import now
 from port444.kit.errors import Conflict
@@ -66,7 +66,7 @@ def parties(deal_id: UUID, builder_id: UUID) -> dict[str, str]:
     paid = WalletPayment.objects.filter(payment__invoice__deal_id=deal_id, payment__settled_at__isnull=False)
     client = paid.order_by("payment__settled_at").values_list("address", flat=True).first() or treasury()
     builder = PayoutAddress.objects.filter(user_id=builder_id).values_list("address", flat=True).first() or settings.CHAIN_PLATFORM_ADDRESS
-    if builder.lower() == client.lower():  # the contract knows no deals with oneself
+    if builder.lower() in (client.lower(), treasury().lower()):  # no deals with oneself, and no earnings where the float's own claims lie
         builder = settings.CHAIN_PLATFORM_ADDRESS
     return {"client": client, "builder": builder}
 
@@ -141,9 +141,8 @@ def claims(user_id: UUID) -> dict[str, Decimal]:
     releases = EscrowOperation.objects.filter(builder_id=user_id, kind=K.RELEASE, status=EscrowStatus.CONFIRMED, backend=Web3Escrow.backend)
     for one in releases.exclude(address__iexact=settings.CHAIN_PLATFORM_ADDRESS):
         found[one.address] = found.get(one.address, ZERO) + one.amount - fee(one.amount, one.fee_bps) - one.prepaid
-    withdrawals = EscrowOperation.objects.filter(Q(builder_id=user_id) | Q(builder_id=None), kind=K.WITHDRAW, address__in=found).exclude(
-        status__in=VOID
-    )
+    # Only the builder's own: what went to the same wallet as a client's refund was set aside for that beside the earnings.
+    withdrawals = EscrowOperation.objects.filter(builder_id=user_id, kind=K.WITHDRAW, address__in=found).exclude(status__in=VOID)
     for address, amount in withdrawals.values_list("address", "amount"):
         found[address] -= amount
     return {address: amount for address, amount in found.items() if amount > 0}

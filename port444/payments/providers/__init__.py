@@ -34,5 +34,5 @@ def _takes(provider: Provider) -> bool:
 
 
 def for_payouts() -> Provider:
-    """The provider that sends to a wallet: the chain where there is one."""
-    return next((one for one in offered() if one.name == "wallet"), offered()[0])
+    """The provider that sends to a wallet: with escrow on a chain the chain, because the contract holds the money."""
+    return named("wallet") if settings.ESCROW_BACKEND == "web3" else offered()[0]

@@ -131,7 +131,6 @@ class Wallet:
         an earlier address can go to no other; `clearing` has seen to it that none of it is asked for here."""
 
         def parts() -> list[Part]:
-            User.objects.lock(withdrawal.user_id)  # two at once would both count on the same claim
             claims = {address.lower(): claim for address, claim in web3.claims(withdrawal.user_id).items()}
             claimed = min(withdrawal.arrives, claims.get(withdrawal.address.lower(), ZERO))
             return [
@@ -159,6 +158,8 @@ def _moved(purpose: str, row: Refund | Withdrawal, parts: Callable[[], list[Part
     """
     since = row.failed_at
     with transaction.atomic():
+        if isinstance(row, Withdrawal):
+            User.objects.lock(row.user_id)  # before looking: two at once would find nothing, and split the same amount differently
         done = list(EscrowOperation.objects.filter(purpose=purpose, subject_id=row.pk).order_by("number"))
         tries = sum(1 for one in done if since is not None and one.status in VOID and one.created_at <= since)
         done = [one for one in done if not (since is not None and one.status in VOID and one.created_at <= since)]

@@ -42,6 +42,7 @@ TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # 
 DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 OVERLAP = 64  # blocks that are read again each time, for what a reorganisation has changed
 REMEMBERED = timedelta(days=90)  # for so long money is looked for at an address that the platform used before
+DISPUTED = timedelta(days=1)  # for so long an attempt that ran out may still be meant by a transfer
 LIVE = [PaymentStatus.CREATED, PaymentStatus.PENDING]
 
 
@@ -162,7 +163,10 @@ def _collected(transfer: ChainTransfer) -> Any:
 
 def _waiting(chain: Chain, transfer: ChainTransfer) -> Any:
     """The payment that this sender was to pay with this amount. One whose page named this transaction comes first, then those that
-    can still be paid, then the latest that ran out: its money goes back."""
+    can still be paid, then the latest that ran out: its money goes back.
+
+    Anybody can say that they pay from an address. When two people said so of this one, a person decides; nothing is guessed.
+    """
     if transfer.units % CENT_UNITS:
         return None
     waiting = WalletPayment.objects.filter(
@@ -173,8 +177,10 @@ def _waiting(chain: Chain, transfer: ChainTransfer) -> Any:
         from_block__lte=transfer.block_number,
         payment__amount=from_units(int(transfer.units)),
         payment__transfer__isnull=True,
-    ).select_related("payment")
+    ).select_related("payment__invoice")
     oldest_first = sorted(waiting, key=lambda one: one.begun_at)
+    if len({one.payment.invoice.payer_id for one in oldest_first if one.payment.status in LIVE or one.begun_at > now() - DISPUTED}) > 1:
+        return None
     named = [one for one in oldest_first if one.tx_hash.lower() == transfer.tx_hash]
     live = [one for one in oldest_first if one.payment.status in LIVE]
     return next((one.payment_id for one in (*named, *live, *reversed(oldest_first))), None)
