@@ -19,6 +19,7 @@ from port444.kit.money import CURRENCY, ZERO, usd
 
 from . import bank, clearing, handlers, providers
 from .clearing import Cleared, Coming
+from .escrow.chain.contract import from_units
 from .handlers import Description
 from .models import (
     UNDER_WAY,
@@ -457,6 +458,8 @@ class OwnWallet:
         if self.misfit is None:
             return ""
         came = f"{self.misfit.units.scaleb(-6).normalize():f} {CURRENCY}"
+        if from_units(int(self.misfit.units)) == self.payment.amount:
+            return f"{came} came, but it is not certain which payment it is for. It was not used: we look at it. Nothing is paid yet."
         return f"{came} came, and {usd(self.payment.amount)} was asked for. It was not used: we look at it and send it back. Nothing is paid yet."
 
 

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from port444.accounts.models import User
 from port444.kit.clock import now
@@ -159,3 +161,14 @@ def test_what_the_chain_has_dropped_is_not_sent_back(staff: User) -> None:
         actions.return_transfer(transfer.pk, actor=staff)
     assert refusal.value.code == "transfer_gone"
     assert not EscrowOperation.objects.exists()
+
+
+def test_the_page_says_that_it_is_not_certain_whose_money_came(client: Client, bill: Bill, client_user: User, stranger: User) -> None:
+    mine, other = started(bill, client_user), started(bill, stranger)
+    for payment, payer in ((mine, client_user), (other, stranger)):
+        actions.send_from_wallet(payment.pk, actor=payer, address=PAYER.address)
+    arrives()
+    client.force_login(client_user)
+    page = client.get(reverse("payments:own_wallet", args=[mine.pk])).content.decode()
+    assert "it is not certain which payment it is for" in page
+    assert "was asked for" not in page
