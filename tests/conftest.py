@@ -27,7 +27,8 @@ OWNER, APP = "port444_owner", "port444_app"
 
 
 # Tests that start a whole site share it: each of these folders stays on one worker. They come first, which no folder may whose
-# tests commit rows of the audit log: nobody can take those away again.
+# tests commit rows of the audit log: nobody can take those away again. Where money lies on a chain, it is another site.
+ON_A_CHAIN = ("tests/e2e/test_change_on_chain.py", "tests/e2e/test_wallet.py")
 WHOLE_SITE = ("tests/boot/", "tests/e2e/", "tests/faults/")
 
 
@@ -35,6 +36,8 @@ class ByTest(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no typ
     """Hands out tests one by one in their order, and those that share a site together."""
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(ON_A_CHAIN):
+            return "on a chain"
         return next((folder for folder in WHOLE_SITE if nodeid.startswith(folder)), nodeid)
 
 

@@ -63,9 +63,8 @@ def propose(builder: Person, address: str) -> None:
     builder.check_page("change-proposed")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_change_is_agreed_paid_and_in_force(width: int, chain_person: Callable[..., Person], chain_site: ChainSite) -> None:
-    client, builder = chain_person(width), chain_person(width)
+def test_a_change_is_agreed_paid_and_in_force(chain_person: Callable[..., Person], chain_site: ChainSite) -> None:
+    client, builder = chain_person(1280), chain_person(390)  # at a desk, and on a phone
     wallet = Wallet(chain_site.node)
     wallet.fund(chain_site.token, PLENTY)
     wallet.install(client.context)

@@ -114,8 +114,10 @@ def recover(site: Site) -> None:
 
 
 def chosen(steps: list[str], few: int) -> list[int]:
-    """The edges at which to kill: all, or some from first to last."""
-    return list(range(1, len(steps) + 1)) if ALL else sorted({1 + (len(steps) - 1) * n // (few - 1) for n in range(few)})
+    """The edges at which to kill: all, or some from first to last; of one the middle."""
+    if ALL:
+        return list(range(1, len(steps) + 1))
+    return sorted({1 + (len(steps) - 1) * n // (few - 1) for n in range(few)}) if few > 1 else [(len(steps) + 1) // 2]
 
 
 def check_once(site: Site, google: FakeGoogle, name: str, *, mails: int = 1) -> None:
