@@ -14,16 +14,13 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import DecimalField, Exists, ExpressionWrapper, F, Func, OuterRef, Q, QuerySet, Sum
-from django.db.models.functions import Cast
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from port444.kit.money import BPS, ZERO
+from port444.kit.money import ZERO
 
 from . import ledger
 from .escrow import web3
 from .models import UNDER_WAY, VOID, AccountKind, EscrowKind, EscrowOperation, EscrowStatus, PayoutMethod, Withdrawal
-
-EXACT: DecimalField[Decimal, Decimal] = DecimalField(max_digits=20, decimal_places=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +40,6 @@ class Cleared:
     clearing: Decimal
 
 
-def _earned() -> Func:
-    """What a release brought the builder: as `escrow.books` books it, the fee rounded down to the cent."""
-    charged = Func(Cast(F("amount"), DecimalField(max_digits=30, decimal_places=6)) * F("fee_bps") / BPS, 2, function="trunc", output_field=EXACT)
-    return Sum(ExpressionWrapper(F("amount") - charged - F("prepaid"), output_field=EXACT), default=ZERO)
-
-
 def _recent(user_id: UUID, moment: datetime) -> QuerySet[EscrowOperation]:
     """Releases that have not cleared: young ones, and those that a reorganisation of the chain has put back on their way."""
     since = moment - timedelta(days=settings.CLEARING_DAYS)
@@ -59,7 +50,7 @@ def _recent(user_id: UUID, moment: datetime) -> QuerySet[EscrowOperation]:
 def cleared(user_id: UUID, moment: datetime) -> Cleared:
     """How much of the balance is ready at `moment`."""
     balance = ledger.balance(AccountKind.EARNINGS, owner=user_id)
-    recent = _recent(user_id, moment).aggregate(sum=_earned())["sum"]
+    recent = _recent(user_id, moment).aggregate(sum=web3.earned())["sum"]
     clearing = min(balance, recent)
     return Cleared(balance, balance - clearing, clearing)
 
@@ -72,8 +63,8 @@ def coming(user_id: UUID, moment: datetime, cleared: Cleared) -> list[Coming]:
     if not cleared.clearing:
         return []
     recent = _recent(user_id, moment)
-    left = recent.aggregate(sum=_earned())["sum"]
-    steps = list(recent.filter(status=EscrowStatus.CONFIRMED).order_by("applied_at").values("applied_at").annotate(earned=_earned())[: SHOWN + 1])
+    left = recent.aggregate(sum=web3.earned())["sum"]
+    steps = list(recent.filter(status=EscrowStatus.CONFIRMED).order_by("applied_at").values("applied_at").annotate(earned=web3.earned())[: SHOWN + 1])
     cleared_after: Any = timedelta(days=settings.CLEARING_DAYS)
     found, before = [], cleared.ready
     for step in steps[:SHOWN]:
@@ -124,7 +115,7 @@ def _shaken(user_id: UUID) -> Decimal:
     """What the contract will hold again for wallets of the builder when releases that a reorganisation took back are confirmed anew."""
     shaken = EscrowOperation.objects.filter(builder_id=user_id, kind=EscrowKind.RELEASE, backend="web3", applied_at__isnull=False)
     shaken = shaken.exclude(status=EscrowStatus.CONFIRMED).exclude(address__iexact=settings.CHAIN_PLATFORM_ADDRESS)
-    total: Decimal = shaken.aggregate(sum=_earned())["sum"]
+    total: Decimal = shaken.aggregate(sum=web3.earned())["sum"]
     return total
 
 

@@ -13,11 +13,12 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import DecimalField, ExpressionWrapper, F, Func, Sum
+from django.db.models.functions import Cast
 
 from port444.kit.clock import now
 from port444.kit.errors import Conflict
-from port444.kit.money import ZERO, fee, positive
+from port444.kit.money import BPS, ZERO, positive
 from port444.payments import ledger
 from port444.payments.models import AccountKind, EscrowKind, EscrowOperation, EscrowStatus, Payment, PayoutAddress, WalletPayment
 from port444.payments.models.escrow import VOID
@@ -27,6 +28,7 @@ from .chain.contract import op_key
 from .standing import FUNDING
 
 K = EscrowKind
+EXACT: DecimalField[Decimal, Decimal] = DecimalField(max_digits=20, decimal_places=2)
 
 
 class Web3Escrow(Asking):
@@ -132,17 +134,22 @@ def _insert(
     return same(EscrowOperation.objects.get(op_id=key), operation)
 
 
+def earned() -> Func:
+    """What a release brought the builder: as `escrow.books` books it, the fee rounded down to the cent."""
+    charged = Func(Cast(F("amount"), DecimalField(max_digits=30, decimal_places=6)) * F("fee_bps") / BPS, 2, function="trunc", output_field=EXACT)
+    return Sum(ExpressionWrapper(F("amount") - charged - F("prepaid"), output_field=EXACT), default=ZERO)
+
+
 def claims(user_id: UUID) -> dict[str, Decimal]:
     """What a builder may claim from the contract, by address: what was released to it less what was asked to be paid out.
 
     What the platform holds for a builder without a wallet is not among it.
     """
-    found: dict[str, Decimal] = {}
     releases = EscrowOperation.objects.filter(builder_id=user_id, kind=K.RELEASE, status=EscrowStatus.CONFIRMED, backend=Web3Escrow.backend)
-    for one in releases.exclude(address__iexact=settings.CHAIN_PLATFORM_ADDRESS):
-        found[one.address] = found.get(one.address, ZERO) + one.amount - fee(one.amount, one.fee_bps) - one.prepaid
+    mine = releases.exclude(address__iexact=settings.CHAIN_PLATFORM_ADDRESS).order_by()
+    found: dict[str, Decimal] = dict(mine.values_list("address").annotate(sum=earned()))
     # Only the builder's own: what went to the same wallet as a client's refund was set aside for that beside the earnings.
     withdrawals = EscrowOperation.objects.filter(builder_id=user_id, kind=K.WITHDRAW, address__in=found).exclude(status__in=VOID)
-    for address, amount in withdrawals.values_list("address", "amount"):
+    for address, amount in withdrawals.order_by().values_list("address").annotate(sum=Sum("amount")):
         found[address] -= amount
     return {address: amount for address, amount in found.items() if amount > 0}
