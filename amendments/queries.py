@@ -106,7 +106,8 @@ def suggested_terms(order: Order, note: str = "", *, known: Sequence[Amendment] 
     rows = amendments_of(order) if known is None else known
     agreed = (row for row in rows if row.amendment_type == AmendmentType.OUT_OF_SCOPE_REVISION and row.status == AmendmentStatus.COMPLETED)
     last = next((row.additional_amount for row in agreed), None)
-    share = fee(order.package.price, REVISION_BPS).quantize(DOLLAR, ROUND_UP)
+    whole = order.package.price if order.package else order.price
+    share = fee(whole, REVISION_BPS).quantize(DOLLAR, ROUND_UP)
     return Terms(
         amendment_type=AmendmentType.OUT_OF_SCOPE_REVISION,
         reason=EXTRA_REVISION,

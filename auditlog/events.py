@@ -31,6 +31,13 @@ class Event(Enum):
     SERVICE_PUBLISHED = "service.published", USER, INFO, "Published a service"
     SERVICE_PAUSED = "service.paused", USER, INFO, "Paused a service"
     # Money
+    AWAY_PLANNED = "away.planned", USER, INFO, "Planned to be away"
+    AWAY_CHANGED = "away.changed", USER, INFO, "Changed when to be away"
+    AWAY_ENDED = "away.ended", USER, INFO, "Came back, or will not be away"
+    DUE_DATE_MOVED = "away.due_date_moved", USER, INFO, "Moved a due date for being away"
+    DUE_DATE_OBJECTED = "away.objected", USER, INFO, "Objected to a moved due date"
+    DUE_DATE_SETTLED = "away.settled", USER, INFO, "Settled an objection to a moved due date"
+
     INVOICE_OPENED = "invoice.opened", FINANCIAL, INFO, "Opened an invoice"
     INVOICE_PAID = "invoice.paid", FINANCIAL, INFO, "Paid an invoice"
     INVOICE_VOIDED = "invoice.voided", FINANCIAL, INFO, "Voided an invoice"
@@ -88,6 +95,17 @@ class Event(Enum):
     ORDER_REVIEWED = "order.reviewed", USER, INFO, "Reviewed an order"
     ORDER_TERMS_CHANGED = "order.terms_changed", FINANCIAL, INFO, "Changed the terms of an order"
     # Amendments
+    OFFER_SENT = "offer.sent", USER, INFO, "Sent an offer"
+    OFFER_COUNTERED = "offer.countered", USER, INFO, "Answered an offer with other terms"
+    OFFER_ACCEPTED = "offer.accepted", USER, INFO, "Accepted an offer"
+    OFFER_REOPENED = "offer.reopened", USER, INFO, "Offer open again, its order was not paid"
+    OFFER_DECLINED = "offer.declined", USER, INFO, "Declined an offer"
+    OFFER_WITHDRAWN = "offer.withdrawn", USER, INFO, "Withdrew an offer"
+    OFFER_SUGGESTED = "offer.suggested", USER, INFO, "Suggested an offer to a builder"
+    OFFER_SUGGESTION_DISMISSED = "offer.suggestion_dismissed", USER, INFO, "Put a suggested offer aside"
+    NUDGES_STOPPED = "order.nudges_stopped", ADMIN, WARNING, "Stopped the reminders of an order"
+    NUDGE_SENT_BY_HAND = "order.nudge_sent", ADMIN, WARNING, "Sent a reminder of an order by hand"
+
     AMENDMENT_PROPOSED = "amendment.proposed", USER, INFO, "Proposed a change of an order"
     AMENDMENT_REVISED = "amendment.revised", USER, INFO, "Proposed a change of an order in a new version"
     AMENDMENT_CHANGES_ASKED = "amendment.changes_asked", USER, INFO, "Asked for another version of a proposed change"
@@ -125,6 +143,7 @@ class Event(Enum):
     CALENDAR_FEED_RENEWED = "calendar_feed.renewed", SECURITY, INFO, "Made a private calendar address"
     # Talk
     CONVERSATION_OPENED = "conversation.opened", USER, INFO, "Opened a conversation"
+    CONVERSATION_REPORTED = "conversation.reported", USER, WARNING, "Reported a conversation"
     FILE_UPLOADED = "file.uploaded", USER, INFO, "Uploaded a file"
     # The log itself
     INCIDENT_OPENED = "incident.opened", SECURITY, WARNING, "Opened an incident"

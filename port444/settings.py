@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "port444.orders",
     "consultations",
     "amendments",
+    "port444.away",
     "support.apps.SupportAdminConfig",
     "support",
     "port444.demo",
@@ -319,6 +320,16 @@ PAYMENT_MINUTES = 60
 REVIEW_DAYS = 3
 CREDIT_DAYS = 60  # after a call, for which its price counts towards an order
 REQUIREMENTS_DAYS = 7
+OFFER_HOURS = 48  # how long a custom offer stands unless its author says otherwise
+OFFER_DAYS_AT_MOST = 30
+SUGGESTED_DISCOUNT_PERCENT = 10  # of the offer that is suggested to a builder when a long talk has led to no order
+SUGGESTION_REST_DAYS = 30  # in one conversation
+REST_HOURS = 24  # a talk in which nothing was said for so long has come to rest
+NUDGES_A_DAY = 3  # to one person, over all orders; what is beyond goes into one message
+MARKET_DAYS = 180  # how far back prices are compared
+MARKET_LEAST_BUILDERS = 20  # below it a comparison would show single people
+LONG_AWAY_DAYS = 30  # beyond it the page asks whether that is meant
+EXIT_HOURS = 72  # for which a client may leave after a builder holds to a date that was moved for being away
 REVISION_DAYS = 2  # a change request gives the builder at least this long
 MESSAGES_A_MINUTE = env.int("MESSAGES_A_MINUTE", default=30)
 CALL_NOTICE_HOURS = 4

@@ -49,7 +49,7 @@ def conversion_of(call: Consultation, user: Any, moment: datetime) -> Conversion
         return None
     usable = credit.remaining > 0 and not credit.is_expired(moment)
     offers: list[Offer] = []
-    if usable and user.pk == call.client_id and not call.builder.is_away and not call.builder.user.is_suspended:
+    if usable and user.pk == call.client_id and call.builder.takes_orders and not call.builder.user.is_suspended:
         own = list(Credit.objects.usable(user.pk, builder_id=call.builder_id, category_id=None, moment=moment))
         packages = Package.objects.filter(service__builder=call.builder_id, service__status=ServiceStatus.PUBLISHED, is_offered=True)
         for package in packages.select_related("service").order_by("-service__order_count", "service", "price")[:MOST_OFFERS]:

@@ -87,8 +87,8 @@ def taken(builder: Builder, client_id: UUID | None, moment: datetime, until: dat
     claims = _standing(builder, client_id, moment, ignoring).filter(whose, busy__overlap=(moment, until))
     spans = [(_epoch(busy.lower), _epoch(busy.upper)) for busy in claims.values_list("busy", flat=True)]
     spans += busy_outside(builder, moment, until)
-    if builder.is_away:
-        spans.append((0, _epoch(builder.away_until) if builder.away_until else _epoch(until)))
+    if builder.away_stops_calls and builder.away_from is not None and builder.away_until is not None:
+        spans.append((_epoch(builder.away_from), _epoch(builder.away_until)))
     return spans
 
 
@@ -254,9 +254,9 @@ def week_of(starts: Sequence[datetime], *, builder: Builder, zone: ZoneInfo, mom
     for start in starts[bisect_left(starts, low) : bisect_left(starts, high)]:
         local = start.astimezone(zone)
         by_day[local.date()].append(Slot(start, f"{start:%Y-%m-%dT%H:%M:%SZ}", f"{local:%H:%M}", _epoch(start)))
-    back, soonest = builder.away_until, starts[0] if starts else None
+    soonest = starts[0] if starts else None
     days = [
-        Day(on, by_day.get(on, []), builder.is_away and on >= today and (back is None or on < back.astimezone(zone).date()) and not by_day.get(on))
+        Day(on, by_day.get(on, []), on >= today and not by_day.get(on) and _is_away(builder, on, zone))
         for on in (monday + timedelta(days=n) for n in range(7))
     ]
     gone = [day for day in days if day.is_away]
@@ -264,13 +264,20 @@ def week_of(starts: Sequence[datetime], *, builder: Builder, zone: ZoneInfo, mom
     picked = chosen.astimezone(zone).date() if chosen else None
     return Week(
         days=days,
-        away=Away(days.index(gone[0]) + 1, gone, back) if gone else None,
+        away=Away(days.index(gone[0]) + 1, gone, builder.away_until) if gone else None,
         earlier=monday - WEEK if monday > first else None,
         later=after if monday < last else None,
         next_free=next((start for start in starts[bisect_left(starts, high - 2 * A_DAY) :] if start.astimezone(zone).date() >= after), soonest),
         selected=next((day.on for day in days if day.starts and day.on == picked), next((day.on for day in days if day.starts), None)),
         has_chosen=any(day.on == picked for day in days),
     )
+
+
+def _is_away(builder: Builder, on: date, zone: ZoneInfo) -> bool:
+    """Whether the builder takes no calls on the viewer's date because of being away; a last day that opens again later does not count."""
+    if not builder.away_stops_calls or builder.away_from is None or builder.away_until is None:
+        return False
+    return builder.away_from.astimezone(zone).date() <= on < builder.away_until.astimezone(zone).date()
 
 
 def monday_of(day: date) -> date:

@@ -184,9 +184,8 @@ def _of_what_is_taken(facts: Facts, start: datetime, end: datetime) -> Iterator[
         if event.starts_at - gap < end and start < event.ends_at and event.starts_at < event.ends_at:
             yield _of_an_event(facts, event, start, end)
     builder = facts.builder
-    if builder.is_away and (builder.away_until is None or start < builder.away_until):
-        back = f"You are back {facts.day(builder.away_until)}." if builder.away_until else "You have not said until when."
-        yield Reason("sailboat", "You are away.", back)
+    if builder.away_stops_calls and builder.away_from and builder.away_until and builder.away_from < end and start < builder.away_until:
+        yield Reason("sailboat", "You are away.", f"You are back {facts.day(builder.away_until)}.")
 
 
 def _of_a_claim(facts: Facts, claim: SlotClaim, start: datetime, end: datetime) -> Reason:

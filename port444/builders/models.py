@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,23 @@ from port444.kit.ids import uuid7
 from port444.kit.money import amount_field
 
 LENGTHS = (15, 30, 60)
+
+
+class Level(models.TextChoices):
+    """How much a builder has done here; prices are compared within a level."""
+
+    NEW = "new", "New"
+    ESTABLISHED = "established", "Established"
+    TOP = "top", "Top"
+
+
+# From how many completed orders, and with what mean of stars (in tenths).
+ESTABLISHED_FROM, TOP_FROM, TOP_TENTHS = 5, 50, 47
+
+
+def away_at(moment: datetime, prefix: str = "") -> Q:
+    """Builders who are away at `moment`; `prefix` leads to the builder, e.g. "builder__"."""
+    return Q(**{f"{prefix}away_from__lte": moment, f"{prefix}away_until__gt": moment})
 
 
 class BuilderQuerySet(models.QuerySet["Builder"]):
@@ -47,10 +65,15 @@ class Builder(models.Model):
     consultation_calendar_url = models.URLField(blank=True)
     meeting_url = models.URLField("your meeting room", blank=True, help_text="A link that both sides open at the time of the call.")
 
-    is_away = models.BooleanField(default=False)
-    away_message = models.CharField(max_length=300, blank=True)
+    # The span of being away that is planned or runs, written by the app of away mode. Nothing is switched on or off: who asks, asks the
+    # clock. `away_paused_at` is when the span was first saved, and names it.
+    away_from = models.DateTimeField(null=True, blank=True)
     away_until = models.DateTimeField(null=True, blank=True)
+    away_message = models.CharField(max_length=300, blank=True)
     away_paused_at = models.DateTimeField(null=True, blank=True)
+    away_stops_orders = models.BooleanField(default=True)
+    away_stops_calls = models.BooleanField(default=True)
+    away_stops_clock = models.BooleanField(default=True)
 
     # Counted by the actions of orders, so that search need not look upward.
     rating_sum = models.PositiveIntegerField(default=0)
@@ -77,7 +100,13 @@ class Builder(models.Model):
                 name="builder_calls_have_a_price",
             ),
             models.CheckConstraint(condition=Q(rating_sum__lte=5 * F("rating_count")), name="builder_rating_in_range"),
+            models.CheckConstraint(
+                condition=Q(away_from__isnull=True, away_until__isnull=True, away_paused_at__isnull=True)
+                | Q(away_from__isnull=False, away_until__isnull=False, away_paused_at__isnull=False, away_from__lt=F("away_until")),
+                name="builder_away_has_both_ends",
+            ),
         ]
+        indexes = [models.Index(fields=["away_until"], condition=Q(away_until__isnull=False), name="builder_away")]
 
     def __str__(self) -> str:
         return self.user.name
@@ -99,6 +128,31 @@ class Builder(models.Model):
     def call_prices(self) -> dict[int, Decimal]:
         """The lengths on offer with their prices."""
         return {m: price for m in LENGTHS if (price := self.call_price(m)) is not None}
+
+    @property
+    def is_away(self) -> bool:
+        return self.is_away_at(now())
+
+    def is_away_at(self, moment: datetime) -> bool:
+        return self.away_from is not None and self.away_until is not None and self.away_from <= moment < self.away_until
+
+    @property
+    def takes_orders(self) -> bool:
+        return not (self.away_stops_orders and self.is_away)
+
+    def time_away(self, begun: datetime, due: datetime) -> timedelta:
+        """By how much work that began at `begun` and would be due at `due` is due later, because the clock stands while the builder
+        is away. What is due before that begins is not touched."""
+        if not self.away_stops_clock or self.away_from is None or self.away_until is None:
+            return timedelta(0)
+        stands_from = max(begun, self.away_from)
+        return self.away_until - stands_from if stands_from < min(due, self.away_until) else timedelta(0)
+
+    @property
+    def level(self) -> Level:
+        if self.completed_count >= TOP_FROM and self.rating_count and 10 * self.rating_sum >= TOP_TENTHS * self.rating_count:
+            return Level.TOP
+        return Level.ESTABLISHED if self.completed_count >= ESTABLISHED_FROM else Level.NEW
 
     @property
     def rating(self) -> Decimal | None:

@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Upper
 from django.urls import reverse
 
-from port444.builders.models import Builder
+from port444.builders.models import Builder, Level, away_at
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.money import amount_field
@@ -60,9 +60,8 @@ class ServiceQuerySet(models.QuerySet["Service"]):
 
     def listed(self) -> ServiceQuerySet:
         """What search shows."""
-        return self.filter(
-            status=ServiceStatus.PUBLISHED, builder__is_away=False, builder__user__is_active=True, builder__user__suspended_at__isnull=True
-        )
+        present = self.filter(status=ServiceStatus.PUBLISHED, builder__user__is_active=True, builder__user__suspended_at__isnull=True)
+        return present.filter(Q(builder__away_from__isnull=True) | Q(builder__away_stops_orders=False) | ~away_at(now(), "builder__"))
 
     def visible_to(self, user: Any) -> ServiceQuerySet:
         """What a link opens: everything published or paused, and the owner's drafts."""
@@ -98,6 +97,15 @@ class Service(StateMachine):
     order_count = models.PositiveIntegerField(default=0)
     rating_sum = models.PositiveIntegerField(default=0)
     rating_count = models.PositiveIntegerField(default=0)
+    # No offer for one of its packages goes below; None: no limit.
+    offer_floor = amount_field(null=True, blank=True)
+    hints_hidden = models.BooleanField(default=False)  # the builder does not want to see how prices compare
+    # How the first package compares, refreshed by a job; all None while there are too few to compare with.
+    market_min_price = amount_field(null=True, editable=False)
+    market_max_price = amount_field(null=True, editable=False)
+    market_median_price = amount_field(null=True, editable=False)
+    price_percentile = models.PositiveSmallIntegerField(null=True, editable=False)
+    market_due_at = models.DateTimeField(null=True, editable=False, default=now)  # when to look again; None for what is not for sale
     # Counts the changes: a form that was opened on an older version is refused.
     version = models.PositiveIntegerField(default=1)
     search = SearchVectorField(null=True, editable=False)  # written by a trigger
@@ -114,6 +122,8 @@ class Service(StateMachine):
                 condition=Q(status=ServiceStatus.DRAFT) | Q(published_at__isnull=False, from_price__isnull=False, least_days__isnull=False),
                 name="service_published_is_complete",
             ),
+            models.CheckConstraint(condition=Q(offer_floor__isnull=True) | Q(offer_floor__gt=0), name="service_floor_positive"),
+            models.CheckConstraint(condition=Q(price_percentile__isnull=True) | Q(price_percentile__lte=100), name="service_percentile_in_range"),
         ]
         indexes = [
             GinIndex(fields=["search"], name="service_search"),
@@ -122,6 +132,7 @@ class Service(StateMachine):
             models.Index(fields=["-order_count", "-id"], condition=Q(status="published"), name="service_by_orders"),
             models.Index(fields=["from_price", "id"], condition=Q(status="published"), name="service_by_any_price"),
             models.Index(fields=["-published_at", "-id"], condition=Q(status="published"), name="service_by_date"),
+            models.Index(fields=["market_due_at", "id"], condition=Q(market_due_at__isnull=False), name="service_market_due"),
         ]
 
     def __str__(self) -> str:
@@ -160,3 +171,52 @@ class Package(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_tier_display()}: {self.name}"
+
+
+class PriceSample(models.Model):
+    """A price that was paid for a package, noted when the money came. `sale` names the order, so that each counts once."""
+
+    sale = models.UUIDField(primary_key=True)
+    category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="+", db_index=False)
+    tier = models.CharField(max_length=10, choices=Tier.choices)
+    builder = models.ForeignKey(Builder, on_delete=models.PROTECT, related_name="+", db_index=False)
+    price = amount_field()
+    paid_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(price__gt=0), name="price_sample_positive")]
+        indexes = [models.Index(fields=["builder", "category", "tier", "paid_at"], name="price_sample_of_builder")]
+
+    def __str__(self) -> str:
+        return f"{self.tier} {self.price}"
+
+
+class PricePoint(models.Model):
+    """What one builder was paid for one size in one category, as the median of the last 180 days: one voice a builder.
+
+    `due_at` is when it has to be made again: at once after a sale, and when its oldest sale leaves the window. Without a sale in
+    the window the row is deleted.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="+", db_index=False)
+    tier = models.CharField(max_length=10, choices=Tier.choices)
+    level = models.CharField(max_length=12, choices=Level.choices)
+    builder = models.ForeignKey(Builder, on_delete=models.PROTECT, related_name="+", db_index=False)
+    price = amount_field(null=True)  # None until it is made
+    sales = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["builder", "category", "tier"], name="price_point_once"),
+            models.CheckConstraint(condition=Q(price__isnull=True) | Q(price__gt=0), name="price_point_positive"),
+        ]
+        indexes = [
+            models.Index(fields=["category", "tier", "price"], condition=Q(price__isnull=False), name="price_point_of_tier"),
+            models.Index(fields=["category", "tier", "level", "price"], condition=Q(price__isnull=False), name="price_point_of_level"),
+            models.Index(fields=["due_at", "id"], name="price_point_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tier} {self.price}"

@@ -142,7 +142,7 @@ def service(request: HtmxRequest, slug: str) -> HttpResponse:
         "shared": shared_rows(packages),
         "reviews": row.reviews.select_related("author", "order").order_by("-created_at")[:REVIEWS] if row.rating_count else [],
         "is_own": is_own,
-        "is_open": row.status == ServiceStatus.PUBLISHED and not row.builder.is_away and not is_own,
+        "is_open": row.status == ServiceStatus.PUBLISHED and row.builder.takes_orders and not is_own,
         "client_key": uuid7(),
         "moment": moment,
         "fee_percent": Decimal(settings.CLIENT_FEE_BPS) / 100,

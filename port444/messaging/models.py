@@ -35,6 +35,8 @@ class Conversation(models.Model):
     builder = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=now)
     last_message_at = models.DateTimeField(default=now)
+    # When the talk will have rested for a day; whoever looks at talks that came to rest clears it. None: nothing was said since.
+    rests_at = models.DateTimeField(null=True)
 
     objects = ConversationQuerySet.as_manager()
 
@@ -46,6 +48,7 @@ class Conversation(models.Model):
         indexes = [
             models.Index(fields=["client", "-last_message_at"], name="conversation_of_client"),
             models.Index(fields=["builder", "-last_message_at"], name="conversation_of_builder"),
+            models.Index(fields=["rests_at", "id"], condition=Q(rests_at__isnull=False), name="conversation_at_rest"),
         ]
 
     def __str__(self) -> str:
@@ -96,6 +99,32 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return self.body[:60]
+
+
+class ReportReason(models.TextChoices):
+    SPAM = "spam", "Spam or advertising"
+    OFF_PLATFORM = "off_platform", "Wants to be paid outside of port444"
+    ABUSE = "abuse", "Insults or threats"
+    FRAUD = "fraud", "Seems to be a fraud"
+    OTHER = "other", "Something else"
+
+
+class Report(models.Model):
+    """One side's word to support about a conversation; once for each side."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="reports")
+    reporter = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=12, choices=ReportReason.choices)
+    text = models.TextField(max_length=1000, blank=True)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [models.UniqueConstraint(fields=["conversation", "reporter"], name="report_once")]
+
+    def __str__(self) -> str:
+        return f"{self.reason} in {self.conversation_id}"
 
 
 class AttachmentQuerySet(models.QuerySet["Attachment"]):

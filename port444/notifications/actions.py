@@ -7,8 +7,8 @@ transaction of its own, talks to the network outside of any, and records the ans
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ from port444.kit.clock import now
 from port444.kit.errors import Invalid
 
 from . import emails, queries, quiet, sms
-from .kinds import Group, Kind, kind_of
+from .kinds import Group, kind_of
 from .models import Channel, Delivery, DeliveryStatus, Notification, Preference, QuietHours
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,24 @@ DELIVER = "port444.notifications.jobs.deliver"
 LEASE = timedelta(seconds=settings.Q_TIMEOUT + 15)
 BACK_OFF = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60)]
 MOST_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to be told to one person, once.
+
+    `dedupe_key` names the fact for this person; telling it again gives the first notification and sends nothing. `context` may
+    hold `facts` (pairs of label and value; a datetime is shown in the reader's zone), `label` (of the button), `links` (pairs of
+    label and address below the words), `quote` (title and text), `at` with `other_zone` and `other` (a time in two zones).
+    """
+
+    user: User
+    kind: str
+    title: str
+    body: str
+    url: str
+    dedupe_key: str
+    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 def notify(
@@ -48,41 +66,60 @@ def notify(
     context: Mapping[str, Any] | None = None,
     moment: datetime | None = None,
 ) -> Notification:
-    """Tell `user` something once: in the app at once, by e-mail and SMS as they chose. Call it inside the action's transaction.
+    """Tell `user` one `Notice`: in the app at once, by e-mail and SMS as they chose. Call it inside the action's transaction.
 
-    `dedupe_key` names the fact for this person; telling it again gives the first notification and sends nothing. `context` may
-    hold `facts` (pairs of label and value; a datetime is shown in the reader's zone), `label` (of the button), `links` (pairs of
-    label and address below the words), `quote` (title and text), `at` with `other_zone` and `other` (a time in two zones).
     Raises LookupError for an unknown kind.
     """
-    how = kind_of(kind)
+    return notify_many([Notice(user, kind, title, body, url, dedupe_key, context or {})], moment=moment)[0]
+
+
+def notify_many(notices: Sequence[Notice], *, moment: datetime | None = None) -> list[Notification]:
+    """Tell all of `notices`, in as many queries as one takes; gives the notifications in their order."""
     moment = moment or now()
-    row = Notification(
-        user=user, kind=kind, title=title[:200], body=body, url=url, dedupe_key=dedupe_key, context=dict(context or {}), created_at=moment
-    )
-    Notification.objects.bulk_create([row], ignore_conflicts=True)
-    told = Notification.objects.select_related("user").get(user=user, dedupe_key=dedupe_key)
-    if told.pk == row.pk:
-        _plan_deliveries(told, how, moment)
-    return told
+    rows = [
+        Notification(
+            user=one.user,
+            kind=one.kind,
+            title=one.title[:200],
+            body=one.body,
+            url=one.url,
+            dedupe_key=one.dedupe_key,
+            context=dict(one.context),
+            created_at=moment,
+        )
+        for one in notices
+    ]
+    for row in rows:
+        kind_of(row.kind)
+    Notification.objects.bulk_create(rows, ignore_conflicts=True)
+    keys = {row.dedupe_key for row in rows}
+    found = Notification.objects.select_related("user").filter(user__in={row.user_id for row in rows}, dedupe_key__in=keys)
+    told = {(row.user_id, row.dedupe_key): row for row in found}
+    answers = [told[row.user_id, row.dedupe_key] for row in rows]
+    _plan_deliveries([answer for row, answer in zip(rows, answers, strict=True) if answer.pk == row.pk], moment)
+    return answers
 
 
-def _plan_deliveries(notification: Notification, kind: Kind, moment: datetime) -> None:
-    user = notification.user
-    if not user.is_active or (user.is_suspended and kind.group != Group.ACCOUNT):
+def _plan_deliveries(notifications: Sequence[Notification], moment: datetime) -> None:
+    """Write what is to leave by e-mail and SMS, after the quiet hours of each reader, and queue what may leave now."""
+    kinds = {row.pk: kind_of(row.kind) for row in notifications}
+    open_to = [row for row in notifications if row.user.is_active and (not row.user.is_suspended or kinds[row.pk].group == Group.ACCOUNT)]
+    if not open_to:
         return
-    wanted = queries.wanted(user, kind.group)
-    addresses = {Channel.EMAIL: user.email, Channel.SMS: user.phone if kind.sms else ""}
-    channels = [channel for channel, address in addresses.items() if address and channel in wanted]
-    if not channels:
-        return
-    due_at = moment + kind.delay
-    if not kind.urgent:
-        due_at = quiet.release_at(due_at, queries.quiet_hours(user), ZoneInfo(user.time_zone))
-    for channel in channels:
-        delivery = Delivery.objects.create(notification=notification, channel=channel, address=addresses[channel], due_at=due_at, created_at=moment)
-        if due_at <= moment:
-            jobs.enqueue(DELIVER, delivery.pk)
+    people = {row.user_id for row in open_to}
+    wanted, hours = queries.wanted_by(people), queries.quiet_hours_of(people)
+    deliveries = []
+    for row in open_to:
+        user, kind = row.user, kinds[row.pk]
+        addresses = {Channel.EMAIL: user.email, Channel.SMS: user.phone if kind.sms else ""}
+        due_at = moment + kind.delay
+        if not kind.urgent:
+            due_at = quiet.release_at(due_at, hours[user.pk], ZoneInfo(user.time_zone))
+        for channel, address in addresses.items():
+            if address and channel in wanted(user.pk, kind.group):
+                deliveries.append(Delivery(notification=row, channel=channel, address=address, due_at=due_at, created_at=moment))
+    Delivery.objects.bulk_create(deliveries)
+    jobs.enqueue_many(DELIVER, [delivery.pk for delivery in deliveries if delivery.due_at <= moment])
 
 
 def deliver(delivery_id: UUID) -> None:

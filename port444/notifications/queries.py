@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
 from django.http import HttpRequest
@@ -21,17 +23,33 @@ def defaults(group: str) -> dict[str, bool]:
     return {Channel.EMAIL: True, Channel.SMS: False}
 
 
+def wanted_by(people: Iterable[UUID]) -> Callable[[UUID, str], set[str]]:
+    """For each of `people` and a group: the channels by which they want to hear. Mail about the account cannot be refused."""
+    chosen: dict[tuple[UUID, str], dict[str, bool]] = defaultdict(dict)
+    for row in Preference.objects.filter(user__in=people):
+        if (row.group, row.channel) != (Group.ACCOUNT, Channel.EMAIL):
+            chosen[row.user_id, row.group][row.channel] = row.enabled
+
+    def wanted(person: UUID, group: str) -> set[str]:
+        return {channel for channel, enabled in {**defaults(group), **chosen.get((person, group), {})}.items() if enabled}
+
+    return wanted
+
+
 def wanted(user: Any, group: str) -> set[str]:
-    """The channels by which `user` wants to hear about `group`. Mail about the account cannot be refused."""
-    chosen = dict(Preference.objects.filter(user=user, group=group).values_list("channel", "enabled"))
-    if group == Group.ACCOUNT:
-        chosen.pop(Channel.EMAIL, None)
-    return {channel for channel, enabled in {**defaults(group), **chosen}.items() if enabled}
+    """The channels by which `user` wants to hear about `group`."""
+    return wanted_by([user.pk])(user.pk, group)
+
+
+def quiet_hours_of(people: Iterable[UUID]) -> dict[UUID, QuietHours]:
+    """The quiet hours of each of `people`, or the usual ones of who never chose any."""
+    chosen = QuietHours.objects.in_bulk(list(people))
+    return {person: chosen.get(person) or QuietHours(user_id=person) for person in people}
 
 
 def quiet_hours(user: Any) -> QuietHours:
     """The quiet hours of `user`, or the usual ones when they never chose any."""
-    return QuietHours.objects.filter(user=user).first() or QuietHours(user=user)
+    return quiet_hours_of([user.pk])[user.pk]
 
 
 def unread_count(user: Any) -> int:

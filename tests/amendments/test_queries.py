@@ -99,6 +99,7 @@ def test_the_price_that_was_agreed_on_before_is_suggested_again(make_order: Make
     ("price", "suggested"), [("0.50", "1.00"), ("7.00", "2.00"), ("180.00", "36.00"), ("181.00", "37.00"), ("999999.00", "100000.00")]
 )
 def test_what_is_suggested_can_be_proposed(order: Order, price: str, suggested: str) -> None:
+    assert order.package is not None
     order.package.price = Decimal(price)
     terms = suggested_terms(order, "x" * 9000)
     assert checked(terms) == terms

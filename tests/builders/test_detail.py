@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.test import Client
@@ -8,6 +9,7 @@ from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.catalog.actions import create_service, publish_service
 from port444.catalog.models import Category
+from port444.kit.clock import now
 from tests.catalog.conftest import package
 
 
@@ -29,7 +31,14 @@ def test_the_page_shows_the_builder(client: Client, builder: Builder) -> None:
 
 
 def test_the_page_says_when_the_builder_is_away(client: Client, builder: Builder) -> None:
-    Builder.objects.update(is_away=True, away_message="At sea.", consultation_enabled=True, consultation_30min_price="60.00")
+    Builder.objects.update(
+        away_paused_at=now(),
+        away_from=now(),
+        away_until=now() + timedelta(days=2),
+        away_message="At sea.",
+        consultation_enabled=True,
+        consultation_30min_price="60.00",
+    )
     html = client.get(f"/b/{builder.slug}/").content.decode()
     assert "Anaya is away" in html
     assert "At sea." in html

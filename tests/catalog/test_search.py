@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from port444.builders.models import Builder
 from port444.catalog import queries
 from port444.catalog.models import Category, Service
 from port444.catalog.queries import Search, Sort, find_services, loosen, read_cursor
+from port444.kit.clock import now
 from tests.catalog.conftest import package
 
 Make = Callable[..., Service]
@@ -74,9 +76,9 @@ def test_drafts_pauses_absences_and_suspensions_are_left_out(make_service: Make,
     make_service("A draft", publish=False)
     make_service("A service")
     assert titles() == ["A service"]
-    Builder.objects.update(is_away=True)
+    Builder.objects.update(away_paused_at=now(), away_from=now(), away_until=now() + timedelta(days=1))
     assert titles() == []
-    Builder.objects.update(is_away=False)
+    Builder.objects.update(away_until=now())
     User.objects.filter(pk=builder.user_id).update(is_active=False)
     assert titles() == []
 

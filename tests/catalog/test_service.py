@@ -13,6 +13,7 @@ from port444.builders.models import Builder
 from port444.catalog.actions import count_review, pause_service
 from port444.catalog.models import Service
 from port444.kit import clock
+from port444.kit.clock import now
 from port444.messaging.models import Conversation
 from port444.orders.models import Order, Review
 from tests.catalog.conftest import package
@@ -70,12 +71,12 @@ def test_the_builder_sees_a_link_to_edit(client: Client, service: Service) -> No
 
 
 def test_an_absence_is_said_and_stops_orders(client: Client, service: Service, client_user: User) -> None:
-    Builder.objects.update(is_away=True, away_until=datetime(2026, 11, 30, 3, 30, tzinfo=UTC), away_message="At sea.")
+    Builder.objects.update(away_paused_at=now(), away_from=now(), away_until=datetime(2036, 11, 30, 3, 30, tzinfo=UTC), away_message="At sea.")
     client.force_login(client_user)
     html = client.get(service.get_absolute_url()).content.decode()
-    assert "Anaya is away until Mon 30 Nov." in html
+    assert "Anaya is away until Sun 30 Nov." in html
     assert "At sea." in html
-    assert "Back Mon 30 Nov</button>" in html
+    assert "Back Sun 30 Nov</button>" in html
     assert "formaction" not in html
 
 

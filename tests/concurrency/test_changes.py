@@ -262,6 +262,7 @@ def test_confirming_twice_at_one_moment_counts_once(talks: list[Talk], settings:
     settings.ESCROW_BACKEND, settings.CHAIN_ID, settings.ESCROW_ADDRESS = "web3", 31337, "0x" + "e5" * 20
     settings.CHAIN_TREASURY_ADDRESS, settings.CHAIN_PLATFORM_ADDRESS = "0x" + "11" * 20, "0x" + "22" * 20
     package, client = talks[0].order.package, talks[0].client
+    assert package is not None
     talk = Talk(package, client)
     _confirm_all()
     amendment, payment = talk.approved()
@@ -280,6 +281,7 @@ def test_given_up_or_confirmed_but_never_both(talks: list[Talk], settings: Any) 
     settings.ESCROW_BACKEND, settings.CHAIN_ID, settings.ESCROW_ADDRESS = "web3", 31337, "0x" + "e5" * 20
     settings.CHAIN_TREASURY_ADDRESS, settings.CHAIN_PLATFORM_ADDRESS = "0x" + "11" * 20, "0x" + "22" * 20
     package, client = talks[0].order.package, talks[0].client
+    assert package is not None
     for _ in range(ROUNDS):
         talk = Talk(package, client)
         _confirm_all()

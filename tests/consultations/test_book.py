@@ -115,19 +115,15 @@ def test_an_empty_week_names_the_next_free_time(client: Client, open_builder: Bu
 
 def test_being_away_lies_over_its_own_days(client: Client, open_builder: Builder) -> None:
     """From Wednesday to Saturday: third column, four wide; Sunday is only closed, and what is past is not away."""
-    Builder.objects.filter(pk=open_builder.pk).update(is_away=True, away_until=MONDAY + timedelta(days=6), away_message="Diving")
+    Builder.objects.filter(pk=open_builder.pk).update(
+        away_paused_at=MONDAY, away_from=MONDAY, away_until=MONDAY + timedelta(days=6), away_message="Diving"
+    )
     with clock.at(MONDAY + timedelta(days=2)):
         page = client.get(PAGE, {"tz": "Asia/Kolkata", "week": "2026-11-23"})
     body = page.content.decode()
     assert re.findall(r'class="gone ([^"]+)"', body) == ["s3 g4"]
     assert body.count('name="slot"') == 0
     assert ("Anaya is away until Sun 29 Nov." in text(page), "Diving" in text(page), "Times from 30 Nov" in text(page)) == (True, True, True)
-
-
-def test_away_without_an_end_offers_nothing(client: Client, open_builder: Builder) -> None:
-    Builder.objects.filter(pk=open_builder.pk).update(is_away=True)
-    page = client.get(PAGE, {"tz": "Asia/Kolkata"})
-    assert (page.content.decode().count('name="slot"'), "There is no day of return yet" in text(page)) == (0, True)
 
 
 def test_fully_booked_and_without_calls(client: Client, open_builder: Builder) -> None:

@@ -24,6 +24,7 @@ from port444.payments.models import Invoice, InvoiceStatus
 from .conftest import MONDAY, PRICES, TERMS, TUESDAY_NINE, WEEKDAYS, counts
 
 Hold = Callable[..., Consultation]
+AWAY = {"away_paused_at": MONDAY, "away_from": MONDAY}
 
 
 def test_a_hold_claims_the_time_and_opens_the_invoice(hold: Hold, client_user: User, open_builder: Builder) -> None:
@@ -206,8 +207,8 @@ def test_the_builder_cannot_book_the_own_page(hold: Hold, builder_user: User) ->
     "state",
     [
         {"consultation_enabled": False},
-        {"is_away": True},
-        {"is_away": True, "away_until": TUESDAY_NINE + timedelta(minutes=1)},
+        AWAY | {"away_until": TUESDAY_NINE + timedelta(days=1)},
+        AWAY | {"away_until": TUESDAY_NINE + timedelta(minutes=1)},
     ],
 )
 def test_a_builder_who_takes_no_calls_now_cannot_be_booked(hold: Hold, open_builder: Builder, state: dict[str, Any]) -> None:
@@ -227,7 +228,7 @@ def test_a_suspended_builder_cannot_be_booked(hold: Hold, open_builder: Builder)
 
 
 def test_after_being_away_times_open_again(hold: Hold, open_builder: Builder) -> None:
-    Builder.objects.filter(pk=open_builder.pk).update(is_away=True, away_until=TUESDAY_NINE)
+    Builder.objects.filter(pk=open_builder.pk).update(**AWAY | {"away_until": TUESDAY_NINE})
     assert hold().status == ConsultationStatus.HELD
 
 

@@ -111,7 +111,7 @@ def test_day_off_full_day_away_and_stale_are_named(open_builder: Builder, schedu
     assert titles(open_builder, later) == ["The day is full."]
     DayOff.objects.create(builder=open_builder, first_on=day, last_on=day + timedelta(days=2), note="Diwali")
     assert titles(open_builder, later) == ["It is a day off until Thu 26 Nov (Diwali).", "The day is full."]
-    Builder.objects.update(is_away=True)
+    Builder.objects.update(away_paused_at=MONDAY, away_from=MONDAY, away_until=later + HOUR)
     put(open_builder, later, later + HOUR, is_busy=False)
     LinkedCalendar.objects.update(synced_at=MONDAY - 25 * HOUR)
     assert titles(open_builder, later)[0] == "We do not know when you are busy."
@@ -143,7 +143,7 @@ def test_free_if_and_only_if_listed(seed: int, open_builder: Builder, hold: Call
         first = date(2026, 11, 24 + luck.randrange(3))
         DayOff.objects.create(builder=open_builder, first_on=first, last_on=first)
     if luck.random() < 0.2:
-        Builder.objects.update(is_away=True, away_until=MONDAY + luck.randrange(60) * HOUR)
+        Builder.objects.update(away_paused_at=MONDAY, away_from=MONDAY, away_until=MONDAY + luck.randrange(1, 60) * HOUR)
     for _ in range(luck.randrange(5)):
         start = MONDAY + luck.randrange(4 * 24 * 4) * HOUR / 4
         put(open_builder, start, start + luck.choice([0, 1, 2, 8, 24]) * HOUR / 2, is_busy=luck.random() < 0.8, is_all_day=luck.random() < 0.2)

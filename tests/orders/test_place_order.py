@@ -76,7 +76,7 @@ def test_what_is_not_on_offer_cannot_be_ordered(
     elif why == "not offered":
         Package.objects.update(is_offered=False)
     elif why == "away":
-        Builder.objects.update(is_away=True)
+        Builder.objects.update(away_paused_at=now(), away_from=now(), away_until=now() + timedelta(days=1))
     elif why == "suspended":
         User.objects.filter(pk=builder.user_id).update(suspended_at=now(), suspension_reason="fraud")
     else:

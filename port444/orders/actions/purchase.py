@@ -104,7 +104,7 @@ def _require_orderable(package: Package, client: User) -> None:
         raise Conflict("This package is not offered at the moment.", code="not_offered")
     if builder.user.is_suspended or not builder.user.is_active:
         raise Conflict("This builder does not take orders at the moment.", code="builder_closed")
-    if builder.is_away:
+    if not builder.takes_orders:
         raise Conflict(f"{builder.user.first_name} is away and does not take orders until back.", code="builder_away")
 
 
@@ -156,7 +156,7 @@ def order_funded(operation: EscrowOperation) -> None:
     if order.requirements.exists():
         order.move_to(S.PENDING_REQUIREMENTS, requirements_until=moment + timedelta(days=settings.REQUIREMENTS_DAYS))
     else:
-        order.move_to(S.IN_PROGRESS, started_at=moment, due_at=moment + timedelta(days=order.delivery_days))
+        order.move_to(S.IN_PROGRESS, started_at=moment, due_at=order.due_from(moment, order.delivery_days))
     post(order, notices.paid(order), notices.PAID)
     tell(order, order.builder.user, "order.placed", emails.paid_to_builder(order), "paid")
     tell(order, order.client, "order.paid", emails.paid_to_client(order), "paid")

@@ -49,6 +49,11 @@ class CancelCause(models.TextChoices):
     NO_REQUIREMENTS = "no_requirements", "No answers to the builder's questions"
     NOT_FUNDED = "not_funded", "Escrow could not take the money"
     RECLAIMED = "reclaimed", "The client took the money back from escrow after its expiry"
+    AWAY = "away", "The builder is away beyond the date that was agreed"
+
+
+# From 72 hours on the builder need not wait for answers until the order ends by itself.
+FREE_EXIT_BEFORE_END = timedelta(days=settings.REQUIREMENTS_DAYS) - timedelta(hours=72)
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -94,7 +99,7 @@ class Order(StateMachine):
     client = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="orders")
     builder = models.ForeignKey(Builder, on_delete=models.PROTECT, related_name="orders")
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="orders")
-    package = models.ForeignKey(Package, on_delete=models.PROTECT, related_name="orders")
+    package = models.ForeignKey(Package, on_delete=models.PROTECT, related_name="orders", null=True)  # none behind an offer with a free price
     conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="orders")
     invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, related_name="order", null=True)
     # A form carries this key, so that pressing "order" twice places one order.
@@ -119,6 +124,8 @@ class Order(StateMachine):
     started_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     clock_stopped_at = models.DateTimeField(null=True)
+    # Until when the client may leave with everything, because the builder moved the date for being away and holds to it.
+    exit_until = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
     auto_accept_at = models.DateTimeField(null=True)
     completed_at = models.DateTimeField(null=True)
@@ -212,6 +219,11 @@ class Order(StateMachine):
             return timedelta(0)
         return max(timedelta(0), moment - max(self.clock_stopped_at, begun or self.clock_stopped_at))
 
+    def due_from(self, moment: datetime, days: int) -> datetime:
+        """When work of `days` that begins at `moment` is due; days on which the builder is away do not count."""
+        due_at = moment + timedelta(days=days)
+        return due_at + self.builder.time_away(moment, due_at)
+
     def due_after(self, days: int, moment: datetime, *, reopens: bool) -> datetime | None:
         """The due date when `days` are added at `moment`. None before the clock has begun, when the days of work grow instead.
 
@@ -226,15 +238,19 @@ class Order(StateMachine):
             return self.due_at
         if days:
             return max(self.due_at, moment) + timedelta(days=days)
-        return max(self.due_at, moment + timedelta(days=settings.REVISION_DAYS))
+        return max(self.due_at, self.due_from(moment, settings.REVISION_DAYS))
 
     def may_cancel(self, actor: Any, moment: datetime) -> CancelCause | None:
         """Why `actor` may cancel the order as it stands; None when they may not."""
         builder = self.is_builder(actor)
+        if self.status == S.PENDING_REQUIREMENTS and builder and self.requirements_until and moment >= self.requirements_until - FREE_EXIT_BEFORE_END:
+            return CancelCause.NO_REQUIREMENTS  # the last reminder went unheard; that counts against nobody
         if self.status in (S.PENDING_PAYMENT, S.FUNDING, S.PENDING_REQUIREMENTS):
             return CancelCause.BUILDER_WISH if builder else CancelCause.CLIENT_WISH
         if self.status in WORKING and (builder or self.builder.user.is_suspended):
             return CancelCause.BUILDER_WISH  # a suspended builder cannot deliver; nobody has to wait for the due date
+        if self.status in WORKING and not builder and self.exit_until is not None and moment < self.exit_until:
+            return CancelCause.AWAY
         return CancelCause.LATE if self.is_late(moment) and not builder else None
 
 

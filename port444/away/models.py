@@ -1,0 +1,136 @@
+"""Away mode: when a builder is away, which dates that moved, and who wants to hear of the return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
+from django.db import models
+from django.db.models import F, Func, Q
+
+from port444.accounts.models import check_zone
+from port444.builders.models import Builder
+from port444.kit.clock import now
+from port444.kit.ids import uuid7
+from port444.kit.states import StateMachine, known_status
+from port444.orders.models import Order
+
+USER = settings.AUTH_USER_MODEL
+
+
+class TsTzRange(Func):
+    function = "TSTZRANGE"
+    output_field = DateTimeRangeField()
+
+
+class SpanQuerySet(models.QuerySet["Span"]):
+    def lock(self, pk: Any) -> Span:
+        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+
+    def standing(self) -> SpanQuerySet:
+        return self.filter(cancelled_at__isnull=True)
+
+
+class Span(models.Model):
+    """Whole days away, as the builder said them, and the instants that they mean in the builder's zone.
+
+    `ends_at` moves to the moment of an early return; what was planned stays in the dates. The builder's own row repeats the span
+    that is planned or runs, for whoever may not look up here.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    builder = models.ForeignKey(Builder, on_delete=models.PROTECT, related_name="spans_away")
+    first_on = models.DateField()
+    last_on = models.DateField()
+    time_zone = models.CharField(max_length=64, validators=[check_zone])
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    message = models.CharField(max_length=300, blank=True)
+    stops_orders = models.BooleanField(default=True)
+    stops_calls = models.BooleanField(default=True)
+    stops_clock = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=now)
+    cancelled_at = models.DateTimeField(null=True)  # taken back before it began
+    returned_at = models.DateTimeField(null=True)  # came back before it ended
+    reminded_at = models.DateTimeField(null=True)  # the builder was told that the return is near
+    welcomed_at = models.DateTimeField(null=True)  # the return was told to the builder and to those who had asked
+
+    objects = SpanQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-starts_at"]
+        constraints = [
+            models.CheckConstraint(condition=Q(first_on__lte=F("last_on")), name="span_days_in_order"),
+            models.CheckConstraint(condition=Q(starts_at__lt=F("ends_at")), name="span_has_length"),
+            ExclusionConstraint(
+                name="span_no_overlap",
+                expressions=[("builder", RangeOperators.EQUAL), (TsTzRange("starts_at", "ends_at", RangeBoundary()), RangeOperators.OVERLAPS)],
+                condition=Q(cancelled_at__isnull=True),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["ends_at", "id"], condition=Q(cancelled_at__isnull=True, reminded_at__isnull=True), name="span_to_remind"),
+            models.Index(fields=["ends_at", "id"], condition=Q(cancelled_at__isnull=True, welcomed_at__isnull=True), name="span_to_welcome"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.first_on} to {self.last_on}"
+
+
+class MoveStatus(models.TextChoices):
+    TOLD = "told", "Told to the client"
+    OBJECTED = "objected", "The client objects"
+    KEPT = "kept", "The earlier date stands"
+    STANDS = "stands", "The later date stands"
+
+
+class DueMove(StateMachine):
+    """By how much one order's due date moved for a span away, and what its client said to that."""
+
+    NEXT = {
+        MoveStatus.TOLD: frozenset({MoveStatus.OBJECTED, MoveStatus.KEPT}),
+        MoveStatus.OBJECTED: frozenset({MoveStatus.KEPT, MoveStatus.STANDS}),
+    }
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    span = models.ForeignKey(Span, on_delete=models.PROTECT, related_name="moves")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="due_moves")
+    before_at = models.DateTimeField()  # the due date before it moved
+    moved = models.DurationField()
+    status = models.CharField(max_length=8, choices=MoveStatus.choices, default=MoveStatus.TOLD)
+    objection = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=now)
+    objected_at = models.DateTimeField(null=True)
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["before_at"]
+        constraints = [
+            known_status("due_move_status_known", MoveStatus),
+            models.UniqueConstraint(fields=["span", "order"], name="due_move_once"),
+            models.CheckConstraint(
+                condition=~Q(status__in=["objected", "stands"]) | Q(objected_at__isnull=False), name="due_move_objected_has_moment"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.moved} {self.status}"
+
+
+class ReturnAlert(models.Model):
+    """Somebody wants to hear when a builder is back; once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    builder = models.ForeignKey(Builder, on_delete=models.CASCADE, related_name="return_alerts")
+    user = models.ForeignKey(USER, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(default=now)
+    told_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [models.UniqueConstraint(fields=["builder", "user"], condition=Q(told_at__isnull=True), name="return_alert_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} waits for {self.builder_id}"

@@ -1,0 +1,40 @@
+"""Work: an order from placing to review, the offers that lead to one, and what reminds people of it."""
+
+from .nudges import Nudge, NudgeKind, NudgeStatus
+from .offers import Offer, OfferStatus, Suggestion, SuggestionStatus
+from .orders import (
+    LIVE,
+    PAID,
+    RUNNING,
+    WORKING,
+    CancelCause,
+    Delivery,
+    Order,
+    OrderQuerySet,
+    OrderStatus,
+    Requirement,
+    Review,
+    Revision,
+)
+
+__all__ = [
+    "LIVE",
+    "PAID",
+    "RUNNING",
+    "WORKING",
+    "CancelCause",
+    "Delivery",
+    "Nudge",
+    "NudgeKind",
+    "NudgeStatus",
+    "Offer",
+    "OfferStatus",
+    "Order",
+    "OrderQuerySet",
+    "OrderStatus",
+    "Requirement",
+    "Review",
+    "Revision",
+    "Suggestion",
+    "SuggestionStatus",
+]

@@ -1,0 +1,82 @@
+"""Reminders about an order that waits for somebody."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from port444.kit.clock import now
+from port444.kit.ids import uuid7
+from port444.kit.states import StateMachine, known_status
+from port444.notifications.models import Notification
+
+from .orders import Order
+
+
+class NudgeKind(models.TextChoices):
+    ANSWERS_24H = "answers_24h", "Questions open for a day"
+    ANSWERS_72H = "answers_72h", "Questions open for three days, the last one"
+    REVIEW_48H = "review_48h", "Delivery waits for two days"
+
+
+class NudgeStatus(models.TextChoices):
+    PLANNED = "planned", "Planned"
+    SENT = "sent", "Sent"
+    SKIPPED = "skipped", "Not sent"
+
+
+# After the order came into the state.
+AFTER = {NudgeKind.ANSWERS_24H: timedelta(hours=24), NudgeKind.ANSWERS_72H: timedelta(hours=72), NudgeKind.REVIEW_48H: timedelta(hours=48)}
+
+
+class NudgeQuerySet(models.QuerySet["Nudge"]):
+    def due(self, moment: datetime) -> NudgeQuerySet:
+        return self.filter(status=NudgeStatus.PLANNED, due_at__lte=moment)
+
+    def after(self, due_at: datetime, pk: UUID) -> NudgeQuerySet:
+        """Those behind a row in the order of `due_at` and id."""
+        return self.filter(Q(due_at__gt=due_at) | Q(due_at=due_at, pk__gt=pk))
+
+
+class Nudge(StateMachine):
+    """One reminder to one person, planned when the order comes into a state. Sent is written in the transaction that writes the
+    notification, so there is one for ever. `why` says why it waits longer or was not sent."""
+
+    NEXT = {NudgeStatus.PLANNED: frozenset({NudgeStatus.SENT, NudgeStatus.SKIPPED})}
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="nudges")
+    recipient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
+    kind = models.CharField(max_length=12, choices=NudgeKind.choices)
+    entered_at = models.DateTimeField()  # when the order came into the state that it is about
+    due_at = models.DateTimeField()
+    status = models.CharField(max_length=7, choices=NudgeStatus.choices, default=NudgeStatus.PLANNED)
+    why = models.CharField(max_length=100, blank=True)
+    notification = models.ForeignKey(Notification, on_delete=models.SET_NULL, related_name="+", null=True)  # several may share one
+    created_at = models.DateTimeField(default=now)
+    settled_at = models.DateTimeField(null=True)
+
+    objects = NudgeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["due_at"]
+        constraints = [
+            known_status("nudge_status_known", NudgeStatus),
+            models.CheckConstraint(
+                condition=Q(status="planned", settled_at__isnull=True) | (~Q(status="planned") & Q(settled_at__isnull=False)),
+                name="nudge_settled_has_moment",
+            ),
+            models.CheckConstraint(condition=~Q(status="skipped") | ~Q(why=""), name="nudge_skipped_says_why"),
+            models.UniqueConstraint(fields=["order", "kind", "entered_at"], name="nudge_once"),
+        ]
+        indexes = [
+            models.Index(fields=["due_at", "id"], condition=Q(status="planned"), name="nudge_due"),
+            models.Index(fields=["recipient", "settled_at"], condition=Q(status="sent"), name="nudge_sent_to"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.status}"
