@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,7 +39,14 @@ def main(words: list[str]) -> NoReturn:
         python = environment.prepare(HOME, requirements)
     except KeyboardInterrupt:
         sys.exit(130)
+    keep_bytecode(os.environ)
     os.execv(python, [str(python), "-m", module, *arguments])
+
+
+def keep_bytecode(environment: MutableMapping[str, str]) -> None:
+    """Compile once, not at every start of a process: a site has a dozen of them. Where bytecode may not lie beside the sources, it lies in `var`."""
+    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
+        environment.setdefault("PYTHONPYCACHEPREFIX", str(HOME / "var" / "bytecode"))
 
 
 def parse(words: list[str]) -> tuple[str, list[str]]:

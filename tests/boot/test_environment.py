@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import environment
+from scripts import bootstrap, environment
 
 
 @pytest.fixture
@@ -93,3 +93,11 @@ def test_two_first_starts_wait_for_each_other(home: Path, capsys: pytest.Capture
     with environment.locked(lock, "waiting"):
         pass
     assert capsys.readouterr().out == ""
+
+
+def test_bytecode_lies_in_var_where_it_may_not_lie_beside_the_sources() -> None:
+    forbidden, free = {"PYTHONDONTWRITEBYTECODE": "1"}, {"LANG": "C"}
+    bootstrap.keep_bytecode(forbidden)
+    bootstrap.keep_bytecode(free)
+    assert forbidden == {"PYTHONPYCACHEPREFIX": str(bootstrap.HOME / "var" / "bytecode")}
+    assert free == {"LANG": "C"}
