@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from .models import Conversation
+from .models import Conversation, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,40 @@ class Fact:
     href: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Card:
+    """How a message about something is shown in its place, e.g. an offer with its buttons: a template with `context`, the request and
+    its user."""
+
+    template: str
+    context: Mapping[str, Any]
+
+
+class Place(StrEnum):
+    """Where a panel stands: under the last message, beside the thread, or among the tools of the composer (no form there: it is one)."""
+
+    FEED = "feed"
+    SIDE = "side"
+    COMPOSER = "composer"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Something that stands in a fixed place of a conversation, for one of its two people."""
+
+    place: Place
+    template: str
+    context: Mapping[str, Any]
+
+
 Chips = Callable[[Sequence[UUID], Any], Mapping[UUID, Chip]]
 Facts = Callable[[Conversation, Any], Sequence[Fact]]
+Cards = Callable[[Sequence[UUID], Conversation, Any, datetime], Mapping[UUID, Card]]
+Panels = Callable[[Conversation, Any, datetime], Sequence[Panel]]
 _chips: list[Chips] = []
 _facts: list[Facts] = []
+_cards: dict[str, Cards] = {}
+_panels: list[Panels] = []
 
 
 def register_chips(chips: Chips) -> None:
@@ -50,6 +82,21 @@ def register_facts(facts: Facts) -> None:
         _facts.append(facts)
 
 
+def register_cards(subject_type: str, cards: Cards) -> None:
+    """Messages about a `subject_type` are shown as `cards(subject_ids, conversation, viewer, moment)`, made in a constant number of
+    queries. A subject that it leaves out is an ordinary line.
+
+    An open page shows cards anew with the next message: whatever changes one posts a notice.
+    """
+    _cards[subject_type] = cards
+
+
+def register_panels(panels: Panels) -> None:
+    """`panels(conversation, viewer, moment)` gives what stands beside the messages; asked anew with the next message, as cards are."""
+    if panels not in _panels:
+        _panels.append(panels)
+
+
 def chips_of(conversation_ids: Sequence[UUID], user: Any) -> dict[UUID, Chip]:
     """One chip for each conversation that has one; the app registered first goes first, but for what is over."""
     found: dict[UUID, Chip] = {}
@@ -62,3 +109,18 @@ def chips_of(conversation_ids: Sequence[UUID], user: Any) -> dict[UUID, Chip]:
 
 def facts_of(conversation: Conversation, user: Any) -> list[Fact]:
     return [fact for facts in _facts for fact in facts(conversation, user)]
+
+
+def cards_of(subjects: Iterable[Subject], conversation: Conversation, viewer: Any, moment: datetime) -> dict[Subject, Card]:
+    """The cards of those `subjects` that have one."""
+    found: dict[Subject, Card] = {}
+    wanted = list(dict.fromkeys(subjects))
+    for kind, cards in _cards.items():
+        ids = [pk for subject_type, pk in wanted if subject_type == kind]
+        if ids:
+            found.update({(kind, pk): card for pk, card in cards(ids, conversation, viewer, moment).items()})
+    return found
+
+
+def panels_of(conversation: Conversation, viewer: Any, moment: datetime) -> list[Panel]:
+    return [panel for panels in _panels for panel in panels(conversation, viewer, moment)]

@@ -100,6 +100,10 @@ class Message(models.Model):
     def __str__(self) -> str:
         return self.body[:60]
 
+    @property
+    def subject(self) -> Subject | None:
+        return (self.subject_type, self.subject_id) if self.subject_id is not None else None
+
 
 class ReportReason(models.TextChoices):
     SPAM = "spam", "Spam or advertising"

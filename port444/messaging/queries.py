@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -65,19 +65,21 @@ def feed_messages(conversation: Conversation, *, before: Message | None = None, 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A message as a feed shows it; `day` is set where a new day begins for the reader."""
+    """A message as a feed shows it; `day` is set where a new day begins for the reader, `card` where it has one to stand in its place."""
 
     message: Message
     day: date | None
+    card: Any = None
 
 
-def entries(messages: Iterable[Message], *, after: datetime | None = None) -> list[Entry]:
+def entries(messages: Iterable[Message], *, after: datetime | None = None, cards: Mapping[Subject, Any] | None = None) -> list[Entry]:
     """Messages with their day marks in the active zone. `after` is the moment of the message above the first one."""
+    cards = cards or {}
     shown: list[Entry] = []
     day = timezone.localdate(after) if after else None
     for message in messages:
         today = timezone.localdate(message.created_at)
-        shown.append(Entry(message, today if today != day else None))
+        shown.append(Entry(message, today if today != day else None, cards.get(message.subject) if message.subject else None))
         day = today
     return shown
 
@@ -88,6 +90,17 @@ def messages_after(conversation: Conversation, after: Message | None, *, limit: 
     if after is not None:
         rows = rows.filter(Q(created_at__gt=after.created_at) | Q(created_at=after.created_at, id__gt=after.pk))
     return list(rows.select_related("author").prefetch_related("attachments").order_by("created_at", "id")[:limit])
+
+
+def recent_subjects(conversation: Conversation, *, but: Iterable[Message] = (), limit: int = 100) -> list[Subject]:
+    """What the newest `limit` messages, leaving out `but`, are about."""
+    rows = Message.objects.filter(conversation=conversation).order_by("-created_at", "-id")
+    left_out = {message.pk for message in but}
+    return [
+        (kind, subject)
+        for pk, kind, subject in rows.values_list("pk", "subject_type", "subject_id")[:limit]
+        if subject is not None and pk not in left_out
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +13,10 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.builders.models import Builder
@@ -20,7 +28,7 @@ from port444.kit.ids import uuid7
 
 from . import actions, handlers, queries
 from .forms import MessageForm
-from .models import Attachment, Conversation, Message, ReadMarker
+from .models import Attachment, Conversation, Message, ReadMarker, Subject
 
 PAGE = 50
 LINES = 30
@@ -56,7 +64,7 @@ def thread(request: UserRequest, conversation_id: UUID) -> HttpResponse:
     if before is None:
         actions.mark_read(conversation.pk, actor=request.user)
     elif request.htmx:
-        return render(request, "messaging/thread.html#earlier", feed(request, conversation, before))
+        return render(request, "messaging/thread.html#earlier", feed(request, conversation, before, now()))
     return thread_page(request, conversation, MessageForm(), before=before)
 
 
@@ -162,23 +170,64 @@ def by_id(rows: Any, value: str | None) -> Any:
         raise Http404 from error
 
 
-def feed(request: UserRequest, conversation: Conversation, before: Message | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A drawn part of the page. `mark` names what it shows, so that a part which has not changed is not drawn over what somebody is
+    filling in there."""
+
+    id: str
+    html: SafeString
+    mark: str
+    is_card: bool = False
+
+
+# What differs each time a form is drawn.
+FRESH = re.compile(r'(name="(?:csrfmiddlewaretoken|client_key)" value=")[^"]*')
+
+
+def draw(request: UserRequest, key: str, parts: Iterable[handlers.Card | handlers.Panel], *, is_card: bool = False) -> Part:
+    html = format_html_join("", "{}", ((render_to_string(part.template, {**part.context}, request),) for part in parts))
+    return Part(key, html, sha256(FRESH.sub(r"\1", html).encode()).hexdigest()[:16], is_card)
+
+
+def cards(request: UserRequest, conversation: Conversation, subjects: Iterable[Subject], moment: datetime) -> dict[Subject, Part]:
+    found = handlers.cards_of(subjects, conversation, request.user, moment)
+    return {subject: draw(request, f"card-{subject[1]}", [card], is_card=True) for subject, card in found.items()}
+
+
+def zones(request: UserRequest, conversation: Conversation, moment: datetime) -> dict[str, Part]:
+    """The places beside the messages, each with what stands there."""
+    found = handlers.panels_of(conversation, request.user, moment)
+    return {str(place): draw(request, f"zone-{place}", [panel for panel in found if panel.place == place]) for place in handlers.Place}
+
+
+def subjects_of(messages: Iterable[Message]) -> list[Subject]:
+    return [message.subject for message in messages if message.subject]
+
+
+def feed(request: UserRequest, conversation: Conversation, before: Message | None, moment: datetime) -> dict[str, Any]:
     """A page of messages, oldest first, with the link to those before it."""
     messages = queries.feed_messages(conversation, before=before, limit=PAGE + 1)
     earlier = messages[1].pk if len(messages) > PAGE else None
     messages = messages[-PAGE:]
-    return {"conversation": conversation, "entries": queries.entries(messages), "earlier": earlier, "last": messages[-1] if messages else None}
+    shown = queries.entries(messages, cards=cards(request, conversation, subjects_of(messages), moment))
+    return {"conversation": conversation, "entries": shown, "earlier": earlier, "last": messages[-1] if messages else None}
 
 
 def news(request: UserRequest, conversation: Conversation, after: Message | None, seen_at: Any) -> dict[str, Any]:
-    """What came behind `after`, and the place where the next news will be put."""
+    """What came behind `after`, the place where the next news will be put, and what it may have changed on the page."""
+    moment = now()
     messages = queries.messages_after(conversation, after)
     last = messages[-1] if messages else after
     heard = [message for message in messages if message.author_id not in (None, request.user.pk)]
+    fresh = cards(request, conversation, subjects_of(messages), moment)
+    seen = queries.recent_subjects(conversation, but=messages) if messages and after else []
     return {
         "conversation": conversation,
-        "entries": queries.entries(messages, after=after.created_at if after else None),
+        "entries": queries.entries(messages, after=after.created_at if after else None, cards=fresh),
         "heard": heard,
+        "said": [message for message in messages if message.author_id != request.user.pk],
+        "redrawn": [*cards(request, conversation, seen, moment).values(), *zones(request, conversation, moment).values()] if messages else [],
         **tail(request, conversation, last, seen_at),
     }
 
@@ -208,7 +257,8 @@ def composer(request: UserRequest, conversation: Conversation, form: MessageForm
 def thread_page(
     request: UserRequest, conversation: Conversation, form: MessageForm, *, before: Message | None = None, status: int = 200
 ) -> HttpResponse:
-    page = feed(request, conversation, before)
+    moment = now()
+    page = feed(request, conversation, before, moment)
     other = conversation.other(request.user)
     seen_at = ReadMarker.objects.filter(conversation=conversation, user=other).values_list("read_at", flat=True).first()
     context = {
@@ -218,7 +268,8 @@ def thread_page(
         **composer(request, conversation, form),
         "facts": handlers.facts_of(conversation, request.user),
         "profile": Builder.objects.visible().filter(user=other).first() if other.pk == conversation.builder_id else None,
-        "moment": now(),
+        "zones": zones(request, conversation, moment),
+        "moment": moment,
         "history": before is not None,
     }
     return render(request, "messaging/thread.html", context, status=status)

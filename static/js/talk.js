@@ -23,7 +23,17 @@
   document.addEventListener('htmx:before:request', e => { if (from(e)?.id === 'composer') sending = true; });
   document.addEventListener('htmx:finally:request', e => { if (from(e)?.id === 'composer') sending = false; });
 
-  document.addEventListener('htmx:before:swap', () => { wasNearEnd = nearEnd(); });
+  document.addEventListener('htmx:before:swap', e => {
+    wasNearEnd = nearEnd();
+    // What has not changed stays as it is, with whatever is being filled in there; what has changed keeps its open parts open.
+    const tasks = e.detail?.tasks ?? [];
+    for (let i = tasks.length - 1; i >= 0; i--) {
+      const old = tasks[i].target, fresh = tasks[i].fragment?.firstElementChild;
+      if (tasks[i].type !== 'oob' || !old?.dataset?.mark) continue;
+      if (old.dataset.mark === fresh?.dataset.mark) tasks.splice(i, 1);
+      else old.querySelectorAll('details[open][id]').forEach(n => { fresh?.querySelector('#' + CSS.escape(n.id))?.setAttribute('open', ''); });
+    }
+  });
   document.addEventListener('htmx:after:swap', e => {
     const source = from(e), said = source?.id === 'composer' && e.detail.ctx.response?.status === 200;
     if (source?.id !== 'poll' && !said) return;
@@ -36,11 +46,11 @@
     }
     // A poll and a message that were under way together may bring the same line.
     const known = new Set();
-    document.querySelectorAll('#feed .msg[id]').forEach(n => (known.has(n.id) ? n.remove() : known.add(n.id)));
+    document.querySelectorAll('#feed > :is(.msg, .note, .slot)[id]').forEach(n => (known.has(n.id) ? n.remove() : known.add(n.id)));
     if (said || wasNearEnd) toEnd();
     look();
   });
   document.addEventListener('visibilitychange', look);
   document.addEventListener('change', e => { if (e.target.matches?.('.composer [type=file]')) names(e.target.form); });
-  if (document.querySelector('#feed .msg')) toEnd();
+  if (document.querySelector('#feed > :is(.msg, .slot)')) toEnd();
 })();
