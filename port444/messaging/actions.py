@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
 
-from auditlog.actions import record
+from auditlog.actions import Finding, open_incident, record
 from auditlog.events import Event
+from auditlog.models import DetectionMethod, IncidentSeverity, IncidentType
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.kit import uploads as files
@@ -22,7 +24,7 @@ from port444.kit.ids import uuid7
 from port444.notifications.actions import notify, read_about
 
 from . import queries
-from .models import Attachment, Conversation, Message, MessageKind, ReadMarker, Subject
+from .models import Attachment, Conversation, Message, MessageKind, ReadMarker, Report, ReportReason, Subject
 
 LONGEST = 5000
 TICK = timedelta(microseconds=1)
@@ -79,6 +81,8 @@ def send_message(
             kept.append(_keep(conversation, upload, actor, message))
         _mark(conversation, actor, message.created_at)
         _tell(conversation, message, reader, kept)
+    if actor.pk == conversation.client_id:
+        _answer_for_the_away(conversation, moment)
     return message
 
 
@@ -117,7 +121,7 @@ def mark_read(conversation_id: UUID, *, actor: User, until: datetime | None = No
 
 
 def _lock(conversation_id: UUID) -> Conversation:
-    return Conversation.objects.select_related("client", "builder").lock(conversation_id)
+    return Conversation.objects.select_related("client", "builder__builder").lock(conversation_id)
 
 
 def _checked(body: str, uploads: Sequence[Any]) -> str:
@@ -169,8 +173,70 @@ def _append(
         client_key=client_key or uuid7(),
     )
     conversation.last_message_at = moment
-    conversation.save(update_fields=["last_message_at"])
+    if kind == MessageKind.TEXT:
+        conversation.rests_at = moment + timedelta(hours=settings.REST_HOURS)
+    conversation.save(update_fields=["last_message_at", "rests_at"])
     return message
+
+
+def _answer_for_the_away(conversation: Conversation, moment: datetime) -> None:
+    """Say to a client that the builder is away: once in a conversation for each span."""
+    builder = queries.builder_of(conversation)
+    if builder is None or builder.away_paused_at is None or builder.away_until is None or not builder.is_away_at(moment):
+        return
+    key = queries.away_key(conversation, builder)
+    if Message.objects.filter(conversation=conversation, client_key=key).exists():
+        return
+    back = builder.away_until.astimezone(ZoneInfo(conversation.client.time_zone))
+    name = conversation.builder.first_name
+    said = f" {name} says: “{builder.away_message}”" if builder.away_message else ""
+    body = f"{name} is away, and back on {back:%a} {back.day} {back:%b}. Your message waits here until then.{said}"
+    _append(conversation, moment, kind=MessageKind.NOTICE, body=body, icon="tree-palm", client_key=key)
+
+
+# What a report means for whoever looks at it. It is one side's word, so none of them counts as more than a suspicion.
+WEIGHTS = {
+    ReportReason.SPAM: (IncidentType.SUSPICIOUS_ACTIVITY, IncidentSeverity.LOW),
+    ReportReason.OFF_PLATFORM: (IncidentType.SUSPICIOUS_ACTIVITY, IncidentSeverity.MEDIUM),
+    ReportReason.ABUSE: (IncidentType.SUSPICIOUS_ACTIVITY, IncidentSeverity.HIGH),
+    ReportReason.FRAUD: (IncidentType.FRAUD_ATTEMPT, IncidentSeverity.HIGH),
+    ReportReason.OTHER: (IncidentType.SUSPICIOUS_ACTIVITY, IncidentSeverity.LOW),
+}
+CONFIDENCE = 50
+
+
+@transaction.atomic
+def report_conversation(conversation_id: UUID, *, actor: User, reason: ReportReason, text: str = "") -> Report:
+    """Bring a conversation before support, once for each side. The other side is not told.
+
+    The same report again gives the first one. Raises NotAllowed, and Conflict when this side has reported it with other words.
+    """
+    conversation = _lock(conversation_id)
+    if not conversation.is_party(actor):
+        raise NotAllowed("This is not your conversation.")
+    text = text.replace("\r\n", "\n").strip()
+    first = Report.objects.filter(conversation=conversation, reporter=actor).first()
+    if first is not None:
+        if (first.reason, first.text) == (reason, text):
+            return first
+        raise Conflict("You have reported this conversation already. Support looks at it.", code="reported")
+    other = conversation.other(actor)
+    report = Report.objects.create(conversation=conversation, reporter=actor, reason=reason, text=text, created_at=now())
+    record(Event.CONVERSATION_REPORTED, actor=actor, target=conversation, reason=reason, reported=other.pk)
+    incident_type, severity = WEIGHTS[reason]
+    finding = Finding(
+        fingerprint=f"report:{report.pk}",
+        incident_type=incident_type,
+        severity=severity,
+        confidence=CONFIDENCE,
+        description=f"{actor.name} reported the conversation with {other.name}: {reason.label}",
+        user_id=other.pk,
+        related_users=[actor.pk],
+        pattern="reported conversation",
+        evidence={"conversation": str(conversation.pk), "report": str(report.pk), "reason": reason, "text": text},
+    )
+    open_incident(finding, actor=actor, method=DetectionMethod.USER_REPORT)
+    return report
 
 
 @contextlib.contextmanager

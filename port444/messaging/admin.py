@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from port444.kit.console import ReadOnlyAdmin
 
-from .models import Attachment, Conversation
+from .models import Attachment, Conversation, Report
 
 
 @admin.register(Conversation)
@@ -27,4 +27,16 @@ class AttachmentAdmin(ReadOnlyAdmin):
     fields = ("id", "created_at", "name", "mimetype", "size", "sha256", "owner", "conversation")
     search_fields = ("=id", "=sha256", "owner__email__istartswith")
     search_help_text = "The whole id or SHA-256, or how the owner's e-mail begins."
+    ordering = ("-created_at",)
+
+
+@admin.register(Report)
+class ReportAdmin(ReadOnlyAdmin):
+    """What one side said to support about a conversation; each has an incident, where it is worked on."""
+
+    list_display = ("created_at", "reason", "reporter", "conversation")
+    list_select_related = ("reporter", "conversation")
+    list_filter = ("reason",)
+    search_fields = ("=id", "=conversation__id", "reporter__email__istartswith")
+    search_help_text = "The whole id of the report or the conversation, or how the reporter's e-mail begins."
     ordering = ("-created_at",)

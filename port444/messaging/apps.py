@@ -16,4 +16,5 @@ class MessagingConfig(AppConfig):
 
     def ready(self) -> None:
         register(Kind("message.received", Group.MESSAGES, sms=True, delay=READING_ALONG, skip_if_read=True, leaves_when_read=True))
+        word_constraint("report_once", Conflict("You have reported this conversation already. Support looks at it.", code="reported"))
         word_constraint("message_sent_once", Conflict("This message could not be sent. Reload the page and try again."))

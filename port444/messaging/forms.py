@@ -7,6 +7,8 @@ from django.core.files.uploadedfile import UploadedFile
 
 from port444.kit.ids import uuid7
 
+from .models import ReportReason
+
 
 class FilesInput(forms.ClearableFileInput):
     allow_multiple_selected = True
@@ -27,3 +29,14 @@ class MessageForm(forms.Form):
     body = forms.CharField(label="Message", required=False, strip=False)
     uploads = FilesField(label="Files", required=False)
     client_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid7)
+
+
+class ReportForm(forms.Form):
+    reason = forms.ChoiceField(label="What is wrong?", choices=ReportReason.choices, widget=forms.RadioSelect)
+    text = forms.CharField(
+        label="What happened? (optional)",
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="Support sees this and knows which conversation it is about.",
+    )

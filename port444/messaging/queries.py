@@ -7,18 +7,31 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.db.models import Count, DateTimeField, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 
+from port444.builders.models import Builder
+
 from . import handlers
 from .models import Conversation, ConversationQuerySet, Message, MessageKind, ReadMarker, Subject
 
 MOST_COUNTED = 100
 NEVER = Value(datetime(2000, 1, 1, tzinfo=UTC), output_field=DateTimeField())
+
+
+def builder_of(conversation: Conversation) -> Builder | None:
+    """The profile of the side that sells; read with the conversation where that was asked for with `builder__builder`."""
+    builder: Builder | None = getattr(conversation.builder, "builder", None)
+    return builder
+
+
+def away_key(conversation: Conversation, builder: Builder) -> UUID:
+    """Names the one line that says in a conversation that the builder is away, for the span that holds now."""
+    return uuid5(conversation.pk, f"away:{builder.away_paused_at.isoformat() if builder.away_paused_at else ''}")
 
 
 def read_until(user: Any, conversation: Any) -> Coalesce:

@@ -9,5 +9,6 @@ urlpatterns = [
     path("messages/<uuid:conversation_id>/", views.thread, name="thread"),
     path("messages/<uuid:conversation_id>/new/", views.poll, name="poll"),
     path("messages/<uuid:conversation_id>/read/", views.read, name="read"),
+    path("messages/<uuid:conversation_id>/report/", views.report, name="report"),
     path("files/<uuid:attachment_id>/", views.attachment, name="attachment"),
 ]

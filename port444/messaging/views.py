@@ -23,12 +23,12 @@ from port444.builders.models import Builder
 from port444.kit import uploads
 from port444.kit.clock import now
 from port444.kit.errors import DomainError, Invalid
-from port444.kit.http import UserRequest
+from port444.kit.http import UserRequest, done
 from port444.kit.ids import uuid7
 
 from . import actions, handlers, queries
-from .forms import MessageForm
-from .models import Attachment, Conversation, Message, ReadMarker, Subject
+from .forms import MessageForm, ReportForm
+from .models import Attachment, Conversation, Message, ReadMarker, Report, ReportReason, Subject
 
 PAGE = 50
 LINES = 30
@@ -117,6 +117,27 @@ def read(request: UserRequest, conversation_id: UUID) -> HttpResponse:
     if last is not None:
         actions.mark_read(conversation.pk, actor=request.user, until=last.created_at)
     return HttpResponse(status=204)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def report(request: UserRequest, conversation_id: UUID) -> HttpResponse:
+    """Tell support that something is wrong in a conversation."""
+    mine = Conversation.objects.visible_to(request.user).select_related("client", "builder")
+    conversation = get_object_or_404(mine, pk=conversation_id)
+    form = ReportForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        actions.report_conversation(
+            conversation.pk, actor=request.user, reason=ReportReason(form.cleaned_data["reason"]), text=form.cleaned_data["text"]
+        )
+        return done(request, conversation.get_absolute_url(), "Thank you. Support looks at it; the other side is not told.")
+    context = {
+        "conversation": conversation,
+        "person": conversation.other(request.user),
+        "form": form,
+        "report": Report.objects.filter(conversation=conversation, reporter=request.user).first(),
+    }
+    return render(request, "messaging/report.html", context, status=422 if request.method == "POST" else 200)
 
 
 @login_required
@@ -269,10 +290,20 @@ def thread_page(
         "facts": handlers.facts_of(conversation, request.user),
         "profile": Builder.objects.visible().filter(user=other).first() if other.pk == conversation.builder_id else None,
         "zones": zones(request, conversation, moment),
+        **away(conversation, moment),
         "moment": moment,
         "history": before is not None,
     }
     return render(request, "messaging/thread.html", context, status=status)
+
+
+def away(conversation: Conversation, moment: datetime) -> dict[str, Any]:
+    """Whether the side that sells is away, and whether the other one was told in this conversation."""
+    builder = queries.builder_of(conversation)
+    if builder is None or not builder.is_away_at(moment):
+        return {}
+    told = Message.objects.filter(conversation=conversation, client_key=queries.away_key(conversation, builder)).exists()
+    return {"away": builder, "told": told}
 
 
 def start_page(request: UserRequest, builder: Builder, form: MessageForm) -> dict[str, Any]:
