@@ -128,7 +128,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 
 # People
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["port444.accounts.adapter.WithProfile"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -243,6 +243,8 @@ Q_CLUSTER = {
 HEARTBEAT_FILE = env("PORT444_HEARTBEAT_FILE", default=str(VAR_DIR / "heartbeat"))
 SCHEDULES = {
     "amendments.jobs.expire": "* * * * *",
+    "port444.away.jobs.remind": "* * * * *",
+    "port444.away.jobs.welcome": "* * * * *",
     "port444.orders.jobs.auto_accept": "* * * * *",
     "port444.orders.jobs.cancel_unanswered": "* * * * *",
     "port444.kit.jobs.heartbeat": "* * * * *",

@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("port444.accounts.urls")),
     path("", include("port444.orders.urls")),
     path("", include("amendments.urls")),
+    path("", include("port444.away.urls")),
     path("console/", admin.site.urls),
     path("", include("consultations.urls")),
     path("", include("port444.builders.urls")),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
@@ -23,6 +24,14 @@ from port444.kit.sealed import cipher
 from . import actions
 from .emails import Letter
 from .models import User
+
+
+class WithProfile(AuthenticationBackend):  # type: ignore[misc]  # allauth carries no types
+    """Who is signed in comes with their builder profile in the same query, because every page says whether that builder is away."""
+
+    def get_user(self, user_id: Any) -> User | None:
+        user = User.objects.select_related("builder").filter(pk=user_id).first()
+        return user if user is not None and self.user_can_authenticate(user) else None
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries no types

@@ -126,11 +126,13 @@ class ReturnAlert(models.Model):
     builder = models.ForeignKey(Builder, on_delete=models.CASCADE, related_name="return_alerts")
     user = models.ForeignKey(USER, on_delete=models.CASCADE, related_name="+")
     created_at = models.DateTimeField(default=now)
+    due_at = models.DateTimeField(null=True)  # since when the builder is back; None while they are away
     told_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["created_at"]
         constraints = [models.UniqueConstraint(fields=["builder", "user"], condition=Q(told_at__isnull=True), name="return_alert_once")]
+        indexes = [models.Index(fields=["due_at", "id"], condition=Q(due_at__isnull=False, told_at__isnull=True), name="return_alert_to_tell")]
 
     def __str__(self) -> str:
         return f"{self.user_id} waits for {self.builder_id}"

@@ -137,6 +137,11 @@ class Builder(models.Model):
         return self.away_from is not None and self.away_until is not None and self.away_from <= moment < self.away_until
 
     @property
+    def away_last(self) -> datetime | None:
+        """The last moment away: its date is the last day away, while the date of `away_until` is the day of the return."""
+        return self.away_until - timedelta(microseconds=1) if self.away_until else None
+
+    @property
     def takes_orders(self) -> bool:
         return not (self.away_stops_orders and self.is_away)
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -137,11 +137,12 @@ def service(request: HtmxRequest, slug: str) -> HttpResponse:
     context = {
         "service": row,
         "builder": row.builder,
-        "packages": [told(package, moment) for package in packages],
+        "packages": [told(package, row.builder, moment) for package in packages],
         "chosen": chosen,
         "shared": shared_rows(packages),
         "reviews": row.reviews.select_related("author", "order").order_by("-created_at")[:REVIEWS] if row.rating_count else [],
         "is_own": is_own,
+        "is_away": row.builder.is_away_at(moment),
         "is_open": row.status == ServiceStatus.PUBLISHED and row.builder.takes_orders and not is_own,
         "client_key": uuid7(),
         "moment": moment,
@@ -150,10 +151,12 @@ def service(request: HtmxRequest, slug: str) -> HttpResponse:
     return render(request, "catalog/service.html", context)
 
 
-def told(package: Package, moment: Any) -> dict[str, Any]:
-    """A package with what it costs in the end, and when it would be done."""
+def told(package: Package, builder: Builder, moment: datetime) -> dict[str, Any]:
+    """A package with what it costs in the end, and when it would be done; `waits` when that leaves out days away."""
     fee = money.fee(package.price, settings.CLIENT_FEE_BPS)
-    return {"package": package, "fee": fee, "total": package.price + fee, "due_at": moment + timedelta(days=package.delivery_days)}
+    due_at = moment + timedelta(days=package.delivery_days)
+    away = builder.time_away(moment, due_at)
+    return {"package": package, "fee": fee, "total": package.price + fee, "due_at": due_at + away, "waits": bool(away)}
 
 
 def shared_rows(packages: list[Package]) -> dict[str, Any]:

@@ -81,7 +81,13 @@ def sold(builder: Builder) -> dict[str, Any]:
     )
     publish_service(service.pk, actor=builder.user)
     found = {"orders:package_id": service.packages.get().pk}
-    return found | {"builders:slug": builder.slug, "messaging:slug": builder.slug, "catalog:slug": service.slug, "catalog:pk": service.pk}
+    return found | {
+        "builders:slug": builder.slug,
+        "away:slug": builder.slug,
+        "messaging:slug": builder.slug,
+        "catalog:slug": service.slug,
+        "catalog:pk": service.pk,
+    }
 
 
 def ordered(client: User, package_id: Any) -> dict[str, Any]:

@@ -45,6 +45,8 @@ OPEN_TO_STRANGERS = {
     "messaging:start": "everybody may write to a builder",
     "orders:place": "everybody may order a published package; the order is the buyer's own",
     "consultations:hold": "everybody may book a call; the call is the booker's own",
+    "away:want": "everybody may ask to hear of a return; the wish is their own",
+    "away:forget": "as asking",
     "notifications:unsubscribe": "the signed token in the mail is the proof",
 }
 COMES_WITH_A_LOOK = {

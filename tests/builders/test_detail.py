@@ -42,7 +42,8 @@ def test_the_page_says_when_the_builder_is_away(client: Client, builder: Builder
     html = client.get(f"/b/{builder.slug}/").content.decode()
     assert "Anaya is away" in html
     assert "At sea." in html
-    assert "Book a call" not in html
+    assert "Tell me when Anaya is back" in html
+    assert ">Book a call" in html.replace("</svg>", ">")  # for a day after the return
 
 
 def test_suspended_builders_are_not_shown(client: Client, builder: Builder) -> None:

@@ -1,5 +1,5 @@
 """Every write of away mode."""
 
-from .returning import forget, want_to_know
+from .returning import forget, is_back, is_near, remind_batch, tell_batch, want_to_know, welcome_batch
 
-__all__ = ["forget", "want_to_know"]
+__all__ = ["forget", "is_back", "is_near", "remind_batch", "tell_batch", "want_to_know", "welcome_batch"]
