@@ -7,7 +7,7 @@ class OrdersConfig(AppConfig):
     name = "port444.orders"
 
     def ready(self) -> None:
-        from port444.messaging.handlers import register_chips, register_facts
+        from port444.messaging.handlers import register_cards, register_chips, register_facts, register_panels
         from port444.notifications.kinds import Group, Kind, register
         from port444.payments import handlers
         from port444.payments.models import EscrowKind
@@ -19,8 +19,11 @@ class OrdersConfig(AppConfig):
         handlers.on_escrow("order", EscrowKind.OPEN, actions.order_funded)
         handlers.on_escrow("order", EscrowKind.REFUND, actions.order_repaid)
         handlers.on_escrow_failed("order", EscrowKind.OPEN, actions.order_unfunded)
+        register_chips(queries.offers.chips)
         register_chips(queries.chips)
         register_facts(queries.facts)
+        register_cards("offer", queries.offers.cards)
+        register_panels(queries.offers.panels)
         # Deliveries and cancellations may be waited for, so an SMS is offered; nothing here wakes anybody up.
         register(Kind("order.placed", Group.ORDERS, sms=True))
         register(Kind("order.paid", Group.ORDERS))
@@ -31,3 +34,7 @@ class OrdersConfig(AppConfig):
         register(Kind("order.completed", Group.ORDERS))
         register(Kind("order.cancelled", Group.ORDERS, sms=True))
         register(Kind("order.reviewed", Group.ORDERS))
+        register(Kind("offer.received", Group.ORDERS, sms=True))
+        register(Kind("offer.countered", Group.ORDERS, sms=True))
+        register(Kind("offer.declined", Group.ORDERS))
+        register(Kind("offer.withdrawn", Group.ORDERS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
@@ -29,7 +30,7 @@ def describe(invoice: Invoice) -> Description:
     revisions = f"{order.revisions_allowed} revision{'' if order.revisions_allowed == 1 else 's'} included."
     return Description(
         title=order.title,
-        kind=f"{order.package_name} package",
+        kind=order.bought_as,
         heading="Pay into escrow",
         lede=f"The money waits there. {name} gets it when you accept the work.",
         thing="order",
@@ -57,6 +58,10 @@ def _credited(order: Order) -> str:
 
 
 def credit_wish(package: Package, builder_id: UUID) -> Wish:
-    """What credits may pay of a package: of those from calls no more than the builder earns with it."""
-    earns = fee(package.price, BPS - settings.BUILDER_FEE_BPS)
-    return Wish(builder_id=builder_id, category_id=package.service.category_id, most=package.price, most_prepaid=earns)
+    """What credits may pay of a package."""
+    return wish_for(package.price, package.service.category_id, builder_id)
+
+
+def wish_for(price: Decimal, category_id: UUID, builder_id: UUID) -> Wish:
+    """What credits may pay of `price`: of those from calls no more than the builder earns with it."""
+    return Wish(builder_id=builder_id, category_id=category_id, most=price, most_prepaid=fee(price, BPS - settings.BUILDER_FEE_BPS))

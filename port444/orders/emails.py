@@ -14,7 +14,7 @@ from port444.kit.money import usd
 from port444.kit.templatetags.ui import city
 
 from .helm import days_words, left_words, moment_words
-from .models import CancelCause, Order, OrderStatus
+from .models import CancelCause, Offer, Order, OrderStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,12 @@ def paid_to_client(order: Order) -> Words:
     )
 
 
-def expired_to_client(order: Order) -> Words:
+def expired_to_client(order: Order, offer: Offer | None = None) -> Words:
+    """`offer` is the one that the order came from, when it is open again."""
+    again = f"the offer stands until {_when(offer.expires_at, order.client)}" if offer is not None else "you can order again"
     return Words(
         f"Order {order.number} ended unpaid",
-        f"{order.title} was not paid by {_when(order.pay_until, order.client)}. Nothing was charged; you can order again.",
+        f"{order.title} was not paid by {_when(order.pay_until, order.client)}. Nothing was charged; {again}.",
     )
 
 
@@ -143,3 +145,55 @@ def reviewed_to_builder(order: Order, stars: int) -> Words:
         f"{order.client.first_name} gave {stars} star{'' if stars == 1 else 's'}",
         f"The review of {order.title} is on your page now. A thank you costs nothing.",
     )
+
+
+# Custom offers
+
+
+def offer_facts(offer: Offer, reader: Any) -> list[tuple[str, str]]:
+    """What every mail about an offer names."""
+    work = f"{days_words(offer.delivery_days)}, {offer.revisions} revision{'' if offer.revisions == 1 else 's'}"
+    facts = [("Offer", offer.title), ("Price", usd(offer.price)), ("Work", work)]
+    if reader.pk == offer.client_id:
+        if offer.list_price:
+            facts.append(("Usual price", usd(offer.list_price)))
+        facts.append(("Service fee", usd(offer.client_fee)))
+    else:
+        facts.append(("You get", f"{usd(offer.builder_share)} after the platform fee"))
+    return [*facts, ("Stands until", _when(offer.expires_at, reader))]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 280 else f"{text[:279]}…"
+
+
+def offered_to_client(offer: Offer) -> Words:
+    name = offer.builder.user.first_name
+    instead = f" instead of {usd(offer.list_price)}" if offer.list_price else ""
+    return Words(
+        f"{name} made you an offer: {offer.title} for {usd(offer.price)}",
+        f"{_cut(offer.scope)} {usd(offer.price)}{instead}, plus {usd(offer.client_fee)} service fee. It stands until "
+        f"{_when(offer.expires_at, offer.client)}; accept it and pay in one step, decline it, or propose other terms.",
+    )
+
+
+def countered_to_builder(offer: Offer) -> Words:
+    name, reader = offer.client.first_name, offer.builder.user
+    return Words(
+        f"{name} proposes other terms: {usd(offer.price)}",
+        f"{_cut(offer.scope)} {name} would pay {usd(offer.price)} for {offer.title} in {days_words(offer.delivery_days)}; you would get "
+        f"{usd(offer.builder_share)}. Send an offer with these terms, change them, or decline, by {_when(offer.expires_at, reader)}.",
+    )
+
+
+def declined_to_author(offer: Offer) -> Words:
+    name = offer.reader.first_name
+    why = f"“{offer.reason}” " if offer.reason else ""
+    what = "your terms" if offer.by_client else "your offer"
+    return Words(f"{name} declined {what}", f"{why}{offer.title}, {usd(offer.price)}. You can go on talking in the conversation.")
+
+
+def withdrawn_to_reader(offer: Offer) -> Words:
+    name = offer.author.first_name
+    what = "their proposed terms" if offer.by_client else "the offer"
+    return Words(f"{name} withdrew {what}", f"{offer.title}, {usd(offer.price)}. It cannot be accepted any more; nothing was charged.")

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from port444.catalog.models import QuestionKind
+from port444.builders.forms import ListField
+from port444.catalog.models import Package, QuestionKind, Service
+from port444.kit.amounts import AmountField
 from port444.kit.errors import Invalid
 from port444.kit.uploads import KINDS, check
 from port444.messaging.forms import FilesField
 
-from .models import Requirement
+from .models import Offer, Requirement
+from .terms import (
+    HOURS,
+    LONGEST_DELIVERABLE,
+    LONGEST_SCOPE,
+    LONGEST_TITLE,
+    MOST_DAYS,
+    MOST_DELIVERABLES,
+    MOST_REVISIONS,
+    OfferTerms,
+    terms_of,
+)
 
 ACCEPT = ",".join(f".{extension}" for extension in sorted(KINDS))
 
@@ -133,3 +149,104 @@ class ReviewForm(forms.Form):
 
 class PlaceForm(forms.Form):
     client_key = forms.UUIDField()
+
+
+# Custom offers
+
+
+def _lasting(hours: int) -> str:
+    return f"{hours} hours" if hours < 72 else f"{hours // 24} days"
+
+
+class OfferForm(forms.Form):
+    """An offer as the builder writes it. With a `package` the service is that of the package."""
+
+    service = forms.ChoiceField(
+        label="Counts towards", help_text="Its reviews and its questions.", error_messages={"required": "Choose one of your services."}
+    )
+    title = forms.CharField(label="What it is", max_length=LONGEST_TITLE, error_messages={"required": "Give the offer a name."})
+    scope = forms.CharField(
+        label="What you do for that price",
+        max_length=LONGEST_SCOPE,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        error_messages={"required": "Say what you do for that price."},
+    )
+    deliverables = ListField(
+        most=MOST_DELIVERABLES,
+        length=LONGEST_DELIVERABLE,
+        separator="\n",
+        required=False,
+        label="What is handed over",
+        help_text="One thing a line.",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    price = AmountField(label="Price", positive=True, error_messages={"required": "Say what it costs."})
+    days = forms.IntegerField(label="Days", min_value=1, max_value=MOST_DAYS, error_messages={"required": "Say how many days it takes."})
+    revisions = forms.IntegerField(label="Revisions", min_value=0, max_value=MOST_REVISIONS, error_messages={"required": "None is 0."})
+    hours = forms.TypedChoiceField(label="The offer stands for", coerce=int, choices=[(hours, _lasting(hours)) for hours in HOURS])
+    asks_questions = forms.BooleanField(label="Ask the questions of the service after the payment", required=False)
+
+    def __init__(self, services: Sequence[Service], package: Package | None, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        self.package = package
+        if package is not None:
+            services = [package.service]
+            del self.fields["service"]
+        else:
+            self.fields["service"].choices = [(str(one.pk), one.title) for one in services]  # type: ignore[attr-defined]
+        if not any(one.questions for one in services):
+            del self.fields["asks_questions"]
+
+    def price_so_far(self) -> Decimal | None:
+        """The price that is written now, if it can be read."""
+        written: dict[str, Any] = getattr(self, "cleaned_data", {}) if self.is_bound else self.initial
+        found = written.get("price")
+        return found if isinstance(found, Decimal) else None
+
+    def field_of(self, code: str) -> str | None:
+        """The field that a refusal is about."""
+        name = {"below_floor": "price", "price_range": "price", "service": "service"}.get(code, "")
+        return name if name in self.fields else None
+
+    def terms(self) -> OfferTerms:
+        data = self.cleaned_data
+        return OfferTerms(
+            service=self.package.service_id if self.package is not None else UUID(data["service"]),
+            title=data["title"],
+            scope=data["scope"],
+            price=data["price"],
+            days=data["days"],
+            revisions=data["revisions"],
+            deliverables=tuple(data["deliverables"]),
+            package=self.package.pk if self.package is not None else None,
+            asks_questions=bool(data.get("asks_questions")),
+            hours=data["hours"],
+        )
+
+
+class CounterForm(forms.Form):
+    """Other terms than those of an offer, as its client proposes them."""
+
+    price = AmountField(label="What you would pay", positive=True, error_messages={"required": "Say what you would pay."})
+    days = forms.IntegerField(label="Days", min_value=1, max_value=MOST_DAYS, error_messages={"required": "Say how many days it may take."})
+    revisions = forms.IntegerField(label="Revisions", min_value=0, max_value=MOST_REVISIONS, error_messages={"required": "None is 0."})
+    scope = forms.CharField(
+        label="What is done for it",
+        max_length=LONGEST_SCOPE,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text="It begins with the words of the offer. Change what should be different.",
+        error_messages={"required": "Say what is done for it."},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+
+    def terms(self, offer: Offer) -> OfferTerms:
+        data = self.cleaned_data
+        return replace(terms_of(offer), price=data["price"], days=data["days"], revisions=data["revisions"], scope=data["scope"])
+
+
+class DeclineOfferForm(forms.Form):
+    reason = forms.CharField(required=False, max_length=300)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from port444.kit.money import usd
 
-from .helm import left_words
-from .models import CancelCause, Order
+from .helm import days_words, left_words
+from .models import CancelCause, Offer, Order
 
 PLACED, PAID, ANSWERED, DELIVERED, REVISED = "shopping-bag", "lock", "list-checks", "package", "undo-2"
+OFFERED, COUNTERED, OFFER_OVER = "handshake", "repeat", "circle-x"
 COMPLETED, CANCELLED, EXPIRED, REVIEWED = "circle-check", "circle-x", "hourglass", "star"
 # What the order's own feed shows in full, as posts, so that the line would say it twice.
 TOLD_IN_FULL = (ANSWERED, DELIVERED, REVISED)
@@ -59,3 +60,29 @@ def expired(order: Order) -> str:
 
 def reviewed(order: Order, stars: int) -> str:
     return f"{order.client.first_name} reviewed order {order.number}: {stars} of 5 stars."
+
+
+# Custom offers. The first line of each is shown as its card; these words stand for it in lists.
+
+
+def offered(offer: Offer) -> str:
+    return f"{offer.builder.user.first_name} offers {offer.title} for {usd(offer.price)}, in {days_words(offer.delivery_days)}."
+
+
+def countered(offer: Offer) -> str:
+    return f"{offer.client.first_name} proposes {usd(offer.price)} for {offer.title}, in {days_words(offer.delivery_days)}."
+
+
+def accepted(order: Order) -> str:
+    return f"{order.client.first_name} accepted the offer: order {order.number}, {order.title}, {usd(order.price)}."
+
+
+def declined(offer: Offer) -> str:
+    what = f"the proposed {usd(offer.price)}" if offer.by_client else f"the offer of {usd(offer.price)}"
+    why = f" “{offer.reason}”" if offer.reason else ""
+    return f"{offer.reader.first_name} declined {what}.{why}"
+
+
+def withdrawn(offer: Offer) -> str:
+    what = f"the proposed {usd(offer.price)}" if offer.by_client else f"the offer of {usd(offer.price)}"
+    return f"{offer.author.first_name} withdrew {what}."

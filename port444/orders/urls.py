@@ -17,5 +17,12 @@ urlpatterns = [
     path("orders/<int:number>/accept/", views.accept, name="accept"),
     path("orders/<int:number>/cancel/", views.cancel, name="cancel"),
     path("orders/<int:number>/review/", views.review, name="review"),
+    path("messages/<uuid:conversation_id>/offer/", views.new_offer, name="new_offer"),
+    path("offers/<uuid:offer_id>/", views.show_offer, name="offer"),
+    path("offers/<uuid:offer_id>/accept/", views.accept_offer, name="accept_offer"),
+    path("offers/<uuid:offer_id>/counter/", views.counter_offer, name="counter_offer"),
+    path("offers/<uuid:offer_id>/decline/", views.decline_offer, name="decline_offer"),
+    path("offers/<uuid:offer_id>/send/", views.send_counter, name="send_counter"),
+    path("offers/<uuid:offer_id>/withdraw/", views.withdraw_offer, name="withdraw_offer"),
     path("today/", views.today, name="today"),
 ]

@@ -22,7 +22,7 @@ from consultations.slots import Window
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.catalog.actions import create_service, publish_service
-from port444.catalog.models import Category
+from port444.catalog.models import Category, Package
 from port444.kit import jobs
 from port444.kit.clock import now
 from port444.messaging.actions import open_conversation, send_message
@@ -30,7 +30,8 @@ from port444.messaging.models import Attachment
 from port444.notifications.emails import token
 from port444.notifications.kinds import Group
 from port444.notifications.models import Notification
-from port444.orders.actions import place_order
+from port444.orders.actions import place_order, send_offer
+from port444.orders.terms import terms_of_package
 from port444.payments import actions as payments
 from port444.payments import handlers, ledger
 from port444.payments.models import Payment
@@ -55,6 +56,7 @@ def world(client_user: User, builder: Builder, stranger: User, request: pytest.F
     jobs.heartbeat()
     world.objects |= sold(builder) | said(client_user, builder) | owed(client_user, builder.user, request)
     world.objects |= withdrawn(builder.user)
+    world.objects |= offered(builder.user, world.objects["conversation_id"], world.objects["orders:package_id"])
     world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder) | linked(builder)
     return world
 
@@ -115,6 +117,12 @@ def said(client: User, builder: Builder) -> dict[str, Any]:
         "token": token(builder.user.pk, Group.MESSAGES),
         "notification_id": Notification.objects.filter(user=builder.user).latest("created_at").pk,
     }
+
+
+def offered(builder: User, conversation_id: Any, package_id: Any) -> dict[str, Any]:
+    """An offer that waits for the client."""
+    terms = terms_of_package(Package.objects.select_related("service").get(pk=package_id), Decimal("54.00"))
+    return {"offer_id": send_offer(conversation_id, actor=builder, terms=terms, client_key=uuid.uuid4()).pk}
 
 
 def owed(client: User, builder: User, request: pytest.FixtureRequest) -> dict[str, Any]:

@@ -253,7 +253,7 @@ def test_the_list_shows_what_needs_the_reader_first(make_order: MakeOrder, clien
 
 def test_the_list_goes_on_where_it_stopped(make_order: MakeOrder, client_user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = [make_order(status).number for status in (S.CANCELLED, S.IN_PROGRESS, S.DELIVERED, S.PENDING_PAYMENT)]
-    monkeypatch.setattr("port444.orders.queries.PAGE", 2)
+    monkeypatch.setattr("port444.orders.queries.orders.PAGE", 2)
     client, seen, address = signed_in(client_user), [], "/orders/"
     while address:
         context = client.get(address).context
@@ -351,7 +351,7 @@ def test_the_reason_of_a_cancellation_is_shown_to_the_other_side(make_order: Mak
 
 def test_a_long_feed_points_to_the_conversation(make_order: MakeOrder, client_user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     order = make_order(S.IN_PROGRESS)
-    monkeypatch.setattr("port444.orders.queries.FEED", 2)
+    monkeypatch.setattr("port444.orders.queries.orders.FEED", 2)
     page = signed_in(client_user).get(f"/orders/{order.number}/").content.decode()
     assert f"/messages/{order.conversation_id}/" in page
 

@@ -1,6 +1,7 @@
 """Every write of an order, from placing to review."""
 
 from .ending import accept_delivery, auto_accept, cancel_order, cancel_unanswered, leave_review, order_repaid, order_unfunded
+from .offers import accept_offer, counter_offer, decline_offer, reopen_offer, send_offer, withdraw_offer
 from .purchase import lock_for_payment, order_funded, order_paid, order_unpaid, place_order
 from .terms import Change, change_terms, start_clock, stop_clock
 from .work import answer_requirements, deliver, request_revision, save_answers
@@ -8,11 +9,14 @@ from .work import answer_requirements, deliver, request_revision, save_answers
 __all__ = [
     "Change",
     "accept_delivery",
+    "accept_offer",
     "answer_requirements",
     "auto_accept",
     "cancel_order",
     "cancel_unanswered",
     "change_terms",
+    "counter_offer",
+    "decline_offer",
     "deliver",
     "leave_review",
     "lock_for_payment",
@@ -22,8 +26,11 @@ __all__ = [
     "order_unfunded",
     "order_unpaid",
     "place_order",
+    "reopen_offer",
     "request_revision",
     "save_answers",
+    "send_offer",
     "start_clock",
     "stop_clock",
+    "withdraw_offer",
 ]

@@ -22,6 +22,7 @@ from port444.payments.actions import repay, undo_funding, void_invoice
 from port444.payments.escrow import books
 from port444.payments.models import EscrowOperation, EscrowStatus
 
+from .offers import reopen_offer
 from .telling import deal, post, tell
 
 S = OrderStatus
@@ -154,6 +155,8 @@ def _over(order: Order, cause: CancelCause, actor: Any | None, reason: str) -> N
     order.move_to(S.CANCELLED, cancelled_at=now(), cancelled_by=actor, cancel_cause=cause, cancel_reason=reason)
     record(Event.ORDER_CANCELLED, actor=actor, target=order, number=order.number, cause=cause, reason=reason)
     post(order, notices.cancelled(order), notices.CANCELLED)
+    if order.paid_at is None:
+        reopen_offer(order)
     for person in (order.client, order.builder.user):
         if actor is None or person.pk != actor.pk:
             tell(order, person, "order.cancelled", emails.cancelled_to(order, person), "cancelled")

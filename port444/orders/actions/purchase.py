@@ -16,17 +16,16 @@ from port444.catalog import actions as catalog
 from port444.catalog.models import Package, ServiceStatus
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, NotAllowed, word_constraint
-from port444.kit.money import fee
 from port444.messaging.actions import open_conversation
 from port444.orders import emails, notices
-from port444.orders.checkout import credit_wish
-from port444.orders.models import Order, OrderStatus, Requirement
+from port444.orders.models import Order, OrderStatus
 from port444.payments import escrow
-from port444.payments.actions import Line, open_invoice, settle_covered
 from port444.payments.escrow import Lent
 from port444.payments.models import EscrowOperation, Invoice, Payment
 
-from .telling import deal, post, tell, url
+from .offers import reopen_offer
+from .placing import Purchase, require_builder_open, require_client_open, settle_if_covered, write_order
+from .telling import deal, post, tell
 
 S = OrderStatus
 
@@ -47,53 +46,27 @@ def place_order(package_id: UUID, *, actor: Any, client_key: UUID) -> Order:
         if placed.package_id != package_id:
             raise Conflict("This order button was used for another package. Reload the page and press it again.", code="ordered_other")
         return placed
-    if client.is_suspended or not client.is_active:
-        raise NotAllowed("A suspended account cannot order.", code="suspended")
+    require_client_open(client)
     package = Package.objects.select_related("service__builder__user").get(pk=package_id)
     _require_orderable(package, client)
     moment = now()
     service, builder = package.service, package.service.builder
     conversation = open_conversation(client, builder.user, actor=actor)
-    order = Order.objects.create(
-        client=client,
-        builder=builder,
+    bought = Purchase(
         service=service,
         package=package,
-        conversation=conversation,
-        client_key=client_key,
         title=service.title,
-        package_name=package.get_tier_display(),
-        deliverables=list(package.deliverables),
+        name=package.get_tier_display(),
         price=package.price,
-        client_fee=fee(package.price, settings.CLIENT_FEE_BPS),
-        builder_fee_bps=settings.BUILDER_FEE_BPS,
-        delivery_days=package.delivery_days,
-        revisions_allowed=package.revisions,
-        placed_at=moment,
-        pay_until=moment + timedelta(minutes=settings.PAYMENT_MINUTES),
+        days=package.delivery_days,
+        revisions=package.revisions,
+        deliverables=package.deliverables,
+        questions=service.questions,
     )
-    order.refresh_from_db(fields=["number"])
-    _copy_questions(order, service.questions)
-    order.invoice = open_invoice(
-        purpose="order",
-        subject_id=order.pk,
-        deal_id=order.pk,
-        payer=client,
-        payee=builder.user,
-        lines=_lines(order),
-        return_url=url(order),
-        expires_at=order.pay_until,
-        actor=actor,
-        wish=credit_wish(package, builder.pk),
-    )
-    order.credit, order.prepaid = order.invoice.credit, order.invoice.prepaid
-    order.save(update_fields=["invoice", "credit", "prepaid"])
+    order = write_order(client, conversation, bought, client_key, moment)
     record(Event.ORDER_PLACED, actor=actor, target=order, amount=order.price, number=order.number, package=package.pk, builder=builder.user_id)
     post(order, notices.placed(order), notices.PLACED)
-    if order.invoice.total == 0:
-        settle_covered(order.invoice.pk)
-        return Order.objects.lock(order.pk)
-    return order
+    return settle_if_covered(order)
 
 
 def _require_orderable(package: Package, client: User) -> None:
@@ -102,32 +75,7 @@ def _require_orderable(package: Package, client: User) -> None:
         raise NotAllowed("This is your own service.", code="own_service")
     if service.status != ServiceStatus.PUBLISHED or not package.is_offered:
         raise Conflict("This package is not offered at the moment.", code="not_offered")
-    if builder.user.is_suspended or not builder.user.is_active:
-        raise Conflict("This builder does not take orders at the moment.", code="builder_closed")
-    if not builder.takes_orders:
-        raise Conflict(f"{builder.user.first_name} is away and does not take orders until back.", code="builder_away")
-
-
-def _copy_questions(order: Order, questions: list[dict[str, Any]]) -> None:
-    Requirement.objects.bulk_create(
-        Requirement(
-            order=order,
-            position=position,
-            label=question["label"],
-            kind=question.get("kind", "text"),
-            options=question.get("options", []),
-            is_required=question.get("required", True),
-        )
-        for position, question in enumerate(questions, 1)
-    )
-
-
-def _lines(order: Order) -> list[Line]:
-    lines = [Line(f"{order.title}, {order.package_name}"[:200], order.price)]
-    if order.client_fee:
-        percent = f"{settings.CLIENT_FEE_BPS / 100:g}"
-        lines.append(Line(f"Service fee, {percent}%", order.client_fee, is_fee=True))
-    return lines
+    require_builder_open(service, client)
 
 
 def lock_for_payment(order_id: UUID) -> Order:
@@ -169,4 +117,5 @@ def order_unpaid(order: Order, invoice: Invoice) -> None:
     order.move_to(S.EXPIRED, expired_at=now())
     record(Event.ORDER_EXPIRED, actor=None, target=order, number=order.number, invoice=invoice.pk)
     post(order, notices.expired(order), notices.EXPIRED)
-    tell(order, order.client, "order.expired", emails.expired_to_client(order), "expired")
+    offer = reopen_offer(order)
+    tell(order, order.client, "order.expired", emails.expired_to_client(order, offer), "expired")

@@ -3,6 +3,7 @@
 from .nudges import Nudge, NudgeKind, NudgeStatus
 from .offers import Offer, OfferStatus, Suggestion, SuggestionStatus
 from .orders import (
+    CUSTOM,
     LIVE,
     PAID,
     RUNNING,
@@ -18,6 +19,7 @@ from .orders import (
 )
 
 __all__ = [
+    "CUSTOM",
     "LIVE",
     "PAID",
     "RUNNING",

@@ -52,6 +52,7 @@ class CancelCause(models.TextChoices):
     AWAY = "away", "The builder is away beyond the date that was agreed"
 
 
+CUSTOM = "Custom offer"  # the name in the place of a package's, of what came from an offer
 # From 72 hours on the builder need not wait for answers until the order ends by itself.
 FREE_EXIT_BEFORE_END = timedelta(days=settings.REQUIREMENTS_DAYS) - timedelta(hours=72)
 
@@ -188,6 +189,11 @@ class Order(StateMachine):
     def other(self, user: Any) -> Any:
         """The person on the other side of `user`."""
         return self.client if self.is_builder(user) else self.builder.user
+
+    @property
+    def bought_as(self) -> str:
+        """What was bought, e.g. "Standard package" or "Custom offer"."""
+        return CUSTOM if self.package_name == CUSTOM else f"{self.package_name} package"
 
     @property
     def revisions_left(self) -> int:

@@ -23,11 +23,10 @@ from port444.kit.ids import uuid7
 from port444.messaging.actions import send_message
 from port444.messaging.forms import MessageForm
 from port444.messaging.queries import unread_count
+from port444.orders import actions, handlers, helm, queries
+from port444.orders.forms import ACCEPT, AnswersForm, CancelForm, DeliverForm, PlaceForm, ReviewForm, RevisionForm
+from port444.orders.models import WORKING, Order, OrderStatus
 from port444.payments.queries import purse
-
-from . import actions, handlers, helm, queries
-from .forms import ACCEPT, AnswersForm, CancelForm, DeliverForm, PlaceForm, ReviewForm, RevisionForm
-from .models import WORKING, Order, OrderStatus
 
 S = OrderStatus
 SHOWS = {"": "All", "messages": "Messages", "files": "Files"}

@@ -21,12 +21,11 @@ from port444.kit.money import ZERO
 from port444.messaging.handlers import Chip, Fact
 from port444.messaging.models import Attachment, Conversation, Message, MessageKind
 from port444.messaging.queries import feed_messages
+from port444.orders import handlers, helm
+from port444.orders.models import RUNNING, WORKING, Delivery, Order, OrderStatus, Requirement, Review, Revision
+from port444.orders.notices import TOLD_IN_FULL
 from port444.payments import escrow
 from port444.payments.models import EscrowOperation, PayoutAddress
-
-from . import handlers, helm
-from .models import RUNNING, WORKING, Delivery, Order, OrderStatus, Requirement, Review, Revision
-from .notices import TOLD_IN_FULL
 
 S = OrderStatus
 FEED = 60

@@ -1,0 +1,47 @@
+"""Reads of orders and offers."""
+
+from . import offers
+from .orders import (
+    File,
+    FirstSteps,
+    Item,
+    OrderPage,
+    Purse,
+    chips,
+    facts,
+    feed,
+    files_of,
+    first_steps,
+    next_calls,
+    order_page,
+    orders_of,
+    purse,
+    queue,
+    requirements_of,
+    review_of,
+    state_of,
+    version_of,
+)
+
+__all__ = [
+    "File",
+    "FirstSteps",
+    "Item",
+    "OrderPage",
+    "Purse",
+    "chips",
+    "facts",
+    "feed",
+    "files_of",
+    "first_steps",
+    "next_calls",
+    "offers",
+    "order_page",
+    "orders_of",
+    "purse",
+    "queue",
+    "requirements_of",
+    "review_of",
+    "state_of",
+    "version_of",
+]
