@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -200,7 +200,7 @@ class OfferForm(forms.Form):
 
     def price_so_far(self) -> Decimal | None:
         """The price that is written now, if it can be read."""
-        written: dict[str, Any] = getattr(self, "cleaned_data", {}) if self.is_bound else self.initial
+        written: Mapping[str, Any] = getattr(self, "cleaned_data", {}) if self.is_bound else self.initial
         found = written.get("price")
         return found if isinstance(found, Decimal) else None
 

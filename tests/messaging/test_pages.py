@@ -65,9 +65,9 @@ def test_pages_ask_a_constant_number_of_queries(
             send(conversation, client_user, uploads=[SimpleUploadedFile("a.png", PNG), SimpleUploadedFile("b.png", PNG)])
             send(conversation, builder_user)
         reader.get(conversation.get_absolute_url())
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(10):
             reader.get(reverse("messaging:inbox"))
-        with django_assert_num_queries(19) as thread:
+        with django_assert_num_queries(21) as thread:
             reader.get(conversation.get_absolute_url())
         counts.append(len(thread))
     assert counts[0] == counts[1]

@@ -48,7 +48,7 @@ def terms(package: Package) -> OfferTerms:
 @pytest.fixture
 def send(talk: Conversation, builder_user: User, terms: OfferTerms) -> Send:
     def make(**more: Any) -> Offer:
-        wanted = {"actor": builder_user, "terms": terms, "client_key": uuid7()} | more
+        wanted: dict[str, Any] = {"actor": builder_user, "terms": terms, "client_key": uuid7()} | more
         return actions.send_offer(talk.pk, **wanted)
 
     return make
@@ -71,12 +71,14 @@ def nothing() -> Nothing:
 
 
 def accept(offer: Offer, **more: Any) -> Order:
-    return actions.accept_offer(offer.pk, **{"actor": offer.client, "client_key": uuid7()} | more)
+    wanted: dict[str, Any] = {"actor": offer.client, "client_key": uuid7()} | more
+    return actions.accept_offer(offer.pk, **wanted)
 
 
 def counter(offer: Offer, price: str = "150.00", **more: Any) -> Offer:
     terms = replace(terms_of(offer), price=Decimal(price))
-    return actions.counter_offer(offer.pk, **{"actor": offer.client, "terms": terms, "client_key": uuid7()} | more)
+    wanted: dict[str, Any] = {"actor": offer.client, "terms": terms, "client_key": uuid7()} | more
+    return actions.counter_offer(offer.pk, **wanted)
 
 
 # Sending
