@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from port444.kit.clock import now
 from port444.kit.jobs import each
 
@@ -9,6 +11,8 @@ from . import actions
 from .models import Order
 
 BATCH = 500
+TALKS = 200  # in one transaction
+SECONDS = 40.0  # the queue ends a job after a minute; what is left is taken by the next run
 
 
 def auto_accept() -> int:
@@ -19,3 +23,14 @@ def auto_accept() -> int:
 def cancel_unanswered() -> int:
     """End paid orders whose questions were never answered."""
     return each(actions.cancel_unanswered, list(Order.objects.unanswered(now()).order_by("requirements_until").values_list("pk", flat=True)[:BATCH]))
+
+
+def suggest_offers() -> int:
+    """Look at the talks that came to rest, and hint an offer to the builder where it may help; how many were looked at."""
+    ends, done = time.monotonic() + SECONDS, 0
+    while time.monotonic() < ends:
+        taken = actions.suggest_batch(now(), TALKS)
+        done += taken
+        if taken < TALKS:
+            break
+    return done

@@ -3,6 +3,7 @@
 from .ending import accept_delivery, auto_accept, cancel_order, cancel_unanswered, leave_review, order_repaid, order_unfunded
 from .offers import accept_offer, counter_offer, decline_offer, reopen_offer, send_offer, withdraw_offer
 from .purchase import lock_for_payment, order_funded, order_paid, order_unpaid, place_order
+from .suggestions import dismiss_suggestion, suggest_batch
 from .terms import Change, change_terms, start_clock, stop_clock
 from .work import answer_requirements, deliver, request_revision, save_answers
 
@@ -18,6 +19,7 @@ __all__ = [
     "counter_offer",
     "decline_offer",
     "deliver",
+    "dismiss_suggestion",
     "leave_review",
     "lock_for_payment",
     "order_funded",
@@ -33,4 +35,5 @@ __all__ = [
     "start_clock",
     "stop_clock",
     "withdraw_offer",
+    "suggest_batch",
 ]

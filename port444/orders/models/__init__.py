@@ -1,7 +1,7 @@
 """Work: an order from placing to review, the offers that lead to one, and what reminds people of it."""
 
 from .nudges import Nudge, NudgeKind, NudgeStatus
-from .offers import Offer, OfferStatus, Suggestion, SuggestionStatus
+from .offers import Offer, OfferStatus, Suggestion, SuggestionStatus, discounted
 from .orders import (
     CUSTOM,
     LIVE,
@@ -39,4 +39,5 @@ __all__ = [
     "Revision",
     "Suggestion",
     "SuggestionStatus",
+    "discounted",
 ]

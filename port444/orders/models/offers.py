@@ -149,6 +149,20 @@ class SuggestionStatus(models.TextChoices):
     USED = "used", "An offer was made of it"
 
 
+def discounted(price: Decimal) -> Decimal:
+    """What is suggested instead of `price`."""
+    return price - fee(price, settings.SUGGESTED_DISCOUNT_PERCENT * 100)
+
+
+class SuggestionQuerySet(models.QuerySet["Suggestion"]):
+    def lock(self, pk: Any) -> Suggestion:
+        return self.select_related("builder").select_for_update(of=("self",), no_key=True).get(pk=pk)
+
+    def visible_to(self, user: Any) -> SuggestionQuerySet:
+        """The other side never sees it."""
+        return self.filter(builder__user=user)
+
+
 class Suggestion(StateMachine):
     """The hint to a builder that a long talk might need an offer: seen by them alone, once in 30 days in a conversation."""
 
@@ -166,6 +180,8 @@ class Suggestion(StateMachine):
     status = models.CharField(max_length=10, choices=SuggestionStatus.choices, default=SuggestionStatus.SHOWN)
     created_at = models.DateTimeField(default=now)
     settled_at = models.DateTimeField(null=True)
+
+    objects = SuggestionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
