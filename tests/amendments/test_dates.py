@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amendments.models import MOST_DAYS
+from port444.builders.models import Builder
 from port444.orders.models import LIVE, WORKING, Order, OrderStatus
 
 S = OrderStatus
@@ -56,7 +57,7 @@ def test_in_work_days_count_from_the_date_that_stands(due: datetime, moment: dat
 
 @given(due=moments, moment=moments, more=days)
 def test_a_delivered_order_has_time_for_the_new_work(due: datetime, moment: datetime, more: int) -> None:
-    after = Order(status=S.DELIVERED, due_at=due).due_after(more, moment, reopens=True)
+    after = Order(builder=Builder(), status=S.DELIVERED, due_at=due).due_after(more, moment, reopens=True)
     assert after is not None
     assert after >= due
     if more:
@@ -68,7 +69,7 @@ def test_a_delivered_order_has_time_for_the_new_work(due: datetime, moment: date
 
 @given(due=moments, moment=moments, status=st.sampled_from(S.values), more=days, reopens=st.booleans())
 def test_more_days_are_never_an_earlier_date(due: datetime, moment: datetime, status: str, more: int, reopens: bool) -> None:
-    order = Order(status=status, due_at=due)
+    order = Order(builder=Builder(), status=status, due_at=due)
     before, after = order.due_after(0, moment, reopens=reopens), order.due_after(more, moment, reopens=reopens)
     assert before is not None
     assert after is not None

@@ -113,7 +113,7 @@ class Life(RuleBasedStateMachine):
         assert self.due is not None
         if closed is not None and before.clock_stopped_at is not None:
             assert before.started_at is not None
-            if closed.status != A.WITHDRAWN and closed.answer != "The order ended":
+            if closed.answer != "The order ended" and not (closed.status == A.WITHDRAWN and closed.by_builder):
                 self.due += self.moment - max(before.clock_stopped_at, before.started_at)
             if closed.status == A.COMPLETED:
                 self.add_days(before, closed)
@@ -275,6 +275,11 @@ class Life(RuleBasedStateMachine):
         if self.chain is not None and self.chain.waiting():
             self.press(lambda: books.confirm(self.chain.waiting()[0].op_id))
 
+    def confirm_what_waits(self) -> None:
+        """One by one, so that the plain calculation follows."""
+        while self.chain is not None and self.chain.waiting():
+            self.confirm_one()
+
     @rule(chance=st.integers(0, 1))
     def give_up_next(self, chance: int) -> None:
         """Escrow never takes a change. (That it never gives money back is another story.)"""
@@ -327,18 +332,18 @@ class Life(RuleBasedStateMachine):
         if not hasattr(self, "pks"):
             return
         self.hear_of_payments()
-        self._confirm_all()
+        self.confirm_what_waits()
         if (left := self.open) is not None and left.status == A.FUNDING_FAILED:
             self.press(lambda: actions.take_money_back(left.pk, actor=self.cast["client"]))
-        self._confirm_all()
+        self.confirm_what_waits()
         self.moment += timedelta(hours=200)
         self.sweep()
-        self._confirm_all()
+        self.confirm_what_waits()
         order = self.order = now_of(self.order)
         assert self.open is None
         if order.status in LIVE:
             self.press(lambda: orders.cancel_order(order.pk, actor=self.cast["builder"]))
-            self._confirm_all()
+            self.confirm_what_waits()
         order = now_of(order)
         assert_books_balance()
         assert not LedgerAccount.objects.filter(kind="client").exclude(balance=0).exists()
