@@ -247,6 +247,7 @@ SCHEDULES = {
     "port444.away.jobs.welcome": "* * * * *",
     "port444.orders.jobs.auto_accept": "* * * * *",
     "port444.orders.jobs.cancel_unanswered": "* * * * *",
+    "port444.orders.jobs.send_nudges": "*/5 * * * *",
     "port444.orders.jobs.suggest_offers": "*/10 * * * *",
     "port444.kit.jobs.heartbeat": "* * * * *",
     "port444.notifications.jobs.sweep": "* * * * *",

@@ -29,6 +29,13 @@ class StateMachine(models.Model):
 
     def move_to(self, status: str, **stamps: Any) -> None:
         """Move to `status` and write `stamps` with it. The row must be locked. Raises WrongState."""
+        self.turn_to(status, **stamps)
+        self.save(update_fields=[FIELD, *stamps])
+
+    move_to.alters_data = True  # type: ignore[attr-defined]  # Django's own mark: templates may not call it
+
+    def turn_to(self, status: str, **stamps: Any) -> None:
+        """The same without writing, for many rows that one `bulk_update` writes. Raises WrongState."""
         if not self.can_move_to(status):
             name, is_now = self._meta.verbose_name, self.status_words()
             raise WrongState(
@@ -39,9 +46,8 @@ class StateMachine(models.Model):
         self.status = status
         for field, value in stamps.items():
             setattr(self, field, value)
-        self.save(update_fields=[FIELD, *stamps])
 
-    move_to.alters_data = True  # type: ignore[attr-defined]  # Django's own mark: templates may not call it
+    turn_to.alters_data = True  # type: ignore[attr-defined]
 
     def status_words(self) -> str:
         return words_of(self, self.status)

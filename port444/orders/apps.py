@@ -7,12 +7,14 @@ class OrdersConfig(AppConfig):
     name = "port444.orders"
 
     def ready(self) -> None:
+        from port444.kit import health
         from port444.messaging.handlers import register_cards, register_chips, register_facts, register_panels
         from port444.notifications.kinds import Group, Kind, register
         from port444.payments import handlers
         from port444.payments.models import EscrowKind
 
         from . import actions, checkout, queries
+        from .models import DIGEST
 
         handlers.register("order", lock=actions.lock_for_payment, settled=actions.order_paid, unpaid=actions.order_unpaid, describe=checkout.describe)
         handlers.register_deal("order", actions.lock_for_payment)
@@ -38,3 +40,7 @@ class OrdersConfig(AppConfig):
         register(Kind("offer.countered", Group.ORDERS, sms=True))
         register(Kind("offer.declined", Group.ORDERS))
         register(Kind("offer.withdrawn", Group.ORDERS))
+        for key in ("order.nudge_answers", "order.nudge_review", DIGEST):
+            register(Kind(key, Group.ORDERS, holds=queries.nudge_holds))
+        register(Kind("order.nudge_last", Group.ORDERS, sms=True, holds=queries.nudge_holds))
+        health.watch("reminders of orders", queries.nudges_are_late)

@@ -5,16 +5,20 @@ Moments are worded in the reader's own zone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from port444.catalog.models import QuestionKind
 from port444.kit.money import usd
 from port444.kit.templatetags.ui import city
 
 from .helm import days_words, left_words, moment_words
-from .models import CancelCause, Offer, Order, OrderStatus
+from .models import CancelCause, NudgeKind, Offer, Order, OrderStatus, Requirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,90 @@ def delivered_to_client(order: Order) -> Words:
     )
 
 
+# Reminders
+
+MOST_NAMED, MOST_LISTED, LONG_QUESTION = 3, 12, 80
+COUNTS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+
+
+@dataclass(frozen=True, slots=True)
+class Reminded:
+    """What one reminder speaks of; the questions carry `has_files`."""
+
+    kind: NudgeKind
+    order: Order
+    questions: Sequence[Requirement]
+
+
+def reminder(one: Reminded, moment: datetime) -> Words:
+    """What is missing, what happens when nobody does anything and when, and who is away meanwhile."""
+    order, client = one.order, one.order.client
+    name, away = order.builder.user.first_name, _away(order, moment)
+    if one.kind == NudgeKind.REVIEW_48H:
+        return Words(
+            f"{name}’s delivery waits for you: {order.title}",
+            f"Look at it by {_when(order.auto_accept_at, client)}: accept it, or ask for changes. {left_words(order)} "
+            f"If you say nothing by then it counts as accepted and {name} is paid.{away}",
+        )
+    until = _when(order.requirements_until, client)
+    ends = f"Without answers by {until} the order cancels by itself and you get {_back(order)} back"
+    if one.kind == NudgeKind.ANSWERS_72H:
+        return Words(
+            f"Last reminder: order {order.number} cancels by itself on {moment_words(order.requirements_until, client.time_zone)}",
+            f"{_open_questions(one)} {ends}; that counts against nobody. {name} need not wait that long and may cancel from now on.{away}",
+        )
+    return Words(
+        f"{name} waits for your answers: {order.title}",
+        f"{_open_questions(one)} {name} has {days_words(order.delivery_days)} from the moment you send them. {ends}.{away}",
+    )
+
+
+def reminders(lines: Sequence[Reminded], moment: datetime) -> Words:
+    """Several of one person in one message, a paragraph each."""
+    paragraphs = []
+    for one in lines[:MOST_LISTED]:
+        order, client = one.order, one.order.client
+        if one.kind == NudgeKind.REVIEW_48H:
+            until = _when(order.auto_accept_at, client)
+            what = f"{order.builder.user.first_name} delivered. Without a word from you by {until} it counts as accepted."
+        else:
+            until = _when(order.requirements_until, client)
+            what = f"{_open_questions(one)} Without answers by {until} it cancels by itself and you get {_back(order)} back."
+        paragraphs.append(f"Order {order.number}, {order.title}: {what}{_away(order, moment)}")
+    if len(lines) > MOST_LISTED:
+        paragraphs.append(f"And {len(lines) - MOST_LISTED} more.")
+    return Words(f"{_count(len(lines))} more orders wait for you", "\n\n".join(paragraphs))
+
+
+def _back(order: Order) -> str:
+    return f"{usd(order.total)} and your credit of {usd(order.credit)}" if order.credit else usd(order.total)
+
+
+def _count(number: int) -> str:
+    return COUNTS[number] if number < len(COUNTS) else str(number)
+
+
+def _open_questions(one: Reminded) -> str:
+    """Which questions are open, by name: Two questions are open: “Which pages are slow?” and “Which database?”."""
+    needed = [row for row in one.questions if row.is_required]
+    labels = [row.label for row in needed if not (getattr(row, "has_files", False) if row.kind == QuestionKind.FILE else row.answer)]
+    if not labels:
+        return "Your answers are written but not sent yet." if needed else "All questions are optional; send the form to start the work."
+    named = [f"“{label if len(label) <= LONG_QUESTION else label[: LONG_QUESTION - 1] + '…'}”" for label in labels[:MOST_NAMED]]
+    if len(labels) > MOST_NAMED:
+        named.append(f"{len(labels) - MOST_NAMED} more")
+    listed = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+    return f"{_count(len(labels))} question{' is' if len(labels) == 1 else 's are'} open: {listed}."
+
+
+def _away(order: Order, moment: datetime) -> str:
+    builder = order.builder
+    if not builder.is_away_at(moment) or builder.away_until is None:
+        return ""
+    back = builder.away_until.astimezone(ZoneInfo(builder.user.time_zone))
+    return f" {builder.user.first_name} is away and back on {back:%a} {back.day} {back:%b}."
+
+
 def revision_to_builder(order: Order, note: str) -> Words:
     name = order.client.first_name
     short = note if len(note) <= 280 else f"{note[:279]}…"
@@ -120,8 +208,7 @@ def cancelled_to(order: Order, reader: Any) -> Words:
         CancelCause.CLIENT_WISH: f"{order.client.first_name} cancelled {order.title}.",
         CancelCause.BUILDER_WISH: f"{order.builder.user.first_name} cancelled {order.title}.",
         CancelCause.LATE: f"{order.client.first_name} cancelled {order.title}, because it was late.",
-        CancelCause.NO_REQUIREMENTS: f"The questions about {order.title} were not answered in {days_words(settings.REQUIREMENTS_DAYS)}. "
-        "That counts against nobody.",
+        CancelCause.NO_REQUIREMENTS: _unanswered(order),
         CancelCause.NOT_FUNDED: f"The money for {order.title} could not be put into escrow, so nothing began. That counts against nobody.",
         CancelCause.RECLAIMED: f"{order.client.first_name} took the money for {order.title} back from escrow after its expiry.",
     }
@@ -138,6 +225,13 @@ def cancelled_to(order: Order, reader: Any) -> Words:
         credit = f" Your credit of {usd(order.credit)} is there again." if order.credit else ""
         return Words(title, f"{why} {usd(order.total)} goes back to where it came from, service fee included.{credit}")
     return Words(title, f"{why} {usd(order.price)} goes back to {order.client.first_name} from escrow.")
+
+
+def _unanswered(order: Order) -> str:
+    if order.cancelled_by_id is not None:
+        name = order.builder.user.first_name
+        return f"{name} cancelled {order.title}, because the questions about it were open for three days. That counts against nobody."
+    return f"The questions about {order.title} were not answered in {days_words(settings.REQUIREMENTS_DAYS)}. That counts against nobody."
 
 
 def reviewed_to_builder(order: Order, stars: int) -> Words:

@@ -114,6 +114,13 @@ def _unanswered(order: Order, viewer: Any, builder: bool, moment: datetime) -> H
     until = moment_words(order.requirements_until, viewer.time_zone)
     if builder:
         name = order.client.first_name
+        if order.is_free(moment):
+            why = (
+                f"The questions have been open for three days. You may cancel now, and that counts against nobody. Otherwise the order cancels "
+                f"by itself on {until} and the money goes back to {name}."
+            )
+            title = f"{name} still owes the answers, and you need not wait"
+            return Helm(f"{name}’s turn, your clock is stopped", title, why, True, "#problem", "See what you can do", "circle-x", until)
         why = f"The order cancels by itself on {until}, the money goes back to {name}, and that counts against nobody."
         return Helm(f"{name}’s turn, your clock is stopped", f"{name} still owes the answers to your questions", why, True, until=until)
     name = order.builder.user.first_name
@@ -198,7 +205,9 @@ def _being_paid(order: Order, viewer: Any) -> Helm:
 
 def _cancelled(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
     at = moment_words(order.cancelled_at, viewer.time_zone)
-    if order.cancel_cause == CancelCause.NO_REQUIREMENTS:
+    if order.cancel_cause == CancelCause.NO_REQUIREMENTS and order.cancelled_by_id is not None:
+        who = f"{_by(order, viewer)} cancelled it {at}, because the questions were open for three days. That counts against nobody."
+    elif order.cancel_cause == CancelCause.NO_REQUIREMENTS:
         who = f"It ended by itself {at}, because the questions were not answered. That counts against nobody."
     elif order.cancel_cause == CancelCause.NOT_FUNDED:
         who = f"It ended {at}, because the money could not be put into escrow. That counts against nobody."

@@ -12,6 +12,7 @@ from .models import Order
 
 BATCH = 500
 TALKS = 200  # in one transaction
+NUDGES = 200  # in one transaction
 SECONDS = 40.0  # the queue ends a job after a minute; what is left is taken by the next run
 
 
@@ -32,5 +33,16 @@ def suggest_offers() -> int:
         taken = actions.suggest_batch(now(), TALKS)
         done += taken
         if taken < TALKS:
+            break
+    return done
+
+
+def send_nudges() -> int:
+    """Remind the clients of orders that wait for them; how many reminders were settled or moved on."""
+    ends, done = time.monotonic() + SECONDS, 0
+    while time.monotonic() < ends:
+        taken = actions.send_nudges_batch(now(), NUDGES)
+        done += taken
+        if taken < NUDGES:
             break
     return done

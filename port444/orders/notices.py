@@ -45,13 +45,19 @@ def cancelled(order: Order) -> str:
         CancelCause.CLIENT_WISH: f"{order.client.first_name} cancelled order {order.number}.",
         CancelCause.BUILDER_WISH: f"{order.builder.user.first_name} cancelled order {order.number}.",
         CancelCause.LATE: f"{order.client.first_name} cancelled order {order.number}, because it was late.",
-        CancelCause.NO_REQUIREMENTS: f"Order {order.number} was cancelled by itself: the questions were not answered. That counts against nobody.",
+        CancelCause.NO_REQUIREMENTS: f"{_unanswered(order)} That counts against nobody.",
         CancelCause.NOT_FUNDED: f"Order {order.number} ended: the money could not be put into escrow. That counts against nobody.",
         CancelCause.RECLAIMED: f"{order.client.first_name} took the money of order {order.number} back from escrow after its expiry.",
     }[CancelCause(order.cancel_cause)]
     if order.cancel_cause == CancelCause.RECLAIMED:
         return who
     return f"{who} {usd(order.total)} goes back to {order.client.first_name}." if order.paid_at else who
+
+
+def _unanswered(order: Order) -> str:
+    if order.cancelled_by_id is not None:
+        return f"{order.builder.user.first_name} cancelled order {order.number}, because the questions were open for three days."
+    return f"Order {order.number} was cancelled by itself: the questions were not answered."
 
 
 def expired(order: Order) -> str:

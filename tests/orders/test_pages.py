@@ -21,7 +21,7 @@ from port444.orders.models import Delivery, Order, OrderStatus, Review
 from .conftest import ANSWERS, MakeOrder
 
 S = OrderStatus
-PAGE_QUERIES, LIST_QUERIES, TODAY_QUERIES = 16, 6, 16
+PAGE_QUERIES, LIST_QUERIES, TODAY_QUERIES = 17, 6, 16
 HTMX = {"HX-Request": "true"}
 
 

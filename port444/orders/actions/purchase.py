@@ -23,6 +23,7 @@ from port444.payments import escrow
 from port444.payments.escrow import Lent
 from port444.payments.models import EscrowOperation, Invoice, Payment
 
+from .nudges import plan_nudges
 from .offers import reopen_offer
 from .placing import Purchase, require_builder_open, require_client_open, settle_if_covered, write_order
 from .telling import deal, post, tell
@@ -103,6 +104,7 @@ def order_funded(operation: EscrowOperation) -> None:
     moment = operation.applied_at or now()
     if order.requirements.exists():
         order.move_to(S.PENDING_REQUIREMENTS, requirements_until=moment + timedelta(days=settings.REQUIREMENTS_DAYS))
+        plan_nudges(order, moment)
     else:
         order.move_to(S.IN_PROGRESS, started_at=moment, due_at=order.due_from(moment, order.delivery_days))
     post(order, notices.paid(order), notices.PAID)

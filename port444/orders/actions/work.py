@@ -19,6 +19,7 @@ from port444.messaging.actions import keep_upload
 from port444.orders import emails, notices
 from port444.orders.models import Delivery, Order, OrderStatus, Requirement, Revision
 
+from .nudges import plan_nudges
 from .telling import post, tell
 
 S = OrderStatus
@@ -117,6 +118,7 @@ def deliver(order_id: UUID, *, actor: Any, note: str, uploads: Iterable[Any] = (
     delivery = Delivery.objects.create(order=order, number=order.deliveries.count() + 1, note=note, delivered_at=moment)
     delivery.files.add(*(keep_upload(order.conversation, file, actor=actor) for file in files))
     order.move_to(S.DELIVERED, delivered_at=moment, auto_accept_at=moment + timedelta(days=settings.REVIEW_DAYS))
+    plan_nudges(order, moment)
     record(Event.ORDER_DELIVERED, actor=actor, target=order, number=order.number, delivery=delivery.pk, files=len(files))
     post(order, notices.delivered(order, delivery.number), notices.DELIVERED)
     tell(order, order.client, "order.delivered", emails.delivered_to_client(order), f"delivered:{delivery.number}")

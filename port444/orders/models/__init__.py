@@ -1,6 +1,6 @@
 """Work: an order from placing to review, the offers that lead to one, and what reminds people of it."""
 
-from .nudges import Nudge, NudgeKind, NudgeStatus
+from .nudges import AFTER, ANSWERS, DIGEST, Nudge, NudgeKind, NudgeStatus
 from .offers import Offer, OfferStatus, Suggestion, SuggestionStatus, discounted
 from .orders import (
     CUSTOM,
@@ -19,7 +19,10 @@ from .orders import (
 )
 
 __all__ = [
+    "AFTER",
+    "ANSWERS",
     "CUSTOM",
+    "DIGEST",
     "LIVE",
     "PAID",
     "RUNNING",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.states import StateMachine, known_status
 from port444.notifications.models import Notification
 
-from .orders import Order
+from .orders import Order, OrderStatus
 
 
 class NudgeKind(models.TextChoices):
@@ -33,13 +32,23 @@ class NudgeStatus(models.TextChoices):
 AFTER = {NudgeKind.ANSWERS_24H: timedelta(hours=24), NudgeKind.ANSWERS_72H: timedelta(hours=72), NudgeKind.REVIEW_48H: timedelta(hours=48)}
 
 
+ANSWERS = [NudgeKind.ANSWERS_24H, NudgeKind.ANSWERS_72H]
+# What a notification was, as the apps below know it.
+DIGEST = "order.nudges"
+
+
 class NudgeQuerySet(models.QuerySet["Nudge"]):
+    def planned(self) -> NudgeQuerySet:
+        return self.filter(status=NudgeStatus.PLANNED)
+
+    def standing(self) -> NudgeQuerySet:
+        """Those whose order is still in the state that they are about."""
+        waits = Q(kind__in=ANSWERS, order__status=OrderStatus.PENDING_REQUIREMENTS)
+        lies = Q(kind=NudgeKind.REVIEW_48H, order__status=OrderStatus.DELIVERED, order__delivered_at=F("entered_at"))
+        return self.filter(waits | lies)
+
     def due(self, moment: datetime) -> NudgeQuerySet:
         return self.filter(status=NudgeStatus.PLANNED, due_at__lte=moment)
-
-    def after(self, due_at: datetime, pk: UUID) -> NudgeQuerySet:
-        """Those behind a row in the order of `due_at` and id."""
-        return self.filter(Q(due_at__gt=due_at) | Q(due_at=due_at, pk__gt=pk))
 
 
 class Nudge(StateMachine):
@@ -54,6 +63,7 @@ class Nudge(StateMachine):
     kind = models.CharField(max_length=12, choices=NudgeKind.choices)
     entered_at = models.DateTimeField()  # when the order came into the state that it is about
     due_at = models.DateTimeField()
+    seen_at = models.DateTimeField(null=True)  # when the recipient last opened the order while this was planned
     status = models.CharField(max_length=7, choices=NudgeStatus.choices, default=NudgeStatus.PLANNED)
     why = models.CharField(max_length=100, blank=True)
     notification = models.ForeignKey(Notification, on_delete=models.SET_NULL, related_name="+", null=True)  # several may share one
@@ -80,3 +90,17 @@ class Nudge(StateMachine):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.status}"
+
+    @property
+    def is_last(self) -> bool:
+        return self.kind == NudgeKind.ANSWERS_72H
+
+    def stands(self, order: Order) -> bool:
+        """Whether `order` is still in the state that this is about."""
+        if self.kind == NudgeKind.REVIEW_48H:
+            return order.status == OrderStatus.DELIVERED and order.delivered_at == self.entered_at
+        return bool(order.status == OrderStatus.PENDING_REQUIREMENTS)
+
+    def ends_at(self, order: Order) -> datetime | None:
+        """When the order goes on by itself, so that nobody need be reminded any more."""
+        return order.auto_accept_at if self.kind == NudgeKind.REVIEW_48H else order.requirements_until

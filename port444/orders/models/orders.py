@@ -127,6 +127,7 @@ class Order(StateMachine):
     clock_stopped_at = models.DateTimeField(null=True)
     # Until when the client may leave with everything, because the builder moved the date for being away and holds to it.
     exit_until = models.DateTimeField(null=True)
+    nudges_stopped_at = models.DateTimeField(null=True)  # support wants nobody reminded of this order
     delivered_at = models.DateTimeField(null=True)
     auto_accept_at = models.DateTimeField(null=True)
     completed_at = models.DateTimeField(null=True)
@@ -246,11 +247,22 @@ class Order(StateMachine):
             return max(self.due_at, moment) + timedelta(days=days)
         return max(self.due_at, self.due_from(moment, settings.REVISION_DAYS))
 
+    @property
+    def free_from(self) -> datetime | None:
+        """From when the builder need not wait for the answers any longer; None when none are waited for."""
+        if self.status != S.PENDING_REQUIREMENTS or self.requirements_until is None:
+            return None
+        return self.requirements_until - FREE_EXIT_BEFORE_END
+
+    def is_free(self, moment: datetime) -> bool:
+        """Whether the questions have been open for so long that the builder may cancel, and it counts against nobody."""
+        return self.free_from is not None and moment >= self.free_from
+
     def may_cancel(self, actor: Any, moment: datetime) -> CancelCause | None:
         """Why `actor` may cancel the order as it stands; None when they may not."""
         builder = self.is_builder(actor)
-        if self.status == S.PENDING_REQUIREMENTS and builder and self.requirements_until and moment >= self.requirements_until - FREE_EXIT_BEFORE_END:
-            return CancelCause.NO_REQUIREMENTS  # the last reminder went unheard; that counts against nobody
+        if builder and self.is_free(moment):
+            return CancelCause.NO_REQUIREMENTS
         if self.status in (S.PENDING_PAYMENT, S.FUNDING, S.PENDING_REQUIREMENTS):
             return CancelCause.BUILDER_WISH if builder else CancelCause.CLIENT_WISH
         if self.status in WORKING and (builder or self.builder.user.is_suspended):

@@ -1,6 +1,7 @@
 """Reads of orders and offers."""
 
 from . import offers
+from .nudges import nudge_holds, nudges_are_late
 from .orders import (
     File,
     FirstSteps,
@@ -35,6 +36,8 @@ __all__ = [
     "files_of",
     "first_steps",
     "next_calls",
+    "nudge_holds",
+    "nudges_are_late",
     "offers",
     "order_page",
     "orders_of",

@@ -147,6 +147,8 @@ def version_of(order: Order, viewer: Any, moment: datetime, *, show: str = "") -
     """The state, and a mark that changes with anything that the page shows; a few small queries."""
     reviewed = order.status == S.COMPLETED and Review.objects.filter(order=order).exists()
     state = f"{state_of(order, moment, reviewed=reviewed)}.{handlers.marks(order)}"
+    if order.is_builder(viewer) and order.is_free(moment):
+        state += ".free"
     last = Message.objects.filter(subject_type="order", subject_id=order.pk).order_by("-created_at").values_list("pk", flat=True).first()
     today = moment.astimezone(ZoneInfo(viewer.time_zone)).date()
     facts = (state, last, today, viewer.pk, viewer.time_zone, order.due_at, show, _on_the_way(order))

@@ -32,6 +32,7 @@ S = OrderStatus
 SHOWS = {"": "All", "messages": "Messages", "files": "Files"}
 Forms = dict[str, forms.Form]
 DESK, SIDE = "desk", "side"
+REMINDED = (S.PENDING_REQUIREMENTS, S.DELIVERED)  # the client is reminded, unless they were just here
 
 
 def _order(request: UserRequest, number: int) -> Order:
@@ -146,7 +147,10 @@ def place(request: UserRequest, package_id: UUID) -> HttpResponse:
 @login_required
 @require_GET
 def detail(request: UserRequest, number: int) -> HttpResponse:
-    return render(request, "orders/detail.html", _page(request, _order(request, number)))
+    order = _order(request, number)
+    if order.status in REMINDED and not order.is_builder(request.user):
+        actions.note_opened(order.pk, actor=request.user)
+    return render(request, "orders/detail.html", _page(request, order))
 
 
 @login_required
