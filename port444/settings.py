@@ -249,6 +249,8 @@ SCHEDULES = {
     "port444.orders.jobs.cancel_unanswered": "* * * * *",
     "port444.orders.jobs.send_nudges": "*/5 * * * *",
     "port444.orders.jobs.suggest_offers": "*/10 * * * *",
+    "port444.catalog.jobs.refresh_points": "*/5 * * * *",
+    "port444.catalog.jobs.refresh_services": "*/5 * * * *",
     "port444.kit.jobs.heartbeat": "* * * * *",
     "port444.notifications.jobs.sweep": "* * * * *",
     "port444.payments.jobs.expire_invoices": "* * * * *",

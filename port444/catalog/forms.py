@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 from port444.builders.forms import LANGUAGES, ListField
-from port444.kit import money
 from port444.kit.amounts import AmountField
 
 from .actions import MOST_OPTIONS, MOST_QUESTIONS, PackageText, Question, ServiceText
@@ -84,6 +83,7 @@ class ServiceForm(forms.Form):
         label="Description",
     )
     tags = ListField(most=8, length=30, required=False, help_text="Up to 8 words people search for, with commas between them.")
+    offer_floor = AmountField(required=False, positive=True, label="Never below")
     version = forms.IntegerField(required=False, widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
 
     @classmethod
@@ -99,6 +99,7 @@ class ServiceForm(forms.Form):
             "description": data["description"],
             "tags": data["tags"],
             "questions": questions,
+            "offer_floor": data["offer_floor"],
         }
 
 
@@ -117,6 +118,7 @@ class PackageForm(forms.Form):
     def __init__(self, data: Mapping[str, Any] | None, tier: Tier, package: Package | None) -> None:
         self.tier = tier
         super().__init__(data, prefix=tier.value, initial=self.initial_of(package))
+        self.fields["price"].widget.attrs["aria-describedby"] = f"{tier}-hint id_{tier}-price_error"
 
     @staticmethod
     def initial_of(package: Package | None) -> dict[str, Any]:
@@ -184,6 +186,7 @@ class Editor:
     def __init__(self, data: Mapping[str, Any] | None = None, service: Service | None = None) -> None:
         packages = {package.tier: package for package in service.packages.all()} if service else {}
         asked: list[Any] = list(service.questions) if service else []
+        self.saved: dict[Tier, Decimal | None] = {Tier(tier): package.price for tier, package in packages.items()}
         self.text = ServiceForm(data, initial=ServiceForm.initial_of(service) if service else None)
         self.packages = [PackageForm(data, tier, packages.get(tier)) for tier in Tier]
         self.questions = [
@@ -205,16 +208,7 @@ class Editor:
         return max(used, default=-1) + 1
 
     def is_valid(self) -> bool:
-        valid = all([form.is_valid() for form in self.forms])  # noqa: C419 - every form is asked, so that all errors show at once
-        return valid and self._prices_rise()
-
-    def _prices_rise(self) -> bool:
-        offered = [form for form in self.packages if form.cleaned_data.get("is_offered")]
-        for smaller, larger in pairwise(offered):
-            if larger.cleaned_data["price"] < smaller.cleaned_data["price"]:
-                price = money.usd(smaller.cleaned_data["price"])
-                larger.add_error("price", f"{larger.tier.label} costs less than {smaller.tier.label} ({price}). Swap them, or raise it?")
-        return not self.has_errors
+        return all([form.is_valid() for form in self.forms])  # noqa: C419 - every form is asked, so that all errors show at once
 
     def words(self) -> ServiceText:
         return self.text.text([question for form in self.questions if (question := form.question())])
@@ -226,3 +220,20 @@ class Editor:
     def version(self) -> int | None:
         version: int | None = self.text.cleaned_data["version"]
         return version
+
+
+class Prices:
+    """The prices of an editor as they stand there, typed or saved, whatever else in it is not ready; what is no price is None."""
+
+    def __init__(self, editor: Editor) -> None:
+        self.category: Category | None = cleaned(editor.text["category"])
+        self.typed: dict[Tier, Decimal | None] = {form.tier: cleaned(form["price"]) for form in editor.packages}
+        self.offered = {form.tier for form in editor.packages if form["is_offered"].value()}
+
+
+def cleaned(field: forms.BoundField) -> Any:
+    """What a field holds, or None while it makes no sense."""
+    try:
+        return field.field.clean(field.value()) or None
+    except ValidationError:
+        return None

@@ -194,8 +194,8 @@ class PriceSample(models.Model):
 class PricePoint(models.Model):
     """What one builder was paid for one size in one category, as the median of the last 180 days: one voice a builder.
 
-    `due_at` is when it has to be made again: at once after a sale, and when its oldest sale leaves the window. Without a sale in
-    the window the row is deleted.
+    `due_at` is when it has to be made again: at once after a sale, when its oldest sale leaves the window, and every week for the
+    builder's level. Without a sale in the window the row is deleted.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -27,9 +27,9 @@ from port444.kit.http import HtmxRequest, UserRequest, done
 from port444.kit.ids import uuid7
 
 from . import actions, pictures
-from .forms import Editor, SearchForm
-from .models import Category, Package, Service, ServiceStatus
-from .queries import Search, Sort, find_services, loosen, read_cursor
+from .forms import Editor, Prices, SearchForm
+from .models import Category, Package, Service, ServiceStatus, Tier
+from .queries import Hint, Search, Sort, check_prices, find_services, loosen, price_hints, read_cursor
 
 REVIEWS = 10
 DAYS = [(1, "1 day"), (3, "3 days"), (7, "7 days"), (14, "14 days"), ("", "Any")]
@@ -215,8 +215,8 @@ def create(request: UserRequest) -> HttpResponse:
         except Invalid as error:
             editor.text.add_error(None, error.message)
         else:
-            return saved(request, row)
-    return page(request, editor, None)
+            return saved(request, row, questions(editor, None))
+    return page(request, editor, builder, None)
 
 
 @login_required
@@ -224,18 +224,19 @@ def create(request: UserRequest) -> HttpResponse:
 def edit(request: UserRequest, pk: UUID) -> HttpResponse:
     row = get_object_or_404(Service.objects.owned_by(request.user).select_related("category", "builder__user"), pk=pk)
     if request.method != "POST":
-        return page(request, Editor(service=row), row)
+        return page(request, Editor(service=row), row.builder, row)
     editor = Editor(request.POST, row)
     if not editor.is_valid():
-        return page(request, editor, row)
+        return page(request, editor, row.builder, row)
+    asked = questions(editor, row)
     try:
         row = actions.change_service(row.pk, actor=request.user, version=editor.version, packages=editor.offers(), **editor.words())
     except Conflict as error:
-        return page(request, renewed(request, row), row, stale=error.message)
+        return page(request, renewed(request, row), row.builder, row, stale=error.message)
     except Invalid as error:
         editor.text.add_error(None, error.message)
-        return page(request, editor, row)
-    return saved(request, row)
+        return page(request, editor, row.builder, row)
+    return saved(request, row, asked)
 
 
 def renewed(request: UserRequest, row: Service) -> Editor:
@@ -246,24 +247,74 @@ def renewed(request: UserRequest, row: Service) -> Editor:
     return Editor(data, row)
 
 
-def page(request: UserRequest, editor: Editor, row: Service | None, stale: str = "") -> HttpResponse:
-    status = 409 if stale else 422 if request.method == "POST" else 200
-    keep = money.BPS - settings.BUILDER_FEE_BPS
-    context = {"editor": editor, "service": row, "stale": stale, "keep_percent": Decimal(keep) / 100}
+def page(request: UserRequest, editor: Editor, builder: Builder, row: Service | None, stale: str = "") -> HttpResponse:
+    status = 409 if stale else 422 if request.method == "POST" and editor.has_errors else 200
+    context = {"editor": editor, "service": row, "stale": stale, **hinted(editor, builder, row)}
     return render(request, "catalog/edit.html", context, status=status)
 
 
-def saved(request: UserRequest, row: Service) -> HttpResponse:
+def hinted(editor: Editor, builder: Builder, row: Service | None) -> dict[str, Any]:
+    """What the editor says about its prices."""
+    prices = Prices(editor)
+    checks = check_prices(prices.typed, prices.offered, editor.saved)
+    compared = row is None or not row.hints_hidden
+    hints: list[Hint] = price_hints(builder, prices.category, prices.typed, checks, compared=compared)
+    return {
+        "keep_percent": Decimal(money.BPS - settings.BUILDER_FEE_BPS) / 100,
+        "discount_percent": settings.SUGGESTED_DISCOUNT_PERCENT,
+        "hints": {hint.tier.value: hint for hint in hints},
+        "hints_url": reverse("catalog:hints", args=[row.pk]) if row else reverse("catalog:new_hints"),
+        "market": {
+            "service": row,
+            "category": prices.category,
+            "level": builder.level,
+            "days": settings.MARKET_DAYS,
+            "least": settings.MARKET_LEAST_BUILDERS,
+            "is_shown": compared,
+        },
+    }
+
+
+def questions(editor: Editor, row: Service | None) -> str:
+    """What to look at once more among prices that were saved; they are saved all the same."""
+    prices = Prices(editor)
+    checks = check_prices(prices.typed, prices.offered, editor.saved if row else {})
+    return "".join(f" {tier.label}: {' '.join(found)}" for tier, found in checks.items() if found)
+
+
+@login_required
+@require_POST
+def hints(request: UserRequest, pk: UUID | None = None) -> HttpResponse:
+    """How the prices that are typed compare; nothing is saved but the wish not to see it. The prices come in the body, as the whole form."""
+    if pk is None:
+        row, builder = None, get_object_or_404(Builder.objects.select_related("user"), user=request.user)
+    else:
+        row = get_object_or_404(Service.objects.owned_by(request.user).select_related("category", "builder__user"), pk=pk)
+        builder = row.builder
+    if row and "hide" in request.POST:
+        row.hints_hidden = actions.hide_hints(row.pk, actor=request.user, hidden=request.POST["hide"] == "1").hints_hidden
+    data = request.POST.copy()
+    tier, _, price = data.get("use", "").partition(":")
+    if tier in Tier.values:
+        data[f"{tier}-price"] = price
+    editor = Editor(data, row)
+    if request.htmx:
+        return render(request, "catalog/_hints.html", hinted(editor, builder, row))
+    return page(request, editor, builder, row)
+
+
+def saved(request: UserRequest, row: Service, asked: str = "") -> HttpResponse:
     """After saving: publish when that was asked for, and say what is missing when it cannot be done."""
     back = reverse("catalog:edit", args=[row.pk])
     if "publish" not in request.POST:
-        return done(request, back, "Saved.")
+        return done(request, back, f"Saved.{asked}")
     try:
         actions.publish_service(row.pk, actor=request.user)
     except Invalid as error:
         editor = Editor(service=row)
-        return render(request, "catalog/edit.html", {"editor": editor, "service": row, "lacks": error.message}, status=422)
-    return done(request, row.get_absolute_url(), "Published. Clients can find and order it now.")
+        context = {"editor": editor, "service": row, "lacks": error.message, **hinted(editor, row.builder, row)}
+        return render(request, "catalog/edit.html", context, status=422)
+    return done(request, row.get_absolute_url(), f"Published. Clients can find and order it now.{asked}")
 
 
 @login_required

@@ -416,6 +416,68 @@ SELLERS: tuple[Seller, ...] = (
     ),
 )
 
+# More builders of websites, so that there is a market to compare prices with: name, zone, city, what they do, and what comes of it.
+NEIGHBOURS: tuple[tuple[str, str, str, str, str], ...] = (
+    ("Aiko Tanabe", "Asia/Tokyo", "Osaka", "Turn your spreadsheet into a small web app", "The same columns, with sign-in and a history of changes."),
+    (
+        "Bruno Salgado",
+        "America/Sao_Paulo",
+        "Recife",
+        "Build a shop front for up to fifty products",
+        "Pages, basket and test payments, ready to be filled.",
+    ),
+    (
+        "Chiara Bonfanti",
+        "Europe/Rome",
+        "Bergamo",
+        "Rebuild your forms so that people finish them",
+        "Fewer fields, clear errors, and it works on a phone.",
+    ),
+    (
+        "Dmitri Volkov",
+        "Europe/Riga",
+        "Riga",
+        "Write the API that your mobile app needs",
+        "Described first, tested, and fast enough for a bad network.",
+    ),
+    ("Esi Boateng", "Africa/Accra", "Kumasi", "Make your site usable without a mouse", "Keyboard, screen reader and contrast, checked by hand."),
+    ("Farid Haddad", "Asia/Beirut", "Beirut", "Add search that forgives spelling", "Over your own data, in the database you have."),
+    ("Greta Nyman", "Europe/Helsinki", "Tampere", "Move your site to a newer Django", "One version at a time, with tests between."),
+    ("Hugo Marchand", "Europe/Paris", "Nantes", "Put a booking calendar on your site", "Free times from your calendar, and no double bookings."),
+    ("Ines Cardoso", "Europe/Lisbon", "Porto", "Send invoices from your own site", "Numbered, as PDF, with reminders that you can stop."),
+    ("Jakub Sedlak", "Europe/Prague", "Brno", "Write the tests that nobody wrote", "For what breaks most, so that you dare to change it."),
+    ("Kavya Raman", "Asia/Kolkata", "Chennai", "Build a dashboard your team opens daily", "Three numbers that matter, on one page."),
+    ("Lars Eikeland", "Europe/Oslo", "Bergen", "Take the JavaScript out of your pages", "What the server can do, the server does."),
+    ("Maribel Reyes", "America/Mexico_City", "Puebla", "Make a landing page in plain HTML", "Loads at once, edits in any editor."),
+    ("Nadia Kassem", "Africa/Cairo", "Alexandria", "Translate your site without a second copy", "Strings, dates and direction, from one source."),
+    (
+        "Otto Lehmann",
+        "Europe/Berlin",
+        "Leipzig",
+        "Bring your data over from the old system",
+        "Counted before and after, with a list of what was odd.",
+    ),
+    ("Priya Sethi", "Asia/Kolkata", "Jaipur", "Set up sign-in with a second factor", "Passwords, passkeys and what happens when a phone is lost."),
+    (
+        "Quentin Abele",
+        "Europe/Brussels",
+        "Ghent",
+        "Find and close the holes in your web app",
+        "A day of looking, a list in order, the first five closed.",
+    ),
+    ("Rosalie Nkemelu", "Africa/Lagos", "Enugu", "Build a members area for your club", "Fees, lists and letters, kept apart by role."),
+    ("Stefan Ilic", "Europe/Belgrade", "Novi Sad", "Make uploads that do not fail", "Large files, slow lines, and a bar that tells the truth."),
+    ("Thuy Pham", "Asia/Ho_Chi_Minh", "Da Nang", "Draw maps with your own places", "Your list on a map that loads quickly."),
+    ("Ulla Virtanen", "Europe/Helsinki", "Oulu", "Write the admin pages your staff deserves", "Search, filters, and no way to break things."),
+    ("Victor Adeleke", "Africa/Lagos", "Ibadan", "Add a chat to your product", "Messages that arrive, once, also after a restart."),
+    ("Wanda Zielinska", "Europe/Warsaw", "Gdansk", "Print tickets and labels from your site", "PDF that fits the paper, with codes that scan."),
+    ("Yusuf Demir", "Europe/Istanbul", "Izmir", "Make your pages load in a second", "Fonts, pictures and queries, in that order."),
+)
+# What they ask, and were paid, for the three sizes.
+BASIC = (60, 70, 75, 85, 90, 95, 95, 100, 105, 110, 115, 120, 120, 125, 130, 135, 140, 150, 150, 160, 175, 190, 220, 300)
+STANDARD = (90, 110, 120, 130, 140, 140, 150, 155, 160, 165, 170, 175, 175, 180, 190, 200, 210, 225, 230, 240, 260, 290, 340, 420)
+PREMIUM = (220, 260, 290, 310, 320, 330, 340, 350, 360, 380, 390, 400, 400, 420, 440, 450, 470, 500, 520, 540, 600, 680, 760, 900)
+
 BUYERS: tuple[Buyer, ...] = (
     Buyer("Jonas Vermeer", "Europe/Amsterdam", CLIENT),
     Buyer("Rosa Dietrich", "Europe/Berlin"),

@@ -34,7 +34,16 @@ from port444.accounts.actions import sign_up
 from port444.accounts.models import User
 from port444.builders.actions import change_builder, create_builder
 from port444.builders.models import LENGTHS, Builder
-from port444.catalog.actions import PackageText, Question, create_service, pause_service, publish_service
+from port444.catalog.actions import (
+    PackageText,
+    Question,
+    create_service,
+    note_sale,
+    pause_service,
+    publish_service,
+    refresh_points_batch,
+    refresh_services_batch,
+)
 from port444.catalog.models import Category, Package, Service, Tier
 from port444.kit import clock
 from port444.kit.ids import uuid7
@@ -65,6 +74,7 @@ from .cast import Buyer, Offer, Seller
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
+MANY = 500
 TIERS = (Tier.BASIC, Tier.STANDARD, Tier.PREMIUM)
 
 
@@ -188,6 +198,24 @@ class Story:
             questions=questions,
         )
         return publish_service(service.pk, actor=builder.user)
+
+    def neighbours(self) -> None:
+        """Builders of websites who have sold each of their sizes, so that a price in that category can be compared."""
+        for n, (name, zone, city, title, summary) in enumerate(cast.NEIGHBOURS):
+            days_ago = 60 + 4 * n
+            user = self.person(name, zone, "", self.today - days_ago * DAY, is_client=False, is_builder=True)
+            prices = [cast.BASIC[n], cast.STANDARD[7 * n % len(cast.NEIGHBOURS)], cast.PREMIUM[11 * n % len(cast.NEIGHBOURS)]]
+            packs = tuple(
+                (size, f"{price}.00", days, 1, (gets,))
+                for size, price, days, gets in zip(
+                    ("A start", "The usual", "All of it"), prices, (4, 9, 20), ("One page", "Up to five pages", "The whole site"), strict=True
+                )
+            )
+            with clock.at(self.today - days_ago * DAY + HOUR):
+                builder = create_builder(user, actor=user, headline=f"{title}.", about=summary, skills=["Web"], languages=["English"], city=city)
+                service = self.service(builder, Offer("web-development", title, summary, f"{summary} Tell me where you are now.", ("web",), packs))
+            for package in service.packages.all():
+                note_sale(uuid7(), package_id=package.pk, price=package.price, moment=self.today - (5 + n) * DAY)
 
     # Orders
 
@@ -547,6 +575,11 @@ def tell(today: datetime, scale: int = 1) -> None:
     for copy in range(1, scale):
         play(story, *numbered(story, copy))
     look(story, [buyers[0], first.user])
+    story.neighbours()
+    with clock.at(today):
+        for batch in (refresh_points_batch, refresh_services_batch):
+            while batch(today, MANY):
+                pass
 
 
 def look(story: Story, people: Sequence[User]) -> None:

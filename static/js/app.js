@@ -86,8 +86,16 @@
 
   document.addEventListener('click', async e => {
     each('details.menu[open], details.burger[open]', d => { if (!d.contains(e.target)) d.open = false; });
-    const at = e.target.closest?.('[data-close], [data-copy], [data-copy-from], [data-reveal], [data-print]');
+    const at = e.target.closest?.('[data-close], [data-copy], [data-copy-from], [data-reveal], [data-print], [data-use]');
     if (!at) return;
+    if (at.dataset.use) {
+      // A value that the page suggests goes into its field; without script the button sends it.
+      const field = document.getElementById(at.dataset.for);
+      e.preventDefault();
+      field.value = at.dataset.use;
+      field.focus();
+      field.dispatchEvent(new Event('change', { bubbles: true }));
+    }
     if ('close' in at.dataset) (at.closest('.toast, .closable') ?? at.closest('dialog'))?.remove();
     if ('print' in at.dataset) window.print();
     if (at.dataset.reveal) {

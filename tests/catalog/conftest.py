@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from itertools import count
 from typing import Any, cast
 
 import pytest
 
+from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.catalog.actions import PackageText, create_service, publish_service
-from port444.catalog.models import Category, Service
+from port444.catalog.models import Category, PricePoint, Service
 
 
 def package(tier: str = "basic", price: str = "60.00", **fields: Any) -> PackageText:
@@ -54,3 +56,23 @@ def make_service(builder: Builder, category: Category) -> Callable[..., Service]
 @pytest.fixture
 def service(make_service: Callable[..., Service]) -> Service:
     return make_service()
+
+
+@pytest.fixture
+def crowd(category: Category) -> Callable[..., list[Builder]]:
+    """Builders who were paid these prices for the basic size in the category; None: who sold nothing."""
+    numbers = count(1)
+
+    def make(prices: Sequence[str | None], *, level: str = "new", tier: str = "basic") -> list[Builder]:
+        names = [f"seller-{next(numbers)}" for _ in prices]
+        users = User.objects.bulk_create(User(email=f"{name}@example.com", name=name, password="!", is_builder=True) for name in names)
+        builders = Builder.objects.bulk_create(Builder(user=user, slug=user.name, headline="Somebody else") for user in users)
+        cell = {"category": category, "tier": tier, "level": level, "sales": 0}  # so that of few none has too many
+        PricePoint.objects.bulk_create(
+            PricePoint(builder=builder, price=Decimal(price), due_at=builder.created_at, **cell)
+            for builder, price in zip(builders, prices, strict=True)
+            if price is not None
+        )
+        return builders
+
+    return make

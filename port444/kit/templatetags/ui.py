@@ -73,6 +73,12 @@ def usd(amount: Decimal | str | None) -> str:
 
 
 @register.filter
+def usd_short(amount: Decimal | str | None) -> str:
+    """As `usd`, without cents when there are none, e.g. $1,234."""
+    return usd(amount).removesuffix(".00")
+
+
+@register.filter
 def usdc(amount: Decimal | str | None) -> str:
     """As `usd`, with the currency in which it is paid, e.g. $1,234.50 USDC."""
     text = usd(amount)

@@ -89,6 +89,8 @@ def order_paid(order: Order, invoice: Invoice, payment: Payment | None) -> None:
     moment = now()
     order.move_to(S.FUNDING, paid_at=moment)
     catalog.count_order(order.service_id)
+    if order.package_id is not None:
+        catalog.note_sale(order.pk, package_id=order.package_id, price=order.price, moment=moment)
     paid_with = payment.pk if payment is not None else None
     record(Event.ORDER_PAID, actor=order.client, target=order, amount=order.price, number=order.number, invoice=invoice.pk, payment=paid_with)
     lent = Lent(order.prepaid, order.credit - order.prepaid)

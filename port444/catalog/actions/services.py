@@ -1,4 +1,4 @@
-"""Every write to a service and its packages."""
+"""Writing, changing and offering a service and its packages."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from auditlog.events import Event
 from port444.accounts.models import User
 from port444.builders.actions import check_fields, write_changes
 from port444.builders.models import Builder
+from port444.catalog.models import Category, Package, QuestionKind, Service, ServiceStatus, Tier
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, word_constraint
 from port444.kit.money import positive
-
-from .models import Category, Package, QuestionKind, Service, ServiceStatus, Tier
 
 MOST_SERVICES = 50
 MOST_QUESTIONS = 8
@@ -33,6 +32,7 @@ NOT_EMPTY = Invalid("A service that is not a draft keeps at least one package on
 word_constraint("service_published_is_complete", NOT_EMPTY)
 word_constraint("catalog_service_slug_key", Conflict("Somebody took that address at the same moment. Please try again.", code="slug_taken"))
 word_constraint("package_tier_once", Conflict(STALE, code="stale"))
+word_constraint("service_floor_positive", Invalid("The lowest price for offers must be more than zero.", code="amount_zero"))
 word_constraint("package_price_positive", Invalid("The price of a package must be more than zero.", code="amount_zero"))
 word_constraint("package_days_in_range", Invalid("A package is delivered within 1 to 90 days.", code="days_range"))
 word_constraint("package_revisions_in_range", Invalid("A package has at most 20 revisions.", code="revisions_range"))
@@ -56,6 +56,7 @@ class ServiceText(TypedDict, total=False):
     description: str
     tags: list[str]
     questions: list[Question]
+    offer_floor: Decimal | None
 
 
 class PackageText(TypedDict):
@@ -130,7 +131,8 @@ def change_service(
     if service.status != ServiceStatus.DRAFT and (lacks := missing(service)):
         raise Invalid(" ".join(lacks), code="incomplete")
     service.version += 1
-    service.save(update_fields=["version"])
+    service.market_due_at = now()
+    service.save(update_fields=["version", "market_due_at"])
     record(Event.SERVICE_CHANGED, actor=actor, target=service, before=before, after=after)
     return service
 
@@ -160,7 +162,7 @@ def publish_service(service_id: UUID, *, actor: User) -> Service:
     if service.can_move_to(ServiceStatus.PUBLISHED) and (lacks := missing(service)):
         raise Invalid(" ".join(lacks), code="incomplete")
     before = {"status": service.status}
-    service.move_to(ServiceStatus.PUBLISHED, published_at=service.published_at or moment, paused_at=None)
+    service.move_to(ServiceStatus.PUBLISHED, published_at=service.published_at or moment, paused_at=None, market_due_at=moment)
     record(Event.SERVICE_PUBLISHED, actor=actor, target=service, before=before, after={"status": service.status})
     return service
 
@@ -171,8 +173,18 @@ def pause_service(service_id: UUID, *, actor: User) -> Service:
     moment: datetime = now()
     service = _own(service_id, actor)
     before = {"status": service.status}
-    service.move_to(ServiceStatus.PAUSED, paused_at=moment)
+    service.move_to(ServiceStatus.PAUSED, paused_at=moment, market_due_at=moment)
     record(Event.SERVICE_PAUSED, actor=actor, target=service, before=before, after={"status": service.status})
+    return service
+
+
+@transaction.atomic
+def hide_hints(service_id: UUID, *, actor: User, hidden: bool) -> Service:
+    """Stop showing the builder how the prices of this service compare, or show it again."""
+    service = _own(service_id, actor)
+    before, after = write_changes(service, {"hints_hidden": hidden})
+    if after:
+        record(Event.SERVICE_CHANGED, actor=actor, target=service, before=before, after=after)
     return service
 
 
@@ -198,6 +210,8 @@ def _require_category(text: ServiceText) -> None:
 
 def _checked(text: ServiceText) -> dict[str, Any]:
     values: dict[str, Any] = dict(text)
+    if text.get("offer_floor") is not None:
+        values["offer_floor"] = positive(values["offer_floor"])
     if "questions" in text:
         values["questions"] = [_checked_question(question) for question in text["questions"]]
         if len(values["questions"]) > MOST_QUESTIONS:
