@@ -1,12 +1,25 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_http_methods
 
 from port444.kit.console import ReadOnlyAdmin
+from port444.kit.http import done
+from port444.payments.forms import ReasonForm
 
-from .models import Delivery, Order, Requirement, Review, Revision
+from . import actions
+from .models import Delivery, Nudge, NudgeStatus, Order, Requirement, Review, Revision, Why
 
 if TYPE_CHECKING:
     Inline = admin.TabularInline[Requirement, Order]
@@ -75,3 +88,70 @@ class ReviewAdmin(ReadOnlyAdmin):
     search_fields = ("=order__number", "=author__email")
     search_help_text = "The whole number of the order, or the e-mail of the author."
     ordering = ("-created_at",)
+
+
+class WhyFilter(admin.SimpleListFilter):
+    """By the words that reminders are held or dropped with: a fixed list, as asking the table which there are would read all of it."""
+
+    title, parameter_name = "why", "why"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(why.name, why.value) for why in Why]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(why=Why[self.value() or ""]) if self.value() in Why.__members__ else queryset
+
+
+@admin.register(Nudge)
+class NudgeAdmin(ReadOnlyAdmin):
+    """Reminders: what is planned and until when it is held, what was sent, and what was not and why."""
+
+    list_display = ("order", "kind", "recipient", "status", "held_until", "why", "settled_at", "notification")
+    list_filter = ("status", "kind", WhyFilter)
+    list_select_related = ("order", "recipient", "notification")
+    search_fields = ("=order__number", "=order__id", "=recipient__email")
+    search_help_text = "The whole number or id of an order, or the whole e-mail of a person."
+    ordering = ("-id",)
+    change_form_template = "orders/admin/nudge.html"
+
+    @admin.display(description="held until", ordering="due_at")
+    def held_until(self, nudge: Nudge) -> Any:
+        return nudge.due_at if nudge.status == NudgeStatus.PLANNED else None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Nudge]:
+        return super().get_queryset(request).select_related("order")
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<uuid:nudge_id>/send/", wrap(self.send), name="orders_nudge_send"),
+            path("<uuid:nudge_id>/stop/", wrap(self.stop), name="orders_nudge_stop"),
+            *super().get_urls(),
+        ]
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def send(self, request: HttpRequest, nudge_id: UUID) -> HttpResponse:
+        def act(nudge: Nudge, reason: str) -> str:
+            actions.send_nudge_now(nudge.pk, actor=request.user, reason=reason)
+            return f"{nudge.recipient.name} was reminded of order {nudge.order.number}."
+
+        return self._ask(request, nudge_id, act, "Send this reminder now", "Send it")
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def stop(self, request: HttpRequest, nudge_id: UUID) -> HttpResponse:
+        def act(nudge: Nudge, reason: str) -> str:
+            actions.stop_nudges(nudge.order_id, actor=request.user, reason=reason)
+            return f"Nobody is reminded of order {nudge.order.number} any more."
+
+        return self._ask(request, nudge_id, act, "Stop the reminders of this order", "Stop them all")
+
+    def _ask(self, request: HttpRequest, nudge_id: UUID, act: Callable[[Nudge, str], str], title: str, verb: str) -> HttpResponse:
+        """Show the form; with a reason, do it."""
+        nudge = get_object_or_404(Nudge.objects.select_related("order", "recipient"), pk=nudge_id)
+        back = reverse("admin:orders_nudge_change", args=[nudge.pk])
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            return done(request, back, act(nudge, form.cleaned_data["reason"]))
+        text = f"Order {nudge.order.number}, {nudge.order.title}: “{nudge.get_kind_display()}”, to {nudge.recipient.email}, {nudge.status_words()}."
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "form": form, "title": title, "verb": verb, "text": text, "back": back}
+        return TemplateResponse(request, "payments/admin/ask.html", context, status=422 if form.errors else 200)

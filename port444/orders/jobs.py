@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from datetime import datetime
 
 from port444.kit.clock import now
 from port444.kit.jobs import each
 
 from . import actions
 from .models import Order
+
+log = logging.getLogger(__name__)
 
 BATCH = 500
 TALKS = 200  # in one transaction
@@ -41,8 +45,28 @@ def send_nudges() -> int:
     """Remind the clients of orders that wait for them; how many reminders were settled or moved on."""
     ends, done = time.monotonic() + SECONDS, 0
     while time.monotonic() < ends:
-        taken = actions.send_nudges_batch(now(), NUDGES)
+        taken = _nudges(now())
         done += taken
         if taken < NUDGES:
             break
     return done
+
+
+def _nudges(moment: datetime) -> int:
+    """One batch. When it fails, its reminders are taken one by one, and the one at fault is put off."""
+    try:
+        return actions.send_nudges_batch(moment, NUDGES)
+    except Exception:
+        log.exception("reminders of orders failed; they are taken one by one")
+    taken = 0
+    for _ in range(NUDGES):
+        try:
+            taken_now = actions.send_nudges_batch(moment, 1)
+        except Exception:
+            log.exception("a reminder of an order failed")
+            actions.put_off_nudge(moment)
+            taken_now = 1
+        if not taken_now:
+            break
+        taken += 1
+    return taken

@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from auditlog.models import AuditLog
 from port444.accounts.models import User
@@ -23,7 +24,7 @@ from port444.kit.ids import uuid7
 from port444.messaging.actions import send_message
 from port444.notifications import actions as notifications
 from port444.notifications.models import Delivery, Notification, QuietHours
-from port444.orders import actions, jobs
+from port444.orders import actions, emails, jobs
 from port444.orders.models import Nudge, NudgeKind, NudgeStatus, Order, OrderStatus
 
 from .conftest import ANSWERS, MakeOrder
@@ -177,7 +178,7 @@ def test_a_closed_account_is_left_in_peace(new_order: Callable[..., Order], clie
     assert told() == []
     assert (nudge(order, K.ANSWERS_24H).due_at, nudge(order, K.ANSWERS_24H).why) == (
         NOON + 48 * HOUR,
-        f"The account of {person.first_name} is closed",
+        "An account is closed",
     )
 
 
@@ -242,7 +243,7 @@ def test_who_was_just_there_is_not_reminded(new_order: Callable[..., Order], cli
         assert browser.get(f"/orders/{order.number}/").status_code == 200
     sweep(NOON + 24 * HOUR)
     row = nudge(order, K.ANSWERS_24H)
-    assert (row.status, row.due_at, row.why) == (N.PLANNED, seen + 2 * HOUR, "Jonas was just there")
+    assert (row.status, row.due_at, row.why) == (N.PLANNED, seen + 2 * HOUR, "The client was just there")
     assert told() == []
     sweep(seen + 2 * HOUR)
     assert len(told()) == 1
@@ -475,6 +476,59 @@ def test_support_gives_a_reason_and_sends_only_what_is_true(
     order.refresh_from_db()
     with nothing_happens(order), pytest.raises(WrongState):
         actions.send_nudge_now(nudge(order, K.ANSWERS_24H).pk, actor=staff, reason="Please.")
+
+
+@pytest.fixture
+def console(client: Client, make_user: Callable[..., User], settings: Any) -> Client:
+    settings.STAFF_SECOND_FACTOR = False
+    client.force_login(make_user("Rut Root", is_staff=True, is_superuser=True))
+    return client
+
+
+def test_the_console_shows_what_is_planned_and_why_not(new_order: Callable[..., Order], console: Client) -> None:
+    order = new_order()
+    sweep(NOON + 35 * HOUR)  # 23:00
+    address = reverse("admin:orders_nudge_changelist")
+    page = console.get(address, {"q": str(order.number), "status": "planned", "why": "QUIET"}).content.decode()
+    assert "Quiet hours" in page
+    assert "1 reminder" in page
+    assert "0 reminders" in console.get(address, {"why": "CLOSED"}).content.decode()
+    row = nudge(order, K.ANSWERS_24H)
+    assert console.post(reverse("admin:orders_nudge_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+    assert "Send now" in console.get(reverse("admin:orders_nudge_change", args=[row.pk])).content.decode()
+
+
+def test_the_buttons_of_the_console_ask_for_a_reason(new_order: Callable[..., Order], console: Client) -> None:
+    order = new_order()
+    row = nudge(order, K.ANSWERS_24H)
+    send, stop = (reverse(f"admin:orders_nudge_{name}", args=[row.pk]) for name in ("send", "stop"))
+    assert console.get(send).status_code == 200
+    assert console.post(send, {"reason": ""}).status_code == 422
+    assert told() == []
+    assert console.post(send, {"reason": "They asked for it by phone."}).status_code == 302
+    assert len(told()) == 1
+    assert console.post(send, {"reason": "They asked for it by phone."}).status_code == 409
+    assert console.post(stop, {"reason": "They asked for it by phone."}).status_code == 302
+    row = nudge(order, K.ANSWERS_72H)
+    assert (row.status, row.why) == (N.SKIPPED, "Stopped by support")
+    page = console.get(reverse("admin:orders_nudge_change", args=[row.pk])).content.decode()
+    assert "Send now" not in page
+    assert "Stop for this order" not in page
+
+
+def test_one_that_cannot_be_sent_holds_up_no_other(many: Callable[[int], list[Order]], monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = many(3)
+    word = emails.reminder
+
+    def fail(one: emails.Reminded, moment: datetime) -> emails.Words:
+        if one.order.pk == orders[0].pk:
+            raise RuntimeError("no words")
+        return word(one, moment)
+
+    monkeypatch.setattr(emails, "reminder", fail)
+    assert sweep(NOON + 25 * HOUR) == 3
+    assert [nudge(order, K.ANSWERS_24H).status for order in orders] == [N.PLANNED, N.SENT, N.SENT]
+    assert nudge(orders[0], K.ANSWERS_24H).due_at == NOON + 26 * HOUR
 
 
 # What waited before there were reminders

@@ -1,7 +1,7 @@
 """Every write of an order, from placing to review."""
 
 from .ending import accept_delivery, auto_accept, cancel_order, cancel_unanswered, leave_review, order_repaid, order_unfunded
-from .nudges import note_opened, plan_nudges, send_nudge_now, send_nudges_batch, stop_nudges
+from .nudges import note_opened, plan_nudges, put_off_nudge, send_nudge_now, send_nudges_batch, stop_nudges
 from .offers import accept_offer, counter_offer, decline_offer, reopen_offer, send_offer, withdraw_offer
 from .purchase import lock_for_payment, order_funded, order_paid, order_unpaid, place_order
 from .suggestions import dismiss_suggestion, suggest_batch
@@ -31,6 +31,7 @@ __all__ = [
     "order_unpaid",
     "place_order",
     "plan_nudges",
+    "put_off_nudge",
     "reopen_offer",
     "request_revision",
     "save_answers",

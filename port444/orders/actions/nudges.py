@@ -29,7 +29,7 @@ from port444.notifications.models import QuietHours
 from port444.notifications.queries import quiet_hours_of
 from port444.notifications.quiet import release_at
 from port444.orders import emails
-from port444.orders.models import AFTER, ANSWERS, DIGEST, Nudge, NudgeKind, NudgeStatus, Order, OrderStatus, Requirement
+from port444.orders.models import AFTER, ANSWERS, DIGEST, Nudge, NudgeKind, NudgeStatus, Order, OrderStatus, Requirement, Why
 
 from .telling import url
 
@@ -45,7 +45,7 @@ def plan_nudges(order: Order, entered_at: datetime) -> None:
     kinds = {OrderStatus.PENDING_REQUIREMENTS: ANSWERS, OrderStatus.DELIVERED: [NudgeKind.REVIEW_48H]}.get(OrderStatus(order.status), [])
     state: dict[str, Any] = {}
     if order.nudges_stopped_at is not None:
-        state = {"status": N.SKIPPED, "settled_at": entered_at, "why": "Support stopped the reminders of this order"}
+        state = {"status": N.SKIPPED, "settled_at": entered_at, "why": Why.STOPPED}
     rows = [
         Nudge(order=order, recipient=order.client, kind=kind, entered_at=entered_at, due_at=entered_at + AFTER[kind], created_at=entered_at, **state)
         for kind in kinds
@@ -73,12 +73,22 @@ def send_nudges_batch(moment: datetime, limit: int) -> int:
     for nudge in nudges:
         order = orders.get(nudge.order_id)
         if order is None:
-            _wait(nudge, moment + A_MINUTE, "The order was in use")
+            _wait(nudge, moment + A_MINUTE, Why.IN_USE)
         elif _may_go(nudge, order, facts):
             ready.append(nudge)
     _send(_grouped(ready, orders, facts), orders, moment)
     Nudge.objects.bulk_update(nudges, CHANGED)
     return len(nudges)
+
+
+@transaction.atomic
+def put_off_nudge(moment: datetime) -> None:
+    """Move the first of those that are due an hour on: with it the sweep failed, and the others shall not wait for it."""
+    due = Nudge.objects.due(moment).order_by("due_at", "pk").select_for_update(of=("self",), no_key=True, skip_locked=True)
+    nudge = due.first()
+    if nudge is not None:
+        _wait(nudge, moment + AN_HOUR, Why.FAILED)
+        nudge.save(update_fields=["due_at", "why"])
 
 
 @dataclass(slots=True)
@@ -123,11 +133,11 @@ def _may_go(nudge: Nudge, order: Order, facts: Facts) -> bool:
     moment = facts.moment
     ends_at = nudge.ends_at(order)
     if not nudge.stands(order):
-        _drop(nudge, moment, "The order had moved on")
+        _drop(nudge, moment, Why.MOVED_ON)
     elif ends_at is None or (ends_at <= moment and order.clock_stopped_at is None):
-        _drop(nudge, moment, "The time it speaks of was over")
+        _drop(nudge, moment, Why.OVER)
     elif nudge.kind == NudgeKind.ANSWERS_24H and (order.pk, nudge.entered_at) in facts.overtaken:
-        _drop(nudge, moment, "A newer one was due")
+        _drop(nudge, moment, Why.NEWER)
     elif (until := _held(nudge, order, facts)) is not None:
         _wait(nudge, *until)
     else:
@@ -135,24 +145,23 @@ def _may_go(nudge: Nudge, order: Order, facts: Facts) -> bool:
     return False
 
 
-def _held(nudge: Nudge, order: Order, facts: Facts) -> tuple[datetime, str] | None:
+def _held(nudge: Nudge, order: Order, facts: Facts) -> tuple[datetime, Why] | None:
     """Until when and why `nudge` waits, the strongest reason first. The last one does not wait beyond the end that it speaks of."""
     moment, client = facts.moment, order.client
-    closed = [person for person in (client, order.builder.user) if person.is_suspended or not person.is_active]
-    if closed:
-        return moment + A_DAY, f"The account of {closed[0].first_name} is closed"
-    reasons = []
+    if any(person.is_suspended or not person.is_active for person in (client, order.builder.user)):
+        return moment + A_DAY, Why.CLOSED
+    reasons: list[tuple[datetime, Why]] = []
     if order.clock_stopped_at is not None and not nudge.is_last:  # the days to answer do not stand, so the last one does not either
-        reasons.append((moment + AN_HOUR, "The clock of the order stands"))
+        reasons.append((moment + AN_HOUR, Why.CLOCK_STANDS))
     if nudge.kind == NudgeKind.REVIEW_48H and order.auto_accept_at is not None:
-        reasons.append((order.auto_accept_at - _left_at(nudge), "The clock of the order stood"))
+        reasons.append((order.auto_accept_at - _left_at(nudge), Why.CLOCK_STOOD))
     here = max((at for at in (nudge.seen_at, facts.here.get((client.pk, order.conversation_id))) if at is not None), default=None)
     if here is not None:
-        reasons.append((here + JUST_HERE, f"{client.first_name} was just there"))
+        reasons.append((here + JUST_HERE, Why.JUST_HERE))
     if order.pk in facts.last_sent:
-        reasons.append((facts.last_sent[order.pk] + A_DAY, "One a day for an order"))
-    reasons.append((release_at(moment, facts.quiet[client.pk], ZoneInfo(client.time_zone)), "Quiet hours"))
-    until, why = next(((at, why) for at, why in reasons if at > moment), (moment, ""))
+        reasons.append((facts.last_sent[order.pk] + A_DAY, Why.ONE_A_DAY))
+    reasons.append((release_at(moment, facts.quiet[client.pk], ZoneInfo(client.time_zone)), Why.QUIET))
+    until, why = next(((at, why) for at, why in reasons if at > moment), (moment, Why.QUIET))
     return None if until <= moment or _too_late(nudge, order, until) else (until, why)
 
 
@@ -181,7 +190,7 @@ def _grouped(ready: Iterable[Nudge], orders: Mapping[UUID, Order], facts: Facts)
         elif _too_late(nudge, orders[nudge.order_id], digest_at + A_DAY):
             alone.append([nudge])
         else:
-            _wait(nudge, digest_at + A_DAY, "As many as a day may bring were sent")
+            _wait(nudge, digest_at + A_DAY, Why.ENOUGH)
     return [*alone, *rest.values()]
 
 
@@ -216,12 +225,12 @@ def _notice(group: Sequence[Nudge], orders: Mapping[UUID, Order], questions: Map
     return Notice(client, DIGEST, words.title, words.body, f"{reverse('orders:list')}?as=client", f"nudges:{first.pk}", context)
 
 
-def _drop(nudge: Nudge, moment: datetime, why: str) -> None:
+def _drop(nudge: Nudge, moment: datetime, why: Why) -> None:
     nudge.turn_to(N.SKIPPED, settled_at=moment, why=why)
 
 
-def _wait(nudge: Nudge, until: datetime, why: str) -> None:
-    nudge.due_at, nudge.why = until, why[:100]
+def _wait(nudge: Nudge, until: datetime, why: Why) -> None:
+    nudge.due_at, nudge.why = until, why
 
 
 @transaction.atomic
@@ -251,7 +260,7 @@ def stop_nudges(order_id: UUID, *, actor: Any, reason: str) -> Order:
     moment = now()
     planned = list(Nudge.objects.planned().filter(order=order).select_for_update(of=("self",), no_key=True).order_by("pk"))
     for nudge in planned:
-        _drop(nudge, moment, f"Support: {reason}"[:100])
+        _drop(nudge, moment, Why.STOPPED)
     Nudge.objects.bulk_update(planned, CHANGED)
     order.nudges_stopped_at = moment
     order.save(update_fields=["nudges_stopped_at"])

@@ -35,5 +35,6 @@ class Migration(migrations.Migration):
             name="nudges_stopped_at",
             field=models.DateTimeField(null=True),
         ),
+        migrations.AlterModelOptions(name="nudge", options={"ordering": ["due_at"], "verbose_name": "reminder"}),
         migrations.RunSQL(PLAN, migrations.RunSQL.noop),
     ]

@@ -1,6 +1,6 @@
 """Work: an order from placing to review, the offers that lead to one, and what reminds people of it."""
 
-from .nudges import AFTER, ANSWERS, DIGEST, Nudge, NudgeKind, NudgeStatus
+from .nudges import AFTER, ANSWERS, DIGEST, Nudge, NudgeKind, NudgeStatus, Why
 from .offers import Offer, OfferStatus, Suggestion, SuggestionStatus, discounted
 from .orders import (
     CUSTOM,
@@ -42,5 +42,6 @@ __all__ = [
     "Revision",
     "Suggestion",
     "SuggestionStatus",
+    "Why",
     "discounted",
 ]

@@ -28,6 +28,24 @@ class NudgeStatus(models.TextChoices):
     SKIPPED = "skipped", "Not sent"
 
 
+class Why(models.TextChoices):
+    """Why a reminder waits longer, or was not sent. The log is read and filtered by these words, so they are kept as they are."""
+
+    IN_USE = "Somebody was acting on the order"
+    CLOSED = "An account is closed"
+    CLOCK_STANDS = "The clock of the order stands"
+    CLOCK_STOOD = "The clock of the order stood"
+    JUST_HERE = "The client was just there"
+    ONE_A_DAY = "One a day for an order"
+    QUIET = "Quiet hours"
+    ENOUGH = "As many as a day may bring were sent"
+    FAILED = "It could not be sent, see the log of errors"
+    MOVED_ON = "The order had moved on"
+    OVER = "The time it speaks of was over"
+    NEWER = "A newer one was due"
+    STOPPED = "Stopped by support"
+
+
 # After the order came into the state.
 AFTER = {NudgeKind.ANSWERS_24H: timedelta(hours=24), NudgeKind.ANSWERS_72H: timedelta(hours=72), NudgeKind.REVIEW_48H: timedelta(hours=48)}
 
@@ -74,6 +92,7 @@ class Nudge(StateMachine):
 
     class Meta:
         ordering = ["due_at"]
+        verbose_name = "reminder"
         constraints = [
             known_status("nudge_status_known", NudgeStatus),
             models.CheckConstraint(
