@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from port444.builders.models import Builder
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.states import StateMachine, known_status
-from port444.orders.models import Order
+from port444.orders.models import WORKING, Order
 
 USER = settings.AUTH_USER_MODEL
 
@@ -23,6 +24,19 @@ USER = settings.AUTH_USER_MODEL
 class TsTzRange(Func):
     function = "TSTZRANGE"
     output_field = DateTimeRangeField()
+
+
+class DueMoveQuerySet(models.QuerySet["DueMove"]):
+    def visible_to(self, user: Any) -> DueMoveQuerySet:
+        return self.filter(Q(order__client=user) | Q(order__builder__user=user))
+
+    def newest(self) -> DueMoveQuerySet:
+        """Of every order the one that counts: that of the last span."""
+        return self.order_by("order_id", "-created_at", "-id").distinct("order_id")
+
+    def objected(self) -> DueMoveQuerySet:
+        """What waits for the builder."""
+        return self.filter(status=MoveStatus.OBJECTED, order__status__in=WORKING)
 
 
 class SpanQuerySet(models.QuerySet["Span"]):
@@ -92,6 +106,8 @@ class DueMove(StateMachine):
     NEXT = {
         MoveStatus.TOLD: frozenset({MoveStatus.OBJECTED, MoveStatus.KEPT}),
         MoveStatus.OBJECTED: frozenset({MoveStatus.KEPT, MoveStatus.STANDS}),
+        MoveStatus.STANDS: frozenset({MoveStatus.KEPT, MoveStatus.TOLD}),  # the span changed, and the date with it
+        MoveStatus.KEPT: frozenset({MoveStatus.TOLD}),
     }
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -105,6 +121,8 @@ class DueMove(StateMachine):
     objected_at = models.DateTimeField(null=True)
     answered_at = models.DateTimeField(null=True)
 
+    objects = DueMoveQuerySet.as_manager()
+
     class Meta:
         ordering = ["before_at"]
         constraints = [
@@ -117,6 +135,21 @@ class DueMove(StateMachine):
 
     def __str__(self) -> str:
         return f"{self.moved} {self.status}"
+
+    def can_be_objected_to(self, moment: datetime) -> bool:
+        """While the builder is still to return, and the work to be delivered."""
+        span = self.span
+        is_open = span.cancelled_at is None and moment < span.ends_at and self.order.status in WORKING
+        return self.status == MoveStatus.TOLD and self.moved > timedelta(0) and is_open
+
+    def back_to(self, moment: datetime) -> datetime:
+        """The date that would be if the span had not moved it; another span since then moves it still."""
+        order = self.order
+        assert order.due_at is not None
+        if order.builder.away_paused_at == self.span.created_at:
+            return order.due_at - self.moved
+        since = order.clock_stopped_at or moment
+        return order.due_for(since, order.work_left(since) - self.moved)
 
 
 class ReturnAlert(models.Model):

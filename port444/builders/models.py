@@ -36,6 +36,10 @@ def away_at(moment: datetime, prefix: str = "") -> Q:
     return Q(**{f"{prefix}away_from__lte": moment, f"{prefix}away_until__gt": moment})
 
 
+# What the app of away mode writes.
+AWAY_FIELDS = ["away_from", "away_until", "away_message", "away_paused_at", "away_stops_orders", "away_stops_calls", "away_stops_clock"]
+
+
 class BuilderQuerySet(models.QuerySet["Builder"]):
     def lock(self, pk: Any) -> Builder:
         return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
@@ -152,6 +156,12 @@ class Builder(models.Model):
             return timedelta(0)
         stands_from = max(begun, self.away_from)
         return self.away_until - stands_from if stands_from < min(due, self.away_until) else timedelta(0)
+
+    def away_before(self, due: datetime, moment: datetime) -> timedelta:
+        """By how much being away, from `moment` on, has moved a due date to `due`. A date before the end was not moved."""
+        if not self.away_stops_clock or self.away_from is None or self.away_until is None or not moment < self.away_until < due:
+            return timedelta(0)
+        return self.away_until - max(moment, self.away_from)
 
     @property
     def level(self) -> Level:

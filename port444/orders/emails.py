@@ -208,6 +208,8 @@ def cancelled_to(order: Order, reader: Any) -> Words:
         CancelCause.CLIENT_WISH: f"{order.client.first_name} cancelled {order.title}.",
         CancelCause.BUILDER_WISH: f"{order.builder.user.first_name} cancelled {order.title}.",
         CancelCause.LATE: f"{order.client.first_name} cancelled {order.title}, because it was late.",
+        CancelCause.AWAY: f"{order.client.first_name} cancelled {order.title}, because {order.builder.user.first_name} is away beyond the date that "
+        "was agreed.",
         CancelCause.NO_REQUIREMENTS: _unanswered(order),
         CancelCause.NOT_FUNDED: f"The money for {order.title} could not be put into escrow, so nothing began. That counts against nobody.",
         CancelCause.RECLAIMED: f"{order.client.first_name} took the money for {order.title} back from escrow after its expiry.",

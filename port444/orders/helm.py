@@ -215,6 +215,8 @@ def _cancelled(order: Order, viewer: Any, builder: bool, moment: datetime) -> He
         return Helm("Ended", "The order was cancelled", f"{_by(order, viewer)} took the money back from escrow after its expiry, {at}.", True)
     elif order.cancel_cause == CancelCause.LATE:
         who = f"{_by(order, viewer)} cancelled it {at}, because the delivery was late."
+    elif order.cancel_cause == CancelCause.AWAY:
+        who = f"{_by(order, viewer)} cancelled it {at}, because {order.builder.user.first_name} is away beyond the date that was agreed."
     else:
         who = f"{_by(order, viewer)} cancelled it {at}."
     if order.paid_at is None:
@@ -359,7 +361,7 @@ def _stood(order: Order) -> str:
 
 def due_if_answered(order: Order, moment: datetime) -> datetime | None:
     """When the work would be due if the answers were sent now."""
-    return moment + timedelta(days=order.delivery_days) if order.status == S.PENDING_REQUIREMENTS else None
+    return order.due_from(moment, order.delivery_days) if order.status == S.PENDING_REQUIREMENTS else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ def cancelled(order: Order) -> str:
         CancelCause.CLIENT_WISH: f"{order.client.first_name} cancelled order {order.number}.",
         CancelCause.BUILDER_WISH: f"{order.builder.user.first_name} cancelled order {order.number}.",
         CancelCause.LATE: f"{order.client.first_name} cancelled order {order.number}, because it was late.",
+        CancelCause.AWAY: f"{order.client.first_name} cancelled order {order.number}, because {order.builder.user.first_name} is away beyond the "
+        "date that was agreed.",
         CancelCause.NO_REQUIREMENTS: f"{_unanswered(order)} That counts against nobody.",
         CancelCause.NOT_FUNDED: f"Order {order.number} ended: the money could not be put into escrow. That counts against nobody.",
         CancelCause.RECLAIMED: f"{order.client.first_name} took the money of order {order.number} back from escrow after its expiry.",

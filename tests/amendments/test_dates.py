@@ -23,7 +23,7 @@ moments = spans.map(lambda span: START + span)
 
 @given(stopped=moments, lasted=spans, begun=st.none() | moments)
 def test_the_clock_has_stood_as_long_as_there_was_something_to_stop(stopped: datetime, lasted: timedelta, begun: datetime | None) -> None:
-    order, moment = Order(clock_stopped_at=stopped), stopped + lasted
+    order, moment = Order(builder=Builder(), clock_stopped_at=stopped), stopped + lasted
     stood = order.stood(moment, begun)
     if begun is None or begun <= stopped:
         assert stood == lasted
@@ -41,10 +41,10 @@ def test_a_clock_that_runs_has_not_stood(moment: datetime, begun: datetime | Non
 @given(due=moments, stopped=moments, lasted=spans)
 def test_standing_changes_nothing_about_being_late(due: datetime, stopped: datetime, lasted: timedelta) -> None:
     moment = stopped + lasted
-    order = Order(status=S.IN_PROGRESS, due_at=due, clock_stopped_at=stopped)
+    order = Order(builder=Builder(), status=S.IN_PROGRESS, due_at=due, clock_stopped_at=stopped)
     late = order.is_late(moment)
     assert late == (due <= stopped)
-    started = Order(status=S.IN_PROGRESS, due_at=due + order.stood(moment, START))
+    started = Order(builder=Builder(), status=S.IN_PROGRESS, due_at=due + order.stood(moment, START))
     assert started.is_late(moment) == late
     assert started.due_at is not None
     assert started.due_at - moment == due - stopped  # what was left is left
@@ -52,7 +52,7 @@ def test_standing_changes_nothing_about_being_late(due: datetime, stopped: datet
 
 @given(due=moments, moment=moments, more=days, status=st.sampled_from(WORKING), reopens=st.booleans())
 def test_in_work_days_count_from_the_date_that_stands(due: datetime, moment: datetime, more: int, status: str, reopens: bool) -> None:
-    assert Order(status=status, due_at=due).due_after(more, moment, reopens=reopens) == due + timedelta(days=more)
+    assert Order(builder=Builder(), status=status, due_at=due).due_after(more, moment, reopens=reopens) == due + timedelta(days=more)
 
 
 @given(due=moments, moment=moments, more=days)
@@ -83,4 +83,4 @@ def test_more_days_are_never_an_earlier_date(due: datetime, moment: datetime, st
 
 @given(moment=moments, more=days, status=st.sampled_from(S.values), reopens=st.booleans())
 def test_without_a_date_there_is_none_after(moment: datetime, more: int, status: str, reopens: bool) -> None:
-    assert Order(status=status, due_at=None).due_after(more, moment, reopens=reopens) is None
+    assert Order(builder=Builder(), status=status, due_at=None).due_after(more, moment, reopens=reopens) is None

@@ -146,6 +146,8 @@ def accept_offer(offer_id: UUID, *, actor: Any, client_key: UUID) -> Order:
     lost on the way never orders twice. Raises WrongState when the offer is not open any more, Conflict `builder_away`.
     """
     client = User.objects.lock(actor.pk)
+    # As when an order is placed: who goes away just now comes before or after. The builder is locked before the conversation.
+    Builder.objects.lock(Offer.objects.values_list("service__builder_id", flat=True).get(pk=offer_id))
     conversation, offer = _lock(offer_id)
     if offer.by_client:
         raise NotAllowed("Your own terms become an order when the builder sends them as an offer.")

@@ -12,6 +12,7 @@ from django.db import transaction
 from auditlog.actions import record
 from auditlog.events import Event
 from port444.accounts.models import User
+from port444.builders.models import Builder
 from port444.catalog import actions as catalog
 from port444.catalog.models import Package, ServiceStatus
 from port444.kit.clock import now
@@ -48,6 +49,8 @@ def place_order(package_id: UUID, *, actor: Any, client_key: UUID) -> Order:
             raise Conflict("This order button was used for another package. Reload the page and press it again.", code="ordered_other")
         return placed
     require_client_open(client)
+    # A builder who goes away just now comes before or after: an order is never begun past a span away that nobody counted.
+    Builder.objects.lock(Package.objects.values_list("service__builder_id", flat=True).get(pk=package_id))
     package = Package.objects.select_related("service__builder__user").get(pk=package_id)
     _require_orderable(package, client)
     moment = now()
@@ -108,6 +111,7 @@ def order_funded(operation: EscrowOperation) -> None:
         order.move_to(S.PENDING_REQUIREMENTS, requirements_until=moment + timedelta(days=settings.REQUIREMENTS_DAYS))
         plan_nudges(order, moment)
     else:
+        order.read_away()
         order.move_to(S.IN_PROGRESS, started_at=moment, due_at=order.due_from(moment, order.delivery_days))
     post(order, notices.paid(order), notices.PAID)
     tell(order, order.builder.user, "order.placed", emails.paid_to_builder(order), "paid")

@@ -55,7 +55,8 @@ def start_clock(order: Order, *, to_builder: bool = True, to_client: bool = True
         return
     moment = now()
     if to_builder:
-        order.due_at = _later(order.due_at, order.stood(moment, order.started_at))
+        order.read_away()
+        order.due_at = order.due_resumed(moment)
     if to_client:
         order.auto_accept_at = _later(order.auto_accept_at, order.stood(moment, order.delivered_at))
     order.clock_stopped_at = None
@@ -74,6 +75,7 @@ def change_terms(order: Order, change: Change, *, actor: Any | None = None) -> N
     """
     moment = now()
     before = _terms(order)
+    order.read_away()
     again = change.reopens and order.status == S.DELIVERED
     due_at = order.due_after(change.days, moment, reopens=change.reopens)
     values: dict[str, Any] = {

@@ -50,6 +50,7 @@ def answer_requirements(order_id: UUID, *, actor: Any, answers: Answers, uploads
     if missing:
         raise Invalid(f"Still to answer: {'; '.join(missing)}", code="answer_missing")
     moment = now()
+    order.read_away()
     order.move_to(S.IN_PROGRESS, started_at=moment, due_at=order.due_from(moment, order.delivery_days))
     record(Event.ORDER_STARTED, actor=actor, target=order, number=order.number, due_at=order.due_at)
     post(order, notices.answered(order), notices.ANSWERED)
@@ -141,6 +142,7 @@ def request_revision(order_id: UUID, *, actor: Any, note: str) -> Revision:
     delivery = order.deliveries.latest("number")
     revision = Revision.objects.create(order=order, delivery=delivery, note=note, requested_at=moment)
     assert order.due_at is not None  # by constraint
+    order.read_away()
     due_at = max(order.due_at, order.due_from(moment, settings.REVISION_DAYS))
     order.move_to(S.IN_REVISION, revisions_used=order.revisions_used + 1, due_at=due_at, auto_accept_at=None)
     record(Event.REVISION_REQUESTED, actor=actor, target=order, number=order.number, revision=revision.pk, used=order.revisions_used)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Func, Q, Value
 
-from port444.builders.models import Builder
+from port444.builders.models import AWAY_FIELDS, Builder
 from port444.catalog.models import Package, QuestionKind, Service
 from port444.kit.clock import now
 from port444.kit.errors import NotAllowed
@@ -125,6 +125,8 @@ class Order(StateMachine):
     started_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     clock_stopped_at = models.DateTimeField(null=True)
+    # Names the span away (by the builder's `away_paused_at`) for which the builder keeps the date: its days count like any others.
+    works_through = models.DateTimeField(null=True)
     # Until when the client may leave with everything, because the builder moved the date for being away and holds to it.
     exit_until = models.DateTimeField(null=True)
     nudges_stopped_at = models.DateTimeField(null=True)  # support wants nobody reminded of this order
@@ -226,25 +228,58 @@ class Order(StateMachine):
             return timedelta(0)
         return max(timedelta(0), moment - max(self.clock_stopped_at, begun or self.clock_stopped_at))
 
+    def read_away(self) -> None:
+        """Read again when the builder is away: what came along with a lock that was waited for may be older than the lock."""
+        self.builder.refresh_from_db(fields=AWAY_FIELDS)
+
+    @property
+    def keeps_date(self) -> bool:
+        """Whether the builder keeps the date of this order through the span away that is planned, or runs, or was the last."""
+        return self.works_through is not None and self.works_through == self.builder.away_paused_at
+
+    def time_away(self, begun: datetime, due: datetime) -> timedelta:
+        """By how much what begins at `begun` and takes until `due` ends later, because the builder is away."""
+        return timedelta(0) if self.keeps_date else self.builder.time_away(begun, due)
+
+    def work_left(self, moment: datetime) -> timedelta:
+        """How much time to work is left at `moment` until the due date, which days away have moved; negative when it has passed."""
+        assert self.due_at is not None
+        away = timedelta(0) if self.keeps_date else self.builder.away_before(self.due_at, moment)
+        return self.due_at - moment - away
+
+    def due_for(self, moment: datetime, left: timedelta) -> datetime:
+        """When work that takes `left` from `moment` on is due."""
+        return moment + left + self.time_away(moment, moment + left)
+
+    def due_resumed(self, moment: datetime) -> datetime | None:
+        """The due date when the clock runs again at `moment`: the work that was left when it stopped is left still.
+
+        Days away that have moved the date meanwhile are not counted a second time.
+        """
+        if self.due_at is None or not self.stood(moment, self.started_at):
+            return self.due_at
+        assert self.clock_stopped_at is not None
+        begun = max(self.clock_stopped_at, self.started_at or self.clock_stopped_at)
+        return self.due_for(moment, self.work_left(begun))
+
     def due_from(self, moment: datetime, days: int) -> datetime:
         """When work of `days` that begins at `moment` is due; days on which the builder is away do not count."""
-        due_at = moment + timedelta(days=days)
-        return due_at + self.builder.time_away(moment, due_at)
+        return self.due_for(moment, timedelta(days=days))
 
     def due_after(self, days: int, moment: datetime, *, reopens: bool) -> datetime | None:
         """The due date when `days` are added at `moment`. None before the clock has begun, when the days of work grow instead.
 
-        Days count from the date that stands. A delivered order that `reopens` has no such date any more: there they count from that
-        date or from `moment`, whichever is later, and without any day it gets as long as a revision has.
+        Days count from the date that stands, except those away. A delivered order that `reopens` has no such date any more: there
+        they count from that date or from `moment`, whichever is later, and without any day it gets as long as a revision has.
         """
         if self.due_at is None or self.status not in LIVE:
             return self.due_at
         if self.status != S.DELIVERED:
-            return self.due_at + timedelta(days=days)
+            return self.due_from(self.due_at, days)
         if not reopens:
             return self.due_at
         if days:
-            return max(self.due_at, moment) + timedelta(days=days)
+            return self.due_from(max(self.due_at, moment), days)
         return max(self.due_at, self.due_from(moment, settings.REVISION_DAYS))
 
     @property
