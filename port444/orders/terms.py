@@ -57,11 +57,10 @@ def terms_of(offer: Offer) -> OfferTerms:
 
 def terms_of_package(package: Package, price: Decimal | None = None) -> OfferTerms:
     """What `package` is, as an offer at its own price or at `price`. Its service comes along."""
-    included = "; ".join(package.deliverables)
     return OfferTerms(
         service=package.service_id,
         title=package.name[:LONGEST_TITLE],
-        scope=(included or package.service.summary or package.service.title)[:LONGEST_SCOPE],
+        scope=package.service.summary or package.service.title,
         price=package.price if price is None else price,
         days=package.delivery_days,
         revisions=package.revisions,

@@ -2,7 +2,7 @@
 (() => {
   const at = id => document.getElementById(id);
   const nearEnd = () => document.documentElement.scrollHeight - innerHeight - scrollY < 240;
-  const toEnd = () => at('composer')?.scrollIntoView({ block: 'end' });
+  const toEnd = () => at('thread')?.scrollIntoView({ block: 'end' });
   const from = e => e.detail?.ctx?.sourceElement;
   const look = () => {
     if (document.visibilityState === 'visible') at('looked')?.dispatchEvent(new CustomEvent('look'));
@@ -46,11 +46,11 @@
     }
     // A poll and a message that were under way together may bring the same line.
     const known = new Set();
-    document.querySelectorAll('#feed > :is(.msg, .note, .slot)[id]').forEach(n => (known.has(n.id) ? n.remove() : known.add(n.id)));
+    document.querySelectorAll('#feed > :is(.msg, .note, .inlay)[id]').forEach(n => (known.has(n.id) ? n.remove() : known.add(n.id)));
     if (said || wasNearEnd) toEnd();
     look();
   });
   document.addEventListener('visibilitychange', look);
   document.addEventListener('change', e => { if (e.target.matches?.('.composer [type=file]')) names(e.target.form); });
-  if (document.querySelector('#feed > :is(.msg, .slot)')) toEnd();
+  if (!location.hash.startsWith('#card-') && document.querySelector('#feed > :is(.msg, .inlay)')) toEnd();
 })();

@@ -57,6 +57,11 @@ class Look:
         return self.is_open and not self.mine
 
     @property
+    def wants_me(self) -> bool:
+        """The reader is the one to do something: to answer, or to pay."""
+        return self.may_decline or (self.to_pay and not self.is_builder)
+
+    @property
     def order(self) -> Order | None:
         """The order that it became, as long as it is one."""
         return self.offer.order if self.state == S.ACCEPTED else None

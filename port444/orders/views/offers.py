@@ -66,7 +66,7 @@ def new_offer(request: UserRequest, conversation_id: UUID) -> HttpResponse:
     form = OfferForm(source.services, source.package, request.POST)
     if request.POST.get("do") == "preview":
         form.is_valid()
-        return render(request, "orders/offers/new.html#summary", _form_context(request, conversation, source, form))
+        return render(request, "orders/offers/new.html#sums", _form_context(request, conversation, source, form))
     key = PlaceForm(request.POST)
     if not form.is_valid() or not key.is_valid():
         fault = "" if key.is_valid() else "This page is out of date. Load it again."
@@ -150,7 +150,8 @@ def _form_context(request: UserRequest, conversation: Conversation, source: _Sou
         "client_fee": fee(price, settings.CLIENT_FEE_BPS) if price else None,
         "builder_fee": fee(price, settings.BUILDER_FEE_BPS) if price else None,
         "share": price - fee(price, settings.BUILDER_FEE_BPS) if price else None,
-        "fee_percent": settings.CLIENT_FEE_BPS / 100,
+        "total": price + fee(price, settings.CLIENT_FEE_BPS) if price else None,
+        "builder_percent": settings.BUILDER_FEE_BPS / 100,
         "page_url": reverse("orders:new_offer", args=[conversation.pk]),
     }
 
