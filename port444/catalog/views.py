@@ -134,6 +134,8 @@ def service(request: HtmxRequest, slug: str) -> HttpResponse:
     packages: list[Package] = row.offered  # type: ignore[attr-defined]  # by the prefetch
     chosen = packages[len(packages) // 2 if len(packages) == 3 else 0] if packages else None
     is_own = row.builder.user_id == request.user.pk
+    would_sell = row.status == ServiceStatus.PUBLISHED and not is_own
+    is_missed = would_sell and row.builder.away_stops_orders and row.builder.is_away_at(moment)
     context = {
         "service": row,
         "builder": row.builder,
@@ -143,7 +145,8 @@ def service(request: HtmxRequest, slug: str) -> HttpResponse:
         "reviews": row.reviews.select_related("author", "order").order_by("-created_at")[:REVIEWS] if row.rating_count else [],
         "is_own": is_own,
         "is_away": row.builder.is_away_at(moment),
-        "is_open": row.status == ServiceStatus.PUBLISHED and row.builder.takes_orders and not is_own,
+        "is_missed": is_missed,
+        "is_open": would_sell and not is_missed,
         "client_key": uuid7(),
         "moment": moment,
         "fee_percent": Decimal(settings.CLIENT_FEE_BPS) / 100,
