@@ -1,0 +1,289 @@
+"""Measures every scheduled sweep on a full database; started by `bench/sweeps.py`.
+
+BENCH_ORDERS  how many orders and conversations there are (1,000,000)
+BENCH_SECONDS how long a sweep may work on what was made due for it (20); what is done by then is counted
+BENCH_ONLY    sweeps whose path contains this
+BENCH_PLANS   1 prints the plans in full, with what they read
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import django
+
+django.setup()
+
+import psycopg  # noqa: E402 (after setup, as all that follows)
+from django.conf import settings  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
+from django.utils.module_loading import import_string  # noqa: E402
+
+from bench import crowd  # noqa: E402
+from port444.kit.clock import now  # noqa: E402
+from scripts.environment import say  # noqa: E402
+
+ORDERS = int(os.environ.get("BENCH_ORDERS", "1000000"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "20"))
+ONLY = os.environ.get("BENCH_ONLY", "")
+PLANS = bool(os.environ.get("BENCH_PLANS"))
+SIZE = crowd.Size(max(ORDERS, crowd.LEAST))
+BIG = SIZE.orders // 20  # rows of a table that no sweep may read from one end to the other
+IDLE_MS = 100.0  # of a sweep that finds nothing
+IDLE_ROWS = 1000  # that it may read for that
+ROUNDS = 7
+SAME = (10, 200)  # a batch of either takes as many queries
+TICK = os.sysconf("SC_CLK_TCK")
+NIGHTLY = {"port444.accounts.jobs.forget", "auditlog.jobs.partitions"}  # clean up; read what they remove
+NOT_SWEEPS = {"port444.kit.jobs.heartbeat"}
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Of what a sweep works on: rows of `table` that are `kept` and become due when `column` has passed."""
+
+    table: str
+    column: str
+    kept: str
+    count: int
+    batch: str = ""  # the function that takes a moment and a limit and works in one transaction, where there is one
+
+    def bring(self, wanted: int) -> None:
+        """Make so many due."""
+        chosen = f"SELECT id FROM {self.table} WHERE {self.kept} AND {self.column} > now() ORDER BY id LIMIT {wanted}"
+        self.change(f"UPDATE {self.table} SET {self.column} = now() - interval '1 minute' WHERE id IN ({chosen})")
+
+    def take_back(self) -> None:
+        """Make none due."""
+        self.change(f"UPDATE {self.table} SET {self.column} = now() + interval '3 days' WHERE {self.kept} AND {self.column} <= now()")
+
+    def left(self) -> int:
+        return int(ask(f"SELECT count(*) FROM {self.table} WHERE {self.kept} AND {self.column} <= now()")[0][0])
+
+    @staticmethod
+    def change(*statements: str) -> None:
+        with psycopg.connect(os.environ["DATABASE_OWNER_URL"], autocommit=True) as owner:
+            for sql in statements:
+                owner.execute(sql.encode())
+
+
+STOCKS: dict[str, Stock] = {
+    "port444.notifications.jobs.sweep": Stock("notifications_delivery", "due_at", "status = 'pending'", SIZE.stock),
+    "consultations.jobs.send_reminders": Stock("consultations_reminder", "due_at", "status = 'due' AND kind = '24h'", SIZE.orders // 50),
+    "amendments.jobs.expire": Stock("amendments_amendment", "expires_at", "status = 'pending'", SIZE.stock),
+    "port444.payments.jobs.expire_invoices": Stock("payments_invoice", "expires_at", "status = 'open'", SIZE.stock),
+    "port444.orders.jobs.auto_accept": Stock("orders_order", "auto_accept_at", "status = 'delivered'", SIZE.stock),
+    "port444.orders.jobs.cancel_unanswered": Stock("orders_order", "requirements_until", "status = 'pending_requirements'", SIZE.stock),
+}
+
+
+@dataclass
+class Seen:
+    """What was asked of the database, and what it cost."""
+
+    statements: list[tuple[str, Any]] = field(default_factory=list)
+    wall: float = 0.0
+    python: float = 0.0
+    postgres: float = 0.0
+
+    @property
+    def cpu(self) -> float:
+        return self.python + self.postgres
+
+
+@contextmanager
+def watching() -> Iterator[Seen]:
+    """Counts queries and takes the time, in this process and in the server's for this connection."""
+    seen = Seen()
+
+    def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        seen.statements.append((sql, params))
+        return execute(sql, params, many, context)
+
+    before, python, wall = server_seconds(), time.process_time(), time.perf_counter()
+    with connection.execute_wrapper(note):
+        yield seen
+    seen.wall, seen.python, seen.postgres = time.perf_counter() - wall, time.process_time() - python, server_seconds() - before
+
+
+def server_seconds() -> float:
+    """CPU of the database's process of this connection; 0 where that is another machine."""
+    try:
+        words = Path(f"/proc/{SERVER}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(words[11]) + int(words[12])) / TICK
+
+
+def ask(sql: str, params: Any = None) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
+
+
+def rows_read() -> Counter[str]:
+    """Rows that this database has handed up from each table so far, from its heap or by an index."""
+    ask("SELECT pg_stat_force_next_flush()")
+    read = "SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables"
+    return Counter({str(name): int(rows) for name, rows in ask(read)})
+
+
+def noon_zone() -> str:
+    """A zone in which it is about noon, so that nobody's quiet hours hold anything."""
+    ahead = 12 - now().astimezone(ZoneInfo("UTC")).hour
+    return f"Etc/GMT{'-' if ahead >= 0 else '+'}{abs(ahead)}" if ahead else "Etc/GMT"
+
+
+def scans(sql: str, params: Any) -> list[str]:
+    """Big tables that the plan of a statement reads from one end to the other."""
+    if not re.match(r"\s*(SELECT|UPDATE|DELETE|WITH|INSERT)", sql):
+        return []
+    try:
+        with transaction.atomic():
+            plan = ask(f"EXPLAIN (FORMAT JSON) {sql}", params)[0][0]
+    except django.db.Error as error:
+        return [f"no plan: {error}"]
+    return [name for node in nodes(plan[0]["Plan"]) if node["Node Type"] == "Seq Scan" and LENGTHS.get(name := str(node["Relation Name"]), 0) >= BIG]
+
+
+def nodes(plan: Any) -> Iterator[Any]:
+    yield plan
+    for inner in plan.get("Plans", []):
+        yield from nodes(inner)
+
+
+def shape(sql: str) -> str:
+    """A statement without its values, so that two of a kind are one."""
+    return re.sub(r"\(\s*%s(\s*,\s*%s)*\s*\)", "(%s)", re.sub(r"(\(%s\)(, )?)+", "(%s)", sql))
+
+
+def print_plan(sql: str, params: Any) -> None:
+    with transaction.atomic():
+        lines = [str(line) for (line,) in ask(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {sql}", params)]
+        transaction.set_rollback(True)
+    print("\n".join(f"        {line}" for line in lines))
+
+
+def summary(sql: str, params: Any) -> str:
+    """By which indexes a statement goes."""
+    with transaction.atomic():
+        plan = ask(f"EXPLAIN (FORMAT JSON) {sql}", params)[0][0]
+    return ", ".join(
+        f"{node['Node Type']} {node.get('Index Name') or node.get('Relation Name')}" for node in nodes(plan[0]["Plan"]) if "Scan" in node["Node Type"]
+    )
+
+
+def idle(path: str) -> list[str]:
+    """One sweep that finds nothing; gives what is wrong with it."""
+    job, best = import_string(path), Seen(wall=1e9, python=1e9)
+    job()
+    before = rows_read()
+    with watching() as first:
+        job()
+    read = rows_read() - before
+    for _ in range(ROUNDS):
+        with watching() as seen:
+            job()
+        if seen.wall < best.wall:
+            best = seen
+    own = "pg_stat_user_tables"
+    many = {name: rows for name, rows in read.most_common(3) if rows and own not in name}
+    print(f"  {path:45} {best.wall * 1000:7.1f} ms  {best.cpu * 1000:5.0f} ms CPU  {len(first.statements):3} queries  read {dict(many) or 'no row'}")
+    wrong = []
+    if path not in NIGHTLY and best.wall * 1000 > IDLE_MS:
+        wrong.append(f"{path} takes {best.wall * 1000:.0f} ms to find nothing")
+    from_big = sum(rows for name, rows in read.items() if LENGTHS.get(name, 0) >= BIG)
+    if path not in NIGHTLY and from_big > IDLE_ROWS:
+        wrong.append(f"{path} reads {from_big:,} rows of big tables to find nothing")
+    for sql, params in first.statements:
+        if sql.lstrip().startswith("SELECT"):
+            if PLANS:
+                print_plan(sql, params)
+            else:
+                print(f"      by {summary(sql, params)}")
+    if path not in NIGHTLY:
+        wrong += [f"{path} scans {name} when nothing is due" for sql, params in first.statements for name in scans(sql, params)]
+    return wrong
+
+
+def busy(path: str, stock: Stock) -> list[str]:
+    """One sweep with more and more to do; gives what is wrong with it."""
+    job, wrong, kinds = import_string(path), [], dict[str, tuple[str, Any]]()
+    used = 0
+    for wanted in (100, 1000, 10000):
+        if used + wanted > stock.count:
+            print(f"    {wanted:6} due: not in a stock of {stock.count}")
+            continue
+        used += wanted
+        stock.bring(wanted)
+        ends = time.perf_counter() + SECONDS
+        with watching() as seen:
+            while job() and time.perf_counter() < ends:
+                pass
+        done = wanted - stock.left()
+        stock.take_back()
+        if not done:
+            wrong.append(f"{path} did nothing of {wanted} that were due")
+            break
+        print(
+            f"    {wanted:6} due: {done:6} done in {seen.wall:6.1f} s, {seen.wall * 1000 / done:7.2f} ms and {seen.cpu * 1000 / done:6.2f} ms CPU a row"
+            f" (Python {seen.python * 1000 / done:.2f}), {len(seen.statements) / done:6.2f} queries a row"
+        )
+        for sql, params in seen.statements:
+            kinds.setdefault(shape(sql), (sql, params))
+    found = Counter(name for sql, params in kinds.values() for name in scans(sql, params))
+    return wrong + [f"{path} scans {name} while it works ({count} statements)" for name, count in found.items()]
+
+
+def constant(path: str, stock: Stock) -> list[str]:
+    """The queries of a batch of few and of many."""
+    batch, counts = import_string(stock.batch), []
+    for rows in SAME:
+        stock.bring(rows)
+        with watching() as seen:
+            taken = batch(now(), rows)
+        counts.append(len(seen.statements))
+        print(f"    a batch of {rows}: {taken} taken, {len(seen.statements)} queries, {seen.wall * 1000:.0f} ms, {seen.cpu * 1000:.0f} ms CPU")
+        stock.take_back()
+    return [] if len(set(counts)) == 1 else [f"{path}: a batch of {SAME} takes {counts} queries"]
+
+
+def main() -> int:
+    began = time.perf_counter()
+    sizes = crowd.fill(SIZE, os.environ["DATABASE_OWNER_URL"], zone=noon_zone())
+    say(f"{sum(sizes.values()):,} rows written in {time.perf_counter() - began:.0f} s")
+    LENGTHS.update({str(name): int(rows) for name, rows in ask("SELECT relname, reltuples FROM pg_class WHERE relkind = 'r'")})
+    print(f"{SIZE.orders:,} orders, {SIZE.orders:,} conversations, {human(ask('SELECT pg_database_size(current_database())')[0][0])}, {os.cpu_count()} cores")
+    print("  " + ", ".join(f"{name} {rows:,}" for name, rows in sorted(LENGTHS.items(), key=lambda each: -each[1]) if rows >= BIG))
+    paths = [path for path in settings.SCHEDULES if path not in NOT_SWEEPS and ONLY in path]
+    print(f"\nNothing is due: best of {ROUNDS}")
+    wrong = [fault for path in paths for fault in idle(path)]
+    for path, stock in STOCKS.items():
+        if path in paths:
+            print(f"\n{path}")
+            if stock.batch:
+                wrong += constant(path, stock)
+            wrong += busy(path, stock)
+    print("\n" + ("\n".join(f"NOT KEPT: {fault}" for fault in wrong) or "All limits are kept."))
+    return 1 if wrong else 0
+
+
+def human(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"
+
+
+LENGTHS: dict[str, int] = {}
+SERVER = int(ask("SELECT pg_backend_pid()")[0][0])
+
+if __name__ == "__main__":
+    raise SystemExit(main())
