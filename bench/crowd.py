@@ -103,7 +103,17 @@ def fill(size: Size, owner: str, *, zone: str) -> dict[str, int]:
     with psycopg.connect(owner, autocommit=True) as connection:
         writer = Writer(connection, size, zone)
         with writer.unguarded():
-            for step in (writer.people, writer.shops, writer.talks, writer.orders, writer.money, writer.told, writer.calls, writer.extras, writer.away):
+            for step in (
+                writer.people,
+                writer.shops,
+                writer.talks,
+                writer.orders,
+                writer.money,
+                writer.told,
+                writer.calls,
+                writer.extras,
+                writer.away,
+            ):
                 began = time.perf_counter()
                 step()
                 say(f"{step.__name__}: {time.perf_counter() - began:.0f} s")
@@ -207,9 +217,7 @@ class Writer:
         clients = self.numbers(self.size.clients)
         self.write(User, clients, id=key(CLIENT, "i"), email="'c' || i || '@bench.example'", name="'Client ' || i", **known)
         rows = self.numbers(self.size.builders)
-        self.write(
-            User, rows, id=key(BUILDER_USER, "i"), email="'b' || i || '@bench.example'", name="'Builder ' || i", is_builder="true", **known
-        )
+        self.write(User, rows, id=key(BUILDER_USER, "i"), email="'b' || i || '@bench.example'", name="'Builder ' || i", is_builder="true", **known)
         self.write(
             Builder,
             rows,
@@ -474,6 +482,7 @@ class Writer:
             block_hash="'0x' || md5(i::text)",
             payment_id=key(PAYMENT, "i"),
             found_at="at",
+            noted_at="at",
             **chain,
         )
         operation = {
@@ -616,7 +625,7 @@ class Writer:
             url="'https://zoom.example/j/' || i",
             external_id="'room-' || i",
             made="0",
-            next_try_at="at - interval '9 days'",
+            next_try_at="at + interval '40 minutes'",
         )
         builders = self.numbers(size.builders)
         self.write(
@@ -696,7 +705,8 @@ class Writer:
             completed_at=f"CASE WHEN state = 'completed' THEN at + 2 * {DAY} END",
         )
         # Sent long ago for half of the orders; planned for those that wait, the first of two only a little ahead.
-        nudges = f"""(SELECT i, 'answers_24h' AS kind, at, b, state FROM {self.source()} WHERE state = 'pending_requirements' OR i % 2 = 0 AND i < {size.live}
+        nudges = f"""(SELECT i, 'answers_24h' AS kind, at, b, state FROM {self.source()}
+                WHERE state = 'pending_requirements' OR i % 2 = 0 AND i < {size.live}
             UNION ALL SELECT i, 'answers_72h', at, b, state FROM {self.source()} WHERE state = 'pending_requirements'
             UNION ALL SELECT i, 'review_48h', at, b, state FROM {self.source()} WHERE state = 'delivered') n"""
         planned = f"(i >= {size.live})"

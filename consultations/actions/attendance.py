@@ -17,6 +17,7 @@ from consultations.calendars import CalendarError, Unreachable, registry
 from consultations.meetings import MeetingError, OpenRoom, Presence, TryLater
 from consultations.meetings.zoom import ZoomClient
 from consultations.models import (
+    ASK_AFTER,
     Attendance,
     CalendarProvider,
     Consultation,
@@ -36,7 +37,6 @@ from .meetings import calendar_link, settle_on
 C = ConsultationStatus
 JOINABLE = (C.SCHEDULED, C.COMPLETED)
 ONE_VISIT = timedelta(minutes=2)  # two sightings this close are one
-ASK_AFTER = timedelta(minutes=10)  # after the end, when providers have written down who was there
 ASK_AGAIN = timedelta(minutes=20)
 ASK_UNTIL = timedelta(hours=2)
 LEASE = timedelta(minutes=2)

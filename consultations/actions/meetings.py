@@ -22,6 +22,7 @@ from consultations.meetings import FullToday, MeetingClient, MeetingError, NotAv
 from consultations.meetings.calcom import CalComRooms
 from consultations.meetings.zoom import ZoomClient
 from consultations.models import (
+    ASK_AFTER,
     CalendarLink,
     CalendarProvider,
     Consultation,
@@ -98,7 +99,8 @@ def _follow_call(room: MeetingRoom, consultation: Consultation, moment: datetime
     room.consultation, room.wanted, room.updated_at = consultation, consultation.ical_sequence, moment
     fields = ["consultation", "wanted", "updated_at"]
     if room.provider == P.GOOGLE_MEET and room.status == R.READY:
-        room.made = room.wanted  # it moves with the event
+        room.made, room.next_try_at = room.wanted, consultation.ends_at + ASK_AFTER  # it moves with the event
+        fields.append("next_try_at")
     if room.status in (R.CLOSED, R.UNWANTED):
         _stand_in(consultation)
     elif room.url:
@@ -258,7 +260,7 @@ def _record(errand: Errand, made: OpenRoom | None) -> None:
 
 
 def _ready(room: MeetingRoom, call: Consultation, moment: datetime) -> None:
-    room.move_to(R.READY, made=room.wanted, attempts=0, last_error="", next_try_at=moment, updated_at=moment, url=room.url)
+    room.move_to(R.READY, made=room.wanted, attempts=0, last_error="", next_try_at=call.ends_at + ASK_AFTER, updated_at=moment, url=room.url)
     place(call, room.provider, room.url, room.external_id)
     record(Event.CALL_ROOM_MADE, actor=None, target=call, provider=room.provider)
 

@@ -9,8 +9,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 
 from consultations import actions
-from consultations.actions.attendance import ASK_AFTER
-from consultations.models import CalendarLink, CalendarProvider, LinkedCalendar, LinkStatus, MeetingRoom, PushChannel, RoomStatus
+from consultations.models import ASK_AFTER, CalendarLink, CalendarProvider, LinkedCalendar, LinkStatus, MeetingRoom, PushChannel, RoomStatus
 from port444.kit.clock import now
 from port444.kit.jobs import each
 

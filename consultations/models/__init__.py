@@ -26,13 +26,14 @@ from .calls import (
     free_until,
 )
 from .hours import DAY_MINUTES, AvailabilityRule, CallSettings, DayOff, MeetingProvider, RefundPolicy, RuleKind
-from .meetings import MeetingRoom, RoomStatus
+from .meetings import ASK_AFTER, MeetingRoom, RoomStatus
 from .moves import Proposal, ProposalKind, ProposalStatus
 from .reminders import AHEAD, WORTH_UNTIL, Reminder, ReminderKind, ReminderStatus
 
 __all__ = [
     "AHEAD",
     "ANSWER_TIME",
+    "ASK_AFTER",
     "BLOCKING",
     "COMPLETE_AFTER_HOURS",
     "DAY_MINUTES",

@@ -64,6 +64,7 @@ class CalendarLink(StateMachine):
             models.CheckConstraint(condition=Q(provider__in=CalendarProvider.values), name="calendar_link_provider"),
             models.UniqueConstraint(fields=["builder", "provider", "account"], condition=~Q(status="off"), name="calendar_link_once"),
         ]
+        indexes = [models.Index(fields=["connected_at"], condition=Q(status="off") & ~Q(hook_secret=""), name="calendar_link_to_close")]
 
     def __str__(self) -> str:
         return f"{self.get_provider_display()} {self.account}"
@@ -203,7 +204,10 @@ class CalendarEvent(StateMachine):
             known_status("calendar_event_status_known", EventStatus),
             models.UniqueConstraint(fields=["calendar", "chain"], name="calendar_event_once"),
         ]
-        indexes = [models.Index(fields=["next_try_at"], condition=Q(status__in=["wanted", "unwanted"]), name="calendar_event_outbox")]
+        indexes = [
+            models.Index(fields=["next_try_at"], condition=Q(status__in=["wanted", "unwanted"]), name="calendar_event_outbox"),
+            models.Index(fields=["chain"], name="calendar_event_of_chain"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.chain} {self.status}"

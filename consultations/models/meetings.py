@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 
@@ -11,6 +13,8 @@ from port444.kit.states import StateMachine, known_status
 
 from .calls import Consultation
 from .hours import MeetingProvider
+
+ASK_AFTER = timedelta(minutes=10)  # after the end of a call, when providers have written down who was there
 
 
 class RoomStatus(models.TextChoices):
@@ -25,7 +29,8 @@ class MeetingRoom(StateMachine):
     """The room of a chain at a meeting provider, and the outbox of making, moving and closing it.
 
     `wanted` counts what should be there (the call's ical_sequence), `made` what is. `host` is the provider's user in whose name
-    the room is. A room of Google Meet comes with the calendar event that carries it.
+    the room is. A room of Google Meet comes with the calendar event that carries it. A ready one is tried next when its call is over:
+    then the provider is asked who was there.
     """
 
     NEXT = {
@@ -57,6 +62,7 @@ class MeetingRoom(StateMachine):
         ]
         indexes = [
             models.Index(fields=["next_try_at"], condition=Q(status__in=["wanted", "unwanted"]), name="meeting_room_outbox"),
+            models.Index(fields=["next_try_at"], condition=Q(status="ready"), name="meeting_room_to_ask"),
             models.Index(fields=["provider", "external_id"], condition=~Q(external_id=""), name="meeting_room_external"),
         ]
 

@@ -68,8 +68,9 @@ class Notification(models.Model):
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def due(self, moment: datetime) -> DeliveryQuerySet:
-        """Waiting and due, or claimed by a worker that has died since."""
-        return self.filter(Q(status=DeliveryStatus.PENDING, due_at__lte=moment) | Q(status=DeliveryStatus.SENDING, claimed_until__lte=moment))
+        """Waiting and due, or claimed by a worker that has died since. What was claimed was due, so that one index finds both."""
+        free = Q(status=DeliveryStatus.PENDING) | Q(status=DeliveryStatus.SENDING, claimed_until__lte=moment)
+        return self.filter(free, due_at__lte=moment)
 
 
 class Delivery(StateMachine):

@@ -17,15 +17,14 @@ from port444.kit.jobs import each
 
 from . import actions
 from .models import (
+    ChainTransfer,
     Invoice,
     Payment,
-    PaymentStatus,
     PayoutHold,
     PayoutMethod,
     Refund,
     RefundStatus,
     SandboxCharge,
-    WalletPayment,
     Withdrawal,
     WithdrawalStatus,
 )
@@ -89,8 +88,8 @@ def reconcile() -> int:
     before = now() - QUIET
     live = Payment.objects.live().filter(created_at__lte=before).order_by("created_at")
     asked = each(actions.reconcile_payment, list(live.values_list("pk", flat=True)[:SWEPT]))
-    paid = WalletPayment.objects.filter(payment__transfer__isnull=False).exclude(payment__status=PaymentStatus.SUCCEEDED)
-    asked += each(actions.note_own_wallet, list(paid.order_by("begun_at").values_list("pk", flat=True)[:SWEPT]))
+    unnoted = ChainTransfer.objects.filter(payment__isnull=False, noted_at=None, gone_at=None)
+    asked += each(actions.note_own_wallet, list(unnoted.order_by("found_at").values_list("payment_id", flat=True)[:SWEPT]))
     left = Payment.objects.unsettled().filter(succeeded_at__lte=before).order_by("succeeded_at")
     return asked + each(actions.settle_invoice, list(left.values_list("invoice_id", flat=True)[:SWEPT]))
 

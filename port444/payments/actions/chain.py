@@ -251,7 +251,7 @@ def book_reclaim(chain_id: int, contract: str, seen: Seen) -> EscrowOperation:
 
 
 def _booked(deal_id: UUID) -> Iterable[EscrowOperation]:
-    mine = EscrowOperation.objects.filter(subject_id=deal_id) | EscrowOperation.objects.filter(target_id=deal_id)
+    mine = EscrowOperation.objects.filter(subject_id=deal_id) | EscrowOperation.objects.filter(kind=K.MOVE, target_id=deal_id)
     return mine.filter(applied_at__isnull=False).order_by("number")
 
 

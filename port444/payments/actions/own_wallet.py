@@ -139,7 +139,11 @@ def note_own_wallet(payment_id: UUID) -> Payment:
     """Record what the chain says of a payment, also of one that had run out: then its money goes back."""
     payment = Payment.objects.get(pk=payment_id)
     report = named("wallet").fetch(payment)
-    return payment if report.outcome == Outcome.PENDING else record_report(payment, report)
+    if report.outcome != Outcome.PENDING:
+        payment = record_report(payment, report)
+    if payment.status == PaymentStatus.SUCCEEDED:
+        ChainTransfer.objects.filter(payment=payment_id, noted_at=None).update(noted_at=now())
+    return payment
 
 
 def collected(operation: EscrowOperation) -> None:

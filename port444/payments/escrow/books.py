@@ -115,7 +115,7 @@ def cancel(op_id: str) -> EscrowOperation:
 def earlier(operation: EscrowOperation) -> Any:
     """What is before `operation` in the queues of its deals: asked earlier, neither confirmed nor void."""
     deals = [deal_id for deal_id in (operation.subject_id, operation.target_id) if deal_id is not None]
-    return EscrowOperation.objects.open().filter(Q(subject_id__in=deals) | Q(target_id__in=deals), number__lt=operation.number)
+    return EscrowOperation.objects.open().filter(Q(subject_id__in=deals) | Q(kind=K.MOVE, target_id__in=deals), number__lt=operation.number)
 
 
 def _later(operation: EscrowOperation) -> Any:
@@ -222,7 +222,7 @@ def sources(deal_id: Any) -> list[Any]:
 
 def _keep_in_ledger(opening: EscrowOperation) -> None:
     """The chain will not open this deal. Its money is still the platform's to keep, so the ledger holds it as if there were no chain."""
-    waiting = list(_later(opening).filter(Q(subject_id=opening.subject_id) | Q(target_id=opening.subject_id)))
+    waiting = list(_later(opening).filter(Q(subject_id=opening.subject_id) | Q(kind=K.MOVE, target_id=opening.subject_id)))
     kept = EscrowOperation.objects.create(
         op_id=f"{opening.op_id}:kept",
         kind=K.OPEN,

@@ -44,7 +44,8 @@ class Standing:
 
     @classmethod
     def of(cls, deal_id: UUID) -> Standing:
-        asked = EscrowOperation.objects.filter(Q(subject_id=deal_id) | Q(target_id=deal_id)).exclude(status__in=VOID)
+        touching = Q(subject_id=deal_id) | Q(kind=K.MOVE, target_id=deal_id)  # of a move, as the index on targets knows it
+        asked = EscrowOperation.objects.filter(touching).exclude(status__in=VOID)
         return cls.after(deal_id, asked.order_by("number"))
 
     @classmethod

@@ -61,10 +61,14 @@ class ChainTransfer(models.Model):
     payment = models.OneToOneField(Payment, on_delete=models.PROTECT, related_name="transfer", null=True)
     found_at = models.DateTimeField(default=now)
     gone_at = models.DateTimeField(null=True)  # a reorganisation has taken it away
+    noted_at = models.DateTimeField(null=True)  # its payment has succeeded; until then a sweep goes on telling it
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["chain_id", "tx_hash", "log_index"], name="chain_transfer_once")]
-        indexes = [models.Index(fields=["sender", "found_at"], condition=Q(payment__isnull=True), name="chain_transfer_unused")]
+        indexes = [
+            models.Index(fields=["sender", "found_at"], condition=Q(payment__isnull=True), name="chain_transfer_unused"),
+            models.Index(fields=["found_at"], condition=Q(payment__isnull=False, noted_at__isnull=True), name="chain_transfer_unnoted"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.units} from {self.sender}"

@@ -57,7 +57,7 @@ class Deal:
 def deals(chain_id: int, contract: str, block: int, ids: Iterable[UUID]) -> dict[UUID, Deal]:
     """Where these deals should stand at `block`; those left out that are not open by then, or have something flying."""
     wanted = list(ids)
-    touching = Q(subject_id__in=wanted) | Q(target_id__in=wanted)
+    touching = Q(subject_id__in=wanted) | Q(kind=K.MOVE, target_id__in=wanted)
     unsure: set[UUID | None] = set()
     for source, other in of_contract(chain_id, contract).filter(touching, status__in=FLYING).values_list("subject_id", "target_id"):
         unsure |= {source, other}
