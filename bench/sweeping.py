@@ -50,41 +50,102 @@ NOT_SWEEPS = {"port444.kit.jobs.heartbeat"}
 
 @dataclass(frozen=True)
 class Stock:
-    """Of what a sweep works on: rows of `table` that are `kept` and become due when `column` has passed."""
+    """Of what a sweep works on: rows of `table` that are `kept` and become due when `column` has come to `limit`."""
 
+    path: str
     table: str
     column: str
     kept: str
     count: int
     batch: str = ""  # the function that takes a moment and a limit and works in one transaction, where there is one
+    limit: str = "now()"
+    past: str = "now() - interval '1 minute'"  # what makes a row due
+    also: str = ""  # columns that change with it
+    then: str = ""  # what follows from that elsewhere
+    outcome: str = ""  # counts what the sweep is for, as some rows are settled without it
 
     def bring(self, wanted: int) -> None:
         """Make so many due."""
-        chosen = f"SELECT id FROM {self.table} WHERE {self.kept} AND {self.column} > now() ORDER BY id LIMIT {wanted}"
-        self.change(f"UPDATE {self.table} SET {self.column} = now() - interval '1 minute' WHERE id IN ({chosen})")
+        later = f"({self.column} IS NULL OR {self.column} > {self.limit} + interval '1 hour')"
+        chosen = f"SELECT id FROM {self.table} WHERE {self.kept} AND {later} ORDER BY id LIMIT {wanted}"
+        self.change(f"UPDATE {self.table} SET {self.column} = {self.past}{self.also} WHERE id IN ({chosen})")
 
     def take_back(self) -> None:
         """Make none due."""
-        self.change(f"UPDATE {self.table} SET {self.column} = now() + interval '3 days' WHERE {self.kept} AND {self.column} <= now()")
+        self.change(f"UPDATE {self.table} SET {self.column} = now() + interval '3 days' WHERE {self.kept} AND {self.column} <= {self.limit}")
 
     def left(self) -> int:
-        return int(ask(f"SELECT count(*) FROM {self.table} WHERE {self.kept} AND {self.column} <= now()")[0][0])
+        return int(ask(f"SELECT count(*) FROM {self.table} WHERE {self.kept} AND {self.column} <= {self.limit}")[0][0])
 
-    @staticmethod
-    def change(*statements: str) -> None:
+    def come_of_it(self) -> int:
+        return int(ask(self.outcome)[0][0]) if self.outcome else 0
+
+    def change(self, sql: str) -> None:
         with psycopg.connect(os.environ["DATABASE_OWNER_URL"], autocommit=True) as owner:
-            for sql in statements:
-                owner.execute(sql.encode())
+            for statement in (sql, self.then, f"ANALYZE {self.table}"):
+                owner.execute(statement.encode())
 
 
-STOCKS: dict[str, Stock] = {
-    "port444.notifications.jobs.sweep": Stock("notifications_delivery", "due_at", "status = 'pending'", SIZE.stock),
-    "consultations.jobs.send_reminders": Stock("consultations_reminder", "due_at", "status = 'due' AND kind = '24h'", SIZE.orders // 50),
-    "amendments.jobs.expire": Stock("amendments_amendment", "expires_at", "status = 'pending'", SIZE.stock),
-    "port444.payments.jobs.expire_invoices": Stock("payments_invoice", "expires_at", "status = 'open'", SIZE.stock),
-    "port444.orders.jobs.auto_accept": Stock("orders_order", "auto_accept_at", "status = 'delivered'", SIZE.stock),
-    "port444.orders.jobs.cancel_unanswered": Stock("orders_order", "requirements_until", "status = 'pending_requirements'", SIZE.stock),
+SPANS: dict[str, Any] = {
+    "table": "away_span",
+    "column": "ends_at",
+    "count": SIZE.builders,
+    "also": ", starts_at = now() - interval '5 days'",
+    "then": "UPDATE builders_builder b SET away_from = s.starts_at, away_until = s.ends_at FROM away_span s"
+    " WHERE s.builder_id = b.id AND s.message = 'next' AND s.ends_at <> b.away_until",
 }
+TOLD = "SELECT count(*) FROM notifications_notification WHERE kind LIKE '{}%'"
+STOCKS = [
+    Stock(
+        "port444.orders.jobs.send_nudges",
+        "orders_nudge",
+        "due_at",
+        "status = 'planned' AND kind = 'answers_24h'",
+        SIZE.stock,
+        batch="port444.orders.actions.send_nudges_batch",
+        outcome=TOLD.format("order.nudge"),
+    ),
+    Stock(
+        "port444.orders.jobs.suggest_offers",
+        "messaging_conversation",
+        "rests_at",
+        "rests_at IS NOT NULL",
+        SIZE.stock,
+        batch="port444.orders.actions.suggest_batch",
+        outcome="SELECT count(*) FROM orders_suggestion WHERE status = 'shown'",
+    ),
+    Stock(
+        "port444.away.jobs.welcome",
+        "away_returnalert",
+        "due_at",
+        "told_at IS NULL",
+        2 * SIZE.builders,
+        batch="port444.away.actions.tell_batch",
+        outcome=TOLD.format("away.returned"),
+    ),
+    Stock(
+        "port444.away.jobs.remind",
+        kept="reminded_at IS NULL",
+        batch="port444.away.actions.remind_batch",
+        limit="now() + interval '23 hours'",
+        past="now() + interval '20 hours'",
+        outcome=TOLD.format("away.near"),
+        **SPANS,
+    ),
+    Stock(
+        "port444.away.jobs.welcome",
+        kept="welcomed_at IS NULL",
+        batch="port444.away.actions.welcome_batch",
+        outcome=TOLD.format("away.back"),
+        **SPANS,
+    ),
+    Stock("port444.notifications.jobs.sweep", "notifications_delivery", "due_at", "status = 'pending'", SIZE.stock),
+    Stock("consultations.jobs.send_reminders", "consultations_reminder", "due_at", "status = 'due' AND kind = '24h'", SIZE.orders // 50),
+    Stock("amendments.jobs.expire", "amendments_amendment", "expires_at", "status = 'pending'", SIZE.stock),
+    Stock("port444.payments.jobs.expire_invoices", "payments_invoice", "expires_at", "status = 'open'", SIZE.stock),
+    Stock("port444.orders.jobs.auto_accept", "orders_order", "auto_accept_at", "status = 'delivered'", SIZE.stock),
+    Stock("port444.orders.jobs.cancel_unanswered", "orders_order", "requirements_until", "status = 'pending_requirements'", SIZE.stock),
+]
 
 
 @dataclass
@@ -216,10 +277,10 @@ def idle(path: str) -> list[str]:
     return wrong
 
 
-def busy(path: str, stock: Stock) -> list[str]:
+def busy(stock: Stock) -> list[str]:
     """One sweep with more and more to do; gives what is wrong with it."""
-    job, wrong, kinds = import_string(path), [], dict[str, tuple[str, Any]]()
-    used = 0
+    job, wrong, kinds = import_string(stock.path), list[str](), dict[str, tuple[str, Any]]()
+    used = sum(SAME) if stock.batch else 0
     for wanted in (100, 1000, 10000):
         if used + wanted > stock.count:
             print(f"    {wanted:6} due: more than the stock of {stock.count - used} that is left")
@@ -227,6 +288,7 @@ def busy(path: str, stock: Stock) -> list[str]:
         once = wanted == 10000 and not stock.batch  # one row after the other takes as long as it takes: one run shows that more waiting costs no more
         used += wanted
         stock.bring(wanted)
+        before = stock.come_of_it()
         ends = time.perf_counter() + SECONDS
         with watching() as seen:
             while job() and not once and time.perf_counter() < ends:
@@ -234,19 +296,20 @@ def busy(path: str, stock: Stock) -> list[str]:
         done = wanted - stock.left()
         stock.take_back()
         if not done:
-            wrong.append(f"{path} did nothing of {wanted} that were due")
+            wrong.append(f"{stock.path} did nothing of {wanted} that were due")
             break
         print(
             f"    {wanted:6} due: {done:6} done in {seen.wall:6.1f} s, {seen.wall * 1000 / done:7.2f} ms and {seen.cpu * 1000 / done:6.2f} ms"
             f" CPU a row (Python {seen.python * 1000 / done:.2f}), {len(seen.statements) / done:6.2f} queries a row"
+            + (f", {stock.come_of_it() - before} of them with an effect" if stock.outcome else "")
         )
         for sql, params in seen.statements:
             kinds.setdefault(shape(sql), (sql, params))
     found = Counter(name for sql, params in kinds.values() for name in scans(sql, params))
-    return wrong + [f"{path} scans {name} while it works ({count} statements)" for name, count in found.items()]
+    return wrong + [f"{stock.path} scans {name} while it works ({count} statements)" for name, count in found.items()]
 
 
-def constant(path: str, stock: Stock) -> list[str]:
+def constant(stock: Stock) -> list[str]:
     """The queries of a batch of few and of many."""
     batch, counts = import_string(stock.batch), []
     for rows in SAME:
@@ -256,7 +319,7 @@ def constant(path: str, stock: Stock) -> list[str]:
         counts.append(len(seen.statements))
         print(f"    a batch of {rows}: {taken} taken, {len(seen.statements)} queries, {seen.wall * 1000:.0f} ms, {seen.cpu * 1000:.0f} ms CPU")
         stock.take_back()
-    return [] if len(set(counts)) == 1 else [f"{path}: a batch of {SAME} takes {counts} queries"]
+    return [] if len(set(counts)) == 1 else [f"{stock.batch}: a batch of {SAME} takes {counts} queries"]
 
 
 def main() -> int:
@@ -271,12 +334,12 @@ def main() -> int:
     paths = [path for path in settings.SCHEDULES if path not in NOT_SWEEPS and ONLY in path]
     print(f"\nNothing is due: best of {ROUNDS}")
     wrong = [fault for path in paths for fault in idle(path)]
-    for path, stock in STOCKS.items():
-        if path in paths:
-            print(f"\n{path}")
+    for stock in STOCKS:
+        if stock.path in paths:
+            print(f"\n{stock.path} {stock.batch}")
             if stock.batch:
-                wrong += constant(path, stock)
-            wrong += busy(path, stock)
+                wrong += constant(stock)
+            wrong += busy(stock)
     print("\n" + ("\n".join(f"NOT KEPT: {fault}" for fault in wrong) or "All limits are kept."))
     return 1 if wrong else 0
 
