@@ -168,7 +168,7 @@ def watching() -> Iterator[Seen]:
     seen = Seen()
 
     def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        seen.statements.append((sql, params))
+        seen.statements.append((sql, params[0] if many else params))
         return execute(sql, params, many, context)
 
     before, python, wall = server_seconds(), time.process_time(), time.perf_counter()
@@ -337,6 +337,7 @@ def main() -> int:
     for stock in STOCKS:
         if stock.path in paths:
             print(f"\n{stock.path} {stock.batch}")
+            stock.take_back()  # what came of the sweeps before
             if stock.batch:
                 wrong += constant(stock)
             wrong += busy(stock)
