@@ -15,6 +15,7 @@ from functools import partial
 from random import Random
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
@@ -32,6 +33,8 @@ from consultations.models import Consultation, Reminder, ReminderStatus
 from consultations.slots import LAST, AnyWindow, MonthWeekday, Once, Window
 from port444.accounts.actions import sign_up
 from port444.accounts.models import User
+from port444.away.actions import plan_away, want_to_know
+from port444.away.terms import Plan
 from port444.builders.actions import change_builder, create_builder
 from port444.builders.models import LENGTHS, Builder
 from port444.catalog.actions import (
@@ -532,6 +535,11 @@ class Story:
     def minutes(self, least: int, most: int) -> timedelta:
         return timedelta(minutes=self.random.randint(least, most))
 
+    def leave(self, builder: Builder, first: int, last: int, message: str) -> None:
+        """The builder goes away from the `first` to the `last` day from now, on their own calendar."""
+        here = clock.now().astimezone(ZoneInfo(builder.user.time_zone)).date()
+        plan_away(actor=builder.user, plan=Plan(here + first * DAY, here + last * DAY, message))
+
     def days_of_work(self, order: Order) -> timedelta:
         return timedelta(hours=24 * order.delivery_days * self.random.uniform(0.3, 0.9))
 
@@ -577,6 +585,9 @@ def tell(today: datetime, scale: int = 1) -> None:
     look(story, [buyers[0], first.user])
     story.neighbours()
     with clock.at(today):
+        story.leave(sellers[5], 0, 5, "On the west coast with a kayak and no signal. I read everything when I am back.")
+        want_to_know(sellers[5].pk, actor=buyers[0])
+        story.leave(second, 6, 9, "Four days at a conference. Running work waits for me, and so does your message.")
         for batch in (refresh_points_batch, refresh_services_batch):
             while batch(today, MANY):
                 pass

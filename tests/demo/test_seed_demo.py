@@ -9,6 +9,7 @@ from amendments.models import Amendment, AmendmentStatus
 from consultations.models import Absence, AbsenceStatus, Consultation, ConsultationStatus, Proposal, ProposalStatus
 from consultations.queries import reminders_are_late
 from port444.accounts.models import User
+from port444.away.models import ReturnAlert, Span
 from port444.catalog.models import Category
 from port444.demo import cast
 from port444.orders.models import Order, OrderStatus, Review
@@ -34,6 +35,9 @@ def test_seed_shows_every_state_and_balances(capsys: pytest.CaptureFixture[str])
     assert Absence.objects.filter(status=AbsenceStatus.DISPUTED).exists()
     assert not reminders_are_late()
     assert Review.objects.exists()
+    running, planned = Span.objects.order_by("starts_at")
+    assert (running.builder.is_away, planned.builder.is_away) == (True, False)
+    assert ReturnAlert.objects.get().builder == running.builder
     assert Withdrawal.objects.filter(status="completed").exists()
     assert_books_balance()
     live = [OrderStatus.PENDING_REQUIREMENTS, OrderStatus.IN_PROGRESS, OrderStatus.DELIVERED, OrderStatus.IN_REVISION]

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Count
+from django.urls import reverse
 
 from port444.away.models import DueMove, MoveStatus, ReturnAlert, Span
 from port444.builders.models import Builder
@@ -23,7 +24,6 @@ from port444.kit.errors import Conflict, Invalid
 from port444.notifications.actions import Notice, notify_many
 from port444.notifications.models import Notification
 
-PAGE = "/away/"
 # On the last day away. Where clocks go forward that day has 23 hours only, and "tomorrow" would be wrong before it begins.
 REMIND_AHEAD = timedelta(hours=23)
 MOST_ALERTS = 200  # that one person may wait for at a time
@@ -77,7 +77,7 @@ def _reminder(span: Span, moment: datetime) -> Notice:
         "away.near",
         title=f"Back {day}{local:%a} {local.day} {local:%b}",
         body=f"You do not have to do anything. {by_itself} If you need longer, choose a later last day before then.",
-        url=PAGE,
+        url=reverse("away:home"),
         # The end is part of the fact: who has stayed longer is reminded again before the new end.
         dedupe_key=f"away.near:{span.pk}:{span.ends_at.isoformat()}",
         context={"span": str(span.pk), "ends_at": span.ends_at.isoformat(), "label": "Stay away longer"},
@@ -131,7 +131,7 @@ def _welcome(span: Span, services: int, moved: int, asked: int) -> Notice:
         "away.back",
         title="Welcome back",
         body=f"{told} You are in the search again as before, and these days count nowhere." if span.stops_orders else told,
-        url="/today/",
+        url=reverse("orders:today"),
         dedupe_key=f"away.back:{span.pk}",
         context={"label": "See what waits for you"},
     )
