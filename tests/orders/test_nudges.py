@@ -328,6 +328,16 @@ def test_beyond_three_a_day_the_rest_comes_in_one_message(many: Callable[[int], 
     assert digest.url == "/orders/?as=client"
 
 
+def test_a_digest_of_one_is_the_digest_of_the_day(many: Callable[[int], list[Order]], new_order: Callable[..., Order]) -> None:
+    orders = many(4)
+    later = new_order(moment=NOON + 2 * HOUR)
+    sweep(NOON + 25 * HOUR)
+    digest = Notification.objects.get(kind="order.nudges")
+    assert (digest.title, digest.url) == (f"Anaya waits for your answers: {orders[3].title}", f"/orders/{orders[3].number}/")
+    sweep(NOON + 26 * HOUR)
+    assert nudge(later, K.ANSWERS_24H).why == "As many as a day may bring were sent"
+
+
 def test_there_is_one_digest_a_day_and_nothing_is_lost(many: Callable[[int], list[Order]], new_order: Callable[..., Order]) -> None:
     many(5)
     later = new_order(moment=NOON + 2 * HOUR)

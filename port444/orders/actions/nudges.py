@@ -176,42 +176,46 @@ def _too_late(nudge: Nudge, order: Order, until: datetime) -> bool:
     return nudge.is_last and ends_at is not None and until >= ends_at - AN_HOUR
 
 
-def _grouped(ready: Iterable[Nudge], orders: Mapping[UUID, Order], facts: Facts) -> list[list[Nudge]]:
-    """One list a message. Who has had as many as a day may bring gets the rest in one, once a day. The last ones come first."""
-    alone: list[list[Nudge]] = []
+def _grouped(ready: Iterable[Nudge], orders: Mapping[UUID, Order], facts: Facts) -> list[tuple[str, list[Nudge]]]:
+    """A kind and a list for each message. Who has had as many as a day may bring gets the rest in one, once a day. The last ones come first."""
+    alone: list[tuple[str, list[Nudge]]] = []
     rest: dict[UUID, list[Nudge]] = defaultdict(list)
     for nudge in sorted(ready, key=lambda nudge: (not nudge.is_last, nudge.due_at, nudge.pk)):
         person, digest_at = nudge.recipient_id, facts.digest_at.get(nudge.recipient_id)
         if facts.sent_today[person] < settings.NUDGES_A_DAY:
             facts.sent_today[person] += 1
-            alone.append([nudge])
+            alone.append(_alone(nudge))
         elif digest_at is None:
             rest[person].append(nudge)
         elif _too_late(nudge, orders[nudge.order_id], digest_at + A_DAY):
-            alone.append([nudge])
+            alone.append(_alone(nudge))
         else:
             _wait(nudge, digest_at + A_DAY, Why.ENOUGH)
-    return [*alone, *rest.values()]
+    return [*alone, *((DIGEST, group) for group in rest.values())]
 
 
-def _send(groups: Sequence[list[Nudge]], orders: Mapping[UUID, Order], moment: datetime) -> None:
+def _alone(nudge: Nudge) -> tuple[str, list[Nudge]]:
+    return KINDS[NudgeKind(nudge.kind)], [nudge]
+
+
+def _send(groups: Sequence[tuple[str, list[Nudge]]], orders: Mapping[UUID, Order], moment: datetime) -> None:
     """One message for each group. The rows are written by the caller."""
     if not groups:
         return
-    asked = {nudge.order_id for group in groups for nudge in group if nudge.kind in ANSWERS}
+    asked = {nudge.order_id for _, group in groups for nudge in group if nudge.kind in ANSWERS}
     questions: dict[UUID, list[Requirement]] = defaultdict(list)
     if asked:
         files = Requirement.files.through.objects.filter(requirement=OuterRef("pk"))
         for row in Requirement.objects.filter(order__in=asked).annotate(has_files=Exists(files)).order_by("order_id", "position"):
             questions[row.order_id].append(row)
-    notices = [_notice(group, orders, questions, moment) for group in groups]
-    for group, notification in zip(groups, notify_many(notices, moment=moment), strict=True):
+    notices = [_notice(kind, group, orders, questions, moment) for kind, group in groups]
+    for (_, group), notification in zip(groups, notify_many(notices, moment=moment), strict=True):
         for nudge in group:
             nudge.notification = notification
             nudge.turn_to(N.SENT, settled_at=moment, why="")
 
 
-def _notice(group: Sequence[Nudge], orders: Mapping[UUID, Order], questions: Mapping[UUID, list[Requirement]], moment: datetime) -> Notice:
+def _notice(kind: str, group: Sequence[Nudge], orders: Mapping[UUID, Order], questions: Mapping[UUID, list[Requirement]], moment: datetime) -> Notice:
     first = group[0]
     order, client = orders[first.order_id], orders[first.order_id].client
     lines = [emails.Reminded(NudgeKind(nudge.kind), orders[nudge.order_id], questions.get(nudge.order_id, [])) for nudge in group]
@@ -219,10 +223,10 @@ def _notice(group: Sequence[Nudge], orders: Mapping[UUID, Order], questions: Map
         words = emails.reminder(lines[0], moment)
         label = "Review the delivery" if first.kind == NudgeKind.REVIEW_48H else "Answer the questions"
         context: dict[str, Any] = {"label": label, "facts": emails.facts_for(order, client)}
-        return Notice(client, KINDS[NudgeKind(first.kind)], words.title, words.body, url(order), f"nudge:{first.pk}", context)
+        return Notice(client, kind, words.title, words.body, url(order), f"nudge:{first.pk}", context)
     words = emails.reminders(lines, moment)
     context = {"label": "Open your orders", "links": [(f"Order {line.order.number}", url(line.order)) for line in lines[: emails.MOST_LISTED]]}
-    return Notice(client, DIGEST, words.title, words.body, f"{reverse('orders:list')}?as=client", f"nudges:{first.pk}", context)
+    return Notice(client, kind, words.title, words.body, f"{reverse('orders:list')}?as=client", f"nudges:{first.pk}", context)
 
 
 def _drop(nudge: Nudge, moment: datetime, why: Why) -> None:
@@ -244,7 +248,7 @@ def send_nudge_now(nudge_id: UUID, *, actor: Any, reason: str) -> Nudge:
     if not nudge.stands(order):
         raise WrongState(f"Order {order.number} is {order.status_words()}; there is nothing to be reminded of.")
     moment = now()
-    _send([[nudge]], {order.pk: order}, moment)
+    _send([_alone(nudge)], {order.pk: order}, moment)
     nudge.save(update_fields=CHANGED)
     record(Event.NUDGE_SENT_BY_HAND, actor=actor, target=order, description=reason, number=order.number, nudge=nudge.pk, kind=nudge.kind)
     return nudge
