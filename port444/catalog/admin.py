@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from port444.kit.console import ReadOnlyAdmin
 
-from .models import Category, Package, Service
+from .models import Category, Package, PricePoint, PriceSample, Service
 
 if TYPE_CHECKING:
     AnyInline = admin.TabularInline[Any, Any]
@@ -46,3 +46,25 @@ class ServiceAdmin(ReadOnlyAdmin):
 class CategoryAdmin(ReadOnlyAdmin):
     list_display = ("name", "slug", "icon", "position")
     ordering = ("position",)
+
+
+@admin.register(PricePoint)
+class PricePointAdmin(ReadOnlyAdmin):
+    """What each builder was paid for a size in a category: the voices that the price hints compare with."""
+
+    list_display = ("builder", "category", "tier", "level", "price", "sales", "due_at")
+    list_filter = ("category", "tier", "level")
+    list_select_related = ("builder__user", "category")
+    search_fields = ("builder__user__name", "builder__user__email")
+    ordering = ("category__position", "tier", "price", "pk")
+
+
+@admin.register(PriceSample)
+class PriceSampleAdmin(ReadOnlyAdmin):
+    """The sales themselves; `sale` is the order's id."""
+
+    list_display = ("builder", "category", "tier", "price", "paid_at", "sale")
+    list_filter = ("category", "tier")
+    list_select_related = ("builder__user", "category")
+    search_fields = ("builder__user__name", "builder__user__email")
+    ordering = ("-paid_at", "pk")

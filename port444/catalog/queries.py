@@ -268,6 +268,18 @@ class Hint:
         return self.cell.verdict(self.price) if self.cell and self.price is not None else None
 
     @property
+    def standing(self) -> str:
+        """Where the price stands among the others, in words."""
+        cell, verdict = self.cell, self.verdict
+        if cell is None or verdict is None:
+            return ""
+        if cell.below == 0:
+            return "below all of them" if cell.equal == 0 else "the lowest of them"
+        if verdict == Verdict.LOW:
+            return f"below {cell.percent_above}% of them"
+        return "above all of them" if cell.below == cell.count else f"above {cell.percent_below}% of them"
+
+    @property
     def kept(self) -> Decimal | None:
         """What the builder receives of the price."""
         return self.price - money.fee(self.price, settings.BUILDER_FEE_BPS) if self.price is not None else None
