@@ -210,15 +210,13 @@ def _cells(asks: Sequence[tuple[Ask, Source]]) -> list[tuple[int, Cell | None]]:
 
 
 def compare(asks: Sequence[Ask], sources: Sequence[Source] = tuple(Source)) -> list[Comparison]:
-    """Compare each with the first of `sources` that has enough voices. At most two queries, however many are asked."""
+    """Compare each with the first of `sources` that has enough voices. One query for a source, however many are asked."""
     found: list[Comparison] = [Comparison(ask, None, 0) for ask in asks]
-    for step in ([s for s in sources if s in PAID], [s for s in sources if s not in PAID]):
-        wanted = [(i, source) for i, comparison in enumerate(found) if comparison.cell is None for source in step]
-        if not wanted:
-            continue
-        for (i, source), (count, cell) in zip(wanted, _cells([(asks[i], source) for i, source in wanted]), strict=True):
-            sold_by = count if source == Source.TIER else found[i].sold_by
-            found[i] = Comparison(asks[i], found[i].cell or cell, sold_by)
+    for source in sources:
+        wanted = [i for i, comparison in enumerate(found) if comparison.cell is None]
+        if wanted:
+            for i, (count, cell) in zip(wanted, _cells([(asks[i], source) for i in wanted]), strict=True):
+                found[i] = Comparison(asks[i], cell, count if source == Source.TIER else found[i].sold_by)
     return found
 
 

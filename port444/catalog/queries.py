@@ -286,7 +286,7 @@ class Hint:
 
 
 def price_hints(builder: Builder, category: Category | None, typed: Typed, checks: Mapping[Tier, list[str]], *, compared: bool = True) -> list[Hint]:
-    """A hint for each size; at most three queries."""
+    """A hint for each size; at most four queries."""
     if category is None or not compared:
         return [Hint(tier, price, checks[tier]) for tier, price in typed.items()]
     asks = [Ask(category.pk, tier.value, builder.level, builder.pk, price) for tier, price in typed.items()]
