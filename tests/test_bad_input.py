@@ -202,6 +202,12 @@ def past(world: World) -> str:
     return slot((now() - timedelta(days=1)).replace(minute=0, second=0))
 
 
+def report(**changes: Any) -> Ask:
+    """A report of the client."""
+    form = {"reason": "spam", "text": ""} | changes
+    return lambda world: (world.client_user, f"/messages/{world.asking.conversation_id}/report/", form)
+
+
 def off_the_grid(world: World) -> str:
     return slot(open_starts(world.builder, client_id=None, minutes=30, moment=now())[60] + timedelta(minutes=7))
 
@@ -275,6 +281,12 @@ CASES: dict[str, Ask] = {
     "message with NUL": on_order("asking", "message", body=NUL),
     "message too long": on_order("asking", "message", body="x" * 5001),
     "message without a key": on_order("asking", "message", body="Hello", client_key="x"),
+    "report with NUL": report(text=NUL),
+    "report too long": report(text="x" * 1001),
+    "report for no reason": report(reason="boredom"),
+    "report by another": lambda world: (world.other.user, report()(world)[1], {"reason": "spam"}),
+    "hint of nobody": lambda world: (world.builder.user, f"/suggestions/{world.asking.pk}/send/", {}),
+    "hint of nobody put aside": lambda world: (world.builder.user, f"/suggestions/{world.asking.pk}/dismiss/", {}),
     "cancelled call with NUL": at_call("cancel", reason=NUL),
     "notes of a call with NUL": at_call("complete", notes=NUL),
     "call that has not begun": at_call("complete", notes="Done"),

@@ -34,7 +34,7 @@ class MessageForm(forms.Form):
 class ReportForm(forms.Form):
     reason = forms.ChoiceField(label="What is wrong?", choices=ReportReason.choices, widget=forms.RadioSelect)
     text = forms.CharField(
-        label="What happened? (optional)",
+        label="What happened?",
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 4}),

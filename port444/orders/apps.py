@@ -26,6 +26,7 @@ class OrdersConfig(AppConfig):
         register_facts(queries.facts)
         register_cards("offer", queries.offers.cards)
         register_panels(queries.offers.panels)
+        register_panels(queries.suggestions.panels)
         # Deliveries and cancellations may be waited for, so an SMS is offered; nothing here wakes anybody up.
         register(Kind("order.placed", Group.ORDERS, sms=True))
         register(Kind("order.paid", Group.ORDERS))

@@ -24,5 +24,7 @@ urlpatterns = [
     path("offers/<uuid:offer_id>/decline/", views.decline_offer, name="decline_offer"),
     path("offers/<uuid:offer_id>/send/", views.send_counter, name="send_counter"),
     path("offers/<uuid:offer_id>/withdraw/", views.withdraw_offer, name="withdraw_offer"),
+    path("suggestions/<uuid:suggestion_id>/send/", views.send_suggestion, name="send_suggestion"),
+    path("suggestions/<uuid:suggestion_id>/dismiss/", views.dismiss_suggestion, name="dismiss_suggestion"),
     path("today/", views.today, name="today"),
 ]

@@ -35,6 +35,8 @@
     }
   });
   document.addEventListener('htmx:after:swap', e => {
+    // Who put something aside goes on where one writes.
+    if (e.detail.ctx?.swap === 'delete') at('id_body')?.focus({ preventScroll: true });
     const source = from(e), said = source?.id === 'composer' && e.detail.ctx.response?.status === 200;
     if (source?.id !== 'poll' && !said) return;
     if (said) {

@@ -31,6 +31,7 @@ from port444.notifications.emails import token
 from port444.notifications.kinds import Group
 from port444.notifications.models import Notification
 from port444.orders.actions import place_order, send_offer
+from port444.orders.models import Suggestion
 from port444.orders.terms import terms_of_package
 from port444.payments import actions as payments
 from port444.payments import handlers, ledger
@@ -120,9 +121,19 @@ def said(client: User, builder: Builder) -> dict[str, Any]:
 
 
 def offered(builder: User, conversation_id: Any, package_id: Any) -> dict[str, Any]:
-    """An offer that waits for the client."""
+    """An offer that waits for the client, and a hint to make one."""
     terms = terms_of_package(Package.objects.select_related("service").get(pk=package_id), Decimal("54.00"))
-    return {"offer_id": send_offer(conversation_id, actor=builder, terms=terms, client_key=uuid.uuid4()).pk}
+    hint = Suggestion.objects.create(
+        conversation_id=conversation_id,
+        builder=builder.builder,
+        package_id=package_id,
+        price=Decimal("54.00"),
+        list_price=Decimal("60.00"),
+        messages=6,
+        rests=(now(), now() + timedelta(days=30)),
+    )
+    offer = send_offer(conversation_id, actor=builder, terms=terms, client_key=uuid.uuid4())
+    return {"offer_id": offer.pk, "suggestion_id": hint.pk}
 
 
 def owed(client: User, builder: User, request: pytest.FixtureRequest) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def reader(client: Client, builder_user: User) -> Client:
 
 def part(html: str, key: str) -> str:
     """The part with the id `key`; "" when it is not there."""
-    found = re.search(rf'<div class="(?:inlay|zone)" id="{key}".*?</div>', html, re.DOTALL)
+    found = re.search(rf'<div class="(?:inlay|tzone)" id="{key}".*?</div>', html, re.DOTALL)
     return found[0] if found else ""
 
 

@@ -12,6 +12,8 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 from django.db.utils import IntegrityError
+from django.test import Client
+from django.urls import reverse
 from django_q.models import OrmQ
 
 from auditlog.events import Event
@@ -20,12 +22,12 @@ from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.catalog.models import Package, Service, ServiceStatus
 from port444.kit.clock import at
-from port444.kit.errors import NotAllowed
+from port444.kit.errors import Conflict, NotAllowed, WrongState
 from port444.messaging.actions import open_conversation, post_notice, report_conversation, send_message
 from port444.messaging.models import Conversation, Message, ReportReason
 from port444.notifications.models import Notification
 from port444.orders import actions, jobs
-from port444.orders.models import Offer, Order, OrderStatus, Suggestion, SuggestionStatus
+from port444.orders.models import Offer, OfferStatus, Order, OrderStatus, Suggestion, SuggestionStatus
 from tests.orders.conftest import MakeOrder
 
 S = SuggestionStatus
@@ -270,3 +272,121 @@ def test_put_aside(talk: Talk, builder_user: User, client_user: User, stranger: 
     assert (hint.status, hint.settled_at is not None) == (S.DISMISSED, True)
     assert AuditLog.objects.filter(event_type=Event.OFFER_SUGGESTION_DISMISSED.key).count() == 1
     assert Message.objects.count() == messages, "the client sees nothing of it"
+
+
+# Using one
+
+
+@pytest.fixture
+def hint(talk: Talk) -> Suggestion:
+    return sweep(talk())[0]
+
+
+def page(person: User, conversation: Conversation, moment: datetime) -> str:
+    client = Client()
+    client.force_login(person)
+    with at(moment):
+        return client.get(conversation.get_absolute_url()).content.decode()
+
+
+TITLE = "Offer 10% off “Five pages”?"
+
+
+def test_the_builder_alone_sees_it(conversation: Conversation, hint: Suggestion, builder_user: User, client_user: User) -> None:
+    html = page(builder_user, conversation, hint.created_at + AN_HOUR)
+    assert TITLE in html
+    assert "6 messages in a week, nothing new since Tue 24 Nov, and no order yet" in html
+    for words in ("$162.00", "$180.00", "$145.80", "48 h", "Only you see this"):
+        assert words in html
+    assert "Offer 10% off" not in page(client_user, conversation, hint.created_at + AN_HOUR)
+
+
+def test_it_goes_when_something_came_between(
+    conversation: Conversation, hint: Suggestion, builder_user: User, client_user: User, package: Package, service: Service, make_order: MakeOrder
+) -> None:
+    moment = hint.created_at + AN_HOUR
+
+    def shown(at_moment: datetime = moment) -> bool:
+        return TITLE in page(builder_user, conversation, at_moment)
+
+    assert shown()
+    assert not shown(hint.rests.upper)
+    Package.objects.update(price=Decimal("200.00"))
+    assert not shown()
+    Package.objects.update(price=Decimal("180.00"))
+    Service.objects.update(offer_floor=Decimal("170.00"))
+    assert not shown()
+    Service.objects.update(offer_floor=None)
+    Builder.objects.update(away_from=moment, away_until=moment + AN_HOUR, away_paused_at=DAY)
+    assert not shown()
+    Builder.objects.update(away_from=None, away_until=None, away_paused_at=None)
+    assert shown()
+    offer = make_offer(conversation, package, moment, status=OfferStatus.DECLINED, settled_at=moment)
+    assert not shown()
+    Offer.objects.filter(pk=offer.pk).delete()
+    assert shown()
+    order = make_order(OrderStatus.EXPIRED)
+    Order.objects.filter(pk=order.pk).update(placed_at=moment)
+    assert not shown()
+    Order.objects.filter(pk=order.pk).update(placed_at=hint.created_at - AN_HOUR)
+    assert shown()
+    report_conversation(conversation.pk, actor=client_user, reason=ReportReason.SPAM)
+    assert not shown()
+
+
+def test_one_press_sends_the_offer(conversation: Conversation, hint: Suggestion, builder_user: User, package: Package) -> None:
+    with at(hint.created_at + AN_HOUR):
+        offer = actions.send_suggestion(hint.pk, actor=builder_user)
+        assert actions.send_suggestion(hint.pk, actor=builder_user) == offer
+    offer = Offer.objects.get()
+    assert (offer.price, offer.list_price, offer.package, offer.suggestion) == (Decimal("162.00"), Decimal("180.00"), package, hint)
+    assert offer.expires_at == hint.created_at + AN_HOUR + timedelta(hours=48)
+    hint.refresh_from_db()
+    assert hint.status == S.USED
+    assert TITLE not in page(builder_user, conversation, hint.created_at + AN_HOUR)
+
+
+def test_a_hint_that_is_over_sends_nothing(hint: Suggestion, builder_user: User, client_user: User, stranger: User, nothing_happens: Any) -> None:
+    with at(hint.created_at + AN_HOUR):
+        for person in (client_user, stranger):
+            with nothing_happens(), pytest.raises(NotAllowed):
+                actions.send_suggestion(hint.pk, actor=person)
+        Package.objects.update(price=Decimal("200.00"))
+        with nothing_happens(), pytest.raises(Conflict, match="has changed"):
+            actions.send_suggestion(hint.pk, actor=builder_user)
+        Package.objects.update(price=Decimal("180.00"))
+        actions.withdraw_offer(actions.send_suggestion(hint.pk, actor=builder_user).pk, actor=builder_user)
+        with nothing_happens(), pytest.raises(WrongState):
+            actions.send_suggestion(hint.pk, actor=builder_user)
+    assert Offer.objects.count() == 1
+
+
+@pytest.mark.parametrize("htmx", [False, True])
+def test_the_buttons(client: Client, conversation: Conversation, hint: Suggestion, builder_user: User, client_user: User, htmx: bool) -> None:
+    headers = {"HX-Request": "true"} if htmx else {}
+    send, aside = (reverse(f"orders:{name}_suggestion", args=[hint.pk]) for name in ("send", "dismiss"))
+    client.force_login(client_user)
+    with at(hint.created_at + AN_HOUR):
+        assert [client.post(address, headers=headers).status_code for address in (send, aside)] == [404, 404]
+        client.force_login(builder_user)
+        gone = client.post(aside, headers=headers)
+        hint.refresh_from_db()
+        assert hint.status == S.DISMISSED
+        assert (gone.status_code, gone.content) == ((200, b"") if htmx else (302, b""))
+        Package.objects.update(price=Decimal("200.00"))
+        refused = client.post(send, headers=headers)
+        assert refused.status_code == 409
+        assert "The package has changed" in refused.content.decode()
+        assert not Offer.objects.exists()
+        Package.objects.update(price=Decimal("180.00"))
+        sent = client.post(send, headers=headers)
+    assert Offer.objects.get().price == Decimal("162.00"), "put aside in another window, and meant all the same"
+    assert (sent.status_code, sent.headers.get("HX-Trigger")) == ((204, "talk") if htmx else (302, None))
+
+
+def test_it_can_be_edited_first(client: Client, hint: Suggestion, builder_user: User, conversation: Conversation) -> None:
+    client.force_login(builder_user)
+    with at(hint.created_at + AN_HOUR):
+        address = f"{reverse('orders:new_offer', args=[conversation.pk])}?suggestion={hint.pk}"
+        assert address in page(builder_user, conversation, hint.created_at + AN_HOUR)
+        assert 'value="162.00"' in client.get(address).content.decode()

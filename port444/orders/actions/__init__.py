@@ -4,7 +4,7 @@ from .ending import accept_delivery, auto_accept, cancel_order, cancel_unanswere
 from .nudges import note_opened, plan_nudges, put_off_nudge, send_nudge_now, send_nudges_batch, stop_nudges
 from .offers import accept_offer, counter_offer, decline_offer, reopen_offer, send_offer, withdraw_offer
 from .purchase import lock_for_payment, order_funded, order_paid, order_unpaid, place_order
-from .suggestions import dismiss_suggestion, suggest_batch
+from .suggestions import dismiss_suggestion, send_suggestion, suggest_batch
 from .terms import Change, change_terms, start_clock, stop_clock
 from .work import answer_requirements, deliver, request_revision, save_answers
 
@@ -38,6 +38,7 @@ __all__ = [
     "send_nudge_now",
     "send_nudges_batch",
     "send_offer",
+    "send_suggestion",
     "start_clock",
     "stop_clock",
     "stop_nudges",

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.db import transaction
@@ -22,10 +22,13 @@ from auditlog.events import Event
 from port444.builders.models import Builder
 from port444.catalog.models import Package, ServiceStatus
 from port444.kit.clock import now
-from port444.kit.errors import NotAllowed
+from port444.kit.errors import Conflict, NotAllowed, WrongState
 from port444.messaging.models import Conversation, Message, MessageKind, Report
 from port444.messaging.queries import builder_of
 from port444.orders.models import RUNNING, Offer, Order, Suggestion, SuggestionStatus, discounted
+from port444.orders.terms import terms_of_package
+
+from .offers import send_offer
 
 LOOKS_BACK = timedelta(days=7)
 MORE_THAN, FROM_EACH = 5, 2  # messages in that time
@@ -123,6 +126,28 @@ def _hint(talk: Conversation, package: Package, messages: int, moment: datetime)
         rests=_rest(moment),
         created_at=moment,
     )
+
+
+@transaction.atomic
+def send_suggestion(suggestion_id: UUID, *, actor: Any) -> Offer:
+    """One press of the builder: the offer that a hint names is made. Pressing again gives the same offer.
+
+    Raises Conflict `hint_old` when the package is not what it was, and what `send_offer` raises.
+    """
+    Conversation.objects.lock(Suggestion.objects.values_list("conversation_id", flat=True).get(pk=suggestion_id))
+    suggestion = Suggestion.objects.lock(suggestion_id)
+    if actor.pk != suggestion.builder.user_id:
+        raise NotAllowed("This is not your suggestion.")
+    if suggestion.status == SuggestionStatus.USED:
+        offer: Offer = suggestion.offer
+        if not offer.is_open_at(now()):
+            raise WrongState("The offer of this suggestion was sent already, and it is over.", code="hint_used")
+        return offer
+    package = Package.objects.select_related("service").get(pk=suggestion.package_id)
+    if not package.is_offered or package.price != suggestion.list_price or package.service.status != ServiceStatus.PUBLISHED:
+        raise Conflict("The package has changed since this was suggested. Write the offer yourself.", code="hint_old")
+    terms = terms_of_package(package, suggestion.price)
+    return send_offer(suggestion.conversation_id, actor=actor, terms=terms, client_key=uuid5(suggestion.pk, "send"), suggestion=suggestion.pk)
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """Reads of orders and offers."""
 
-from . import offers
+from . import offers, suggestions
 from .nudges import nudge_holds, nudges_are_late
 from .orders import (
     File,
@@ -46,5 +46,6 @@ __all__ = [
     "requirements_of",
     "review_of",
     "state_of",
+    "suggestions",
     "version_of",
 ]

@@ -2,6 +2,7 @@
 
 from .offers import accept_offer, counter_offer, decline_offer, new_offer, send_counter, show_offer, withdraw_offer
 from .orders import accept, answer, cancel, deliver, detail, list_orders, live, message, place, review, revision, today
+from .suggestions import dismiss_suggestion, send_suggestion
 
 __all__ = [
     "accept",
@@ -12,6 +13,7 @@ __all__ = [
     "decline_offer",
     "deliver",
     "detail",
+    "dismiss_suggestion",
     "list_orders",
     "live",
     "message",
@@ -20,6 +22,7 @@ __all__ = [
     "review",
     "revision",
     "send_counter",
+    "send_suggestion",
     "show_offer",
     "today",
     "withdraw_offer",
