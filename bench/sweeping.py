@@ -115,6 +115,23 @@ STOCKS = [
         outcome="SELECT count(*) FROM orders_suggestion WHERE status = 'shown'",
     ),
     Stock(
+        "port444.catalog.jobs.refresh_points",
+        "catalog_pricepoint",
+        "due_at",
+        "true",
+        3 * SIZE.builders,
+        "port444.catalog.actions.refresh_points_batch",
+    ),
+    Stock(
+        "port444.catalog.jobs.refresh_services",
+        "catalog_service",
+        "market_due_at",
+        "market_due_at IS NOT NULL",
+        2 * SIZE.builders,
+        batch="port444.catalog.actions.refresh_services_batch",
+        outcome="SELECT count(*) FROM catalog_service WHERE market_median_price IS NOT NULL",
+    ),
+    Stock(
         "port444.away.jobs.welcome",
         "away_returnalert",
         "due_at",
@@ -285,7 +302,7 @@ def busy(stock: Stock) -> list[str]:
         if used + wanted > stock.count:
             print(f"    {wanted:6} due: more than the stock of {stock.count - used} that is left")
             continue
-        once = wanted == 10000 and not stock.batch  # one row after the other takes as long as it takes: one run shows that more waiting costs no more
+        once = wanted == 10000 and not stock.batch  # one run shows whether more that waits costs more
         used += wanted
         stock.bring(wanted)
         before = stock.come_of_it()
