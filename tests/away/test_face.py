@@ -108,9 +108,9 @@ def test_the_return_is_an_instant_on_the_readers_clock(client: Client, builder: 
                 assert f"Back {back} " in page
                 assert "Tell me when Anaya is back" in page
         client.logout()
-        page = client.get(service.get_absolute_url())
-        assert "Back Mon 30 Nov" in text(page)  # on the builder's clock for who has none here
-        assert "/account/login/?next=/s/" in page.content.decode()
+        signed_out = client.get(service.get_absolute_url())
+        assert "Back Mon 30 Nov" in text(signed_out)  # on the builder's clock for who has none here
+        assert "/account/login/?next=/s/" in signed_out.content.decode()
 
 
 def test_a_wish_is_remembered_on_the_page(client: Client, builder: Builder, make_service: Make, client_user: User) -> None:

@@ -64,6 +64,19 @@ def test_who_is_here_is_not_waited_for(span: Span, client_user: User, builder_us
     assert not ReturnAlert.objects.exists()
 
 
+def test_one_waits_for_so_many_at_a_time(span: Span, client_user: User, make_user: MakeUser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("port444.away.actions.returning.MOST_ALERTS", 2)
+    for builder in crowd(make_user, 2):
+        ReturnAlert.objects.create(builder=builder, user=client_user)
+    with clock.at(DURING), pytest.raises(Conflict) as refusal:
+        want_to_know(span.builder_id, actor=client_user)
+    assert refusal.value.code == "too_many_alerts"
+    assert ReturnAlert.objects.count() == 2
+    ReturnAlert.objects.filter(builder__slug="away-0").update(told_at=DURING)
+    with clock.at(DURING):
+        assert want_to_know(span.builder_id, actor=client_user)
+
+
 def test_one_takes_off_ones_own_wish_alone(span: Span, client_user: User, stranger: User) -> None:
     with clock.at(DURING):
         want_to_know(span.builder_id, actor=client_user)
