@@ -6,10 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from scripts import database, system
-from scripts.environment import leave, say
+from scripts.environment import leave, say, tell
 
 
 @dataclass(frozen=True)
@@ -33,44 +34,46 @@ PRODUCTION = {
 # Type checking and import rules load the settings.
 SETTINGS = {"PORT444_ENV": "test"}
 
+# The longest first, since several run at once.
 STATIC_CHECKS = (
+    Step("types", ("mypy",), SETTINGS),
     Step("ruff", ("ruff", "check", ".")),
     Step("format", ("ruff", "format", "--check", ".")),
-    Step("types", ("mypy",), SETTINGS),
     Step("layers", ("lint-imports",), SETTINGS),
     Step("templates", ("djlint", "templates", "--lint", "--quiet")),
 )
 
 
-# Two workers with a database each. Tests are handed out one by one in their order, so that those which commit still come last.
+# Two workers with a database each. Tests are handed out
+# one by one in their order, so that those which commit still come last.
 EVERYTHING = ("-n", "2")
 
 
 def main(arguments: list[str]) -> int:
-    """Every check and test, or with arguments only pytest. The first group that fails ends the run."""
+    """Every check and test, or with arguments only pytest. A check that fails ends the run before the tests."""
     os.chdir(database.HOME)
-    if not arguments and not all_pass(STATIC_CHECKS):
-        return 1
     system.prepare(arguments)
-    with database.thrown_away() as base:
-        environment = {"PORT444_ENV": "test", "SECRET_KEY": secrets.token_hex(30), **database.as_owner(base.addresses)}
-        if not arguments and not all_pass(django_checks(environment)):
+    with database.thrown_away() as base, database.copies(base) as copies:
+        environment = {"PORT444_ENV": "test", "SECRET_KEY": secrets.token_hex(30), **database.as_owner(base.addresses), **copies}
+        if not arguments and not all_pass((*django_checks(environment), *STATIC_CHECKS)):
             return 1
         return subprocess.call([program("pytest"), *(arguments or EVERYTHING)], env={**os.environ, **environment})
 
 
 def django_checks(environment: Mapping[str, str]) -> tuple[Step, ...]:
-    """Checks that need the settings and a database."""
+    """Checks that need the settings and a database, and the databases that the tests copy, which are made meanwhile."""
     manage = (sys.executable, "manage.py")
     return (
+        Step("copies", (sys.executable, "-m", "tests.copies"), environment),
         Step("migrations", (*manage, "makemigrations", "--check", "--dry-run"), environment),
         Step("deploy", (*manage, "check", "--deploy", "--fail-level", "WARNING"), {**environment, **PRODUCTION}),
     )
 
 
 def all_pass(steps: Sequence[Step]) -> bool:
-    """Run a group of steps to its end, so that one run shows all there is to repair."""
-    return not [step for step in steps if not passes(step)]
+    """Run all steps to their end, as many at once as there are cores, so that one run shows all there is to repair."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return all(list(pool.map(passes, steps)))
 
 
 def passes(step: Step) -> bool:
@@ -89,7 +92,7 @@ def passes(step: Step) -> bool:
     seconds = time.monotonic() - started
     say(f"{step.name:<10} {'ok' if done.returncode == 0 else 'FAILED'} ({seconds:.1f} s)")
     if done.returncode != 0:
-        print(f"$ {' '.join(step.command)}\n{done.stdout.strip()}\n", flush=True)
+        tell(f"$ {' '.join(step.command)}\n{done.stdout.strip()}\n")
     return done.returncode == 0
 
 

@@ -4,9 +4,12 @@ import contextlib
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import psycopg
 
 from scripts import devpg
 from scripts.environment import say, try_lock
@@ -53,6 +56,25 @@ def thrown_away() -> Iterator[Database]:
             yield Database(server.environment(), server)
     finally:
         remove(server)
+
+
+@contextlib.contextmanager
+def copies(base: Database) -> Iterator[dict[str, str]]:
+    """The environment in which the tests keep databases to copy: those whose names begin with that of a folder, for as long as this."""
+    with tempfile.TemporaryDirectory(prefix="port444_copies_") as folder:
+        try:
+            yield {"PORT444_COPIES": folder}
+        finally:
+            if base.server is None:
+                drop(base.addresses["DATABASE_OWNER_URL"], f"{Path(folder).name}_")
+
+
+def drop(url: str, prefix: str) -> None:
+    """Remove the databases whose names begin so."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        named = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix]).fetchall()
+        for (name,) in named:
+            connection.execute(f"DROP DATABASE {name}")
 
 
 def external_addresses(environment: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from xdist.scheduler import LoadScopeScheduling
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.payments.models import VOID, Credit, EscrowOperation, LedgerAccount, Posting
+from tests import copies
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's event loop runs in the test's thread
 
@@ -53,6 +54,7 @@ def log_in_as(role: str) -> None:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     log_in_as(OWNER)
+    connection.settings_dict["TEST"]["TEMPLATE"] = copies.kept(copies.TABLES)
 
 
 @pytest.fixture(scope="session")

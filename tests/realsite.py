@@ -13,29 +13,23 @@ import http.client
 import os
 import secrets
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.rows import dict_row
 
 from scripts.process import Child
 from scripts.serve import listen, web_command
+from tests import copies
+from tests.copies import libpq, on_database
 
-ROOT = Path(__file__).resolve().parent.parent
 QUEUE = ["manage.py", "qcluster"]
-
-
-def on_database(url: str, name: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"/{name}"))
 
 
 @dataclass
@@ -57,14 +51,9 @@ class Site:
     def mail_folder(self) -> Path:
         return self.folder / "mail"
 
-    def manage(self, *arguments: str, owner: bool = False) -> str:
+    def manage(self, *arguments: str) -> str:
         """Run manage.py to its end and give what it said."""
-        environment = {**self.environment, **({"DATABASE_URL": self.environment["DATABASE_OWNER_URL"]} if owner else {})}
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return copies.manage(self.environment, *arguments)
 
     def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
         """Read the site's database as its owner."""
@@ -99,20 +88,6 @@ class Site:
         return int(self.value("SELECT count(*) FROM notifications_delivery WHERE status = 'sending' OR (status = 'pending' AND due_at <= now())"))
 
 
-def libpq(url: str) -> str:
-    """A libpq connection string for a URL of the form that Django reads."""
-    parts = urlsplit(url)
-    query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
-    facts = {
-        "user": parts.username,
-        "password": parts.password,
-        "host": query.get("host") or parts.hostname,
-        "port": str(parts.port) if parts.port else None,
-        "dbname": parts.path.strip("/"),
-    }
-    return psycopg.conninfo.make_conninfo(**{key: value for key, value in facts.items() if value})
-
-
 def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
     """Wait for `condition`; a failure says `what` never happened."""
     deadline = time.monotonic() + seconds
@@ -133,21 +108,17 @@ def answers(site: Site) -> bool:
 @contextlib.contextmanager
 def running(folder: Path, *, seeded: bool = True, worker: bool = True, **settings: str) -> Iterator[Site]:
     """A site in `folder` with the demo data, stopped and removed afterwards."""
-    owner = os.environ["DATABASE_OWNER_URL"]
     name = f"site_{secrets.token_hex(4)}"
-    with psycopg.connect(libpq(owner), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
     (folder / "mail").mkdir(parents=True, exist_ok=True)
     web_socket, mail_socket = listen("0"), listen("0")
     url = f"http://127.0.0.1:{web_socket.getsockname()[1]}"
-    app = os.environ.get("DATABASE_APP_URL") or owner.replace("port444_owner", "port444_app")
     environment = {
         **os.environ,
         "PORT444_ENV": "development",
-        "SECRET_KEY": secrets.token_hex(30),
+        "SECRET_KEY": copies.secret(),
         "PYTHONUNBUFFERED": "1",
-        "DATABASE_URL": on_database(app, name),
-        "DATABASE_OWNER_URL": on_database(owner, name),
+        "DATABASE_URL": on_database(copies.app_url(), name),
+        "DATABASE_OWNER_URL": on_database(copies.owner_url(), name),
         "PORT444_VAR": str(folder),
         "PORT444_MAIL_DIR": str(folder / "mail"),
         "PORT444_STORAGE": str(folder / "storage"),
@@ -161,10 +132,7 @@ def running(folder: Path, *, seeded: bool = True, worker: bool = True, **setting
     web = Child("web", web_command(web_socket), environment, [web_socket.fileno()])
     site = Site(url, name, folder, environment, web, mail, Child("queue", QUEUE, environment), mail_socket, web_socket)
     try:
-        site.manage("migrate", "--verbosity=0", owner=True)
-        site.manage("sync_schedules")
-        if seeded:
-            site.manage("seed_demo")
+        copies.copy(copies.DEMO if seeded else copies.EMPTY, name, folder / "storage")
         mail.start()
         web.start()
         if worker:
@@ -176,8 +144,5 @@ def running(folder: Path, *, seeded: bool = True, worker: bool = True, **setting
             child.kill()
         web_socket.close()
         mail_socket.close()
-        with psycopg.connect(libpq(owner), autocommit=True) as connection:
-            # The owner may not end sessions of the serving role (WITH FORCE); those of a killed process end by themselves.
-            sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
-            wait_until(lambda: connection.execute(sessions, [name]).fetchone() == (0,), 20, "sessions of the killed site stay")
-            connection.execute(f"DROP DATABASE {name}")
+        with copies.as_owner() as connection:
+            copies.remove(connection, name)

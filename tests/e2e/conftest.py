@@ -128,12 +128,8 @@ def chain_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainSite]:
     """With the demo data, whose deals stay in the ledger alone: they were made before there was a chain."""
     with chain.running() as node, contextlib.ExitStack() as stack:
         deployed: dict[str, Any] = {**chain.deploy(node), "PAYMENT_PROVIDERS": "wallet,sandbox"}
-        site = stack.enter_context(running(tmp_path_factory.mktemp("chain-site"), seeded=False, **deployed))
-        on_chain = site.environment
-        site.environment = {**on_chain, "ESCROW_BACKEND": "ledger", "PAYMENT_PROVIDERS": "sandbox"}
-        site.manage("seed_demo")
-        site.environment = on_chain
-        worker = Child("chain", ["manage.py", "run_chain"], on_chain)
+        site = stack.enter_context(running(tmp_path_factory.mktemp("chain-site"), **deployed))
+        worker = Child("chain", ["manage.py", "run_chain"], site.environment)
         worker.start()
         stack.callback(worker.kill)
         yield ChainSite(site, node, deployed["USDC_ADDRESS"], worker)

@@ -19,8 +19,9 @@ import pytest
 
 from consultations.calendars import Calendar
 from port444.demo import cast
+from tests.copies import ROOT
 from tests.fakes.google import FakeGoogle
-from tests.realsite import ROOT, Site, running, wait_until
+from tests.realsite import Site, running, wait_until
 
 ALL = os.environ.get("FAULTS") == "all"
 RETRY = 4  # seconds after which the queue hands an unfinished job out again

@@ -17,7 +17,8 @@ import pytest
 
 from scripts import chain as local
 from scripts.process import Child
-from tests.realsite import ROOT, Site, running, wait_until
+from tests.copies import ROOT
+from tests.realsite import Site, running, wait_until
 
 from .change import BUILDER, MORE, PRICE
 from .test_killed import ALL, RETRY, chosen, in_site, marks, worker

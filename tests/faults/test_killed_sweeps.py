@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.realsite import ROOT, Site, running
+from tests.copies import ROOT
+from tests.realsite import Site, running
 
 from .test_killed import ALL, chosen, marks, steps_of
 
