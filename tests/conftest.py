@@ -15,6 +15,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection, connections
 from django.db.models import Sum
+from django.test import TransactionTestCase
 from xdist.scheduler import LoadScopeScheduling
 
 from port444.accounts.models import User
@@ -51,6 +52,10 @@ def log_in_as(role: str) -> None:
     connection.settings_dict["USER"] = role
 
 
+# What Django knows of models and permissions. It stays: Django's own way of emptying tables writes it anew after every test that commits.
+NAMES = {"django_content_type", "auth_permission"}
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     log_in_as(OWNER)
@@ -67,7 +72,16 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
             partitions = [name for (name,) in cursor.fetchall()]
             cursor.execute(f"REVOKE TRUNCATE ON audit_log, {', '.join(partitions)} FROM {APP}")
         log_in_as(APP)
-    yield
+        tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    emptying = f"TRUNCATE {', '.join(sorted(set(tables) - NAMES))}"
+
+    def empty(case: TransactionTestCase) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(emptying)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        yield
     with django_db_blocker.unblock():
         for other in connections.all():
             other.close()
