@@ -44,9 +44,9 @@ STATIC_CHECKS = (
 )
 
 
-# Two workers with a database each. Tests are handed out
+# Workers with a database each: one more than the usual cores, since tests in a browser and with a chain wait a good deal. Tests are handed out
 # one by one in their order, so that those which commit still come last.
-EVERYTHING = ("-n", "2")
+EVERYTHING = ("-n", "3")
 
 
 def main(arguments: list[str]) -> int:

@@ -28,23 +28,46 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's event
 OWNER, APP = "port444_owner", "port444_app"
 
 
-# Tests that start a whole site share it: each of these folders stays on one worker. They come first, which no folder may whose
-# tests commit rows of the audit log: nobody can take those away again. Where money lies on a chain, it is another site.
+# Tests that start a whole site share it, so that each of these files stays on one worker. What takes longest is begun first. Where
+# money lies on a chain, two files share one site.
 ON_A_CHAIN = ("tests/e2e/test_change_on_chain.py", "tests/e2e/test_wallet.py")
-WHOLE_SITE = ("tests/boot/", "tests/e2e/", "tests/faults/")
+WHOLE_SITE = ("tests/faults/", "tests/e2e/", "tests/boot/")
+LONGEST = ("tests/faults/test_killed.py", "tests/e2e/test_main_job.py", *ON_A_CHAIN, "tests/e2e/test_calls.py", "tests/faults/")
+AT_ONCE = 2  # sites that are walked through at the same time: a third worker does what needs no site, while those two wait
 
 
 class ByTest(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no types
-    """Hands out tests one by one in their order, and those that share a site together."""
+    """Hands out tests one by one in their order, so that those which commit rows of the audit log come last on every worker (nobody can
+    take those away again), and those that share a site together."""
 
     def _split_scope(self, nodeid: str) -> str:
         if nodeid.startswith(ON_A_CHAIN):
-            return "on a chain"
-        return next((folder for folder in WHOLE_SITE if nodeid.startswith(folder)), nodeid)
+            return ON_A_CHAIN[0]
+        return nodeid.split("::")[0] if has_site(nodeid) else nodeid
+
+    def _assign_work_unit(self, node: Any) -> None:
+        others = [units for other, units in self.assigned_work.items() if other is not node]
+        at_work = sum(any(has_site(scope) and not all(tests.values()) for scope, tests in units.items()) for units in others)
+        found = next((scope for scope in self.workqueue if has_site(scope) == (at_work < AT_ONCE)), None)
+        if found is not None:
+            self.workqueue.move_to_end(found, last=False)
+        super()._assign_work_unit(node)
+
+
+def has_site(scope: str) -> bool:
+    return scope.startswith(WHOLE_SITE)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByTest:
+    config.option.loadscopereorder = False  # the order is that of the next function
     return ByTest(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole sites first, and of those the longest."""
+    weights = (*LONGEST, *WHOLE_SITE)
+    items.sort(key=lambda item: next((place for place, path in enumerate(weights) if item.nodeid.startswith(path)), len(weights)))
 
 
 def log_in_as(role: str) -> None:

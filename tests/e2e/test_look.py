@@ -21,7 +21,7 @@ MAKE = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site with two people and nothing else."""
     with running(tmp_path_factory.mktemp("look"), seeded=False) as served:

@@ -47,7 +47,7 @@ sweep()
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running(tmp_path_factory.mktemp("talk"), seeded=False, MESSAGES_A_MINUTE="60") as served:
         served.manage("shell", "-v0", "-c", MAKE)
