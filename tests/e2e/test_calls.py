@@ -12,6 +12,7 @@ from icalendar import Calendar
 from playwright.sync_api import Page, Route, expect
 
 from port444.demo import cast
+from port444.kit.clock import now
 from tests.e2e.conftest import Person
 from tests.e2e.test_main_job import attachment, pay, press
 from tests.fakes.google import FakeGoogle
@@ -23,13 +24,13 @@ HALF_HOUR = timedelta(minutes=30)
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def google() -> Iterator[FakeGoogle]:
     with FakeGoogle(email="anaya@gmail.example") as fake:
         yield fake
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, google: FakeGoogle) -> Iterator[Site]:
     with running(tmp_path_factory.mktemp("calls"), seeded=True, worker=True, **google.settings()) as served:
         yield served
@@ -65,9 +66,9 @@ def connect_google(builder: Person) -> None:
     builder.check_page("availability")
 
 
-def times(page: Page) -> list[str]:
-    """All starts of the week that is shown, in UTC."""
-    page.goto(f"{BOOK}?minutes=30&tz=Europe/Amsterdam")
+def times(page: Page, week: str = "") -> list[str]:
+    """All starts of the week that is shown, in UTC: of the one with this day in it, or of the first that has any."""
+    page.goto(f"{BOOK}?minutes=30&tz=Europe/Amsterdam&week={week}")
     return [str(slot.get_attribute("value")) for slot in page.locator("input[name=slot]").all()]
 
 
@@ -82,9 +83,9 @@ def pick(client: Person, start: str) -> None:
     slot.click()
 
 
-def book(client: Person, start: str) -> str:
+def book(client: Person, start: str, week: str) -> str:
     page = client.page
-    page.goto(f"{BOOK}?minutes=30&tz=Europe/Amsterdam")
+    page.goto(f"{BOOK}?minutes=30&tz=Europe/Amsterdam&week={week}")
     pick(client, start)
     expect(page.locator("#summary")).to_contain_text("Amsterdam")
     expect(page.locator("#summary")).to_contain_text("Kolkata")
@@ -139,8 +140,10 @@ def test_a_call_on_two_clocks(width: int, person: Callable[..., Person], site: S
     eventually(lambda: free[0] not in times(client.page), "a busy time is still offered")
 
     # Booked: both calendars show it, both people are told.
-    first, second, third = [start for start in times(client.page) if instant(start) > dentist + timedelta(hours=2)][2:9:3]
-    address = book(client, first)
+    # Next week, and more than a day ahead: later the client would have to ask for a move.
+    week, soon = f"{now() + timedelta(days=7):%Y-%m-%d}", now() + timedelta(hours=26)
+    first, second, third = [start for start in times(client.page, week) if instant(start) > soon][2:9:3]
+    address = book(client, first, week)
     eventually(lambda: instant(first) in ours(google), "Google does not show the call")
     copy = ours(google)[instant(first)]
     eventually(lambda: mailed(site, instant(first), 0), "no invitation to both")
@@ -155,6 +158,7 @@ def test_a_call_on_two_clocks(width: int, person: Callable[..., Person], site: S
     page.goto(address)
     press(page, "Move the call")
     page.wait_for_url("**/move/")
+    page.goto(f"{page.url}?week={week}")
     pick(client, second)
     expect(page.locator("#summary")).to_contain_text("Kolkata")
     client.check_page("move")
