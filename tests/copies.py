@@ -58,7 +58,7 @@ def as_owner() -> psycopg.Connection[Any]:
 def manage(environment: Mapping[str, str], *arguments: str) -> str:
     """Run manage.py to its end and give what it said."""
     done = subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
