@@ -29,7 +29,8 @@ from port444.catalog.models import Category, Package, Service, ServiceStatus
 from port444.kit.clock import at, now
 from port444.kit.ids import uuid7
 from port444.orders import actions as orders
-from port444.orders.models import Order
+from port444.orders.models import Offer, Order
+from port444.orders.terms import terms_of_package
 from port444.payments import actions as payments
 from port444.payments.models import Invoice, Payment, SandboxCharge, WalletPayment
 from port444.payments.providers import sandbox
@@ -191,6 +192,30 @@ def on_order(which: str, step: str, **form: Any) -> Ask:
     return ask
 
 
+def new_offer(**changes: Any) -> Ask:
+    """An offer that the builder writes, with something wrong in it."""
+
+    def ask(world: World) -> tuple[User, str, dict[str, Any]]:
+        form = {"package": world.package.pk, "title": "Five", "scope": "All.", "price": "150", "days": 5, "revisions": 1, "hours": 48}
+        return world.builder.user, f"/messages/{world.asking.conversation_id}/offer/", form | {"client_key": str(uuid7())} | changes
+
+    return ask
+
+
+def on_offer(step: str, **form: Any) -> Ask:
+    """The client answers an offer that stands."""
+
+    def ask(world: World) -> tuple[User, str, dict[str, Any]]:
+        terms = terms_of_package(world.package, Decimal("150.00"))
+        made = Offer.objects.filter(conversation=world.asking.conversation_id, status="open").first()
+        if made is None:
+            made = orders.send_offer(world.asking.conversation_id, actor=world.builder.user, terms=terms, client_key=uuid7())
+        filled = {"client_key": str(uuid7()), "price": "140", "days": 5, "revisions": 1, "scope": "All."}
+        return world.client_user, f"/offers/{made.pk}/{step}/", filled | form
+
+    return ask
+
+
 def at_call(step: str, **form: Any) -> Ask:
     def ask(world: World) -> tuple[User, str, dict[str, Any]]:
         return world.builder.user, f"/calls/{world.call.pk}/{step}/", form
@@ -270,6 +295,28 @@ CASES: dict[str, Ask] = {
     "waiting for nobody": lambda world: (world.client_user, "/b/nobody/back/want/", {}),
     "not waiting for nobody": lambda world: (world.client_user, "/b/nobody/back/forget/", {}),
     "order without a key": lambda world: (world.client_user, f"/orders/place/{world.package.pk}/", {"client_key": "again"}),
+    **{f"offer for {text[:9]!r}": new_offer(price=text) for text in BAD_MONEY},
+    **{f"other terms for {text[:9]!r}": on_offer("counter", price=text) for text in BAD_MONEY},
+    "offer with NUL": new_offer(scope=NUL),
+    "offer without a name": new_offer(title=" "),
+    "offer in no days": new_offer(days=0),
+    "offer in endless days": new_offer(days="9" * 30),
+    "offer with endless revisions": new_offer(revisions=21),
+    "offer that stands for an hour": new_offer(hours=1),
+    "offer without a key": new_offer(client_key="again"),
+    "offer of a package that is none": new_offer(package="x"),
+    "offer of a package of nobody": new_offer(package=str(uuid7())),
+    "offer of a service of nobody": new_offer(package="", service=str(uuid7())),
+    "offer that answers none": new_offer(answers=str(uuid7())),
+    "offer that hints at none": new_offer(suggestion="\x00"),
+    "other terms with NUL": on_offer("counter", scope=NUL),
+    "other terms in no days": on_offer("counter", days=0),
+    "other terms that are the same": on_offer("counter", price="150", days=7, revisions=2, scope="Queries."),
+    "offer accepted without a key": on_offer("accept", client_key="x"),
+    "offer declined with NUL": on_offer("decline", reason=NUL),
+    "offer declined at length": on_offer("decline", reason="x" * 301),
+    "offer withdrawn by its reader": on_offer("withdraw"),
+    "offer sent by its reader": on_offer("send"),
     "answer with NUL": on_order("asking", "answer", q1=NUL, q2="MySQL"),
     "answer that was not offered": on_order("asking", "answer", q1="All", q2="Oracle"),
     "answers missing": on_order("asking", "answer"),
