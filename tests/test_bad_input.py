@@ -295,28 +295,6 @@ CASES: dict[str, Ask] = {
     "waiting for nobody": lambda world: (world.client_user, "/b/nobody/back/want/", {}),
     "not waiting for nobody": lambda world: (world.client_user, "/b/nobody/back/forget/", {}),
     "order without a key": lambda world: (world.client_user, f"/orders/place/{world.package.pk}/", {"client_key": "again"}),
-    **{f"offer for {text[:9]!r}": new_offer(price=text) for text in BAD_MONEY},
-    **{f"other terms for {text[:9]!r}": on_offer("counter", price=text) for text in BAD_MONEY},
-    "offer with NUL": new_offer(scope=NUL),
-    "offer without a name": new_offer(title=" "),
-    "offer in no days": new_offer(days=0),
-    "offer in endless days": new_offer(days="9" * 30),
-    "offer with endless revisions": new_offer(revisions=21),
-    "offer that stands for an hour": new_offer(hours=1),
-    "offer without a key": new_offer(client_key="again"),
-    "offer of a package that is none": new_offer(package="x"),
-    "offer of a package of nobody": new_offer(package=str(uuid7())),
-    "offer of a service of nobody": new_offer(package="", service=str(uuid7())),
-    "offer that answers none": new_offer(answers=str(uuid7())),
-    "offer that hints at none": new_offer(suggestion="\x00"),
-    "other terms with NUL": on_offer("counter", scope=NUL),
-    "other terms in no days": on_offer("counter", days=0),
-    "other terms that are the same": on_offer("counter", price="150", days=7, revisions=2, scope="Queries."),
-    "offer accepted without a key": on_offer("accept", client_key="x"),
-    "offer declined with NUL": on_offer("decline", reason=NUL),
-    "offer declined at length": on_offer("decline", reason="x" * 301),
-    "offer withdrawn by its reader": on_offer("withdraw"),
-    "offer sent by its reader": on_offer("send"),
     "answer with NUL": on_order("asking", "answer", q1=NUL, q2="MySQL"),
     "answer that was not offered": on_order("asking", "answer", q1="All", q2="Oracle"),
     "answers missing": on_order("asking", "answer"),
@@ -405,6 +383,37 @@ def test_a_bad_file_is_refused_in_words_and_writes_nothing(world: World, setting
         for name, make in FILES.items()
         for place, ask in FILES_TO.items()
     }
+    assert {name: what for name, what in faults.items() if what} == {}
+
+
+OFFERS: dict[str, Ask] = {
+    **{f"offer for {text[:9]!r}": new_offer(price=text) for text in BAD_MONEY},
+    **{f"other terms for {text!r}": on_offer("counter", price=text) for text in ("5.001", "-20", "NaN", "0")},
+    "offer with NUL": new_offer(scope=NUL),
+    "offer without a name": new_offer(title=" "),
+    "offer in no days": new_offer(days=0),
+    "offer in endless days": new_offer(days="9" * 30),
+    "offer with endless revisions": new_offer(revisions=21),
+    "offer that stands for an hour": new_offer(hours=1),
+    "offer without a key": new_offer(client_key="again"),
+    "offer of a package that is none": new_offer(package="x"),
+    "offer of a package of nobody": new_offer(package=str(uuid7())),
+    "offer of a service of nobody": new_offer(package="", service=str(uuid7())),
+    "offer that answers none": new_offer(answers=str(uuid7())),
+    "offer that hints at none": new_offer(suggestion="\x00"),
+    "other terms with NUL": on_offer("counter", scope=NUL),
+    "other terms in no days": on_offer("counter", days=0),
+    "other terms that are the same": on_offer("counter", price="150", days=7, revisions=2, scope="Queries."),
+    "offer accepted without a key": on_offer("accept", client_key="x"),
+    "offer declined with NUL": on_offer("decline", reason=NUL),
+    "offer declined at length": on_offer("decline", reason="x" * 301),
+    "offer withdrawn by its reader": on_offer("withdraw"),
+    "offer sent by its reader": on_offer("send"),
+}
+
+
+def test_a_bad_offer_is_refused_in_words_and_writes_nothing(world: World) -> None:
+    faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in OFFERS.items()}
     assert {name: what for name, what in faults.items() if what} == {}
 
 

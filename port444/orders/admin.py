@@ -19,7 +19,7 @@ from port444.kit.http import done
 from port444.payments.forms import ReasonForm
 
 from . import actions
-from .models import Delivery, Nudge, NudgeStatus, Order, Requirement, Review, Revision, Why
+from .models import Delivery, Nudge, NudgeStatus, Offer, Order, Requirement, Review, Revision, Why
 
 if TYPE_CHECKING:
     Inline = admin.TabularInline[Requirement, Order]
@@ -155,3 +155,15 @@ class NudgeAdmin(ReadOnlyAdmin):
         text = f"Order {nudge.order.number}, {nudge.order.title}: “{nudge.get_kind_display()}”, to {nudge.recipient.email}, {nudge.status_words()}."
         context = {**self.admin_site.each_context(request), "opts": self.opts, "form": form, "title": title, "verb": verb, "text": text, "back": back}
         return TemplateResponse(request, "payments/admin/ask.html", context, status=422 if form.errors else 200)
+
+
+@admin.register(Offer)
+class OfferAdmin(ReadOnlyAdmin):
+    """Custom offers: what one side put to the other, and what came of it. Open past its end means expired."""
+
+    list_display = ("title", "client", "builder", "by_client", "status", "price", "list_price", "order", "created_at", "expires_at")
+    list_filter = ("status", "by_client")
+    list_select_related = ("client", "builder__user", "order")
+    search_fields = ("=id", "=order__number", "=client__email", "=builder__user__email")
+    search_help_text = "The whole id, the number of the order, or the e-mail of one of the two people."
+    ordering = ("-created_at", "-id")

@@ -196,7 +196,12 @@ class Order(StateMachine):
     @property
     def bought_as(self) -> str:
         """What was bought, e.g. "Standard package" or "Custom offer"."""
-        return CUSTOM if self.package_name == CUSTOM else f"{self.package_name} package"
+        return CUSTOM if self.is_custom else f"{self.package_name} package"
+
+    @property
+    def is_custom(self) -> bool:
+        """It came from an offer."""
+        return self.package_name == CUSTOM
 
     @property
     def revisions_left(self) -> int:

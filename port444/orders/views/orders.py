@@ -51,6 +51,7 @@ def _page(request: UserRequest, order: Order, *, bound: Forms | None = None, ref
     money = queries.purse(order)
     return {
         "order": order,
+        "offer": queries.offers.offer_of(order) if order.is_custom else None,
         "helm": next((more.helm for more in additions if more.helm), None) or helm.steer(order, viewer, moment, settled=money.settled),
         "additions": additions,
         "stages": helm.route(order, viewer, moment, asks=bool(requirements)),
