@@ -21,7 +21,7 @@ from port444.orders.models import Delivery, Order, OrderStatus, Review
 from .conftest import ANSWERS, MakeOrder
 
 S = OrderStatus
-PAGE_QUERIES, LIST_QUERIES, TODAY_QUERIES = 17, 6, 16
+PAGE_QUERIES, LIST_QUERIES, TODAY_QUERIES = 19, 7, 17
 HTMX = {"HX-Request": "true"}
 
 
@@ -178,7 +178,7 @@ def test_the_pulse_is_silent_until_something_happens(
     page = client.get(f"/orders/{order.number}/")
     etag, state = f'"{page.context["version"]}"', page.context["state"]
     address = f"/orders/{order.number}/live/?state={state}"
-    with django_assert_num_queries(5):  # session, user, order, newest change, last message
+    with django_assert_num_queries(6):  # session, user, order, newest change, moved date, last message
         assert client.get(address, headers={**HTMX, "If-None-Match": etag}).status_code == 304
     actions.deliver(order.pk, actor=builder_user, note="Done.")
     fresh = client.get(address, headers={**HTMX, "If-None-Match": etag})
