@@ -223,6 +223,11 @@ def at_call(step: str, **form: Any) -> Ask:
     return ask
 
 
+def away(**changes: Any) -> Ask:
+    days = {"first_on": f"{now() + timedelta(days=2):%Y-%m-%d}", "last_on": f"{now() + timedelta(days=4):%Y-%m-%d}"}
+    return lambda world: (world.builder.user, "/away/", {"on": "on", "stops_clock": "on"} | days | changes)
+
+
 def past(world: World) -> str:
     return slot((now() - timedelta(days=1)).replace(minute=0, second=0))
 
@@ -319,6 +324,16 @@ CASES: dict[str, Ask] = {
     "notes of a call with NUL": at_call("complete", notes=NUL),
     "call that has not begun": at_call("complete", notes="Done"),
     "wallet that answers maybe": lambda world: (world.client_user, f"/wallet/{world.payment.pk}/answer/", {"decision": "maybe"}),
+    "away without a last day": away(last_on=""),
+    "away on days that do not exist": away(first_on="2026-02-30"),
+    "away in the year 9999": away(last_on="9999-12-31"),
+    "away in the year 1": away(first_on="0001-01-01"),
+    "away in the wrong order": away(last_on=f"{now():%Y-%m-%d}"),
+    "away with NUL": away(message=NUL),
+    "away with too many words": away(message="x" * 301),
+    "away with a span of nobody": away(span="0" * 8 + "-0000-7000-8000-" + "0" * 12),
+    "away with a bent span": away(span="x"),
+    "away of a client": lambda world: (world.client_user, "/away/00000000-0000-7000-8000-000000000000/end/", {}),
     "order of nobody": lambda world: (world.client_user, "/orders/99999999999999999999/accept/", {}),
     "invoice of another": lambda world: (world.other.user, f"/pay/{world.payment.invoice_id}/start/", {}),
     "wallet of another": lambda world: (world.other.user, f"/wallet/{world.payment.pk}/answer/", {"decision": "approve"}),
@@ -472,6 +487,7 @@ GOOD: dict[str, Ask] = {
     "conversation": FILES_TO["conversation"],
     "address": lambda world: (world.builder.user, "/earnings/address/", {"address": "0x" + "cd" * 20}),
     "bank": bank(),
+    "away": away(),
 }
 
 

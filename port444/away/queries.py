@@ -237,9 +237,11 @@ def look_at(order: Order, move: DueMove, viewer: Any, moment: datetime) -> Look:
     )
 
 
-def helm_of(order: Order, move: DueMove, viewer: Any) -> Helm:
-    """The first line for a builder whose client objects."""
+def helm_of(order: Order, move: DueMove, moment: datetime) -> Helm:
+    """The first line for a builder whose client objects: it is answered best before the date that was agreed first."""
     name = order.client.first_name
+    assert order.due_at is not None
+    earlier = order.due_at - move.moved
     return Helm(
         "Your turn",
         f"{name} objects to the later date",
@@ -248,6 +250,7 @@ def helm_of(order: Order, move: DueMove, viewer: Any) -> Helm:
         href="#moved",
         link="Answer",
         icon_name="calendar-off",
+        at=earlier if earlier > moment else order.due_at,
     )
 
 
@@ -266,7 +269,7 @@ class OnOrders:
         move.order = order
         look = look_at(order, move, viewer, moment)
         return Addition(
-            helm=helm_of(order, move, viewer) if look.can_answer else None,
+            helm=helm_of(order, move, moment) if look.can_answer else None,
             desk="away/_desk.html" if look.has_desk else "",
             clock="away/_clock.html" if move.moved > NO_TIME else "",
             context={"look": look, "exit_hours": settings.EXIT_HOURS},
@@ -281,7 +284,7 @@ class OnOrders:
         rows = DueMove.objects.objected().filter(order__in=list(by_id), order__builder__user=viewer)
         found = {}
         for move in rows.select_related("order__client"):
-            found[move.order_id] = helm_of(move.order, move, viewer)
+            found[move.order_id] = helm_of(move.order, move, moment)
         return found
 
     def _of(self, orders: Sequence[Order]) -> QuerySet[DueMove]:

@@ -79,11 +79,11 @@ class Drawing:
 
 
 def draw(first: date, plan: Plan, zone: str, bars: Sequence[Bar], dots: Sequence[Dot]) -> Drawing:
-    """From the Monday on or before `first`; every column is one day, or more where two weeks do not hold what has to be seen."""
+    """From the Monday on or before `first`; a column is one day, or more where two weeks do not hold the days away.
+    What lies further on ends at the edge."""
     monday = first - timedelta(days=first.weekday())
     origin = midnight(monday, zone)
-    ends = [plan.last_on + ONE_DAY, *((bar.then_at - origin) // ONE_DAY * ONE_DAY + monday + ONE_DAY for bar in bars)]
-    total = max(COLUMNS, (min(max(ends), plan.last_on + timedelta(days=COLUMNS)) - monday).days)
+    total = max(COLUMNS, (plan.last_on - monday).days + 4)
     each = -(-total // COLUMNS)
     per_second = COLUMN / (86_400 * each)
 
@@ -115,11 +115,16 @@ def _column(day: date, each: int, plan: Plan) -> Column:
 
 def _words(bar: Bar, x: int, due: int, then: int, y: int) -> list[Text]:
     """The name inside the bar and the change inside what is added, as far as there is room; else beside them."""
-    name_fits, words_fit = len(bar.name) * CHAR + 20 < due - x, len(bar.words) * CHAR + 16 < then - due
+    name, words = len(bar.name) * CHAR, len(bar.words) * CHAR
+    name_fits, words_fit = name + 20 < due - x, words + 16 < then - due
     found = [Text(x + 16, y, bar.name, dark=False)] if name_fits else []
     if bar.words and words_fit:
         found.append(Text(due + 12, y, bar.words, dark=True))
-    rest = ", ".join(words for words, fits in ((bar.name, name_fits), (bar.words, words_fit)) if words and not fits)
+    elif bar.words and name_fits and then + 8 + words > WIDTH:
+        if name + words + 48 < due - x:  # at the end of the bar itself: there is no room behind it
+            found.append(Text(due - 12, y, bar.words, dark=False, end=True))
+        return found
+    rest = ", ".join(said for said, fits in ((bar.name, name_fits), (bar.words, words_fit)) if said and not fits)
     if rest:
         found.append(_beside(then, y, rest, 8, before=x))
     return found

@@ -56,7 +56,8 @@ def home(request: UserRequest) -> HttpResponse:
 def _off(request: UserRequest, builder: Builder, span: Span | None, moment: datetime, form: AwayForm) -> HttpResponse:
     """The switch is off: come back, where there is something to come back from."""
     if span is None or str(span.pk) != request.POST.get("span"):
-        return _page(request, builder, span, moment, AwayForm(initial=_initial(span)), on=span is not None, fault="" if span is None else CHANGED)
+        fault, status = ("", 200) if span is None else (CHANGED, 409)
+        return _page(request, builder, span, moment, AwayForm(initial=_initial(span)), on=span is not None, fault=fault, status=status)
     return _ended(request, actions.end_away(span.pk, actor=request.user))
 
 
@@ -156,8 +157,12 @@ def _ended(request: UserRequest, span: Span) -> HttpResponse:
 # A date that moved
 
 
+def _move(request: UserRequest, move_id: UUID) -> DueMove:
+    return get_object_or_404(DueMove.objects.visible_to(request.user).select_related("order"), pk=move_id)
+
+
 def _answer(request: UserRequest, move_id: UUID, act: Callable[[UUID], object], said: str) -> HttpResponse:
-    move = get_object_or_404(DueMove.objects.visible_to(request.user).select_related("order"), pk=move_id)
+    move = _move(request, move_id)
     act(move.pk)
     return done(request, reverse("orders:detail", args=[move.order.number]), said)
 
@@ -165,6 +170,7 @@ def _answer(request: UserRequest, move_id: UUID, act: Callable[[UUID], object], 
 @login_required
 @require_POST
 def object_to(request: UserRequest, move_id: UUID) -> HttpResponse:
+    _move(request, move_id)
     form = ObjectionForm(request.POST)
     if not form.is_valid():
         raise Invalid(str(next(iter(form.errors["reason"]))), code="reason")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -20,6 +21,8 @@ from consultations.models import CalendarEvent, PushChannel
 from consultations.queries import token_of
 from consultations.slots import Window
 from port444.accounts.models import User
+from port444.away.actions import plan_away
+from port444.away.terms import Plan
 from port444.builders.models import Builder
 from port444.catalog.actions import create_service, publish_service
 from port444.catalog.models import Category, Package
@@ -59,6 +62,7 @@ def world(client_user: User, builder: Builder, stranger: User, request: pytest.F
     world.objects |= withdrawn(builder.user)
     world.objects |= offered(builder.user, world.objects["conversation_id"], world.objects["orders:package_id"])
     world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder) | linked(builder)
+    world.objects |= absent(builder)
     return world
 
 
@@ -134,6 +138,13 @@ def offered(builder: User, conversation_id: Any, package_id: Any) -> dict[str, A
     )
     offer = send_offer(conversation_id, actor=builder, terms=terms, client_key=uuid.uuid4())
     return {"offer_id": offer.pk, "suggestion_id": hint.pk}
+
+
+def absent(builder: Builder) -> dict[str, Any]:
+    """Away from tomorrow on, which moves the date of the order in work."""
+    first = now().astimezone(ZoneInfo(builder.user.time_zone)).date() + timedelta(days=1)
+    span = plan_away(actor=builder.user, plan=Plan(first, first, stops_orders=False, stops_calls=False))
+    return {"span_id": span.pk, "move_id": span.moves.get().pk}
 
 
 def owed(client: User, builder: User, request: pytest.FixtureRequest) -> dict[str, Any]:

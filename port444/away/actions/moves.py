@@ -147,7 +147,7 @@ def _tell_moved(span: Span, move: DueMove, before: datetime, moment: datetime) -
     over = span.cancelled_at is not None or span.returned_at is not None
     words = notices.back(span, order, by) if over else f"{notices.away(span)} {notices.moved(order, by)}"
     _post(order, words, notices.BACK if over else notices.AWAY)
-    _tell(order, order.client, "away.moved", emails.moved(span, move, before), f"{move.pk}:{moment.isoformat()}")
+    _tell(order, order.client, "away.moved", emails.moved(span, move, before), f"{move.pk}:{order.due_at.isoformat()}:{moment.isoformat()}")
 
 
 def tell_of_absence(span: Span, orders: Iterable[Order], told: Sequence[Order]) -> None:
