@@ -104,6 +104,10 @@ def test_the_thread_says_it_to_both(conversation: Conversation, client: Client, 
     assert "You are away, and back on Mon 30 Nov." in pages[1]
     assert "Jonas is told once, when they write" in pages[1]
     assert "Jonas was told once" in pages[2]
+    with clock.at(DAY + timedelta(minutes=2)):
+        client.force_login(client_user)
+        html = client.get(conversation.get_absolute_url()).content.decode()
+    assert html.count("Anaya is away, and back on Sun 29 Nov.") == 2, "in the line of the feed and of the inbox, and not a third time"
 
 
 def test_a_text_starts_the_rest_and_a_notice_does_not(conversation: Conversation, client_user: User, away: Builder) -> None:
