@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import pytest
+from django.db import transaction
 
 from port444.accounts.models import User
 from port444.away import jobs
@@ -95,3 +97,26 @@ def test_who_asks_at_the_moment_of_the_return_is_told_or_refused(luck: int) -> N
     let_in = {asker.email for asker, outcome in zip(askers, outcomes, strict=False) if outcome == "won"}
     assert {email for email, _ in told("away.returned")} == let_in
     assert not ReturnAlert.objects.filter(told_at__isnull=True).exists()
+
+
+def test_the_return_waits_for_a_wish_that_is_being_written() -> None:
+    """The sweep comes while somebody's wish is not committed yet: it leaves that builder to the next run, and then the wish is there."""
+    builder, asker = gone(0), person("asker")
+    written, swept = threading.Event(), threading.Event()
+
+    def ask() -> None:
+        with transaction.atomic(), at(END - timedelta(seconds=1)):
+            want_to_know(builder.pk, actor=asker)
+            written.set()
+            swept.wait(60)
+
+    def sweep() -> None:
+        written.wait(60)
+        worker(jobs.welcome, END)()
+        swept.set()
+
+    assert rush([ask, sweep]) == ["won", "won"]
+    assert not Notification.objects.exists()
+    worker(jobs.welcome, END)()
+    assert told("away.returned") == {(asker.email, builder.get_absolute_url()): 1}
+    assert sum(told("away.back").values()) == 1
