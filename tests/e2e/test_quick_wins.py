@@ -250,7 +250,7 @@ def test_a_builder_goes_away_and_a_client_objects(width: int, pair: Make, person
     builder.goto("/away/")
     press(builder, re.compile("^Come back now"))
     builder.locator("#confirm").get_by_role("button", name="Come back").click()
-    expect(builder.get_by_text("Welcome back.")).to_be_visible()
+    expect(builder.get_by_text("Welcome back.", exact=True)).to_be_visible()
     both.builder.check_page("away-back")
     client.goto(f"/s/fast-pages-{both.tag}/")
     expect(client.get_by_role("button", name=re.compile("^Order")).filter(visible=True).first).to_be_visible()
