@@ -55,16 +55,22 @@ def main(arguments: list[str]) -> int:
     system.prepare(arguments)
     with database.thrown_away() as base, database.copies(base) as copies:
         environment = {"PORT444_ENV": "test", "SECRET_KEY": secrets.token_hex(30), **database.as_owner(base.addresses), **copies}
-        if not arguments and not all_pass((*django_checks(environment), *STATIC_CHECKS)):
+        # Made by the first test that needs them, they would count as a part of that test's time.
+        wanted = [copied(environment)] if system.wants_browser(arguments) else []
+        if not all_pass(wanted if arguments else [*wanted, *django_checks(environment), *STATIC_CHECKS]):
             return 1
         return subprocess.call([program("pytest"), *(arguments or EVERYTHING)], env={**os.environ, **environment})
 
 
+def copied(environment: Mapping[str, str]) -> Step:
+    """The databases that the tests copy."""
+    return Step("copies", (sys.executable, "-m", "tests.copies"), environment)
+
+
 def django_checks(environment: Mapping[str, str]) -> tuple[Step, ...]:
-    """Checks that need the settings and a database, and the databases that the tests copy, which are made meanwhile."""
+    """Checks that need the settings and a database."""
     manage = (sys.executable, "manage.py")
     return (
-        Step("copies", (sys.executable, "-m", "tests.copies"), environment),
         Step("migrations", (*manage, "makemigrations", "--check", "--dry-run"), environment),
         Step("deploy", (*manage, "check", "--deploy", "--fail-level", "WARNING"), {**environment, **PRODUCTION}),
     )
