@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from port444.accounts.models import User
 from port444.away import actions
+from port444.away.actions import moves, planning
 from port444.away.models import DueMove, Span
 from port444.away.terms import Plan
 from port444.catalog.models import Category, Package
@@ -69,6 +71,29 @@ def test_an_order_that_is_paid_meanwhile_counts_the_days_once(package: Package, 
             actions.end_away(Span.objects.filter(cancelled_at__isnull=True).latest("created_at").pk, actor=builder)
             deliver(order.pk, actor=builder, note="Done.")
             accept_delivery(order.pk, actor=client)
+
+
+def test_an_order_that_is_paid_between_two_steps(package: Package, client: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The payment comes when the builder's orders have been read and nothing is written yet: it waits, and then knows the span."""
+    builder = package.service.builder.user
+    with at(MOMENT):
+        order = place_order(package.pk, actor=client, client_key=uuid4())
+    read, paid = threading.Event(), threading.Event()
+    real = moves.settle_past
+
+    def settle(*args: Any) -> Any:
+        read.set()
+        paid.wait(2)  # unless the lock keeps it from being paid in between
+        return real(*args)
+
+    def pay() -> None:
+        read.wait(30)
+        pay_with_test_wallet(order.invoice_id, actor=client)  # type: ignore[arg-type]
+        paid.set()
+
+    monkeypatch.setattr(planning, "settle_past", settle)
+    assert rush([then(pay), then(lambda: actions.plan_away(actor=builder, plan=PLAN))]) == ["won", "won"]
+    assert Order.objects.get(pk=order.pk).due_at == THURSDAY + DAY
 
 
 def test_changes_that_are_asked_for_meanwhile_count_them_once(package: Package, client: User) -> None:
