@@ -243,6 +243,7 @@ Q_CLUSTER = {
 HEARTBEAT_FILE = env("PORT444_HEARTBEAT_FILE", default=str(VAR_DIR / "heartbeat"))
 SCHEDULES = {
     "amendments.jobs.expire": "* * * * *",
+    "port444.away.jobs.lapse": "*/5 * * * *",
     "port444.away.jobs.remind": "* * * * *",
     "port444.away.jobs.welcome": "* * * * *",
     "port444.orders.jobs.auto_accept": "* * * * *",
@@ -335,6 +336,7 @@ NUDGES_A_DAY = 3  # to one person, over all orders; what is beyond goes into one
 MARKET_DAYS = 180  # how far back prices are compared
 MARKET_LEAST_BUILDERS = 20  # below it a comparison would show single people
 LONG_AWAY_DAYS = 30  # beyond it the page asks whether that is meant
+OBJECTION_HOURS = 48  # for which a builder may answer who objects to a moved date; silence means that it stays
 EXIT_HOURS = 72  # for which a client may leave after a builder holds to a date that was moved for being away
 REVISION_DAYS = 2  # a change request gives the builder at least this long
 MESSAGES_A_MINUTE = env.int("MESSAGES_A_MINUTE", default=30)

@@ -39,7 +39,8 @@ def objected(move: DueMove) -> Words:
     name = order.client.first_name
     return Words(
         f"{name} objects to the later date of order {order.number}",
-        f"“{move.objection}” Keep the earlier date, or say that the later one stays: then {name} may cancel with everything back.",
+        f"“{move.objection}” Keep the earlier date, or say that the later one stays: then {name} may cancel with everything back. "
+        f"Without an answer by {_when(move.answer_by, order.builder.user)} the later one stays.",
     )
 
 
@@ -49,11 +50,13 @@ def kept(move: DueMove) -> Words:
     return Words(f"{name} keeps the earlier date", f"Order {order.number}, {order.title}, is due {_when(order.due_at, order.client)}, as before.")
 
 
-def stands(move: DueMove) -> Words:
+def stands(move: DueMove, *, answered: bool) -> Words:
     order = move.order
     name, client = order.builder.user.first_name, order.client
     return Words(
-        f"{name} holds to the later date of order {order.number}",
+        f"{name} holds to the later date of order {order.number}"
+        if answered
+        else f"{name} did not answer: order {order.number} keeps the later date",
         f"{order.title} is due {_when(order.due_at, client)}. If that is too late, you may cancel until {_when(order.exit_until, client)}: "
         f"{usd(order.total)} goes back to you, service fee included. Otherwise the order goes on.",
     )

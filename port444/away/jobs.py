@@ -6,11 +6,18 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from port444.kit.clock import now
+from port444.kit.jobs import each
 
 from . import actions
+from .models import DueMove
 
 BATCH = 200
 LONGEST = timedelta(seconds=40)  # below the time that the queue gives to a job; the next run goes on
+
+
+def lapse() -> int:
+    """Settle objections that builders did not answer in time."""
+    return each(actions.lapse_objection, DueMove.objects.unanswered(now()).values_list("pk", flat=True)[:BATCH])
 
 
 def remind() -> int:

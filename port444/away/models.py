@@ -38,6 +38,10 @@ class DueMoveQuerySet(models.QuerySet["DueMove"]):
         """What waits for the builder."""
         return self.filter(status=MoveStatus.OBJECTED, order__status__in=WORKING)
 
+    def unanswered(self, moment: datetime) -> DueMoveQuerySet:
+        """Whose time to be answered is over."""
+        return self.objected().filter(objected_at__lte=moment - timedelta(hours=settings.OBJECTION_HOURS)).order_by("objected_at")
+
 
 class SpanQuerySet(models.QuerySet["Span"]):
     def lock(self, pk: Any) -> Span:
@@ -132,9 +136,16 @@ class DueMove(StateMachine):
                 condition=~Q(status__in=["objected", "stands"]) | Q(objected_at__isnull=False), name="due_move_objected_has_moment"
             ),
         ]
+        indexes = [models.Index(fields=["objected_at"], condition=Q(status="objected"), name="due_move_unanswered")]
 
     def __str__(self) -> str:
         return f"{self.moved} {self.status}"
+
+    @property
+    def answer_by(self) -> datetime:
+        """Until when the builder may answer an objection."""
+        assert self.objected_at is not None
+        return self.objected_at + timedelta(hours=settings.OBJECTION_HOURS)
 
     def can_be_objected_to(self, moment: datetime) -> bool:
         """While the builder is still to return, and the work to be delivered."""

@@ -58,6 +58,11 @@ def kept(order: Order) -> str:
     return f"{order.builder.user.first_name} keeps the earlier due date of order {order.number}."
 
 
-def stands(order: Order) -> str:
+def stands(order: Order, *, answered: bool) -> str:
     name, client = order.builder.user.first_name, order.client.first_name
-    return f"{name} holds to the later due date of order {order.number}. {client} may cancel it with everything back."
+    how = (
+        f"{name} holds to the later due date of order {order.number}."
+        if answered
+        else f"The later due date of order {order.number} stays, as {name} did not answer."
+    )
+    return f"{how} {client} may cancel it with everything back."

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 
 from port444.accounts.models import User
-from port444.away import actions
+from port444.away import actions, jobs
 from port444.away.models import DueMove, MoveStatus
 from port444.kit.clock import at
 from port444.kit.errors import Invalid, NotAllowed, WrongState
@@ -131,3 +131,28 @@ def test_a_still_later_date_may_be_objected_to_anew(objected: DueMove, builder_u
     actions.change_away(objected.span_id, actor=builder_user, plan=replace(WEEKEND, last_on=WEEKEND.last_on + DAY))
     assert now_of(objected).status == M.TOLD
     assert actions.object_to_move(objected.pk, actor=client_user, reason="Now really.").status == M.OBJECTED
+
+
+def test_silence_means_that_the_later_date_stays(
+    objected: DueMove, builder_user: User, client_user: User, order: Order, nothing_happens: Quiet
+) -> None:
+    over = START + timedelta(hours=settings.OBJECTION_HOURS)
+    with at(over - timedelta(seconds=1)), nothing_happens(order):
+        assert jobs.lapse() == 0
+        with pytest.raises(WrongState):
+            actions.lapse_objection(objected.pk)
+    with at(over):
+        assert (jobs.lapse(), jobs.lapse()) == (1, 0)
+        row = now_of(order)
+        assert (now_of(objected).status, row.exit_until) == (M.STANDS, over + timedelta(hours=settings.EXIT_HOURS))
+        told = Notification.objects.get(kind="away.settled", user=client_user)
+        assert "did not answer" in told.title
+        with pytest.raises(WrongState):
+            actions.keep_date(objected.pk, actor=builder_user)
+        assert cancel_order(order.pk, actor=client_user).cancel_cause == CancelCause.AWAY
+
+
+def test_an_order_that_was_delivered_settles_nothing(objected: DueMove, builder_user: User, order: Order, nothing_happens: Quiet) -> None:
+    deliver(order.pk, actor=builder_user, note="Here it is.")
+    with at(START + timedelta(hours=settings.OBJECTION_HOURS)), nothing_happens(order):
+        assert jobs.lapse() == 0

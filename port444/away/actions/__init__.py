@@ -1,6 +1,6 @@
 """Every write of away mode."""
 
-from .moves import hold_to_date, keep_date, object_to_move
+from .moves import hold_to_date, keep_date, lapse_objection, object_to_move
 from .planning import change_away, end_away, plan_away
 from .returning import forget, is_back, is_near, remind_batch, tell_batch, want_to_know, welcome_batch
 
@@ -12,6 +12,7 @@ __all__ = [
     "is_back",
     "is_near",
     "keep_date",
+    "lapse_objection",
     "object_to_move",
     "plan_away",
     "remind_batch",

@@ -224,15 +224,32 @@ def keep_date(move_id: UUID, *, actor: Any) -> DueMove:
 @transaction.atomic
 def hold_to_date(move_id: UUID, *, actor: Any) -> DueMove:
     """The builder holds to the later date: the client may leave with everything for a while."""
-    move, moment = _answerable(move_id, actor), now()
-    order = move.order
+    return _hold(_answerable(move_id, actor), actor)
+
+
+@transaction.atomic
+def lapse_objection(move_id: UUID) -> DueMove:
+    """The builder never answered: the later date stays, and the client may leave as if they had said so. For the sweep."""
+    move = _lock_move(move_id)
+    if move.objected_at is None or not _waits(move) or now() < move.answer_by:
+        raise WrongState("There is nothing to settle here any more.", code="move_settled")
+    return _hold(move, None)
+
+
+def _hold(move: DueMove, actor: Any | None) -> DueMove:
+    moment, order = now(), move.order
     move.move_to(M.STANDS, answered_at=moment)
     order.exit_until = moment + timedelta(hours=settings.EXIT_HOURS)
     order.save(update_fields=["exit_until"])
     record(Event.DUE_DATE_SETTLED, actor=actor, target=order, number=order.number, span=move.span_id, outcome=M.STANDS, until=order.exit_until)
-    _post(order, notices.stands(order), notices.OBJECTED)
-    _tell(order, order.client, "away.settled", emails.stands(move), f"{move.pk}:{moment.isoformat()}")
+    _post(order, notices.stands(order, answered=actor is not None), notices.OBJECTED)
+    _tell(order, order.client, "away.settled", emails.stands(move, answered=actor is not None), f"{move.pk}:{moment.isoformat()}")
     return move
+
+
+def _waits(move: DueMove) -> bool:
+    """Whether the builder may still answer an objection."""
+    return move.status == M.OBJECTED and move.order.status in WORKING
 
 
 def _lock_move(move_id: UUID) -> DueMove:
@@ -250,7 +267,7 @@ def _answerable(move_id: UUID, actor: Any) -> DueMove:
     """The move whose objection the builder answers."""
     move = _lock_move(move_id)
     if move.order.is_builder(actor):
-        if move.status != M.OBJECTED or move.order.status not in WORKING:
+        if not _waits(move):
             raise WrongState("There is nothing to answer here any more.", code="move_settled")
         return move
     raise NotAllowed("Only the builder of this order can do that.")
