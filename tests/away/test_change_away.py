@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,11 +20,12 @@ from port444.kit.clock import at
 from port444.kit.errors import Invalid, NotAllowed, WrongState
 from port444.messaging.models import Message
 from port444.notifications.models import Notification
+from port444.orders import actions as orders
 from port444.orders.actions import start_clock, stop_clock
 from port444.orders.models import Order, OrderStatus
 from port444.payments import escrow
 from port444.payments.escrow import Deal
-from tests.orders.conftest import MakeOrder
+from tests.orders.conftest import ANSWERS, MakeOrder
 
 from .conftest import FRI, FRIDAY, MONDAY, SAT, START, SUN, WEEKEND, now_of, stored
 
@@ -191,3 +192,38 @@ def test_escrow_is_asked_when_the_date_comes_near(builder_user: User, order: Ord
     row = now_of(order)
     assert expiry() is not None
     assert expiry() >= row.due_at + timedelta(days=60)
+
+
+LONG = Plan(date(2026, 12, 1), date(2027, 4, 30), "Five months of leave.")
+
+
+def _expiry(order: Order) -> datetime:
+    found = escrow.current().position(Deal("order", order.pk, order.client_id, order.builder.user_id)).expiry
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("planned", ["before the payment", "after the payment"])
+def test_money_stays_in_escrow_while_work_that_begins_before_a_long_time_away_is_not_due(
+    builder_user: User, client_user: User, make_order: MakeOrder, planned: str
+) -> None:
+    if planned == "before the payment":
+        actions.plan_away(actor=builder_user, plan=LONG)
+    order = make_order(S.PENDING_REQUIREMENTS)
+    if planned == "after the payment":
+        actions.plan_away(actor=builder_user, plan=LONG)
+    orders.answer_requirements(order.pk, actor=client_user, answers=ANSWERS)
+    due_at = now_of(order).due_at
+    assert due_at > datetime(2027, 5, 1, tzinfo=UTC)
+    assert _expiry(order) >= due_at + timedelta(days=30)
+
+
+def test_money_stays_in_escrow_through_a_revision_of_a_builder_who_goes_away(builder_user: User, client_user: User, make_order: MakeOrder) -> None:
+    order = make_order(S.DELIVERED)
+    with at(START + timedelta(days=6, hours=18)):  # the due date has passed, and the days away begin within the two days
+        Order.objects.filter(pk=order.pk).update(due_at=START + timedelta(days=5))
+        actions.plan_away(actor=builder_user, plan=LONG)
+        orders.request_revision(order.pk, actor=client_user, note="The search is still slow.")
+    due_at = now_of(order).due_at
+    assert due_at > datetime(2027, 4, 30, tzinfo=UTC)
+    assert _expiry(order) >= due_at + timedelta(days=30)

@@ -6,7 +6,6 @@ So planning, changing and coming back may follow each other in any order, and a 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,20 +22,16 @@ from port444.away import emails, notices
 from port444.away.models import DueMove, MoveStatus, Span
 from port444.builders.models import Builder
 from port444.kit.clock import now
-from port444.kit.errors import DomainError, Invalid, NotAllowed, WrongState
+from port444.kit.errors import Invalid, NotAllowed, WrongState
 from port444.messaging.actions import post_notice
 from port444.notifications.actions import notify
+from port444.orders.actions import prolong_escrow
 from port444.orders.emails import Words
 from port444.orders.models import LIVE, RUNNING, WORKING, Order, OrderStatus
-from port444.payments import escrow
-from port444.payments.escrow import Deal
-
-log = logging.getLogger(__name__)
 
 M = MoveStatus
 NO_TIME = timedelta(0)
 LONGEST_OBJECTION = 300
-SPARE = timedelta(days=settings.ESCROW_GRACE_DAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +101,7 @@ def move_dates(span: Span, held: Iterable[Held], keep: frozenset[UUID], *, actor
             move = _write_move(span, order, before, moves.get(order.pk), moment)
             _tell_moved(span, move, before, moment)
             told.append(order)
-        _put_off(order, actor)
+        prolong_escrow(order, actor=actor)
     return told
 
 
@@ -158,23 +153,6 @@ def tell_of_absence(span: Span, orders: Iterable[Order], told: Sequence[Order]) 
             heard.add(order.conversation_id)
             stays = f" The due date of order {order.number} stays." if order.status in WORKING else ""
             _post(order, f"{notices.away(span)}{stays}", notices.AWAY)
-
-
-def _put_off(order: Order, actor: Any) -> None:
-    """The client can take the money back alone at some moment, which stays far from where the order can end by itself.
-
-    There are weeks to spare, so escrow is asked only when half of them are used up. A refusal leaves the moment of before.
-    """
-    assert order.due_at is not None
-    deal = Deal("order", order.pk, order.client_id, order.builder.user_id)
-    known, last = escrow.current().position(deal).expiry, order.due_at + timedelta(days=settings.REVIEW_DAYS)
-    if known is None or last + SPARE / 2 <= known:
-        return
-    try:
-        with transaction.atomic():
-            escrow.current().extend(deal, last + SPARE, f"away:{order.pk}:{int(last.timestamp())}", actor=actor)
-    except DomainError as refusal:
-        log.warning("escrow of order %s keeps its expiry: %s", order.number, refusal.message)
 
 
 # What the client says to it

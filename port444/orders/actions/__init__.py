@@ -5,7 +5,7 @@ from .nudges import note_opened, plan_nudges, put_off_nudge, send_nudge_now, sen
 from .offers import accept_offer, counter_offer, decline_offer, reopen_offer, send_offer, withdraw_offer
 from .purchase import lock_for_payment, order_funded, order_paid, order_unpaid, place_order
 from .suggestions import dismiss_suggestion, send_suggestion, suggest_batch
-from .terms import Change, change_terms, start_clock, stop_clock
+from .terms import Change, change_terms, prolong_escrow, start_clock, stop_clock
 from .work import answer_requirements, deliver, request_revision, save_answers
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "order_unpaid",
     "place_order",
     "plan_nudges",
+    "prolong_escrow",
     "put_off_nudge",
     "reopen_offer",
     "request_revision",

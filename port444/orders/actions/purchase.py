@@ -28,6 +28,7 @@ from .nudges import plan_nudges
 from .offers import reopen_offer
 from .placing import Purchase, require_builder_open, require_client_open, settle_if_covered, write_order
 from .telling import deal, post, tell
+from .terms import prolong_escrow
 
 S = OrderStatus
 
@@ -97,7 +98,9 @@ def order_paid(order: Order, invoice: Invoice, payment: Payment | None) -> None:
     paid_with = payment.pk if payment is not None else None
     record(Event.ORDER_PAID, actor=order.client, target=order, amount=order.price, number=order.number, invoice=invoice.pk, payment=paid_with)
     lent = Lent(order.prepaid, order.credit - order.prepaid)
-    expiry = moment + timedelta(days=settings.REQUIREMENTS_DAYS + order.delivery_days + settings.ESCROW_GRACE_DAYS)
+    order.read_away()  # days away that are planned already put the date off
+    due_at = order.due_from(moment + timedelta(days=settings.REQUIREMENTS_DAYS), order.delivery_days)
+    expiry = due_at + timedelta(days=settings.ESCROW_GRACE_DAYS)
     escrow.current().open(deal(order), order.price, order.builder_fee_bps, f"order:{order.pk}:open", expiry=expiry, lent=lent, actor=order.client)
 
 
@@ -113,6 +116,7 @@ def order_funded(operation: EscrowOperation) -> None:
     else:
         order.read_away()
         order.move_to(S.IN_PROGRESS, started_at=moment, due_at=order.due_from(moment, order.delivery_days))
+        prolong_escrow(order, actor=None)
     post(order, notices.paid(order), notices.PAID)
     tell(order, order.builder.user, "order.placed", emails.paid_to_builder(order), "paid")
     tell(order, order.client, "order.paid", emails.paid_to_client(order), "paid")

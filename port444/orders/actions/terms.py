@@ -5,6 +5,7 @@ Inside the caller's transaction, with the order locked.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,14 +13,24 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+from django.db import transaction
+
 from auditlog.actions import record
 from auditlog.events import Event
 from port444.kit.clock import now
+from port444.kit.errors import DomainError
 from port444.kit.money import ZERO
 from port444.orders.models import Order, OrderStatus, Revision
+from port444.payments import escrow
+
+from .telling import deal
+
+log = logging.getLogger(__name__)
 
 S = OrderStatus
 NO_TIME = timedelta(0)
+SPARE = timedelta(days=settings.ESCROW_GRACE_DAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,27 @@ def start_clock(order: Order, *, to_builder: bool = True, to_client: bool = True
         order.auto_accept_at = _later(order.auto_accept_at, order.stood(moment, order.delivered_at))
     order.clock_stopped_at = None
     order.save(update_fields=["clock_stopped_at", "due_at", "auto_accept_at"])
+    if to_builder:
+        prolong_escrow(order, actor=None)
+
+
+def prolong_escrow(order: Order, *, actor: Any | None) -> None:
+    """Keep the moment from which the client can take the money back alone far from where the order can end by itself.
+
+    Days away put a due date off by up to a year. There are weeks to spare, so escrow is asked only when half of them are used up. A
+    refusal leaves the moment of before.
+    """
+    if order.due_at is None:
+        return
+    of = deal(order)
+    known, last = escrow.current().position(of).expiry, order.due_at + timedelta(days=settings.REVIEW_DAYS)
+    if known is None or last + SPARE / 2 <= known:
+        return
+    try:
+        with transaction.atomic():
+            escrow.current().extend(of, last + SPARE, f"order:{order.pk}:last:{int(last.timestamp())}", actor=actor)
+    except DomainError as refusal:
+        log.warning("escrow of order %s keeps its expiry: %s", order.number, refusal.message)
 
 
 def _later(at: datetime | None, span: timedelta) -> datetime | None:
@@ -107,6 +139,7 @@ def change_terms(order: Order, change: Change, *, actor: Any | None = None) -> N
         number=order.number,
         by=change.source,
     )
+    prolong_escrow(order, actor=actor)
 
 
 def _terms(order: Order) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from port444.orders.models import Delivery, Order, OrderStatus, Requirement, Rev
 
 from .nudges import plan_nudges
 from .telling import post, tell
+from .terms import prolong_escrow
 
 S = OrderStatus
 LONGEST_TEXT = 5000
@@ -52,6 +53,7 @@ def answer_requirements(order_id: UUID, *, actor: Any, answers: Answers, uploads
     moment = now()
     order.read_away()
     order.move_to(S.IN_PROGRESS, started_at=moment, due_at=order.due_from(moment, order.delivery_days))
+    prolong_escrow(order, actor=actor)
     record(Event.ORDER_STARTED, actor=actor, target=order, number=order.number, due_at=order.due_at)
     post(order, notices.answered(order), notices.ANSWERED)
     tell(order, order.builder.user, "order.started", emails.started_to_builder(order), "started")
@@ -145,6 +147,7 @@ def request_revision(order_id: UUID, *, actor: Any, note: str) -> Revision:
     order.read_away()
     due_at = max(order.due_at, order.due_from(moment, settings.REVISION_DAYS))
     order.move_to(S.IN_REVISION, revisions_used=order.revisions_used + 1, due_at=due_at, auto_accept_at=None)
+    prolong_escrow(order, actor=actor)
     record(Event.REVISION_REQUESTED, actor=actor, target=order, number=order.number, revision=revision.pk, used=order.revisions_used)
     post(order, notices.revised(order), notices.REVISED)
     tell(order, order.builder.user, "order.revision", emails.revision_to_builder(order, note), f"revision:{order.revisions_used}")
