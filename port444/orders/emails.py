@@ -206,7 +206,7 @@ def cancelled_to(order: Order, reader: Any) -> Words:
     title = f"Order {order.number} was cancelled"
     causes = {
         CancelCause.CLIENT_WISH: f"{order.client.first_name} cancelled {order.title}.",
-        CancelCause.BUILDER_WISH: f"{order.builder.user.first_name} cancelled {order.title}.",
+        CancelCause.BUILDER_WISH: _not_done(order),
         CancelCause.LATE: f"{order.client.first_name} cancelled {order.title}, because it was late.",
         CancelCause.AWAY: f"{order.client.first_name} cancelled {order.title}, because {order.builder.user.first_name} is away beyond the date that "
         "was agreed.",
@@ -227,6 +227,13 @@ def cancelled_to(order: Order, reader: Any) -> Words:
         credit = f" Your credit of {usd(order.credit)} is there again." if order.credit else ""
         return Words(title, f"{why} {usd(order.total)} goes back to where it came from, service fee included.{credit}")
     return Words(title, f"{why} {usd(order.price)} goes back to {order.client.first_name} from escrow.")
+
+
+def _not_done(order: Order) -> str:
+    name = order.builder.user.first_name
+    if order.cancelled_by_id == order.client_id:
+        return f"{order.client.first_name} cancelled {order.title}, because the account of {name} is closed at the moment."
+    return f"{name} cancelled {order.title}."
 
 
 def _unanswered(order: Order) -> str:

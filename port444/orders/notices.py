@@ -43,7 +43,7 @@ def completed(order: Order) -> str:
 def cancelled(order: Order) -> str:
     who = {
         CancelCause.CLIENT_WISH: f"{order.client.first_name} cancelled order {order.number}.",
-        CancelCause.BUILDER_WISH: f"{order.builder.user.first_name} cancelled order {order.number}.",
+        CancelCause.BUILDER_WISH: _not_done(order),
         CancelCause.LATE: f"{order.client.first_name} cancelled order {order.number}, because it was late.",
         CancelCause.AWAY: f"{order.client.first_name} cancelled order {order.number}, because {order.builder.user.first_name} is away beyond the "
         "date that was agreed.",
@@ -54,6 +54,13 @@ def cancelled(order: Order) -> str:
     if order.cancel_cause == CancelCause.RECLAIMED:
         return who
     return f"{who} {usd(order.total)} goes back to {order.client.first_name}." if order.paid_at else who
+
+
+def _not_done(order: Order) -> str:
+    name = order.builder.user.first_name
+    if order.cancelled_by_id == order.client_id:  # nobody has to wait for a builder who may not work
+        return f"{order.client.first_name} cancelled order {order.number}, because the account of {name} is closed at the moment."
+    return f"{name} cancelled order {order.number}."
 
 
 def _unanswered(order: Order) -> str:

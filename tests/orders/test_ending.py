@@ -17,8 +17,9 @@ from port444.catalog.models import Package, Service
 from port444.kit.clock import at, now
 from port444.kit.errors import Conflict, Invalid, WrongState
 from port444.kit.ids import uuid7
+from port444.messaging.models import Message
 from port444.notifications.models import Notification
-from port444.orders import actions, helm, jobs
+from port444.orders import actions, emails, helm, jobs, notices
 from port444.orders.models import CancelCause, Order, OrderStatus
 from port444.payments import actions as payments
 from port444.payments import ledger
@@ -264,6 +265,9 @@ def test_the_client_need_not_wait_for_a_suspended_builder(make_order: MakeOrder,
     order = actions.cancel_order(order.pk, actor=client_user)
     assert (order.cancel_cause, order.cancelled_by) == (CancelCause.BUILDER_WISH, client_user)
     assert_all_came_back(order)
+    said = "because the account of Anaya is closed at the moment."
+    assert f"{client_user.first_name} cancelled order {order.number}, {said}" in Message.objects.get(icon=notices.CANCELLED).body
+    assert f"{client_user.first_name} cancelled {order.title}, {said}" in emails.cancelled_to(order, builder_user).body
 
 
 def test_a_repeated_step_is_named_as_one(make_order: MakeOrder, client_user: User) -> None:
