@@ -188,9 +188,11 @@ def _answer_for_the_away(conversation: Conversation, moment: datetime) -> None:
     if Message.objects.filter(conversation=conversation, client_key=key).exists():
         return
     back = builder.away_until.astimezone(ZoneInfo(conversation.client.time_zone))
+    # A day that begins at midnight for the one who is away seldom does for the one who reads.
+    when = f"{back:%a} {back.day} {back:%b}" + (f", {back:%H:%M}" if (back.hour, back.minute) != (0, 0) else "")
     name = conversation.builder.first_name
     said = f" {name} says: “{builder.away_message}”" if builder.away_message else ""
-    body = f"{name} is away, and back on {back:%a} {back.day} {back:%b}. Your message waits here until then.{said}"
+    body = f"{name} is away, and back on {when}. Your message waits here until then.{said}"
     _append(conversation, moment, kind=MessageKind.NOTICE, body=body, icon="tree-palm", client_key=key)
 
 

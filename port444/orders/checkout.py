@@ -34,7 +34,7 @@ def describe(invoice: Invoice) -> Description:
         title=order.title,
         kind=order.bought_as,
         heading="Pay into escrow",
-        lede=_lowered(offer, name) + f"The money waits there. {name} gets it when you accept the work.",
+        lede=_lowered(offer, name) + f"The money waits in escrow. {name} gets it when you accept the work.",
         thing="order",
         held="This price is held",
         paid_note=_credited(order) + f"{name} is paid when you accept, or {days_words(settings.REVIEW_DAYS)} after the delivery if you say nothing.",

@@ -42,7 +42,7 @@ def test_a_client_is_told_once_for_a_span(conversation: Conversation, client_use
     with clock.at(DAY):
         first = send(conversation, client_user)
         send(conversation, client_user, "Are you there?")
-    assert notices() == ["Anaya is away, and back on Sun 29 Nov. Your message waits here until then. Anaya says: “In the mountains.”"]
+    assert notices() == ["Anaya is away, and back on Sun 29 Nov, 19:30. Your message waits here until then. Anaya says: “In the mountains.”"]
     assert Message.objects.get(kind=MessageKind.NOTICE).created_at > first.created_at
     assert Notification.objects.count() == 1, "of the message, to the builder"
     Builder.objects.update(away_until=BACK + timedelta(days=3))
@@ -100,14 +100,14 @@ def test_the_thread_says_it_to_both(conversation: Conversation, client: Client, 
     with clock.at(DAY + timedelta(minutes=1)):
         send(conversation, client_user)
         pages.append(client.get(conversation.get_absolute_url()).content.decode())
-    assert "Anaya is away, and back on Sun 29 Nov." in pages[0], "in Amsterdam it is still Sunday"
+    assert "Anaya is away, and back on Sun 29 Nov, 19:30." in pages[0], "in Amsterdam it is still Sunday"
     assert "You are away, and back on Mon 30 Nov." in pages[1]
     assert "Jonas is told once, when they write" in pages[1]
     assert "Jonas was told once" in pages[2]
     with clock.at(DAY + timedelta(minutes=2)):
         client.force_login(client_user)
         html = client.get(conversation.get_absolute_url()).content.decode()
-    assert html.count("Anaya is away, and back on Sun 29 Nov.") == 2, "in the line of the feed and of the inbox, and not a third time"
+    assert html.count("Anaya is away, and back on Sun 29 Nov, 19:30.") == 2, "in the line of the feed and of the inbox, and not a third time"
 
 
 def test_a_text_starts_the_rest_and_a_notice_does_not(conversation: Conversation, client_user: User, away: Builder) -> None:
