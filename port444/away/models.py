@@ -35,8 +35,9 @@ class DueMoveQuerySet(models.QuerySet["DueMove"]):
         return self.order_by("order_id", "-created_at", "-id").distinct("order_id")
 
     def objected(self) -> DueMoveQuerySet:
-        """What waits for the builder."""
-        return self.filter(status=MoveStatus.OBJECTED, order__status__in=WORKING)
+        """What waits for the builder. A delivery since then answers it: who has the work does not leave with the money."""
+        undelivered = Q(order__delivered_at__isnull=True) | Q(objected_at__gt=F("order__delivered_at"))
+        return self.filter(undelivered, status=MoveStatus.OBJECTED, order__status__in=WORKING)
 
     def unanswered(self, moment: datetime) -> DueMoveQuerySet:
         """Whose time to be answered is over."""
@@ -146,6 +147,13 @@ class DueMove(StateMachine):
         """Until when the builder may answer an objection."""
         assert self.objected_at is not None
         return self.objected_at + timedelta(hours=settings.OBJECTION_HOURS)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the builder may still answer an objection; as `objected` asks it."""
+        if self.status != MoveStatus.OBJECTED or self.objected_at is None or self.order.status not in WORKING:
+            return False
+        return self.order.delivered_at is None or self.objected_at > self.order.delivered_at
 
     def can_be_objected_to(self, moment: datetime) -> bool:
         """While the builder is still to return, and the work to be delivered."""

@@ -221,7 +221,7 @@ class Look:
 def look_at(order: Order, move: DueMove, viewer: Any, moment: datetime) -> Look:
     builder, working = order.is_builder(viewer), order.status in WORKING
     back_to = move.back_to(moment)
-    objected = move.status == M.OBJECTED and working
+    objected = move.waits
     return Look(
         move,
         before=back_to,

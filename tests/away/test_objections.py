@@ -17,7 +17,7 @@ from port444.kit.clock import at
 from port444.kit.errors import Invalid, NotAllowed, WrongState
 from port444.messaging.models import Message
 from port444.notifications.models import Notification
-from port444.orders.actions import cancel_order, deliver
+from port444.orders.actions import cancel_order, deliver, request_revision
 from port444.orders.models import CancelCause, Order, OrderStatus
 
 from .conftest import FRI, FRIDAY, MONDAY, START, WEEKEND, now_of
@@ -156,3 +156,26 @@ def test_an_order_that_was_delivered_settles_nothing(objected: DueMove, builder_
     deliver(order.pk, actor=builder_user, note="Here it is.")
     with at(START + timedelta(hours=settings.OBJECTION_HOURS)), nothing_happens(order):
         assert jobs.lapse() == 0
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_who_has_the_work_does_not_leave_with_the_money(
+    objected: DueMove, builder_user: User, client_user: User, order: Order, answered: bool
+) -> None:
+    if answered:
+        actions.hold_to_date(objected.pk, actor=builder_user)
+    with at(START + DAY):
+        deliver(order.pk, actor=builder_user, note="All five are fast now.")
+        request_revision(order.pk, actor=client_user, note="The search is still slow.")
+        with pytest.raises(WrongState):
+            cancel_order(order.pk, actor=client_user)
+    with at(START + timedelta(hours=settings.OBJECTION_HOURS + 1)):
+        jobs.lapse()
+        if not answered:
+            with pytest.raises(WrongState):
+                actions.lapse_objection(objected.pk)
+            with pytest.raises(WrongState):
+                actions.hold_to_date(objected.pk, actor=builder_user)
+        with pytest.raises(WrongState):
+            cancel_order(order.pk, actor=client_user)
+    assert now_of(order).status == S.IN_REVISION

@@ -209,7 +209,7 @@ def hold_to_date(move_id: UUID, *, actor: Any) -> DueMove:
 def lapse_objection(move_id: UUID) -> DueMove:
     """The builder never answered: the later date stays, and the client may leave as if they had said so. For the sweep."""
     move = _lock_move(move_id)
-    if move.objected_at is None or not _waits(move) or now() < move.answer_by:
+    if not move.waits or now() < move.answer_by:
         raise WrongState("There is nothing to settle here any more.", code="move_settled")
     return _hold(move, None)
 
@@ -223,11 +223,6 @@ def _hold(move: DueMove, actor: Any | None) -> DueMove:
     _post(order, notices.stands(order, answered=actor is not None), notices.OBJECTED)
     _tell(order, order.client, "away.settled", emails.stands(move, answered=actor is not None), f"{move.pk}:{moment.isoformat()}")
     return move
-
-
-def _waits(move: DueMove) -> bool:
-    """Whether the builder may still answer an objection."""
-    return move.status == M.OBJECTED and move.order.status in WORKING
 
 
 def _lock_move(move_id: UUID) -> DueMove:
@@ -245,7 +240,7 @@ def _answerable(move_id: UUID, actor: Any) -> DueMove:
     """The move whose objection the builder answers."""
     move = _lock_move(move_id)
     if move.order.is_builder(actor):
-        if not _waits(move):
+        if not move.waits:
             raise WrongState("There is nothing to answer here any more.", code="move_settled")
         return move
     raise NotAllowed("Only the builder of this order can do that.")

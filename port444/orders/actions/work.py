@@ -120,7 +120,7 @@ def deliver(order_id: UUID, *, actor: Any, note: str, uploads: Iterable[Any] = (
     moment = now()
     delivery = Delivery.objects.create(order=order, number=order.deliveries.count() + 1, note=note, delivered_at=moment)
     delivery.files.add(*(keep_upload(order.conversation, file, actor=actor) for file in files))
-    order.move_to(S.DELIVERED, delivered_at=moment, auto_accept_at=moment + timedelta(days=settings.REVIEW_DAYS))
+    order.move_to(S.DELIVERED, delivered_at=moment, auto_accept_at=moment + timedelta(days=settings.REVIEW_DAYS), exit_until=None)
     plan_nudges(order, moment)
     record(Event.ORDER_DELIVERED, actor=actor, target=order, number=order.number, delivery=delivery.pk, files=len(files))
     post(order, notices.delivered(order, delivery.number), notices.DELIVERED)
