@@ -123,7 +123,7 @@ def reminder(one: Reminded, moment: datetime) -> Words:
     if one.kind == NudgeKind.ANSWERS_72H:
         return Words(
             f"Last reminder: order {order.number} cancels by itself on {moment_words(order.requirements_until, client.time_zone)}",
-            f"{_open_questions(one)} {ends}; that counts against nobody. {name} need not wait that long and may cancel from now on.{away}",
+            f"{_open_questions(one)} {ends}; that counts against nobody. {name} need not wait that long and may cancel {_free(order, moment)}.{away}",
         )
     return Words(
         f"{name} waits for your answers: {order.title}",
@@ -146,6 +146,11 @@ def reminders(lines: Sequence[Reminded], moment: datetime) -> Words:
     if len(lines) > MOST_LISTED:
         paragraphs.append(f"And {len(lines) - MOST_LISTED} more.")
     return Words(f"{_count(len(lines))} more orders wait for you", "\n\n".join(paragraphs))
+
+
+def _free(order: Order, moment: datetime) -> str:
+    """From when the builder may cancel; support may send the last reminder before that."""
+    return "from now on" if order.is_free(moment) else f"from {_when(order.free_from, order.client)} on"
 
 
 def _back(order: Order) -> str:

@@ -557,3 +557,12 @@ def test_orders_that_wait_already_get_theirs(new_order: Callable[..., Order]) ->
     rows = set(Nudge.objects.values_list("order", "recipient", "kind", "entered_at", "due_at"))
     assert rows == {row for row in planned if row[0] == asking.pk or row[2] == K.REVIEW_48H}
     assert len(rows) == 3
+
+
+def test_the_last_reminder_that_is_sent_early_says_from_when_the_builder_may_cancel(new_order: Callable[..., Order], staff: User) -> None:
+    order = new_order()
+    with at(NOON + HOUR):
+        actions.send_nudge_now(nudge(order, K.ANSWERS_72H).pk, actor=staff, reason="Asked by phone.")
+    assert f"may cancel from {emails._when(order.free_from, order.client)} on." in told()[0].body
+    with at(NOON + 72 * HOUR):
+        assert "may cancel from now on." in emails.reminder(emails.Reminded(K.ANSWERS_72H, order, []), NOON + 72 * HOUR).body
