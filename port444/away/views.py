@@ -150,7 +150,8 @@ def end(request: UserRequest, span_id: UUID) -> HttpResponse:
 
 
 def _ended(request: UserRequest, span: Span) -> HttpResponse:
-    said = "You are not going away. Due dates are as they were." if span.cancelled_at else "Welcome back. Everything is open again."
+    # Whoever comes back is welcomed by the page itself, with what that opened and moved.
+    said = "You are not going away. Due dates are as they were." if span.cancelled_at else ""
     return done(request, reverse(HOME), said)
 
 
