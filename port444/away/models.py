@@ -156,9 +156,9 @@ class DueMove(StateMachine):
         return self.order.delivered_at is None or self.objected_at > self.order.delivered_at
 
     def can_be_objected_to(self, moment: datetime) -> bool:
-        """While the builder is still to return, and the work to be delivered."""
+        """While the builder is still to return and nothing was delivered: who has the work does not leave with the money."""
         span = self.span
-        is_open = span.cancelled_at is None and moment < span.ends_at and self.order.status in WORKING
+        is_open = span.cancelled_at is None and moment < span.ends_at and self.order.status in WORKING and self.order.delivered_at is None
         return self.status == MoveStatus.TOLD and self.moved > timedelta(0) and is_open
 
     def back_to(self, moment: datetime) -> datetime:

@@ -152,6 +152,14 @@ def test_silence_means_that_the_later_date_stays(
         assert cancel_order(order.pk, actor=client_user).cancel_cause == CancelCause.AWAY
 
 
+def test_who_has_the_work_does_not_object(builder_user: User, client_user: User, order: Order, nothing_happens: Quiet) -> None:
+    deliver(order.pk, actor=builder_user, note="Here it is.")
+    request_revision(order.pk, actor=client_user, note="The search is still slow.")
+    actions.plan_away(actor=builder_user, plan=WEEKEND)
+    with nothing_happens(order), pytest.raises(WrongState):
+        actions.object_to_move(DueMove.objects.get().pk, actor=client_user, reason="Too late.")
+
+
 def test_an_order_that_was_delivered_settles_nothing(objected: DueMove, builder_user: User, order: Order, nothing_happens: Quiet) -> None:
     deliver(order.pk, actor=builder_user, note="Here it is.")
     with at(START + timedelta(hours=settings.OBJECTION_HOURS)), nothing_happens(order):

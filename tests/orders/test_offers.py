@@ -362,6 +362,15 @@ def test_an_offer_whose_order_was_cancelled_unpaid_stands_again(send: Send, clie
     assert offer.status == S.OPEN
 
 
+def test_a_builder_who_cancels_the_unpaid_order_takes_the_offer_back(send: Send, builder_user: User) -> None:
+    offer = send()
+    actions.cancel_order(accept(offer).pk, actor=builder_user)
+    offer.refresh_from_db()
+    assert offer.status == S.WITHDRAWN
+    with pytest.raises(WrongState):
+        accept(offer)
+
+
 def test_an_order_that_was_paid_takes_its_offer_with_it(send: Send, client_user: User) -> None:
     offer = send()
     order = accept(offer)

@@ -158,7 +158,7 @@ def _over(order: Order, cause: CancelCause, actor: Any | None, reason: str) -> N
     record(Event.ORDER_CANCELLED, actor=actor, target=order, number=order.number, cause=cause, reason=reason)
     post(order, notices.cancelled(order), notices.CANCELLED)
     if order.paid_at is None:
-        reopen_offer(order)
+        reopen_offer(order, actor=actor)
     for person in (order.client, order.builder.user):
         if actor is None or person.pk != actor.pk:
             tell(order, person, "order.cancelled", emails.cancelled_to(order, person), "cancelled")

@@ -192,10 +192,10 @@ def accept_offer(offer_id: UUID, *, actor: Any, client_key: UUID) -> Order:
     return settle_if_covered(order)
 
 
-def reopen_offer(order: Order) -> Offer | None:
+def reopen_offer(order: Order, *, actor: Any | None = None) -> Offer | None:
     """The order that came of an offer ended unpaid: the offer stands again if its time is not over and no other one stands.
 
-    Under the lock of the order. Gives the offer when it stands again.
+    A builder who cancels the order takes the offer back with it. Under the lock of the order. Gives the offer when it stands again.
     """
     if not Offer.objects.filter(order=order).exists():
         return None
@@ -204,6 +204,10 @@ def reopen_offer(order: Order) -> Offer | None:
     if offer.status != S.ACCEPTED:
         return None
     moment = now()
+    if actor is not None and order.is_builder(actor):
+        offer.move_to(S.WITHDRAWN, settled_at=moment)
+        record(Event.OFFER_WITHDRAWN, actor=actor, target=offer, amount=offer.price, order=order.pk, number=order.number, **_facts(offer))
+        return None
     if moment >= offer.expires_at:
         offer.move_to(S.EXPIRED, settled_at=moment)
         return None

@@ -60,7 +60,7 @@ class Offer(StateMachine):
 
     NEXT = {
         S.OPEN: frozenset({S.ACCEPTED, S.DECLINED, S.WITHDRAWN, S.COUNTERED, S.REPLACED, S.EXPIRED}),
-        S.ACCEPTED: frozenset({S.OPEN, S.EXPIRED, S.REPLACED}),  # the order was not paid
+        S.ACCEPTED: frozenset({S.OPEN, S.EXPIRED, S.REPLACED, S.WITHDRAWN}),  # the order was not paid
     }
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
