@@ -22,6 +22,7 @@ def _all(batch: Callable[[datetime, int], int]) -> int:
 
 def refresh_points() -> int:
     """Make the price points again that a sale, or the end of their window, has made due."""
+    _all(actions.count_sales_batch)
     return _all(actions.refresh_points_batch)
 
 

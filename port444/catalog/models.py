@@ -174,7 +174,10 @@ class Package(models.Model):
 
 
 class PriceSample(models.Model):
-    """A price that was paid for a package, noted when the money came. `sale` names the order, so that each counts once."""
+    """A price that was paid for a package, noted when the money came. `sale` names the order, so that each counts once.
+
+    Whoever moves money writes this row alone, which nobody else waits for; a job finds what is not counted yet, or was undone since.
+    """
 
     sale = models.UUIDField(primary_key=True)
     category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -182,10 +185,15 @@ class PriceSample(models.Model):
     builder = models.ForeignKey(Builder, on_delete=models.PROTECT, related_name="+", db_index=False)
     price = amount_field()
     paid_at = models.DateTimeField()
+    is_counted = models.BooleanField(default=False)
+    is_undone = models.BooleanField(default=False)  # the money went back
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(price__gt=0), name="price_sample_positive")]
-        indexes = [models.Index(fields=["builder", "category", "tier", "paid_at"], name="price_sample_of_builder")]
+        indexes = [
+            models.Index(fields=["builder", "category", "tier", "paid_at"], name="price_sample_of_builder"),
+            models.Index(fields=["sale"], condition=Q(is_counted=False), name="price_sample_to_count"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.tier} {self.price}"

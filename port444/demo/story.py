@@ -40,6 +40,7 @@ from port444.builders.models import LENGTHS, Builder
 from port444.catalog.actions import (
     PackageText,
     Question,
+    count_sales_batch,
     create_service,
     note_sale,
     pause_service,
@@ -588,7 +589,7 @@ def tell(today: datetime, scale: int = 1) -> None:
         story.leave(sellers[5], 0, 5, "On the west coast with a kayak and no signal. I read everything when I am back.")
         want_to_know(sellers[5].pk, actor=buyers[0])
         story.leave(second, 6, 9, "Four days at a conference. Running work waits for me, and so does your message.")
-        for batch in (refresh_points_batch, refresh_services_batch):
+        for batch in (count_sales_batch, refresh_points_batch, refresh_services_batch):
             while batch(today, MANY):
                 pass
 

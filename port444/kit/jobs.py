@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from .clock import now
 from .errors import Conflict
 
 log = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 40.0  # for one run of a sweep; well below settings.Q_TIMEOUT
 
 
 def enqueue(path: str, *ids: UUID | str | int) -> None:
@@ -69,6 +72,15 @@ def each(action: Callable[[Any], object], ids: Iterable[Any]) -> int:
         except Exception:
             log.exception("%s failed for %s", action.__name__, pk)
     return done
+
+
+def in_time[T](rows: Iterable[T], seconds: float = SWEEP_SECONDS) -> Iterator[T]:
+    """Of `rows` as many as can be begun within `seconds`: the queue ends a job that takes longer, and the next run goes on."""
+    ends = time.monotonic() + seconds
+    for row in rows:
+        if time.monotonic() >= ends:
+            break
+        yield row
 
 
 def heartbeat() -> None:

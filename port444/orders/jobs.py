@@ -7,7 +7,7 @@ import time
 from datetime import datetime
 
 from port444.kit.clock import now
-from port444.kit.jobs import each
+from port444.kit.jobs import SWEEP_SECONDS, each, in_time
 
 from . import actions
 from .models import Order
@@ -17,22 +17,23 @@ log = logging.getLogger(__name__)
 BATCH = 500
 TALKS = 200  # in one transaction
 NUDGES = 200  # in one transaction
-SECONDS = 40.0  # the queue ends a job after a minute; what is left is taken by the next run
 
 
 def auto_accept() -> int:
     """Accept deliveries whose time to review is over."""
-    return each(actions.auto_accept, list(Order.objects.unaccepted(now()).order_by("auto_accept_at").values_list("pk", flat=True)[:BATCH]))
+    due = Order.objects.unaccepted(now()).order_by("auto_accept_at").values_list("pk", flat=True)
+    return each(actions.auto_accept, in_time(list(due[:BATCH])))
 
 
 def cancel_unanswered() -> int:
     """End paid orders whose questions were never answered."""
-    return each(actions.cancel_unanswered, list(Order.objects.unanswered(now()).order_by("requirements_until").values_list("pk", flat=True)[:BATCH]))
+    due = Order.objects.unanswered(now()).order_by("requirements_until").values_list("pk", flat=True)
+    return each(actions.cancel_unanswered, in_time(list(due[:BATCH])))
 
 
 def suggest_offers() -> int:
     """Look at the talks that came to rest, and hint an offer to the builder where it may help; how many were looked at."""
-    ends, done = time.monotonic() + SECONDS, 0
+    ends, done = time.monotonic() + SWEEP_SECONDS, 0
     while time.monotonic() < ends:
         taken = actions.suggest_batch(now(), TALKS)
         done += taken
@@ -43,7 +44,7 @@ def suggest_offers() -> int:
 
 def send_nudges() -> int:
     """Remind the clients of orders that wait for them; how many reminders were settled or moved on."""
-    ends, done = time.monotonic() + SECONDS, 0
+    ends, done = time.monotonic() + SWEEP_SECONDS, 0
     while time.monotonic() < ends:
         taken = _nudges(now())
         done += taken

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from port444.accounts.models import User
 from port444.builders.models import Builder
-from port444.catalog.actions import note_sale
+from port444.catalog.actions import count_sales_batch, note_sale
 from port444.catalog.models import PricePoint, Service
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
@@ -34,6 +34,7 @@ def test_staff_read_price_points(
     settings.STAFF_SECOND_FACTOR = False
     client.force_login(staff)
     note_sale(uuid7(), package_id=service.packages.get().pk, price=Decimal("61.25"), moment=now())
+    count_sales_batch(now(), 10)
     crowd(["77.00"])
     address = reverse("admin:catalog_pricepoint_changelist")
     with django_assert_num_queries(5) as few:

@@ -112,3 +112,8 @@ def test_not_ready_when_migrations_wait(client: Client, db: None, monkeypatch: p
 def test_looking_changes_nothing(client: Client, db: None) -> None:
     assert client.post("/healthz").status_code == 405
     assert client.post("/readyz").status_code == 405
+
+
+def test_a_run_ends_in_time_and_leaves_the_rest() -> None:
+    assert list(jobs.in_time([1, 2, 3], seconds=60)) == [1, 2, 3]
+    assert list(jobs.in_time([1, 2, 3], seconds=0)) == []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from port444.accounts.models import User
+from port444.catalog.actions import count_sales_batch
 from port444.catalog.models import PricePoint, PriceSample
-from port444.kit.clock import at
+from port444.kit.clock import at, now
 from port444.orders.actions import auto_accept, cancel_order, cancel_unanswered
 from port444.orders.models import Order
 from port444.orders.models import OrderStatus as S
@@ -20,16 +21,21 @@ def test_a_paid_order_is_a_sale(make_order: MakeOrder) -> None:
     assert order.package is not None
     assert (sample.sale, sample.price, sample.tier, sample.paid_at) == (order.pk, order.price, order.package.tier, order.paid_at)
     assert (sample.builder_id, sample.category_id) == (order.builder_id, order.service.category_id)
+    assert order.paid_at is not None
+    assert count_sales_batch(order.paid_at, 10) == 1
     assert PricePoint.objects.get().due_at == order.paid_at
 
 
 def test_a_cancelled_order_is_no_sale(make_order: MakeOrder, client_user: User) -> None:
     kept, order = make_order(S.PENDING_REQUIREMENTS), make_order(S.PENDING_REQUIREMENTS)
     cancel_order(order.pk, actor=client_user)
+    count_sales_batch(now(), 10)
     assert PriceSample.objects.get().sale == kept.pk
     assert kept.requirements_until is not None
     with at(kept.requirements_until):
         cancel_unanswered(kept.pk)
+    assert PriceSample.objects.get().is_undone
+    count_sales_batch(now(), 10)
     assert not PriceSample.objects.exists()
 
 

@@ -1,6 +1,6 @@
 """Every write to services, their packages, and what is known about prices."""
 
-from .sales import forget_sale, note_sale, refresh_points_batch, refresh_services_batch
+from .sales import count_sales_batch, forget_sale, note_sale, refresh_points_batch, refresh_services_batch
 from .services import (
     MOST_OPTIONS,
     MOST_QUESTIONS,
@@ -28,6 +28,7 @@ __all__ = [
     "change_service",
     "count_order",
     "count_review",
+    "count_sales_batch",
     "create_service",
     "forget_sale",
     "hide_hints",

@@ -124,7 +124,7 @@ def order_repaid(operation: EscrowOperation) -> None:
     if order.can_move_to(S.CANCELLED):
         with suppress(WrongState):  # what is open around it and paid ends when escrow has answered
             handlers.ending(order, order.client)
-        catalog.forget_sale(order.pk, moment=now())
+        catalog.forget_sale(order.pk)
         _over(order, CancelCause.RECLAIMED, order.client, "")
 
 
@@ -132,7 +132,7 @@ def _cancel(order: Order, cause: CancelCause, actor: Any | None, reason: str) ->
     _end(order, S.CANCELLED, actor)
     waiting = order.status == S.FUNDING
     if order.paid_at is not None:
-        catalog.forget_sale(order.pk, moment=now())
+        catalog.forget_sale(order.pk)
         _give_back(order, actor, waiting=waiting)
     elif order.invoice_id is not None:
         void_invoice(order.invoice_id, actor=actor)

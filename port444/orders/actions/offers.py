@@ -145,9 +145,9 @@ def accept_offer(offer_id: UUID, *, actor: Any, client_key: UUID) -> Order:
     An offer that was accepted gives its order again, and so does a `client_key` whose order has ended meanwhile: an answer that got
     lost on the way never orders twice. Raises WrongState when the offer is not open any more, Conflict `builder_away`.
     """
-    client = User.objects.lock(actor.pk)
-    # As when an order is placed: who goes away just now comes before or after. The builder is locked before the conversation.
+    # As when an order is placed: who goes away just now comes before or after. Builder, person, conversation, offer.
     Builder.objects.lock(Offer.objects.values_list("service__builder_id", flat=True).get(pk=offer_id))
+    client = User.objects.lock(actor.pk)
     conversation, offer = _lock(offer_id)
     if offer.by_client:
         raise NotAllowed("Your own terms become an order when the builder sends them as an offer.")

@@ -42,7 +42,9 @@ def place_order(package_id: UUID, *, actor: Any, client_key: UUID) -> Order:
     The same `client_key` again gives the order that is there. Raises NotAllowed for one's own service and Conflict when the
     package cannot be ordered now.
     """
-    # The person's own row is locked first, so that two presses of the button come one after the other.
+    # A builder who goes away just now comes before or after: an order is never begun past a span away that nobody counted. The
+    # person's own row follows, as when a call is held, so that two presses of the button come one after the other.
+    Builder.objects.lock(Package.objects.values_list("service__builder_id", flat=True).get(pk=package_id))
     client = User.objects.lock(actor.pk)
     placed = Order.objects.with_people().filter(client=client, client_key=client_key).first()
     if placed is not None:
@@ -50,8 +52,6 @@ def place_order(package_id: UUID, *, actor: Any, client_key: UUID) -> Order:
             raise Conflict("This order button was used for another package. Reload the page and press it again.", code="ordered_other")
         return placed
     require_client_open(client)
-    # A builder who goes away just now comes before or after: an order is never begun past a span away that nobody counted.
-    Builder.objects.lock(Package.objects.values_list("service__builder_id", flat=True).get(pk=package_id))
     package = Package.objects.select_related("service__builder__user").get(pk=package_id)
     _require_orderable(package, client)
     moment = now()
