@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -81,6 +81,17 @@ def in_time[T](rows: Iterable[T], seconds: float = SWEEP_SECONDS) -> Iterator[T]
         if time.monotonic() >= ends:
             break
         yield row
+
+
+def drain(batch: Callable[[datetime, int], int], size: int) -> int:
+    """Call `batch(moment, size)` until one of them is not full or the time of a run is over; how many rows were taken in all."""
+    ends, done = time.monotonic() + SWEEP_SECONDS, 0
+    while time.monotonic() < ends:
+        taken = batch(now(), size)
+        done += taken
+        if taken < size:
+            break
+    return done
 
 
 def heartbeat() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from datetime import datetime
 
 from port444.kit.clock import now
-from port444.kit.jobs import SWEEP_SECONDS, each, in_time
+from port444.kit.jobs import drain, each, in_time
 
 from . import actions
 from .models import Order
@@ -33,34 +32,22 @@ def cancel_unanswered() -> int:
 
 def suggest_offers() -> int:
     """Look at the talks that came to rest, and hint an offer to the builder where it may help; how many were looked at."""
-    ends, done = time.monotonic() + SWEEP_SECONDS, 0
-    while time.monotonic() < ends:
-        taken = actions.suggest_batch(now(), TALKS)
-        done += taken
-        if taken < TALKS:
-            break
-    return done
+    return drain(actions.suggest_batch, TALKS)
 
 
 def send_nudges() -> int:
     """Remind the clients of orders that wait for them; how many reminders were settled or moved on."""
-    ends, done = time.monotonic() + SWEEP_SECONDS, 0
-    while time.monotonic() < ends:
-        taken = _nudges(now())
-        done += taken
-        if taken < NUDGES:
-            break
-    return done
+    return drain(_nudges, NUDGES)
 
 
-def _nudges(moment: datetime) -> int:
+def _nudges(moment: datetime, limit: int) -> int:
     """One batch. When it fails, its reminders are taken one by one, and the one at fault is put off."""
     try:
-        return actions.send_nudges_batch(moment, NUDGES)
+        return actions.send_nudges_batch(moment, limit)
     except Exception:
         log.exception("reminders of orders failed; they are taken one by one")
     taken = 0
-    for _ in range(NUDGES):
+    for _ in range(limit):
         try:
             taken_now = actions.send_nudges_batch(moment, 1)
         except Exception:

@@ -40,6 +40,7 @@ BATCHES = [
     "port444.away.actions.remind_batch",
     "port444.away.actions.welcome_batch",
     "port444.away.actions.tell_batch",
+    "port444.catalog.actions.count_sales_batch",
     "port444.catalog.actions.refresh_points_batch",
     "port444.catalog.actions.refresh_services_batch",
 ]

@@ -73,6 +73,8 @@ def order_a_package(client: Person) -> str:
     client.check_page("search")
     page.get_by_role("searchbox").fill("djnago slow")
     press(page, "Search")
+    page.wait_for_url(re.compile(r"[?&]q="))
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)  # what is found has taken the place of what was there
     page.get_by_role("link", name="Make slow Django pages fast").first.click()
     page.wait_for_url("**" + SERVICE)
     client.check_page("service")

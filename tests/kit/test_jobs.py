@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -117,3 +117,21 @@ def test_looking_changes_nothing(client: Client, db: None) -> None:
 def test_a_run_ends_in_time_and_leaves_the_rest() -> None:
     assert list(jobs.in_time([1, 2, 3], seconds=60)) == [1, 2, 3]
     assert list(jobs.in_time([1, 2, 3], seconds=0)) == []
+
+
+@pytest.mark.parametrize(("waiting", "calls"), [(0, 1), (3, 1), (10, 2), (25, 3)])
+def test_batches_follow_each_other_until_one_is_not_full(waiting: int, calls: int) -> None:
+    left, sizes = [waiting], list[int]()
+
+    def batch(_: datetime, size: int) -> int:
+        taken = min(size, left[0])
+        left[0] -= taken
+        sizes.append(taken)
+        return taken
+
+    assert (jobs.drain(batch, 10), left, len(sizes)) == (waiting, [0], calls)
+
+
+def test_batches_end_when_the_run_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "SWEEP_SECONDS", 0)
+    assert jobs.drain(lambda _, size: size, 10) == 0
