@@ -203,7 +203,6 @@ class Look:
 
     move: DueMove
     before: datetime
-    back_to: datetime
     by: str
     days: str
     zone: str
@@ -220,18 +219,17 @@ class Look:
 
 def look_at(order: Order, move: DueMove, viewer: Any, moment: datetime) -> Look:
     builder, working = order.is_builder(viewer), order.status in WORKING
-    back_to = move.back_to(moment)
+    before = move.back_to(moment)
     objected = move.waits
     return Look(
         move,
-        before=back_to,
-        back_to=back_to,
+        before=before,
         by=notices.by(move.moved),
         days=notices.days(move.span),
         zone=city(move.span.time_zone),
         can_object=not builder and move.can_be_objected_to(moment),
         can_answer=builder and objected,
-        can_keep=builder and objected and back_to > moment,
+        can_keep=builder and objected and before > moment,
         can_leave=not builder and working and order.exit_until is not None and moment < order.exit_until,
         waits=not builder and objected,
     )

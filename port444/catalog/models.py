@@ -202,7 +202,7 @@ class PriceSample(models.Model):
 class PricePoint(models.Model):
     """What one builder was paid for one size in one category, as the median of the last 180 days: one voice a builder.
 
-    `due_at` is when it has to be made again: at once after a sale, when its oldest sale leaves the window, and every week for the
+    `due_at` is when it has to be made again: once a sale was counted, when its oldest sale leaves the window, and every week for the
     builder's level. Without a sale in the window the row is deleted.
     """
 

@@ -36,11 +36,6 @@ def wanted_by(people: Iterable[UUID]) -> Callable[[UUID, str], set[str]]:
     return wanted
 
 
-def wanted(user: Any, group: str) -> set[str]:
-    """The channels by which `user` wants to hear about `group`."""
-    return wanted_by([user.pk])(user.pk, group)
-
-
 def quiet_hours_of(people: Iterable[UUID]) -> dict[UUID, QuietHours]:
     """The quiet hours of each of `people`, or the usual ones of who never chose any."""
     chosen = QuietHours.objects.in_bulk(list(people))

@@ -62,13 +62,13 @@ def test_preferences_are_kept(client: Client, client_user: User) -> None:
     assert client.get(address).status_code == 200
     chosen = {"messages_email": "on", "calls_email": "on", "calls_sms": "on", "quiet": "on", "starts": "22:00", "ends": "07:30"}
     assert client.post(address, chosen).status_code == 302
-    assert queries.wanted(client_user, Group.CALLS) == {Channel.EMAIL, Channel.SMS}
-    assert queries.wanted(client_user, Group.ORDERS) == set()
-    assert queries.wanted(client_user, Group.ACCOUNT) == {Channel.EMAIL}
+    assert queries.wanted_by([client_user.pk])(client_user.pk, Group.CALLS) == {Channel.EMAIL, Channel.SMS}
+    assert queries.wanted_by([client_user.pk])(client_user.pk, Group.ORDERS) == set()
+    assert queries.wanted_by([client_user.pk])(client_user.pk, Group.ACCOUNT) == {Channel.EMAIL}
     hours = QuietHours.objects.get(user=client_user)
     assert (hours.enabled, hours.starts, hours.ends) == (True, time(22), time(7, 30))
     assert client.post(address, {"starts": "99:00", "ends": "07:30"}).status_code == 422
-    assert queries.wanted(client_user, Group.CALLS) == {Channel.EMAIL, Channel.SMS}
+    assert queries.wanted_by([client_user.pk])(client_user.pk, Group.CALLS) == {Channel.EMAIL, Channel.SMS}
 
 
 def test_stopping_mails_signed_out(client: Client, client_user: User) -> None:
@@ -77,8 +77,8 @@ def test_stopping_mails_signed_out(client: Client, client_user: User) -> None:
     assert not Preference.objects.exists(), "mail scanners open every link"
     strict = Client(enforce_csrf_checks=True)
     assert strict.post(address, {"List-Unsubscribe": "One-Click"}).status_code == 200
-    assert queries.wanted(client_user, Group.ORDERS) == set()
-    assert queries.wanted(client_user, Group.CALLS) == {Channel.EMAIL}
+    assert queries.wanted_by([client_user.pk])(client_user.pk, Group.ORDERS) == set()
+    assert queries.wanted_by([client_user.pk])(client_user.pk, Group.CALLS) == {Channel.EMAIL}
 
 
 def test_a_forged_link_stops_nothing(client: Client, client_user: User) -> None:

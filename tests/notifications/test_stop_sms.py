@@ -42,8 +42,8 @@ def test_the_answer_stops_them(client: Client, texted: User, settings: Any, text
     fields = {"From": NUMBER, "Body": text, "MessageSid": "SM1"}
     answer = client.post(URL, fields, headers={"X-Twilio-Signature": signed(settings.SITE_URL, fields)})
     assert answer.status_code == 200
-    assert (Channel.SMS not in queries.wanted(texted, "calls")) == stops
-    assert Channel.EMAIL in queries.wanted(texted, "calls")
+    assert (Channel.SMS not in queries.wanted_by([texted.pk])(texted.pk, "calls")) == stops
+    assert Channel.EMAIL in queries.wanted_by([texted.pk])(texted.pk, "calls")
 
 
 @pytest.mark.parametrize("spoil", ["signature", "letters", "number", "token"])
@@ -56,7 +56,7 @@ def test_nobody_stops_somebody_elses(client: Client, texted: User, settings: Any
         settings.TWILIO_AUTH_TOKEN = ""
     before = AuditLog.objects.count()
     assert client.post(URL, fields, headers={"X-Twilio-Signature": signature}).status_code == 403
-    assert Channel.SMS in queries.wanted(texted, "calls")
+    assert Channel.SMS in queries.wanted_by([texted.pk])(texted.pk, "calls")
     assert AuditLog.objects.count() == before
 
 
@@ -78,6 +78,6 @@ def test_a_number_that_has_opted_out_is_told_apart() -> None:
 
 def test_the_providers_refusal_stops_them(texted: User) -> None:
     assert actions.stop_sms("+000") == 0
-    assert Channel.SMS in queries.wanted(texted, "calls")
+    assert Channel.SMS in queries.wanted_by([texted.pk])(texted.pk, "calls")
     assert actions.stop_sms(NUMBER) == 1
-    assert queries.wanted(texted, "calls") == {Channel.EMAIL}
+    assert queries.wanted_by([texted.pk])(texted.pk, "calls") == {Channel.EMAIL}

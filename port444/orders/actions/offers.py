@@ -1,7 +1,7 @@
 """Custom offers: made, answered, taken up as an order, open again when that was not paid.
 
 Every action locks the conversation first and the offer after it, so that two people who press at one moment come one after the
-other; whoever accepts locks their own person before that, as in every purchase.
+other; whoever accepts locks the builder and their own person before that, as in every purchase.
 """
 
 from __future__ import annotations
