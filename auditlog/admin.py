@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from port444.kit.console import ReadOnlyAdmin
 
-from .models import AuditExportBatch, AuditLog, IncidentLog
+from .models import AuditExport, AuditLog, IncidentLog
 
 
 @admin.register(AuditLog)
@@ -62,9 +62,9 @@ class IncidentLogAdmin(ReadOnlyAdmin):
         return queryset.filter(Q(pk=key) | Q(user_id=key)), False
 
 
-@admin.register(AuditExportBatch)
-class AuditExportBatchAdmin(ReadOnlyAdmin):
-    """Which days of the log lie in cold storage."""
+@admin.register(AuditExport)
+class AuditExportAdmin(ReadOnlyAdmin):
+    """Which seals of the log lie in cold storage."""
 
-    list_display = ("day", "rows", "sha256", "object_key", "exported_at")
-    ordering = ("-day",)
+    list_display = ("exported_at", "first_seal", "last_seal", "rows", "first_at", "last_at", "data_key")
+    ordering = ("-last_seal",)

@@ -343,6 +343,15 @@ MESSAGES_A_MINUTE = env.int("MESSAGES_A_MINUTE", default=30)
 CALL_NOTICE_HOURS = 4
 CALL_HORIZON_DAYS = 60
 
+# The audit log (docs/audit.md)
+AUDIT_SIGNING_KEY = env("AUDIT_SIGNING_KEY", default="")  # 32 bytes in base64, the seed of an Ed25519 key; signs seals and manifests
+AUDIT_PUBLIC_KEYS = env.list("AUDIT_PUBLIC_KEYS", default=[])  # the public keys, in base64, that signed before the one in use
+AUDIT_COLD_URL = env("AUDIT_COLD_URL", default=(VAR_DIR / "cold").as_uri())  # file:///folder, s3://bucket/prefix or gs://bucket/prefix
+AUDIT_S3_ENDPOINT = env("AUDIT_S3_ENDPOINT", default="")  # of an S3 server that is not Amazon's; keys and region as boto3 reads them
+AUDIT_HOT_DAYS = env.int("AUDIT_HOT_DAYS", default=90)  # after which rows go into cold storage
+AUDIT_RETAIN_DAYS = env.int("AUDIT_RETAIN_DAYS", default=2557)  # seven years, for which object lock keeps what lies there
+AUDIT_SEAL_ROWS = 65_536  # at most, under one seal
+
 # Calendars and meeting rooms: each is offered when its keys are set. The addresses change only for tests.
 OUTBOUND_ALLOW_LOOPBACK = env.bool("OUTBOUND_ALLOW_LOOPBACK", default=DEVELOPMENT)  # addresses typed by people may lead to this machine
 GOOGLE_CLIENT_ID = env("GOOGLE_CLIENT_ID", default="")

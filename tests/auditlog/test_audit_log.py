@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from datetime import UTC
-
 import pytest
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
@@ -9,7 +7,7 @@ from django.db import DatabaseError, connection, transaction
 from auditlog import jobs
 from auditlog.actions import Finding, ensure_partitions, open_incident, record
 from auditlog.events import Event
-from auditlog.models import AuditExportBatch, AuditLog, IncidentLog, IncidentSeverity, IncidentType
+from auditlog.models import AuditExport, AuditLog, IncidentLog, IncidentSeverity, IncidentType
 from port444.accounts.models import User
 from port444.kit import context
 
@@ -75,12 +73,15 @@ def test_the_log_has_room_ahead_and_new_room_is_as_closed_as_the_old() -> None:
             cursor.execute(attack)
 
 
-def test_export_is_told_from_the_batch_of_the_day(client_user: User) -> None:
+def test_export_is_told_from_the_ledger_of_exports(client_user: User) -> None:
     pk = record(Event.LOGIN, actor=client_user, target=client_user)
     row = AuditLog.objects.get(pk=pk)
     exported = AuditLog.objects.with_export().filter(pk=pk)
     assert [(r.__dict__["exported_to_cold_storage"], r.__dict__["exported_at"]) for r in exported] == [(False, None)]
-    batch = AuditExportBatch.objects.create(day=row.timestamp.astimezone(UTC).date(), rows=1, sha256="0" * 64, object_key="audit/1.csv")
-    assert [(r.__dict__["exported_to_cold_storage"], r.__dict__["exported_at"]) for r in exported.all()] == [(True, batch.exported_at)]
+    ranges = {"from_xid": row.xid, "through_xid": row.xid, "first_id": pk, "last_id": pk, "rows": 1, "data_bytes": 1}
+    export = AuditExport.objects.create(first_seal=1, last_seal=1, **ranges)
+    assert [(r.__dict__["exported_to_cold_storage"], r.__dict__["exported_at"]) for r in exported.all()] == [(True, export.exported_at)]
     with pytest.raises(DatabaseError), transaction.atomic():
-        AuditExportBatch.objects.update(rows=2)
+        AuditExport.objects.update(rows=2)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        AuditExport.objects.create(first_seal=1, last_seal=3, **ranges)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,12 +11,10 @@ from uuid import UUID
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, models, transaction
 
+from auditlog.events import Event
+from auditlog.models import ActorType
 from port444.kit import context
-from port444.kit.clock import now
 from port444.kit.money import CURRENCY
-
-from .events import Event
-from .models import LIVE, ActorType, DetectionMethod, IncidentLog, IncidentSeverity, IncidentType
 
 APPEND = "SELECT audit_append(" + ", ".join(["%s"] * 21) + ")"
 
@@ -118,53 +115,3 @@ def ensure_partitions(months_ahead: int = 3) -> None:
     """Make the log's monthly partitions up to `months_ahead` months from now; there is no default partition to catch misses."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT audit_ensure_partitions(%s)", [months_ahead])
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a detector or a person found; `fingerprint` names the case, so that a second look finds the same incident."""
-
-    fingerprint: str
-    incident_type: IncidentType
-    severity: IncidentSeverity
-    confidence: int
-    description: str
-    user_id: UUID | None = None
-    related_users: Iterable[UUID] = ()
-    pattern: str = ""
-    ip_addresses: Iterable[str] = ()
-    device_fingerprints: Iterable[UUID] = ()
-    potential_loss: Decimal | None = None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-
-
-@transaction.atomic
-def open_incident(finding: Finding, *, actor: Any | None = None, method: DetectionMethod = DetectionMethod.AUTOMATED) -> IncidentLog:
-    """The live incident for the finding's fingerprint: a new one, or the one that is open already with the evidence renewed."""
-    moment = now()
-    values: dict[str, Any] = {
-        "incident_type": finding.incident_type,
-        "severity": finding.severity,
-        "confidence": finding.confidence,
-        "description": finding.description,
-        "user_id": finding.user_id,
-        "related_users": list(finding.related_users),
-        "pattern": finding.pattern,
-        "ip_addresses": list(finding.ip_addresses),
-        "device_fingerprints": list(finding.device_fingerprints),
-        "potential_loss": finding.potential_loss,
-        "evidence": dict(finding.evidence),
-        "updated_at": moment,
-    }
-    live = IncidentLog.objects.filter(fingerprint=finding.fingerprint, status__in=LIVE)
-    created = IncidentLog(fingerprint=finding.fingerprint, detection_method=method, detected_at=moment, created_at=moment, **values)
-    # One open row a fingerprint is the partial unique index's promise; ON CONFLICT leaves the winner in place.
-    IncidentLog.objects.bulk_create([created], ignore_conflicts=True)
-    incident = live.select_for_update(of=("self",), no_key=True).get()
-    if incident.pk == created.pk:
-        record(Event.INCIDENT_OPENED, actor=actor, target=incident, fingerprint=finding.fingerprint, severity=finding.severity)
-        return incident
-    for name, value in values.items():
-        setattr(incident, name, value)
-    incident.save(update_fields=list(values))
-    return incident

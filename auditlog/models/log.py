@@ -1,0 +1,82 @@
+"""What happened, for ever."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Subquery
+
+from .storage import AuditExport
+
+
+class Category(models.TextChoices):
+    FINANCIAL = "financial"
+    ADMINISTRATIVE = "administrative"
+    SECURITY = "security"
+    USER_ACTION = "user_action"
+
+
+class Severity(models.TextChoices):
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class ActorType(models.TextChoices):
+    USER = "user"
+    ADMIN = "admin"
+    BUILDER = "builder"
+    CLIENT = "client"
+    SYSTEM = "system"
+    UNKNOWN = "unknown"  # the row witness saw a change that nobody has put a name to
+
+
+class AuditLogQuerySet(models.QuerySet["AuditLog"]):
+    def with_export(self) -> AuditLogQuerySet:
+        """Add `exported_to_cold_storage` and `exported_at`, derived: a row is exported when its place in the log is."""
+        export = AuditExport.objects.filter(
+            first_id__lte=OuterRef("pk"), last_id__gte=OuterRef("pk"), from_xid__lte=OuterRef("xid"), through_xid__gte=OuterRef("xid")
+        )
+        return self.annotate(exported_to_cold_storage=Exists(export), exported_at=Subquery(export.values("exported_at")[:1]))
+
+
+class AuditLog(models.Model):
+    """One fact. Written by the database's own functions only (`record`, and the row witness), which refuses to change or remove it.
+
+    The table is partitioned by month and made by SQL in the migrations. `id` is the order of allocation; (`xid`, `id`) is the
+    order in which transactions can be read to the end, in which rows are sealed and exported.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    timestamp = models.DateTimeField()
+    xid = models.BigIntegerField()  # of the transaction, as the cluster counts them
+    event_type = models.TextField()
+    event_category = models.TextField(choices=Category.choices)
+    severity = models.TextField(choices=Severity.choices)
+    actor_type = models.TextField(choices=ActorType.choices)
+    actor_id = models.UUIDField(null=True)
+    actor_email = models.TextField()
+    on_behalf_of = models.UUIDField(null=True)
+    target_type = models.TextField()
+    target_id = models.UUIDField(null=True)
+    action = models.TextField()
+    description = models.TextField()
+    before_state = models.JSONField(null=True)
+    after_state = models.JSONField(null=True)
+    metadata = models.JSONField()
+    ip_address = models.GenericIPAddressField(null=True)
+    user_agent = models.TextField()
+    request_id = models.UUIDField(null=True)
+    device_id = models.UUIDField(null=True)
+    amount = models.DecimalField(max_digits=38, decimal_places=18, null=True)
+    currency = models.TextField()
+    transaction_hash = models.TextField()
+
+    objects = AuditLogQuerySet.as_manager()
+
+    class Meta:
+        managed = False
+        db_table = "audit_log"
+        ordering = ["-timestamp", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.timestamp:%Y-%m-%d %H:%M:%S} {self.event_type}"
