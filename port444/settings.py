@@ -350,6 +350,7 @@ AUDIT_COLD_URL = env("AUDIT_COLD_URL", default=(VAR_DIR / "cold").as_uri())  # f
 AUDIT_S3_ENDPOINT = env("AUDIT_S3_ENDPOINT", default="")  # of an S3 server that is not Amazon's; keys and region as boto3 reads them
 AUDIT_HOT_DAYS = env.int("AUDIT_HOT_DAYS", default=90)  # after which rows go into cold storage
 AUDIT_RETAIN_DAYS = env.int("AUDIT_RETAIN_DAYS", default=2557)  # seven years, for which object lock keeps what lies there
+AUDIT_CHAIN_HOURS = env.int("AUDIT_CHAIN_HOURS", default=0)  # how often the newest seal is written on the escrow's chain; 0: never
 AUDIT_SEAL_ROWS = 65_536  # at most, under one seal
 
 # Calendars and meeting rooms: each is offered when its keys are set. The addresses change only for tests.

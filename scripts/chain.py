@@ -319,7 +319,7 @@ def settle_in(url: str) -> dict[str, str]:
         found = {**deploy(url), "PAYMENT_PROVIDERS": "wallet,sandbox"}
         for index in CLIENTS:
             fund(url, found["USDC_ADDRESS"], account_address(index), PURSE_UNITS)
-    found |= {"CHAIN_RPC_URL": url, "CHAIN_AUDIT_RPC_URL": url}
+    found |= {"CHAIN_RPC_URL": url, "CHAIN_AUDIT_RPC_URL": url, "AUDIT_CHAIN_HOURS": "1"}
     KEPT.write_text(json.dumps(found, indent=1))
     return found
 

@@ -212,6 +212,33 @@ class ChainNonce(models.Model):
         return f"{self.nonce} of {self.address} on {self.chain_id}"
 
 
+class ChainAnchor(models.Model):
+    """A seal of the audit log on its way to the chain, as the data of a transaction of the platform's account to itself. One at a
+    time; all seals before it are under the same hash. Its signed transactions are the attempts with its nonce."""
+
+    chain_id = models.PositiveBigIntegerField()
+    seal = models.PositiveBigIntegerField()
+    seal_hash = models.CharField(max_length=66)  # with 0x
+    signer = models.CharField(max_length=42, blank=True)
+    nonce = models.PositiveBigIntegerField(null=True)
+    tx_hash = models.CharField(max_length=66, blank=True)
+    begun_at = models.DateTimeField(default=now)
+    anchored_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["chain_id"], condition=Q(anchored_at__isnull=True), name="chain_anchor_one_on_its_way"),
+            models.UniqueConstraint(fields=["chain_id", "seal"], name="chain_anchor_once"),
+            models.CheckConstraint(
+                condition=Q(anchored_at__isnull=True, tx_hash="") | Q(anchored_at__isnull=False, nonce__isnull=False) & ~Q(tx_hash=""),
+                name="chain_anchor_has_transaction",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"seal {self.seal} on {self.chain_id}"
+
+
 class ChainCursor(models.Model):
     """How far the events of a contract have been read."""
 

@@ -16,6 +16,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from port444.payments.actions.chain import audit, note_problem, take_snapshot
 from port444.payments.escrow.chain import pulse
+from port444.payments.escrow.chain.anchoring import anchor_seal
 from port444.payments.escrow.chain.client import Chain, RpcError, Unreachable, WrongChain, connect
 from port444.payments.escrow.chain.engine import tick
 from port444.payments.escrow.chain.transfers import find_transfers
@@ -28,7 +29,7 @@ LOCK = 0x706F7274  # the number of the lock by which workers of one database kno
 
 Chore = Callable[[Chain], object]
 # What is done besides, and how often in seconds.
-CHORES: list[tuple[Chore, float]] = [(find_transfers, 3.0), (take_snapshot, 15.0), (audit, 60.0)]
+CHORES: list[tuple[Chore, float]] = [(find_transfers, 3.0), (take_snapshot, 15.0), (audit, 60.0), (anchor_seal, 10.0)]
 
 
 class Worker:
