@@ -90,9 +90,11 @@ def test_a_key_on_another_curve_is_refused() -> None:
         signer.KmsSigner("alias/operator", FakeKms(ec.SECP256R1()))
 
 
-def test_kms_without_boto3_says_what_is_missing(settings: Any) -> None:
-    settings.CHAIN_SIGNER, settings.CHAIN_OPERATOR_KEY = "kms", "alias/nowhere"
-    with pytest.raises(ImproperlyConfigured, match="boto3"):
+def test_kms_without_a_region_says_what_is_missing(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    settings.CHAIN_SIGNER, settings.CHAIN_OPERATOR_KEY = "kms", "alias/operator"
+    with pytest.raises(ImproperlyConfigured, match="AWS_DEFAULT_REGION"):
         signer.signer(signer.OPERATOR)
 
 

@@ -70,6 +70,7 @@ class Anchoring(Round):
         return self.moved
 
     def _tries(self) -> list[EscrowAttempt]:
+        assert self.anchor.nonce is not None
         held = EscrowAttempt.objects.filter(chain_id=self.chain.chain_id, signer=self.anchor.signer, nonce=self.anchor.nonce, operation=None)
         return list(held.order_by("max_fee", "created_at"))
 

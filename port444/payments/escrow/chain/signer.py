@@ -115,12 +115,14 @@ def _point(der: bytes) -> bytes:
 
 
 def kms_client() -> KmsClient:
-    """The client of AWS KMS, as its usual variables and files configure it."""
+    """The client of AWS KMS, as its usual variables and files configure it. Raises ImproperlyConfigured without a region."""
+    import boto3
+    from botocore.exceptions import NoRegionError
+
     try:
-        import boto3  # type: ignore[import-not-found,unused-ignore]  # only who signs with KMS installs it
-    except ImportError as error:
-        raise ImproperlyConfigured("CHAIN_SIGNER=kms needs the package boto3, which is not installed: pip install boto3") from error
-    client: KmsClient = boto3.client("kms")
+        client: KmsClient = boto3.client("kms")
+    except NoRegionError as error:
+        raise ImproperlyConfigured("CHAIN_SIGNER=kms needs AWS_DEFAULT_REGION, the region in which the key is kept") from error
     return client
 
 
