@@ -9,4 +9,10 @@ class AuditlogConfig(AppConfig):
     verbose_name = "Audit log"
 
     def ready(self) -> None:
+        from port444.kit import health
+
+        from . import queries
+
         register(role_separation, Tags.database)
+        health.watch("seals of the audit log", queries.sealing_is_late)
+        health.watch("anchors of the audit log", queries.anchoring_is_late)

@@ -147,6 +147,7 @@ class Event(Enum):
     FILE_UPLOADED = "file.uploaded", USER, INFO, "Uploaded a file"
     # The log itself
     INCIDENT_OPENED = "incident.opened", SECURITY, WARNING, "Opened an incident"
+    AUDIT_LOSS_ACKNOWLEDGED = "audit.loss_acknowledged", ADMIN, CRITICAL, "Acknowledged that a part of the audit log is lost"
 
     def __init__(self, key: str, category: Category, severity: Severity, words: str) -> None:
         self.key = key

@@ -20,6 +20,11 @@ def sign(message: bytes) -> tuple[str, bytes]:
     return key_id(key.public_key()), key.sign(message)
 
 
+def key_in_use() -> str:
+    """The id of the key with which `sign` signs; raises NoKey."""
+    return key_id(_private().public_key())
+
+
 def is_signed(message: bytes, by: str, signature: bytes) -> bool:
     """Whether `signature` over `message` is of the known key with the id `by`."""
     key = public_keys().get(by)

@@ -271,6 +271,7 @@ SCHEDULES = {
     "consultations.jobs.sweep_calendars": "* * * * *",
     "consultations.jobs.sweep_channels": "*/5 * * * *",
     "auditlog.jobs.partitions": "7 2 * * *",
+    "auditlog.jobs.seal": "* * * * *",
 }
 
 # Money

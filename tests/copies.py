@@ -77,6 +77,7 @@ def on(name: str, url: str, storage: Path) -> dict[str, str]:
         "SECRET_KEY": secret(),
         "DATABASE_URL": on_database(url, name),
         "PORT444_STORAGE": str(storage),
+        "AUDIT_COLD_URL": (storage.resolve() / "cold").as_uri(),
         "CLEARING_DAYS": "0",  # who is paid in a test withdraws at once
     }
 

@@ -2,5 +2,18 @@
 
 from .incidents import Finding, open_incident
 from .recording import ensure_partitions, record, record_many
+from .sealing import Behind, acknowledge_loss, anchor_seals, find_loss, report_behind, seal_rows
 
-__all__ = ["Finding", "ensure_partitions", "open_incident", "record", "record_many"]
+__all__ = [
+    "Behind",
+    "Finding",
+    "acknowledge_loss",
+    "anchor_seals",
+    "ensure_partitions",
+    "find_loss",
+    "open_incident",
+    "record",
+    "record_many",
+    "report_behind",
+    "seal_rows",
+]

@@ -1,0 +1,265 @@
+"""Sealing: what was committed is put under a signed seal, and the seal is put where the database's administrators cannot reach.
+
+Writers know nothing of it. A transaction can commit after later ones did, so rows are taken below the horizon only: the oldest
+transaction that still runs. Everything below it has ended, and nothing can appear there any more.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from auditlog import cold, lines, merkle, seals, signing
+from auditlog.events import Event
+from auditlog.models import AuditAnchor, AuditLeaves, AuditSeal, IncidentLog, IncidentSeverity, IncidentType
+from auditlog.queries import COLD, HEARTBEAT, highest_sealed_id, last_anchored, last_seal, place_after, system_of
+from port444.kit.clock import now
+from port444.kit.errors import Conflict
+from port444.kit.jobs import in_time
+
+from .incidents import Finding, open_incident
+from .recording import record
+
+log = logging.getLogger(__name__)
+
+SECONDS = 20.0  # for one run; the next goes on
+LOCK = 0x7365616C  # the number of the lock by which sealers of one database know of each other
+
+UNSEALED = "(xid, id) > (%s, %s) AND id > %s"
+NOW = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, clock_timestamp(), system_identifier::text FROM pg_control_system()"
+# All ids above one that was just taken belong to transactions that begin to write later.
+OWN_XID = "SELECT pg_current_xact_id()::text::bigint"
+# Rows of transactions that this cluster has not begun yet were written in another one, and so was all that has a lower id.
+FOREIGN = "SELECT max(id) FROM audit_log WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+
+
+class Behind(Conflict):
+    """Seals lie outside that the database does not know: it was rolled back, or its seals were removed. Nothing is sealed until
+    somebody has looked at that and acknowledged it."""
+
+    code = "behind"
+
+    def __init__(self, last: int, name: str) -> None:
+        super().__init__(f"The database ends at seal {last}, but {name} lies in cold storage: seals and their rows are gone from the database.")
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Seals that lie in cold storage and not in the database, which goes on after them."""
+
+    first: int
+    last: int
+    hash: bytes  # of the last
+
+
+def seal_rows(*, seconds: float = SECONDS) -> list[AuditSeal]:
+    """Seal what is committed and below the horizon; the seals that were made. Of two at once one does it.
+
+    Raises Behind when cold storage knows of later seals than the database. When cold storage cannot be reached, sealing goes on.
+    """
+    refuse_if_behind()
+    made: list[AuditSeal] = []
+    ends = time.monotonic() + seconds
+    while (seal := _seal_next()) is not None:
+        made.append(seal)
+        if (seal.rows < settings.AUDIT_SEAL_ROWS and seal.through_xid != seals.END) or time.monotonic() >= ends:
+            break
+    return made
+
+
+def acknowledge_loss(*, actor: Any | None, reason: str) -> AuditSeal:
+    """Go on sealing although cold storage knows of seals that the database has lost: the next seal follows the last one that lies
+    there, and says which are gone and why. Raises Conflict when nothing is lost."""
+    loss = find_loss()
+    if loss is None:
+        raise Conflict("Nothing is lost: cold storage knows of no seal that is not in the database.")
+    seal = _seal_next(loss, actor, reason)
+    if seal is None:
+        raise Conflict("The log is being sealed at this moment; try again.")
+    return seal
+
+
+def find_loss() -> Loss | None:
+    """Which seals of cold storage the database does not know; reads all names there."""
+    store = cold.store()
+    lying = dict(seals.anchors(store))
+    last = max(lying, default=0)
+    known = {seal.seq: bytes(seal.hash) for seal in AuditSeal.objects.filter(seq__in=lying).only("seq", "hash").iterator()}
+    if not lying or known.get(last) == _hash(store, lying[last]):
+        return None
+    both = (seq for seq in sorted(lying, reverse=True) if seq in known)
+    first = next((seq for seq in both if known[seq] == _hash(store, lying[seq])), 0) + 1
+    return Loss(first, last, _hash(store, lying[last]))
+
+
+def _hash(store: cold.Store, name: str) -> bytes:
+    """The hash of a seal that lies in cold storage; Conflict when it is not what was signed."""
+    with store.open(name) as file:
+        facts = json.load(file)
+    hash_ = seals.hash_of(facts["body"])
+    if hash_.hex() != facts["hash"] or not signing.is_signed(facts["body"].encode(), facts["key_id"], bytes.fromhex(facts["signature"])):
+        raise Conflict(f"{name} in cold storage is not signed with a known key.")
+    return hash_
+
+
+def _seal_next(loss: Loss | None = None, actor: Any | None = None, reason: str = "") -> AuditSeal | None:
+    """One seal in one transaction; None when there is nothing to seal, or somebody else is at it."""
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        if not cursor.fetchone()[0]:
+            return None
+        last = last_seal()
+        # The horizon first and the rows after it: whatever ended below it is in every later snapshot.
+        cursor.execute(NOW)
+        horizon, moment, system = cursor.fetchone()
+        place = place_after(last)
+        counted_in = system_of(last) if last is not None and last.through_xid != seals.END else system
+        seal = AuditSeal(
+            seq=1 if last is None else last.seq + 1,
+            epoch=place.epoch,
+            floor_id=place.floor_id,
+            from_xid=place.xid,
+            from_id=place.id,
+            prev_hash=seals.FIRST if last is None else last.hash,
+            sealed_at=moment,
+        )
+        more: dict[str, Any] = {}
+        if counted_in == system:
+            leaves = _take(seal, "xid < %s", horizon, limit=settings.AUDIT_SEAL_ROWS)
+            if seal.rows < settings.AUDIT_SEAL_ROWS:
+                seal.through_xid, seal.through_id = horizon - 1, seals.END
+        else:
+            # The database was moved: here transactions are counted anew. What came along unsealed is the last of its epoch.
+            cursor.execute(FOREIGN)
+            ceiling = max(highest_sealed_id(), cursor.fetchone()[0] or 0)
+            leaves = _take(seal, "id <= %s", ceiling)
+            seal.through_xid, seal.through_id = seals.END, seals.END
+        if loss is not None:
+            seal.seq, seal.prev_hash = loss.last + 1, loss.hash
+            here = None if last is None else {"seq": last.seq, "hash": bytes(last.hash).hex()}
+            more["lost"] = {"first": loss.first, "last": loss.last, "after": here, "reason": reason}
+            event = Event.AUDIT_LOSS_ACKNOWLEDGED
+            record(event, actor=actor, target=seal, description=reason, seal=seal.seq, first_lost=loss.first, last_lost=loss.last)
+        elif not seal.rows and counted_in == system and last is not None and moment - last.sealed_at < HEARTBEAT:
+            return None
+        cursor.execute(OWN_XID)
+        seal.next_xid = cursor.fetchone()[0] + 1
+        _sign(seal, system=counted_in, **more)
+        seal.save(force_insert=True)
+        AuditLeaves.objects.create(seal=seal, leaves=leaves)
+        return seal
+
+
+def _take(seal: AuditSeal, below: str, limit_value: int, *, limit: int | None = None) -> bytes:
+    """Read the rows from where the seal begins, fill in what it says of them, and give the leaves."""
+    ids: list[int] = []
+    hashes: list[bytes] = []
+    leaves = bytearray()
+    first = last = xid = b""
+    start = [seal.from_xid, seal.from_id, seal.floor_id, limit_value]
+    for line in lines.copy_lines(f"{UNSEALED} AND {below}", start, limit=limit):
+        id_, at, xid, _ = line.split(b",", 3)
+        ids.append(int(id_))
+        hashes.append(merkle.leaf(line))
+        leaves += ids[-1].to_bytes(8, "big") + hashes[-1]
+        # As they are printed, moments of four-digit years sort as texts.
+        first, last = (min(first, at), max(last, at)) if first else (at, at)
+    seal.rows, seal.root = len(ids), merkle.root(hashes)
+    seal.first_id, seal.last_id = (min(ids), max(ids)) if ids else (None, None)
+    seal.first_at, seal.last_at = (_moment(first), _moment(last)) if ids else (None, None)
+    if ids:
+        seal.through_xid, seal.through_id = int(xid), ids[-1]
+    return bytes(leaves)
+
+
+def _moment(printed: bytes) -> datetime:
+    return datetime.fromisoformat(printed.decode())
+
+
+def _sign(seal: AuditSeal, *, system: str, **more: Any) -> None:
+    seal.key_id = signing.key_in_use()
+    seal.body = seals.body(seal, system=system, **more)
+    seal.hash = seals.hash_of(seal.body)
+    seal.signature = signing.sign(seal.body.encode())[1]
+
+
+def refuse_if_behind() -> None:
+    """Raise Behind when a seal after the database's last lies in cold storage. While that cannot be reached it says nothing, and
+    `anchoring_is_late` does."""
+    last = last_seal()
+    try:
+        name = _taken(cold.store(), last, "")
+    except Exception as error:  # noqa: BLE001 - whatever the library of the store raises
+        log.warning("Cold storage cannot be asked for later seals: %s", error)
+        return
+    if name is not None:
+        raise Behind(last.seq if last else 0, name)
+
+
+def anchor_seals(*, seconds: float = SECONDS) -> int:
+    """Put the seals that are not there yet into cold storage, in their order; how many. Two at once do the same and no harm.
+
+    Raises Behind when another seal lies in a seal's place.
+    """
+    store, done = cold.store(), 0
+    after = last_anchored()
+    previous = AuditSeal.objects.filter(seq=after).first()
+    waiting = AuditSeal.objects.filter(seq__gt=after).order_by("seq")
+    given_up = [json.loads(body)["lost"] for body in waiting.filter(body__contains='"lost":').values_list("body", flat=True)]
+    for seal in in_time(waiting.iterator(chunk_size=100), seconds):
+        # Where a loss was acknowledged, other seals lie in the places of these for good.
+        if not any(lost["first"] <= seal.seq <= lost["last"] for lost in given_up):
+            name = seals.anchor_name(seal.seq, seal.sealed_at.astimezone(UTC).date())
+            if (other := _taken(store, previous, name, seal.seq)) is not None:
+                raise Behind(seal.seq, other)
+            try:
+                store.put(name, io.BytesIO(seals.anchor_content(seal)))
+            except cold.Exists:
+                raise Behind(seal.seq, name) from None
+            AuditAnchor.objects.bulk_create([AuditAnchor(seal=seal, place=COLD, reference=name)], ignore_conflicts=True)
+            done += 1
+        previous = seal
+    return done
+
+
+def report_behind(behind: Behind) -> IncidentLog:
+    """Have people look at it."""
+    return open_incident(
+        Finding(
+            "audit-log:behind",
+            IncidentType.SUSPICIOUS_ACTIVITY,
+            IncidentSeverity.CRITICAL,
+            100,
+            f"{behind.message} Nothing is sealed until this is acknowledged with manage.py audit_new_epoch.",
+            pattern="audit_log",
+        )
+    )
+
+
+def _taken(store: cold.Store, previous: AuditSeal | None, own: str, seq: int | None = None) -> str | None:
+    """The name, other than `own`, under which the seal `seq` (the one after `previous`) lies in cold storage."""
+    if previous is None:
+        return next((name for _, name in seals.anchors(store) if name != own), None)
+    day, today = previous.sealed_at.astimezone(UTC).date(), now().date()
+    while day <= today:
+        name = seals.anchor_name(seq or previous.seq + 1, day)
+        if name != own and _lies_in(store, name):
+            return name
+        day += timedelta(days=1)
+    return None
+
+
+def _lies_in(store: cold.Store, name: str) -> bool:
+    try:
+        store.size(name)
+    except cold.Missing:
+        return False
+    return True

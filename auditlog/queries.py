@@ -1,0 +1,71 @@
+"""Reads of the log and of what proves it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Max
+
+from port444.kit.clock import now
+
+from .models import AuditAnchor, AuditLog, AuditSeal
+from .seals import END
+
+HEARTBEAT = timedelta(hours=1)  # a log in which nothing happens is sealed all the same
+LATE_SEAL, LATE_ANCHOR = timedelta(minutes=10), timedelta(minutes=15)
+COLD = "cold"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where sealing goes on: the epoch, the id above which its rows begin, and the last row that is sealed in it."""
+
+    epoch: int = 1
+    floor_id: int = 0
+    xid: int = 0
+    id: int = 0
+
+
+def last_seal() -> AuditSeal | None:
+    return AuditSeal.objects.order_by("-seq").first()
+
+
+def system_of(seal: AuditSeal) -> str:
+    """The cluster whose transactions a seal counts."""
+    return str(json.loads(seal.body)["system"])
+
+
+def place_after(seal: AuditSeal | None) -> Place:
+    if seal is None:
+        return Place()
+    if seal.through_xid == END:  # the last of its epoch: its rows are all below the next floor, and later ones are all above
+        return Place(seal.epoch + 1, highest_sealed_id())
+    return Place(seal.epoch, seal.floor_id, seal.through_xid, seal.through_id)
+
+
+def highest_sealed_id() -> int:
+    return int(AuditSeal.objects.aggregate(highest=Max("last_id"))["highest"] or 0)
+
+
+def last_anchored() -> int:
+    """The number of the last seal that lies in cold storage: seals are put there in their order, without gaps."""
+    return int(AuditAnchor.objects.filter(place=COLD).aggregate(last=Max("seal_id"))["last"] or 0)
+
+
+def sealing_is_late() -> bool:
+    """Rows wait for their seal, or the log's heart has stopped."""
+    seal, moment = last_seal(), now()
+    if seal is not None and seal.sealed_at < moment - HEARTBEAT - LATE_SEAL:
+        return True
+    place = place_after(seal)
+    waiting = AuditLog.objects.filter(xid__gte=place.xid, id__gt=place.floor_id).exclude(xid=place.xid, id__lte=place.id)
+    oldest = waiting.order_by("xid", "id").values_list("timestamp", flat=True).first()
+    return oldest is not None and oldest < moment - LATE_SEAL
+
+
+def anchoring_is_late() -> bool:
+    """Seals wait to be put into cold storage."""
+    waiting = AuditSeal.objects.filter(seq__gt=last_anchored()).order_by("seq").values_list("sealed_at", flat=True).first()
+    return waiting is not None and waiting < now() - LATE_ANCHOR
