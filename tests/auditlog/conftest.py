@@ -1,0 +1,71 @@
+"""Cold storage of every kind, for tests of what lies in it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditlog.cold import Store, store
+
+from .buckets import KEY, REGION, SECRET, GoogleStorage, google_storage, s3_client, seaweed
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of a real S3 server that all tests of this process share, with a bucket `plain` and one `locked`."""
+    with seaweed() as url:
+        for name in ("plain", "locked"):
+            s3_client(url).create_bucket(Bucket=name, ObjectLockEnabledForBucket=name == "locked")
+        yield url
+
+
+@pytest.fixture
+def s3(s3_server: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of the S3 server, which is also the one that cold storage uses; processes started by the test know it too."""
+    settings.AUDIT_S3_ENDPOINT = s3_server
+    for name, value in {
+        "AUDIT_S3_ENDPOINT": s3_server,
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return s3_client(s3_server)
+
+
+@pytest.fixture(scope="session")
+def google_server() -> Iterator[GoogleStorage]:
+    with google_storage() as server:
+        yield server
+
+
+@pytest.fixture
+def google(google_server: GoogleStorage, monkeypatch: pytest.MonkeyPatch) -> GoogleStorage:
+    """The emulator of Google Cloud Storage, which is also the one that cold storage uses; processes started by the test know it too."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", google_server.url)
+    return google_server
+
+
+KINDS = ("folder", "s3", "s3 locked", "gcs")
+
+
+@pytest.fixture(params=KINDS)
+def cold(request: pytest.FixtureRequest, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Each kind of cold storage in turn, empty, as AUDIT_COLD_URL."""
+    prefix = f"log/{uuid.uuid4().hex}"
+    if request.param == "folder":
+        url = (tmp_path / "cold").as_uri()
+    elif request.param == "gcs":
+        request.getfixturevalue("google").make_bucket("plain")
+        url = f"gs://plain/{prefix}"
+    else:
+        request.getfixturevalue("s3")
+        url = f"s3://{'locked' if request.param == 's3 locked' else 'plain'}/{prefix}"
+    settings.AUDIT_COLD_URL = url
+    monkeypatch.setenv("AUDIT_COLD_URL", url)
+    return store()
