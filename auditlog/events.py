@@ -146,6 +146,7 @@ class Event(Enum):
     CONVERSATION_REPORTED = "conversation.reported", USER, WARNING, "Reported a conversation"
     FILE_UPLOADED = "file.uploaded", USER, INFO, "Uploaded a file"
     # The log itself
+    AUDIT_EXPORTED = "audit.exported", ADMIN, INFO, "Exported the audit log"
     INCIDENT_OPENED = "incident.opened", SECURITY, WARNING, "Opened an incident"
     AUDIT_LOSS_ACKNOWLEDGED = "audit.loss_acknowledged", ADMIN, CRITICAL, "Acknowledged that a part of the audit log is lost"
 

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from .actions import Behind, anchor_seals, ensure_partitions, report_behind, seal_rows
+from django.db import transaction
+
+from port444.kit.jobs import enqueue
+
+from .actions import Behind, anchor_seals, ensure_partitions, export_rows, report_behind, rows_to_export, seal_rows
 
 
 def partitions() -> None:
@@ -15,3 +19,11 @@ def seal() -> None:
         anchor_seals()
     except Behind as behind:
         report_behind(behind)
+
+
+def export() -> None:
+    """Daily: put rows into cold storage that are old enough. What does not fit into the time of a job is left to another."""
+    made = export_rows(seconds=1)  # a file is begun only within this time, and takes some seconds
+    if made and rows_to_export():
+        with transaction.atomic():
+            enqueue("auditlog.jobs.export")

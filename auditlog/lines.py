@@ -6,10 +6,14 @@ field and an empty text is `""`, so no two rows print alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import select
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from django.db import connection
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn
 
 SCHEMA_VERSION = 1
 COLUMNS = (
@@ -39,6 +43,7 @@ COLUMNS = (
     "transaction_hash",
 )
 HEADER = ",".join(COLUMNS).encode()
+PIECE = 1 << 18  # bytes that are handed on at once
 # Printing must not depend on who is connected.
 AS_PRINTED = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, MDY'"
 
@@ -46,15 +51,72 @@ AS_PRINTED = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, MDY'"
 def copy_lines(where: str, params: Sequence[Any] = (), *, limit: int | None = None) -> Iterator[bytes]:
     """The lines of the rows that meet `where`, in the order of (xid, id), each without its line end.
 
-    Streams: one line in memory at a time. Must run inside a transaction and be read to its end or closed.
+    Streams: one piece in memory at a time. Must run inside a transaction and be read to its end or closed.
     """
-    query = f"SELECT {', '.join(COLUMNS)} FROM audit_log WHERE {where} ORDER BY xid, id" + (f" LIMIT {limit:d}" if limit is not None else "")  # noqa: S608 - written here and by callers, never by people
+    for piece in copy_pieces(where, params, limit=limit):
+        yield from piece
+
+
+def copy_pieces(
+    where: str, params: Sequence[Any] = (), *, limit: int | None = None, columns: str = ", ".join(COLUMNS), options: str = "FORMAT csv"
+) -> Generator[list[bytes]]:
+    """As `copy_lines`, some hundred lines at a time, which is what saves the time of a million small steps."""
+    query = f"SELECT {columns} FROM audit_log WHERE {where} ORDER BY xid, id" + (f" LIMIT {limit:d}" if limit is not None else "")  # noqa: S608 - written here and by callers, never by people
     with connection.cursor() as cursor:
         cursor.execute(AS_PRINTED)
-        # One message a row, as the server sends them.
-        with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)", params) as copy:
-            for row in copy:
-                yield bytes(row[:-1])
+        with cursor.copy(f"COPY ({query}) TO STDOUT ({options})", params):
+            yield from _pieces(cursor.connection.pgconn)
+
+
+def _pieces(server: PGconn) -> Iterator[list[bytes]]:
+    """What a running COPY sends, a message a row as the server sends them; read as psycopg does, without a generator for each row."""
+    piece: list[bytes] = []
+    room = PIECE
+    arrived = select.poll()
+    arrived.register(server.socket, select.POLLIN)
+    while True:
+        size, row = server.get_copy_data(1)  # does not wait, as waiting in there would hold up the other threads
+        if size > 0:
+            piece.append(bytes(row[:-1]))
+            room -= size
+            if room <= 0:
+                yield piece
+                piece, room = [], PIECE
+        elif size == 0:
+            arrived.poll()
+            server.consume_input()
+        else:
+            break
+    results = list(iter(server.get_result, None))  # to the last, or the connection is not free
+    for result in results:
+        if result.status != ExecStatus.COMMAND_OK:
+            raise error_from_result(result)
+    if piece:
+        yield piece
+
+
+def split(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines in the text that `blocks` make up, without their line ends; ValueError when it ends inside a line.
+
+    A line goes on behind a newline that stands inside of quotes.
+    """
+    tail = b""
+    held: list[bytes] = []  # pieces of a line whose quote is open
+    for block in blocks:
+        *pieces, tail = (tail + block).split(b"\n")
+        for piece in pieces:
+            closes = piece.count(b'"') % 2 == 1  # opens, when none is open
+            if held:
+                held.append(piece)
+                if closes:
+                    yield b"\n".join(held)
+                    held = []
+            elif closes:
+                held = [piece]
+            else:
+                yield piece
+    if tail or held:
+        raise ValueError("the text ends inside a line")
 
 
 def id_of(line: bytes) -> int:

@@ -69,3 +69,14 @@ def anchoring_is_late() -> bool:
     """Seals wait to be put into cold storage."""
     waiting = AuditSeal.objects.filter(seq__gt=last_anchored()).order_by("seq").values_list("sealed_at", flat=True).first()
     return waiting is not None and waiting < now() - LATE_ANCHOR
+
+
+def rows_of(first: AuditSeal, last: AuditSeal) -> tuple[str, list[int]]:
+    """The condition that the rows of the seals from `first` to `last`, of one epoch, meet, and its parameters."""
+    where = "(xid, id) > (%s, %s) AND (xid, id) <= (%s, %s) AND id > %s"
+    params = [first.from_xid, first.from_id, last.through_xid, last.through_id, first.floor_id]
+    # Where the epoch has ended, later rows can have the same transaction ids, and always higher ids.
+    later = AuditSeal.objects.filter(epoch__gt=last.epoch).order_by("seq").values_list("floor_id", flat=True).first()
+    if later is None and last.through_xid == END:
+        later = highest_sealed_id()
+    return (where, params) if later is None else (f"{where} AND id <= %s", [*params, later])

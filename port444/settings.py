@@ -270,6 +270,7 @@ SCHEDULES = {
     "consultations.jobs.settle_absences": "*/5 * * * *",
     "consultations.jobs.sweep_calendars": "* * * * *",
     "consultations.jobs.sweep_channels": "*/5 * * * *",
+    "auditlog.jobs.export": "37 2 * * *",
     "auditlog.jobs.partitions": "7 2 * * *",
     "auditlog.jobs.seal": "* * * * *",
 }

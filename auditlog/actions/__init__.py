@@ -1,19 +1,23 @@
 """Everything that writes to the log or to what stands beside it."""
 
+from .exporting import Changed, export_rows, rows_to_export
 from .incidents import Finding, open_incident
 from .recording import ensure_partitions, record, record_many
 from .sealing import Behind, acknowledge_loss, anchor_seals, find_loss, report_behind, seal_rows
 
 __all__ = [
     "Behind",
+    "Changed",
     "Finding",
     "acknowledge_loss",
     "anchor_seals",
     "ensure_partitions",
+    "export_rows",
     "find_loss",
     "open_incident",
     "record",
     "record_many",
     "report_behind",
+    "rows_to_export",
     "seal_rows",
 ]
