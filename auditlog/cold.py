@@ -25,7 +25,8 @@ from port444.kit.clock import now
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-PIECE = 8 << 20  # bytes that are in memory at a time, and travel in one request
+PIECE = 8 << 20  # bytes that are in memory at a time
+LARGEST = 5 << 30  # bytes in one file
 ATTEMPTS = 4
 TYPE = "application/octet-stream"  # packed or not, a file is given back as it was put
 ABANDONED = 24 * 3600  # seconds, after which what a killed writer has left is removed
@@ -176,7 +177,7 @@ class S3:
                 return self._create(self._key(name), content)
             except ClientError as error:
                 # A request that did its work and lost its answer is tried again by the client, and meets itself.
-                if _code(error) not in {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchUpload"}:
+                if _code(error) not in {"PreconditionFailed", "ConditionalRequestConflict"}:
                     raise
             with suppress(Missing):  # who writes at the same time is not done yet, or gave up
                 return _settle(self, name, content)
@@ -202,27 +203,12 @@ class S3:
         return until if head.get("ObjectLockMode") == "COMPLIANCE" else None
 
     def _create(self, key: str, content: BinaryIO) -> None:
-        """In one request, or in parts that become a file with the last request: there is no moment at which half of it can be read."""
-        where = {"Bucket": self.bucket, "Key": key}
-        made = {**where, "ContentType": TYPE, "ChecksumAlgorithm": "SHA256", **self._lock()}
+        """In one request, which is all or nothing: of parts that are put together, not every server makes sure that one writer wins."""
+        if content.seek(0, os.SEEK_END) > LARGEST:
+            raise ValueError("S3 takes 5 GiB in one request: divide the rows among more files")
         content.seek(0)
-        piece = content.read(PIECE)
-        if len(piece) < PIECE:
-            self.client.put_object(**made, Body=piece, IfNoneMatch="*")
-            return
-        upload = {**where, "UploadId": self.client.create_multipart_upload(**made)["UploadId"]}
-        try:
-            parts: list[dict[str, Any]] = []
-            while piece:
-                number = len(parts) + 1
-                done = self.client.upload_part(**upload, PartNumber=number, Body=piece, ChecksumAlgorithm="SHA256")
-                parts.append({"PartNumber": number, "ETag": done["ETag"], "ChecksumSHA256": done["ChecksumSHA256"]})
-                piece = content.read(PIECE)
-            self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*")
-        except Exception:
-            with suppress(Exception):  # what is left of it is nobody's file, and a rule of the bucket removes it
-                self.client.abort_multipart_upload(**upload)
-            raise
+        made = {"Bucket": self.bucket, "Key": key, "ContentType": TYPE, "ChecksumAlgorithm": "SHA256"}
+        self.client.put_object(**made, Body=content, IfNoneMatch="*", **self._lock())
 
     def _lock(self) -> dict[str, Any]:
         from botocore.exceptions import ClientError
