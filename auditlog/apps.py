@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
-from .checks import role_separation
+from .checks import role_separation, signing_keys
 
 
 class AuditlogConfig(AppConfig):
@@ -14,5 +14,6 @@ class AuditlogConfig(AppConfig):
         from . import queries
 
         register(role_separation, Tags.database)
+        register(signing_keys, Tags.security)
         health.watch("seals of the audit log", queries.sealing_is_late)
         health.watch("anchors of the audit log", queries.anchoring_is_late)

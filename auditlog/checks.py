@@ -1,4 +1,4 @@
-"""The log is only as immutable as the role that serves is powerless over it."""
+"""The log is only as immutable as the role that serves is powerless over it, and proved only as far as it is signed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import connections
 from django.db.utils import DatabaseError
+
+from . import signing
 
 POWER = """
 SELECT current_user, rolsuper OR pg_has_role(current_user, relowner, 'member')
@@ -36,3 +38,21 @@ def role_separation(app_configs: Any = None, databases: Sequence[str] | None = N
             id="port444.E006",
         )
     ]
+
+
+def signing_keys(app_configs: Any = None, **options: Any) -> Sequence[CheckMessage]:
+    """The key that signs the log is there, and every key that is to be known can be read."""
+    if settings.DEVELOPMENT:
+        return []
+    try:
+        signing.key_in_use()
+        signing.public_keys()
+    except (signing.NoKey, ValueError) as error:
+        return [
+            Error(
+                f"The audit log cannot be signed: {error}",
+                hint="Make a key with manage.py audit_key, and set AUDIT_SIGNING_KEY; AUDIT_PUBLIC_KEYS holds the public halves of earlier ones.",
+                id="port444.E011",
+            )
+        ]
+    return []

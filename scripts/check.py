@@ -1,5 +1,6 @@
 """./run test: static checks, Django's own checks, then the tests, on a database made for this run."""
 
+import base64
 import os
 import secrets
 import subprocess
@@ -29,6 +30,7 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "port444.example",
     "SITE_URL": "https://port444.example",
     "EMAIL_URL": "smtp+tls://user:password@mail.port444.example:587",
+    "AUDIT_SIGNING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
 }
 
 # Type checking and import rules load the settings.

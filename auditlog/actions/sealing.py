@@ -196,7 +196,7 @@ def refuse_if_behind() -> None:
     `anchoring_is_late` does."""
     last = last_seal()
     try:
-        name = _taken(cold.store(), last, "")
+        name = _taken(cold.store(), last, last.seq + 1 if last else 1)
     except Exception as error:  # noqa: BLE001 - whatever the library of the store raises
         log.warning("Cold storage cannot be asked for later seals: %s", error)
         return
@@ -218,7 +218,7 @@ def anchor_seals(*, seconds: float = SECONDS) -> int:
         # Where a loss was acknowledged, other seals lie in the places of these for good.
         if not any(lost["first"] <= seal.seq <= lost["last"] for lost in given_up):
             name = seals.anchor_name(seal.seq, seal.sealed_at.astimezone(UTC).date())
-            if (other := _taken(store, previous, name, seal.seq)) is not None:
+            if (other := _taken(store, previous, seal.seq, name)) is not None:
                 raise Behind(seal.seq, other)
             try:
                 store.put(name, io.BytesIO(seals.anchor_content(seal)))
@@ -244,13 +244,13 @@ def report_behind(behind: Behind) -> IncidentLog:
     )
 
 
-def _taken(store: cold.Store, previous: AuditSeal | None, own: str, seq: int | None = None) -> str | None:
-    """The name, other than `own`, under which the seal `seq` (the one after `previous`) lies in cold storage."""
+def _taken(store: cold.Store, previous: AuditSeal | None, seq: int, own: str = "") -> str | None:
+    """The name, other than `own`, under which the seal `seq`, the one after `previous`, lies in cold storage."""
     if previous is None:
-        return next((name for _, name in seals.anchors(store) if name != own), None)
+        return next((name for number, name in seals.anchors(store) if number >= seq and name != own), None)
     day, today = previous.sealed_at.astimezone(UTC).date(), now().date()
     while day <= today:
-        name = seals.anchor_name(seq or previous.seq + 1, day)
+        name = seals.anchor_name(seq, day)
         if name != own and _lies_in(store, name):
             return name
         day += timedelta(days=1)

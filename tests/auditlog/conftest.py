@@ -1,15 +1,18 @@
-"""Cold storage of every kind, for tests of what lies in it."""
+"""Cold storage of every kind, and a log of one's own."""
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from auditlog.cold import Store, store
+from tests import copies
 
 from .buckets import KEY, REGION, SECRET, GoogleStorage, google_storage, s3_client, seaweed
 
@@ -69,3 +72,17 @@ def cold(request: pytest.FixtureRequest, tmp_path: Path, settings: Any, monkeypa
     settings.AUDIT_COLD_URL = url
     monkeypatch.setenv("AUDIT_COLD_URL", url)
     return store()
+
+
+@pytest.fixture
+def own_database(transactional_db: None, tmp_path: Path) -> Iterator[str]:
+    """A database with all tables and nothing in them for this test alone: what is written to the log stays for ever."""
+    name, before = f"log_{secrets.token_hex(4)}", connection.settings_dict["NAME"]
+    copies.copy(copies.TABLES, name, tmp_path / "copy")
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    yield name
+    connection.close()
+    connection.settings_dict["NAME"] = before
+    with copies.as_owner() as owner:
+        copies.remove(owner, name)

@@ -1,63 +1,477 @@
 from __future__ import annotations
 
+import base64
+import io
 import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
 import time
+from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import DatabaseError, connection, transaction
 
-from auditlog import lines, merkle, seals, signing
-from auditlog.actions import record, seal_rows
-from auditlog.events import Event
-from auditlog.models import AuditLog, AuditSeal
-from auditlog.queries import last_seal, place_after
-from port444.accounts.models import User
+from auditlog import cold, jobs, lines, merkle, queries, seals, signing
+from auditlog.actions import Behind, anchor_seals, seal_rows, sealing
+from auditlog.models import AuditAnchor, AuditLog, AuditSeal, IncidentLog
+from port444.kit import clock
+from scripts import devpg
+from tests import copies
 
-pytestmark = pytest.mark.django_db(transaction=True)
+from .sealed import another, append, leaves_of, log, seal_all, unsealed
 
-
-def log(count: int = 1) -> list[int]:
-    with transaction.atomic():
-        return [record(Event.LOGIN, actor=None, target=User(email="a@example.com")) for _ in range(count)]
-
-
-def unsealed() -> list[int]:
-    place = place_after(last_seal())
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id FROM audit_log WHERE (xid, id) > (%s, %s) AND id > %s", [place.xid, place.id, place.floor_id])
-        return [pk for (pk,) in cursor.fetchall()]
+pytestmark = pytest.mark.usefixtures("own_database")
 
 
-def seal_all() -> list[AuditSeal]:
-    """Seal all that is committed; other tests in the cluster may hold the horizon for a while."""
-    made, ends = seal_rows(), time.monotonic() + 90
-    while unsealed():
-        assert time.monotonic() < ends, "rows stay unsealed"
-        time.sleep(0.02)
-        made += seal_rows()
-    return made
+def names() -> list[str]:
+    return [name for _, name in seals.anchors(cold.store())]
 
 
-def leaves_of(seal: AuditSeal) -> list[tuple[int, bytes]]:
-    data = bytes(seal.leaves.leaves)
-    return [(int.from_bytes(data[i : i + 8], "big"), data[i + 8 : i + 40]) for i in range(0, len(data), 40)]
+def assert_chained() -> None:
+    """All seals follow each other, are signed, say what their columns say, and every row of the log is under exactly one of them."""
+    previous, covered = seals.FIRST, []
+    for seq, seal in enumerate(AuditSeal.objects.order_by("seq"), start=1):
+        assert (seal.seq, bytes(seal.prev_hash)) == (seq, previous)
+        assert json.loads(seal.body).items() >= seals.statement(seal).items()
+        previous = seals.hash_of(seal.body)
+        assert previous == bytes(seal.hash)
+        assert signing.is_signed(seal.body.encode(), seal.key_id, bytes(seal.signature))
+        ids = [pk for pk, _ in leaves_of(seal)]
+        with transaction.atomic():
+            places = [seal.from_xid, seal.from_id, seal.through_xid, seal.through_id, seal.floor_id]
+            printed = list(lines.copy_lines("(xid, id) > (%s, %s) AND (xid, id) <= (%s, %s) AND id > %s", places))
+        assert [lines.id_of(line) for line in printed] == ids
+        assert merkle.root([merkle.leaf(line) for line in printed]) == bytes(seal.root)
+        assert seal.rows == len(ids)
+        covered += ids
+    assert sorted(covered) == sorted(AuditLog.objects.values_list("pk", flat=True))
 
 
 def test_a_seal_says_what_the_rows_are() -> None:
-    seal_all()
-    before = last_seal()
     ids = log(3)
     (seal,) = seal_all()
-    assert (seal.rows, seal.first_id, seal.last_id) == (3, ids[0], ids[-1])
-    moments = AuditLog.objects.filter(pk__in=ids).order_by("timestamp").values_list("timestamp", flat=True)
+    assert (seal.seq, seal.epoch, seal.rows, seal.first_id, seal.last_id) == (1, 1, 3, ids[0], ids[-1])
+    moments = AuditLog.objects.order_by("timestamp").values_list("timestamp", flat=True)
     assert (seal.first_at, seal.last_at) == (moments[0], moments[2])
-    assert seal.prev_hash == (before.hash if before else seals.FIRST)
-    assert [pk for pk, _ in leaves_of(seal)] == ids
-    with transaction.atomic():
-        hashes = [merkle.leaf(line) for line in lines.copy_lines("id = ANY(%s)", [ids])]
-    assert [leaf for _, leaf in leaves_of(seal)] == hashes
-    assert merkle.root(hashes) == bytes(seal.root)
-    stored = AuditSeal.objects.get(pk=seal.pk)
-    assert json.loads(stored.body).items() >= seals.statement(stored).items()
-    assert seals.hash_of(stored.body) == bytes(stored.hash)
-    assert signing.is_signed(stored.body.encode(), stored.key_id, bytes(stored.signature))
+    assert seal.sealed_at > moments[2]
+    assert seal.next_xid > seal.through_xid
+    log()
+    seal_all()
+    assert_chained()
+
+
+def test_a_seal_cannot_be_changed_by_who_serves() -> None:
+    log()
+    seal_all()
+    for attack in ("UPDATE audit_seal SET rows = 0", "DELETE FROM audit_leaves", "TRUNCATE audit_seal CASCADE"):
+        with pytest.raises(DatabaseError), connection.cursor() as cursor:
+            cursor.execute(attack)
+
+
+def test_what_commits_late_is_sealed_in_its_place() -> None:
+    with another() as late, another() as early:
+        first, second = append(late), append(early)
+        assert first < second
+        early.commit()
+        assert [seal.rows for seal in seal_rows()] in ([], [0]), "the horizon is below both while the first still runs"
+        late.commit()
+    made = seal_all()
+    assert [pk for seal in made for pk, _ in leaves_of(seal)] == [first, second]
+    assert_chained()
+
+
+def test_what_is_rolled_back_leaves_no_hole() -> None:
+    with another() as gone:
+        append(gone)
+        kept = log(2)
+        gone.rollback()
+    assert [pk for seal in seal_all() for pk, _ in leaves_of(seal)] == kept
+    assert_chained()
+
+
+def test_a_long_reading_transaction_delays_nothing() -> None:
+    with another() as reader:
+        reader.execute("SELECT count(*) FROM audit_log")
+        log(2)
+        assert sum(seal.rows for seal in seal_all()) == 2
+
+
+def test_of_two_sealers_one_returns_and_writers_do_not_wait() -> None:
+    log()
+    with another() as sealer:
+        sealer.execute("SELECT pg_advisory_xact_lock(%s)", [sealing.LOCK])
+        sealer.execute("SELECT pg_current_xact_id()")
+        assert seal_rows() == []
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '1s'")
+        log()
+    assert sum(seal.rows for seal in seal_all()) == 2
+    assert_chained()
+
+
+def test_many_rows_go_under_several_seals(settings: Any) -> None:
+    settings.AUDIT_SEAL_ROWS = 4
+    ids = [*log(3), *log(6), *log(4)]
+    made = seal_all()
+    assert max(seal.rows for seal in made) == 4
+    assert [pk for seal in made for pk, _ in leaves_of(seal)] == ids
+    assert_chained()
+
+
+def test_a_run_ends_in_time_and_the_next_goes_on(settings: Any) -> None:
+    settings.AUDIT_SEAL_ROWS = 1
+    log(3)
+    while not seal_rows(seconds=0):
+        time.sleep(0.05)
+    assert [seal.rows for seal in AuditSeal.objects.all()] == [1]
+    seal_all()
+    assert_chained()
+
+
+def test_nothing_is_sealed_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    log()
+    seal_all()
+    assert seal_rows() == []
+    monkeypatch.setattr(sealing, "HEARTBEAT", timedelta(0))
+    (empty,) = seal_rows()
+    assert (empty.rows, empty.first_id, empty.first_at) == (0, None, None)
+    assert bytes(empty.root) == merkle.root([])
+    log()
+    seal_all()
+    assert_chained()
+
+
+def test_eight_writers_while_it_is_sealed(settings: Any) -> None:
+    settings.AUDIT_SEAL_ROWS = 50
+    stop, failures = threading.Event(), []
+
+    def write(number: int) -> None:
+        dice = random.Random(number)
+        try:
+            with another() as writer:
+                for _ in range(40):
+                    for _ in range(dice.randint(1, 4)):
+                        append(writer)
+                        time.sleep(dice.random() / 500)
+                    writer.rollback() if dice.random() < 0.1 else writer.commit()
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            failures.append(error)
+
+    def seal() -> None:
+        try:
+            while not stop.is_set():
+                seal_rows()
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            failures.append(error)
+        finally:
+            connection.close()
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    sealers = [threading.Thread(target=seal) for _ in range(2)]
+    for thread in [*writers, *sealers]:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    for thread in sealers:
+        thread.join()
+    assert failures == []
+    seal_all()
+    assert AuditSeal.objects.count() > 5
+    assert_chained()
+
+
+# Anchors
+
+
+def test_every_seal_lies_outside_too() -> None:
+    log()
+    seal_all()
+    log()
+    seal_all()
+    assert anchor_seals() == 2
+    assert anchor_seals() == 0
+    store = cold.store()
+    for (seq, name), seal in zip(seals.anchors(store), AuditSeal.objects.order_by("seq"), strict=True):
+        assert name == f"seals/{seal.sealed_at:%Y/%m/%d}/{seq:012d}.json"
+        assert AuditAnchor.objects.get(seal=seal).reference == name
+        with store.open(name) as file:
+            facts = json.load(file)
+        assert (facts["body"], facts["hash"]) == (seal.body, bytes(seal.hash).hex())
+        assert signing.is_signed(facts["body"].encode(), facts["key_id"], bytes.fromhex(facts["signature"]))
+
+
+def test_cold_storage_out_of_reach_stops_no_sealing_and_is_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise TimeoutError
+
+    log()
+    with monkeypatch.context() as outage:
+        outage.setattr(cold.Folder, "put", fail)
+        outage.setattr(cold.Folder, "size", fail)
+        outage.setattr(cold.Folder, "names", fail)
+        for _ in range(2):
+            log()
+            seal_all()
+            with pytest.raises(TimeoutError):
+                anchor_seals()
+        assert not queries.anchoring_is_late()
+        with clock.at(clock.now() + timedelta(minutes=20)):
+            assert queries.anchoring_is_late()
+    assert AuditAnchor.objects.count() == 0
+    anchor_seals()
+    assert len(names()) == AuditAnchor.objects.count() == AuditSeal.objects.count()
+    assert not queries.anchoring_is_late()
+
+
+@pytest.mark.parametrize("point", ["before", "after"])
+def test_killed_between_seal_and_anchor(own_database: str, settings: Any, point: str) -> None:
+    log()
+    code = f"""
+import os, signal, time, django
+django.setup()
+from auditlog import cold, jobs
+put = cold.Folder.put
+def killed(*args):
+    {"put(*args)" if point == "after" else "pass"}
+    os.kill(os.getpid(), signal.SIGKILL)
+cold.Folder.put = killed
+for _ in range(200):
+    jobs.seal()
+    time.sleep(0.1)
+"""
+    environment = {
+        **os.environ,
+        "PORT444_ENV": "test",
+        "DJANGO_SETTINGS_MODULE": "port444.settings",
+        "SECRET_KEY": settings.SECRET_KEY,
+        "DATABASE_URL": copies.on_database(copies.app_url(), own_database),
+        "AUDIT_COLD_URL": settings.AUDIT_COLD_URL,
+    }
+    done = subprocess.run([sys.executable, "-c", code], cwd=copies.ROOT, env=environment, check=False, timeout=100)
+    assert done.returncode == -signal.SIGKILL
+    assert (AuditSeal.objects.count(), AuditAnchor.objects.count(), len(names())) == (1, 0, 1 if point == "after" else 0)
+    jobs.seal()
+    assert len(names()) == AuditAnchor.objects.count() == AuditSeal.objects.count()
+    assert not IncidentLog.objects.exists()
+    assert_chained()
+
+
+def test_health_sees_rows_that_wait_and_a_heart_that_stopped() -> None:
+    assert not queries.sealing_is_late()
+    log()
+    with clock.at(clock.now() + timedelta(minutes=11)):
+        assert queries.sealing_is_late()
+    seal_all()
+    with clock.at(clock.now() + timedelta(minutes=65)):
+        assert not queries.sealing_is_late()
+    with clock.at(clock.now() + timedelta(minutes=71)):
+        assert queries.sealing_is_late()
+
+
+# A database that lost what cold storage knows
+
+
+def lose(last: int) -> None:
+    """Bring the database to what it was at seal `last`, as an old backup would."""
+    with another(user="postgres", autocommit=True) as admin:
+        admin.execute("SET session_replication_role = replica")
+        for table in ("audit_log", "audit_leaves", "audit_anchor", "audit_seal"):
+            admin.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+        row = admin.execute("SELECT through_xid, through_id FROM audit_seal WHERE seq = %s", [last]).fetchone() or (0, 0)
+        admin.execute("DELETE FROM audit_anchor WHERE seal_id > %s", [last])
+        admin.execute("DELETE FROM audit_leaves WHERE seal_id > %s", [last])
+        admin.execute("DELETE FROM audit_seal WHERE seq > %s", [last])
+        admin.execute("DELETE FROM audit_log WHERE (xid, id) > (%s, %s)", row)
+
+
+def three_seals() -> list[AuditSeal]:
+    for _ in range(3):
+        log(2)
+        seal_all()
+    anchor_seals()
+    return list(AuditSeal.objects.order_by("seq"))
+
+
+def test_a_database_behind_its_anchor_is_not_sealed_until_somebody_says_why() -> None:
+    old = three_seals()
+    lose(1)
+    log()
+    with pytest.raises(Behind, match=r"ends at seal 1, but seals/.*2\.json"):
+        seal_rows()
+    jobs.seal()
+    jobs.seal()
+    incident = IncidentLog.objects.get()
+    assert (incident.severity, incident.pattern) == ("critical", "audit_log")
+    assert "ends at seal 1" in incident.description
+    assert AuditSeal.objects.count() == 1
+
+    with pytest.raises(CommandError, match="reason"):
+        call_command("audit_new_epoch", "--reason", " ")
+    call_command("audit_new_epoch", "--reason", "Backup of Monday restored, decided by Olu")
+    seal = AuditSeal.objects.get(seq=4)
+    assert bytes(seal.prev_hash) == bytes(old[2].hash)
+    lost = json.loads(seal.body)["lost"]
+    assert lost == {
+        "first": 2,
+        "last": 3,
+        "after": {"seq": 1, "hash": bytes(old[0].hash).hex()},
+        "reason": "Backup of Monday restored, decided by Olu",
+    }
+    row = AuditLog.objects.get(event_type="audit.loss_acknowledged")
+    assert (row.severity, row.metadata) == ("critical", {"seal": 4, "first_lost": 2, "last_lost": 3})
+    assert signing.is_signed(seal.body.encode(), seal.key_id, bytes(seal.signature))
+    # The way goes on from here.
+    seal_all()
+    jobs.seal()
+    assert unsealed() == []
+    assert len(names()) == 3 + AuditAnchor.objects.filter(seal_id__gte=4).count()
+    assert queries.last_anchored() == queries.last_seal().seq  # type: ignore[union-attr]  # there are some
+    with pytest.raises(CommandError, match="Nothing is lost"):
+        call_command("audit_new_epoch", "--reason", "again")
+
+
+def test_all_seals_removed_are_missed_too() -> None:
+    three_seals()
+    lose(0)
+    with pytest.raises(Behind, match="ends at seal 0"):
+        seal_rows()
+    call_command("audit_new_epoch", "--reason", "Gone")
+    assert json.loads(AuditSeal.objects.get().body)["lost"] == {"first": 1, "last": 3, "after": None, "reason": "Gone"}
+
+
+def test_seals_made_while_the_anchor_was_out_of_reach_do_not_take_the_place_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = three_seals()
+    lose(1)
+
+    def fail(*args: object) -> None:
+        raise TimeoutError
+
+    with monkeypatch.context() as outage:
+        outage.setattr(cold.Folder, "size", fail)
+        log()
+        seal_all()
+    with pytest.raises(Behind, match=r"2\.json"):
+        anchor_seals()
+    before = names()
+    call_command("audit_new_epoch", "--reason", "Backup restored")
+    seal = AuditSeal.objects.order_by("seq").last()
+    assert seal is not None
+    lost = json.loads(seal.body)["lost"]
+    assert (seal.seq, lost["first"], lost["last"], lost["after"]["seq"]) == (4, 2, 3, 2)
+    assert bytes(seal.prev_hash) == bytes(old[2].hash)
+    assert names() == [*before, AuditAnchor.objects.get(seal=seal).reference]
+
+
+def test_another_log_in_the_same_place_is_found_across_midnight() -> None:
+    """The names hold the day, so two logs can write the same seal under two names."""
+    log()
+    seal_all()
+    (seal,) = AuditSeal.objects.all()
+    store = cold.store()
+    with clock.at(seal.sealed_at + timedelta(days=1)):
+        store.put(seals.anchor_name(2, clock.now().date()), io.BytesIO(b"{}"))
+        with pytest.raises(Behind):
+            seal_rows()
+
+
+# A database that was moved
+
+
+@pytest.fixture
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, own_database: str) -> Any:
+    """Moves the database into another cluster, by pg_dump and pg_restore; call it to go there."""
+    folder = tmp_path_factory.mktemp("pg")
+    server = devpg.Server(folder, durable=False)
+    before = dict(connection.settings_dict)
+
+    def move() -> None:
+        source = connection.get_connection_params()
+        dump = [server.binaries / "pg_dump", "-Fc", "-U", "postgres", "-h", source["host"], "-f", folder / "dump", own_database]
+        subprocess.run(list(map(str, dump)), check=True)
+        os.chmod(folder / "dump", 0o644)
+        restore = [server.binaries / "pg_restore", "-U", "postgres", "-h", server.socket_folder, "-d", devpg.DATABASE, folder / "dump"]
+        subprocess.run(list(map(str, restore)), check=True)
+        connection.close()
+        connection.settings_dict.update(HOST=str(server.socket_folder), NAME=devpg.DATABASE, USER="port444_app", PORT="", PASSWORD="")
+
+    with server.running():
+        yield move
+        connection.close()
+        connection.settings_dict.update(before)
+
+
+def count_on(transactions: int) -> None:
+    """Bring the cluster that many transactions ahead."""
+    with another(autocommit=True) as ahead:
+        ahead.execute(f"DO $$ BEGIN FOR i IN 1..{transactions:d} LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
+
+
+def test_moved_into_another_cluster_a_new_epoch_begins(elsewhere: Any) -> None:
+    count_on(8000)
+    log()
+    first = seal_all()
+    rest = log(2)
+    elsewhere()
+    early = log(2)  # before the sealer comes by
+    seal_all()
+    late = log()
+    seal_all()
+    old, new = AuditSeal.objects.filter(epoch=1).order_by("seq"), AuditSeal.objects.filter(epoch=2).order_by("seq")
+    assert [pk for pk, _ in leaves_of(old[len(first)])] == rest
+    assert (old[len(first)].through_xid, old[len(first)].through_id) == (seals.END, seals.END)
+    assert len(old) == len(first) + 1
+    assert {seal.floor_id for seal in new} == {rest[-1]}
+    assert [pk for seal in new for pk, _ in leaves_of(seal)] == [*early, *late]
+    assert queries.system_of(old[len(first)]) == queries.system_of(old[0]) != queries.system_of(new[0])
+    anchor_seals()
+    assert not IncidentLog.objects.exists()
+
+
+def test_moved_into_a_cluster_whose_transactions_are_ahead(elsewhere: Any) -> None:
+    """What came along unsealed cannot be told by its transaction there, and is sealed with the new rows."""
+    log()
+    first = seal_all()
+    rest = log(2)
+    elsewhere()
+    count_on(3000)
+    early = log(2)
+    seal_all()
+    sealed = [pk for seal in AuditSeal.objects.filter(seq__gt=len(first)).order_by("seq") for pk, _ in leaves_of(seal)]
+    assert sorted(sealed) == [*rest, *early]
+    assert unsealed() == []
+    assert set(AuditSeal.objects.values_list("epoch", flat=True)) == {1, 2}
+
+
+# Keys
+
+
+def test_a_new_key_is_printed_with_its_public_half(settings: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("audit_key")
+    said = capsys.readouterr().out
+    settings.AUDIT_SIGNING_KEY = said.split()[0].removeprefix("AUDIT_SIGNING_KEY=")
+    key, signature = signing.sign(b"x")
+    public = said.split("public half ")[1].split(",")[0]
+    assert key in said
+    settings.AUDIT_SIGNING_KEY, settings.AUDIT_PUBLIC_KEYS = "", [public]
+    assert signing.is_signed(b"x", key, signature)
+    assert not signing.is_signed(b"y", key, signature)
+
+
+def test_after_a_change_of_keys_both_are_known(settings: Any) -> None:
+    log()
+    (before,) = seal_all()
+    old = next(iter(signing.public_keys().values())).public_bytes_raw()
+    settings.AUDIT_SIGNING_KEY = base64.b64encode(bytes(range(32))).decode()
+    settings.AUDIT_PUBLIC_KEYS = [base64.b64encode(old).decode()]
+    log()
+    (after,) = seal_all()
+    assert before.key_id != after.key_id == json.loads(after.body)["key_id"]
+    assert_chained()

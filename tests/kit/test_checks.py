@@ -7,7 +7,7 @@ import pytest
 from django.core.checks import run_checks
 from django.db import connection
 
-from auditlog.checks import role_separation
+from auditlog.checks import role_separation, signing_keys
 from port444.kit.checks import production
 from tests.conftest import OWNER, log_in_as
 
@@ -21,6 +21,7 @@ GOOD = {
     "SITE_URL": "https://port444.example",
     "STAFF_SECOND_FACTOR": True,
     "OUTBOUND_ALLOW_LOOPBACK": False,
+    "AUDIT_SIGNING_KEY": "SQ6d0mJ2pqSLqVhVCDzJYqvfVsqjwFsYPo5DgGUDcsA=",
 }
 
 
@@ -58,6 +59,22 @@ def test_bad_setting_is_found_with_a_hint(in_production: Any, name: str, value: 
     assert [error.id for error in errors] == [found]
     assert errors[0].hint
     assert found in [error.id for error in run_checks(tags=["security"])]  # it is registered
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AUDIT_SIGNING_KEY", ""),
+        ("AUDIT_SIGNING_KEY", "no base64!"),
+        ("AUDIT_SIGNING_KEY", "c2hvcnQ="),
+        ("AUDIT_PUBLIC_KEYS", ["c2hvcnQ="]),
+    ],
+)
+def test_the_log_has_to_be_signed(in_production: Any, name: str, value: object) -> None:
+    assert signing_keys() == []
+    setattr(in_production, name, value)
+    assert [error.id for error in signing_keys()] == ["port444.E011"]
+    assert "port444.E011" in [error.id for error in run_checks(tags=["security"])]
 
 
 def test_development_is_left_in_peace(settings: Any) -> None:
