@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from port444.kit.jobs import enqueue
+from port444.kit.jobs import drain, enqueue
 
-from .actions import Behind, anchor_seals, ensure_partitions, export_rows, report_behind, rows_to_export, seal_rows
+from .actions import INDEX_BATCH, Behind, anchor_seals, ensure_partitions, export_rows, index_rows, report_behind, rows_to_export, seal_rows
 
 
 def partitions() -> None:
@@ -27,3 +27,8 @@ def export() -> None:
     if made and rows_to_export():
         with transaction.atomic():
             enqueue("auditlog.jobs.export")
+
+
+def index() -> None:
+    """Every minute: take committed rows into the copy that the log is searched by."""
+    drain(index_rows, INDEX_BATCH)

@@ -272,6 +272,7 @@ SCHEDULES = {
     "consultations.jobs.sweep_channels": "*/5 * * * *",
     "auditlog.jobs.export": "37 2 * * *",
     "auditlog.jobs.partitions": "7 2 * * *",
+    "auditlog.jobs.index": "* * * * *",
     "auditlog.jobs.seal": "* * * * *",
 }
 

@@ -4,8 +4,10 @@ from .exporting import Changed, export_rows, rows_to_export
 from .incidents import Finding, open_incident
 from .recording import ensure_partitions, record, record_many
 from .sealing import Behind, acknowledge_loss, anchor_seals, find_loss, report_behind, seal_rows
+from .searching import INDEX_BATCH, index_rows
 
 __all__ = [
+    "INDEX_BATCH",
     "Behind",
     "Changed",
     "Finding",
@@ -14,6 +16,7 @@ __all__ = [
     "ensure_partitions",
     "export_rows",
     "find_loss",
+    "index_rows",
     "open_incident",
     "record",
     "record_many",

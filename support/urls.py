@@ -1,0 +1,14 @@
+"""Addresses of the console's own pages; the stock ones are the admin's."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from . import views
+
+app_name = "support"
+
+urlpatterns = [
+    path("audit/", views.audit, name="audit"),
+    path("audit/export/", views.export_audit, name="export_audit"),
+]

@@ -1,0 +1,138 @@
+"""The console's own pages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import Any, Concatenate
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from auditlog.models import AuditLog
+from auditlog.search import Change, Page, Place, changes_of, csv_of, find_rows, proof, same_request, same_target, same_transaction
+from port444.kit.clock import now
+from port444.kit.http import UserRequest
+
+from .actions import note_export, note_reading
+from .forms import AuditFilter
+
+ANEW = timedelta(minutes=10)  # after which the same filter counts as read again
+SEEN = "audit_read"
+MOST_ABOUT_TARGET = 8
+
+View = Callable[Concatenate[UserRequest, ...], HttpResponseBase]
+
+
+def console_page(view: View) -> Callable[..., HttpResponseBase]:
+    """For staff behind their second factor. Nobody else learns that there is a page: 404; who only lacks a step is sent to it."""
+
+    @wraps(view)
+    def guarded(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path(), reverse("account_login"))
+        if not request.user.is_staff or not request.user.is_active:
+            raise Http404
+        if not admin.site.has_permission(request):
+            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+@require_GET
+@console_page
+def audit(request: UserRequest) -> HttpResponse:
+    """The log, filtered. The first look at a filter is itself recorded; paging through it and opening rows is the same look."""
+    form = AuditFilter(request.GET, zone=ZoneInfo(request.user.time_zone))
+    context: dict[str, Any] = {"form": form, "section": "audit", "title": "Audit log", "proof": proof()}
+    if not form.is_valid():
+        return _page(request, {**context, "page": Page([], None, None)}, status=422)
+    older, newer = _place(request, "older"), _place(request, "newer")
+    page = find_rows(form.wanted(), older_than=older, newer_than=newer)
+    _note_once(request, form.given)
+    asked = urlencode(form.given)
+    here = {name: request.GET[name] for name in ("older", "newer") if name in request.GET}
+    context |= {
+        "page": page,
+        "asked": asked,
+        "here": urlencode({**form.given, **here}),
+        "newer": urlencode({**form.given, "newer": _said(page.newer)}) if page.newer else "",
+        "older": urlencode({**form.given, "older": _said(page.older)}) if page.older else "",
+    }
+    return _page(request, {**context, **_opened(request, page)})
+
+
+@require_POST
+@console_page
+def export_audit(request: UserRequest) -> HttpResponseBase:
+    """All rows of the filter as CSV, streamed as the database sends them."""
+    form = AuditFilter(request.POST, zone=ZoneInfo(request.user.time_zone))
+    if not form.is_valid():
+        return _page(request, {"form": form, "section": "audit", "title": "Audit log", "proof": proof(), "page": Page([], None, None)}, status=422)
+    wanted = form.wanted()
+    note_export(actor=request.user, asked=form.given)
+
+    def lines() -> Iterator[bytes]:
+        with transaction.atomic():
+            yield from csv_of(wanted)
+
+    headers = {"Content-Disposition": f'attachment; filename="audit-{now():%Y%m%d-%H%M%S}.csv"', "X-Content-Type-Options": "nosniff"}
+    return StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _page(request: HttpRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    return render(request, "support/audit.html", {**admin.site.each_context(request), **context}, status=status)
+
+
+def _note_once(request: UserRequest, asked: dict[str, str]) -> None:
+    """Record the reading, unless it goes on: the same person, session and filter within some minutes."""
+    key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+    seen, moment = request.session.get(SEEN, ["", 0])
+    if seen == key and now() - datetime.fromtimestamp(moment, UTC) < ANEW:
+        return
+    note_reading(actor=request.user, asked=asked)
+    request.session[SEEN] = [key, int(now().timestamp())]
+
+
+def _place(request: HttpRequest, name: str) -> Place | None:
+    """The edge of a page, as `_said` wrote it."""
+    said = request.GET.get(name)
+    if not said:
+        return None
+    try:
+        microseconds, pk = said.split("-")
+        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(microseconds)), int(pk)
+    except (ValueError, OverflowError):
+        raise BadRequest("This is not a place in the log.") from None
+
+
+def _said(place: Place | None) -> str:
+    return f"{(place[0] - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)}-{place[1]}" if place else ""
+
+
+def _opened(request: HttpRequest, page: Page) -> dict[str, Any]:
+    """The row that is open: its changes, what the database saw in its transaction, its request and its target."""
+    said = request.GET.get("open", "")
+    row = next((one for one in page.rows if said == str(one.pk)), None)
+    if row is None:
+        return {}
+    witnessed: list[tuple[AuditLog, list[Change]]] = [(one, changes_of(one)) for one in same_transaction(row)]
+    return {
+        "open": row,
+        "changes": changes_of(row),
+        "witnessed": witnessed,
+        "steps": same_request(row),
+        "about": same_target(row, MOST_ABOUT_TARGET) if row.target_id else [],
+    }
