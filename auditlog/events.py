@@ -146,9 +146,10 @@ class Event(Enum):
     CONVERSATION_REPORTED = "conversation.reported", USER, WARNING, "Reported a conversation"
     FILE_UPLOADED = "file.uploaded", USER, INFO, "Uploaded a file"
     # The log itself
-    AUDIT_EXPORTED = "audit.exported", ADMIN, INFO, "Exported the audit log"
     AUDIT_READ = "audit.read", SECURITY, INFO, "Read the audit log"
     AUDIT_DOWNLOADED = "audit.downloaded", SECURITY, WARNING, "Took rows of the audit log away as a file"
+    AUDIT_EXPORTED = "audit.exported", SECURITY, WARNING, "Exported rows of the audit log"
+    AUDIT_ARCHIVED = "audit.archived", ADMIN, INFO, "Put rows of the audit log into cold storage"
     INCIDENT_OPENED = "incident.opened", SECURITY, WARNING, "Opened an incident"
     AUDIT_LOSS_ACKNOWLEDGED = "audit.loss_acknowledged", ADMIN, CRITICAL, "Acknowledged that a part of the audit log is lost"
 

@@ -16,14 +16,14 @@ canonical JSON (sorted keys, no spaces, ASCII):
     data_key, data_bytes, data_sha256   the file of rows as it lies in the same place
     lines_sha256   of the text it unpacks to, the header included; null for parquet
     rows           how many
-    first_id, last_id, first_at, last_at   lowest and highest of the rows; null when there are none
+    seals          [{"body", "hash", "key_id", "signature"}, ...] of every seal in order, as they are anchored: with their roots the
+                   file is checked without the database. The rows of a seal are its next `rows` lines. Empty for a copy.
     made_at        moment
 
 and of an export, always csv with gzip, also
 
     first_seal, last_seal, epoch, from_xid, through_xid
-    seals          [{"body", "hash", "key_id", "signature"}, ...] of every seal in order, as they are anchored: with their roots the
-                   file is checked without the database. The rows of a seal are its next `rows` lines.
+    first_id, last_id, first_at, last_at   lowest and highest of the rows; null when there are none
     previous       SHA-256 of the manifest before, as a file; "" for the first
 
 and of a copy

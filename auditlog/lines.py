@@ -42,6 +42,7 @@ COLUMNS = (
     "currency",
     "transaction_hash",
 )
+PRINTED, AS_CSV = ", ".join(COLUMNS), "FORMAT csv"
 HEADER = ",".join(COLUMNS).encode()
 PIECE = 1 << 18  # bytes that are handed on at once
 # Printing must not depend on who is connected.
@@ -58,7 +59,7 @@ def copy_lines(where: str, params: Sequence[Any] = (), *, limit: int | None = No
 
 
 def copy_pieces(
-    where: str, params: Sequence[Any] = (), *, limit: int | None = None, columns: str = ", ".join(COLUMNS), options: str = "FORMAT csv"
+    where: str, params: Sequence[Any] = (), *, limit: int | None = None, columns: str = PRINTED, options: str = AS_CSV
 ) -> Generator[list[bytes]]:
     """As `copy_lines`, some hundred lines at a time, which is what saves the time of a million small steps."""
     query = f"SELECT {columns} FROM audit_log WHERE {where} ORDER BY xid, id" + (f" LIMIT {limit:d}" if limit is not None else "")  # noqa: S608 - written here and by callers, never by people

@@ -1,5 +1,6 @@
 """Everything that writes to the log or to what stands beside it."""
 
+from .copying import copy_rows
 from .exporting import Changed, export_rows, rows_to_export
 from .incidents import Finding, open_incident
 from .recording import ensure_partitions, record, record_many
@@ -13,6 +14,7 @@ __all__ = [
     "Finding",
     "acknowledge_loss",
     "anchor_seals",
+    "copy_rows",
     "ensure_partitions",
     "export_rows",
     "find_loss",

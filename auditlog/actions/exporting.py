@@ -114,7 +114,7 @@ def _export_next(progress: Progress) -> AuditExport | None:
     if not taken:
         return None
     _check_seals(taken)
-    with _temporary() as file:
+    with temporary() as file:
         packed = _pack(file, taken, progress)
         day = taken[0].first_at or taken[0].sealed_at
         key = f"rows/{day:%Y/%m}/{taken[0].seq:012d}-{taken[-1].seq:012d}-{packed['data_sha256'][:16]}.csv.gz"
@@ -190,7 +190,7 @@ def _pack(file: BinaryIO, taken: Sequence[AuditSeal], progress: Progress) -> dic
         pieces = lines.copy_pieces(where, params)
         with contextlib.closing(pieces):  # which ends the COPY when a row is wrong
             _pass_through(pieces, taken, packer.write_lines, progress)
-    return {"data_bytes": packer.size, "data_sha256": packer.packed.hexdigest(), "lines_sha256": packer.plain.hexdigest()}
+    return packer.written()
 
 
 def _pass_through(pieces: Iterator[list[bytes]], taken: Sequence[AuditSeal], write: Callable[[list[bytes]], None], progress: Progress) -> None:
@@ -261,12 +261,12 @@ def _enter(store: cold.Store, manifest: Manifest, name: str) -> AuditExport:
         manifest_sha256=manifest.sha256,
         exported_at=now(),
     )
-    record(Event.AUDIT_EXPORTED, actor=None, target=export, seals=[export.first_seal, export.last_seal], rows=export.rows, manifest=name)
+    record(Event.AUDIT_ARCHIVED, actor=None, target=export, seals=[export.first_seal, export.last_seal], rows=export.rows, manifest=name)
     return export
 
 
 @contextlib.contextmanager
-def _temporary() -> Iterator[BinaryIO]:
+def temporary() -> Iterator[BinaryIO]:
     """A file that has no name, so that it is gone with the process."""
     folder = settings.VAR_DIR / "exports"
     folder.mkdir(parents=True, exist_ok=True)
@@ -298,6 +298,10 @@ class Packer:
                 self._keep(self._gzip.flush())
         finally:
             self._thread.shutdown()
+
+    def written(self) -> dict[str, Any]:
+        """What a manifest says of the file, once it is finished."""
+        return {"data_bytes": self.size, "data_sha256": self.packed.hexdigest(), "lines_sha256": self.plain.hexdigest()}
 
     def write_lines(self, some: list[bytes]) -> None:
         if some:

@@ -104,7 +104,7 @@ def test_rows_go_out_as_they_were_sealed(log: Callable[..., list[AuditSeal]], ar
     roots = [json.loads(seal["body"])["root"] for seal in body["seals"]]
     assert roots == [merkle.root([merkle.leaf(line) for line in part]).hex() for part in (expected[:3], expected[3:6], expected[6:])]
 
-    event = AuditLog.objects.get(event_type="audit.exported", target_id=export.pk)
+    event = AuditLog.objects.get(event_type="audit.archived", target_id=export.pk)
     assert event.metadata["rows"] == 7
     row = AuditLog.objects.with_export().get(pk=made[0].first_id or 0)
     assert row.__dict__["exported_to_cold_storage"] is True
