@@ -4,7 +4,7 @@ from django.db import transaction
 
 from port444.kit.jobs import drain, enqueue
 
-from .actions import INDEX_BATCH, Behind, anchor_seals, ensure_partitions, export_rows, index_rows, report_behind, rows_to_export, seal_rows
+from .actions import INDEX_BATCH, Behind, Forged, anchor_seals, ensure_partitions, export_rows, index_rows, report_refusal, rows_to_export, seal_rows
 
 
 def partitions() -> None:
@@ -17,8 +17,8 @@ def seal() -> None:
     try:
         seal_rows()
         anchor_seals()
-    except Behind as behind:
-        report_behind(behind)
+    except (Behind, Forged) as refusal:
+        report_refusal(refusal)
 
 
 def export() -> None:

@@ -6,16 +6,22 @@ import json
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db import connection
 from django.db.models import Max
 
 from port444.kit.clock import now
 
-from .models import AuditAnchor, AuditLog, AuditSeal
+from .models import AuditAnchor, AuditSeal
 from .seals import END
 
 HEARTBEAT = timedelta(hours=1)  # a log in which nothing happens is sealed all the same
 LATE_SEAL, LATE_ANCHOR = timedelta(minutes=10), timedelta(minutes=15)
 COLD = "cold"
+# Bounded above, because rows of another cluster can have higher transaction ids, and there may be millions of them.
+OLDEST_WAITING = """
+SELECT timestamp FROM audit_log
+WHERE (xid, id) > (%s, %s) AND id > %s AND xid < pg_snapshot_xmax(pg_current_snapshot())::text::bigint ORDER BY xid, id LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +66,10 @@ def sealing_is_late() -> bool:
     if seal is not None and seal.sealed_at < moment - HEARTBEAT - LATE_SEAL:
         return True
     place = place_after(seal)
-    waiting = AuditLog.objects.filter(xid__gte=place.xid, id__gt=place.floor_id).exclude(xid=place.xid, id__lte=place.id)
-    oldest = waiting.order_by("xid", "id").values_list("timestamp", flat=True).first()
-    return oldest is not None and oldest < moment - LATE_SEAL
+    with connection.cursor() as cursor:
+        cursor.execute(OLDEST_WAITING, [place.xid, place.id, place.floor_id])
+        oldest = cursor.fetchone()
+    return oldest is not None and oldest[0] < moment - LATE_SEAL
 
 
 def anchoring_is_late() -> bool:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any
 
+from . import signing
 from .cold import Store
 from .lines import HEADER, SCHEMA_VERSION
 from .models import AuditSeal
@@ -57,6 +58,14 @@ def body(seal: AuditSeal, *, system: str, **more: Any) -> str:
 
 def hash_of(text: str) -> bytes:
     return sha256(text.encode()).digest()
+
+
+def is_genuine(seal: AuditSeal) -> bool:
+    """Whether a seal is signed with a known key, and its columns and hash are those of its body."""
+    text = seal.body.encode()
+    if not signing.is_signed(text, seal.key_id, bytes(seal.signature)) or hash_of(seal.body) != bytes(seal.hash):
+        return False
+    return bool(json.loads(text).items() >= statement(seal).items())
 
 
 def anchor_name(seq: int, day: date) -> str:

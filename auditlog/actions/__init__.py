@@ -4,7 +4,7 @@ from .copying import copy_rows
 from .exporting import Changed, export_rows, rows_to_export
 from .incidents import Finding, open_incident
 from .recording import ensure_partitions, record, record_many
-from .sealing import Behind, acknowledge_loss, anchor_seals, find_loss, report_behind, seal_rows
+from .sealing import Behind, Forged, acknowledge_loss, anchor_seals, find_loss, report_refusal, seal_rows
 from .searching import INDEX_BATCH, index_rows
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Behind",
     "Changed",
     "Finding",
+    "Forged",
     "acknowledge_loss",
     "anchor_seals",
     "copy_rows",
@@ -22,7 +23,7 @@ __all__ = [
     "open_incident",
     "record",
     "record_many",
-    "report_behind",
+    "report_refusal",
     "rows_to_export",
     "seal_rows",
 ]

@@ -51,6 +51,18 @@ class Behind(Conflict):
         super().__init__(f"The database ends at seal {last}, but {name} lies in cold storage: seals and their rows are gone from the database.")
 
 
+class Forged(Conflict):
+    """Who serves may add seals, and cannot sign them: one is not ours. Nothing is built on it, and it is sent nowhere."""
+
+    code = "forged"
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(
+            f"Seal {seq} does not say what its columns say, or is not signed with a known key: somebody else has written it, or the public half"
+            " of an earlier key is missing in AUDIT_PUBLIC_KEYS."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """Seals that lie in cold storage and not in the database, which goes on after them."""
@@ -63,7 +75,8 @@ class Loss:
 def seal_rows(*, seconds: float = SECONDS) -> list[AuditSeal]:
     """Seal what is committed and below the horizon; the seals that were made. Of two at once one does it.
 
-    Raises Behind when cold storage knows of later seals than the database. When cold storage cannot be reached, sealing goes on.
+    Raises Behind when cold storage knows of later seals than the database, and Forged when the last seal is none. When cold storage
+    cannot be reached, sealing goes on.
     """
     refuse_if_behind()
     made: list[AuditSeal] = []
@@ -117,6 +130,8 @@ def _seal_next(loss: Loss | None = None, actor: Any | None = None, reason: str =
         if not cursor.fetchone()[0]:
             return None
         last = last_seal()
+        if last is not None and not seals.is_genuine(last):
+            raise Forged(last.seq)
         # The horizon first and the rows after it: whatever ended below it is in every later snapshot.
         cursor.execute(NOW)
         horizon, moment, system = cursor.fetchone()
@@ -207,7 +222,7 @@ def refuse_if_behind() -> None:
 def anchor_seals(*, seconds: float = SECONDS) -> int:
     """Put the seals that are not there yet into cold storage, in their order; how many. Two at once do the same and no harm.
 
-    Raises Behind when another seal lies in a seal's place.
+    Raises Behind when another seal lies in a seal's place, and Forged for one that is none.
     """
     store, done = cold.store(), 0
     after = last_anchored()
@@ -215,6 +230,8 @@ def anchor_seals(*, seconds: float = SECONDS) -> int:
     waiting = AuditSeal.objects.filter(seq__gt=after).order_by("seq")
     given_up = [json.loads(body)["lost"] for body in waiting.filter(body__contains='"lost":').values_list("body", flat=True)]
     for seal in in_time(waiting.iterator(chunk_size=100), seconds):
+        if not seals.is_genuine(seal):
+            raise Forged(seal.seq)
         # Where a loss was acknowledged, other seals lie in the places of these for good.
         if not any(lost["first"] <= seal.seq <= lost["last"] for lost in given_up):
             name = seals.anchor_name(seal.seq, seal.sealed_at.astimezone(UTC).date())
@@ -230,15 +247,16 @@ def anchor_seals(*, seconds: float = SECONDS) -> int:
     return done
 
 
-def report_behind(behind: Behind) -> IncidentLog:
-    """Have people look at it."""
+def report_refusal(refusal: Behind | Forged) -> IncidentLog:
+    """Have people look at why nothing is sealed."""
+    how = " Acknowledge it with manage.py audit_new_epoch." if isinstance(refusal, Behind) else ""
     return open_incident(
         Finding(
-            "audit-log:behind",
+            f"audit-log:{refusal.code}",
             IncidentType.SUSPICIOUS_ACTIVITY,
             IncidentSeverity.CRITICAL,
             100,
-            f"{behind.message} Nothing is sealed until this is acknowledged with manage.py audit_new_epoch.",
+            f"{refusal.message} Nothing is sealed until somebody has seen to it.{how}",
             pattern="audit_log",
         )
     )

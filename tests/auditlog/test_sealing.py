@@ -19,7 +19,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, connection, transaction
 
 from auditlog import cold, jobs, lines, merkle, queries, seals, signing
-from auditlog.actions import Behind, anchor_seals, seal_rows, sealing
+from auditlog.actions import Behind, Forged, anchor_seals, seal_rows, sealing
 from auditlog.models import AuditAnchor, AuditLog, AuditSeal, IncidentLog
 from port444.kit import clock
 from scripts import devpg
@@ -186,6 +186,27 @@ def test_eight_writers_while_it_is_sealed(settings: Any) -> None:
     seal_all()
     assert AuditSeal.objects.count() > 5
     assert_chained()
+
+
+@pytest.mark.parametrize("how", ["unsigned", "signed over other words"])
+def test_nothing_is_built_on_a_seal_that_somebody_else_has_written(how: str) -> None:
+    log()
+    seal_all()
+    anchor_seals()
+    (seal,) = AuditSeal.objects.all()
+    seal.seq, seal.through_xid, seal.hash = 2, seals.END - 1, bytes(32)
+    if how == "unsigned":
+        seal.body = seals.body(seal, system="1")
+        seal.hash = seals.hash_of(seal.body)
+    seal.save(force_insert=True)
+    log()
+    with pytest.raises(Forged, match="Seal 2"):
+        seal_rows()
+    with pytest.raises(Forged, match="Seal 2"):
+        anchor_seals()
+    jobs.seal()
+    assert IncidentLog.objects.get().fingerprint == "audit-log:forged"
+    assert (AuditSeal.objects.count(), len(names())) == (2, 1)
 
 
 # Anchors
@@ -448,6 +469,25 @@ def test_moved_into_a_cluster_whose_transactions_are_ahead(elsewhere: Any) -> No
     assert sorted(sealed) == [*rest, *early]
     assert unsealed() == []
     assert set(AuditSeal.objects.values_list("epoch", flat=True)) == {1, 2}
+
+
+def test_moved_into_another_cluster_and_behind_its_anchor(elsewhere: Any) -> None:
+    count_on(8000)
+    old = three_seals()
+    lose(1)
+    rest = log()
+    elsewhere()
+    early = log()
+    with pytest.raises(Behind):
+        seal_rows()
+    call_command("audit_new_epoch", "--reason", "An old dump is all that is left")
+    seal_all()
+    first, second = AuditSeal.objects.filter(seq__gt=1).order_by("seq")[:2]
+    assert (first.seq, first.epoch, second.seq, second.epoch) == (4, 1, 5, 2)
+    assert bytes(first.prev_hash) == bytes(old[2].hash)
+    assert [pk for pk, _ in leaves_of(first)] == rest
+    assert [pk for pk, _ in leaves_of(second)][:1] == early
+    assert unsealed() == []
 
 
 # Keys
