@@ -23,6 +23,7 @@ class Event(Enum):
     SECOND_FACTOR_CHANGED = "auth.second_factor_changed", SECURITY, INFO, "Changed the second factor"
     USER_SUSPENDED = "user.suspended", ADMIN, WARNING, "Suspended an account"
     USER_REINSTATED = "user.reinstated", ADMIN, WARNING, "Reinstated an account"
+    STAFF_MADE = "user.staff_made", ADMIN, WARNING, "Made an account of staff"
     PROFILE_CHANGED = "user.profile_changed", USER, INFO, "Changed the profile"
     ADMIN_EDIT = "admin.edited", ADMIN, WARNING, "Edited by staff"
     # Selling
@@ -30,20 +31,25 @@ class Event(Enum):
     SERVICE_CHANGED = "service.changed", USER, INFO, "Changed a service"
     SERVICE_PUBLISHED = "service.published", USER, INFO, "Published a service"
     SERVICE_PAUSED = "service.paused", USER, INFO, "Paused a service"
-    # Money
+    # Away
     AWAY_PLANNED = "away.planned", USER, INFO, "Planned to be away"
     AWAY_CHANGED = "away.changed", USER, INFO, "Changed when to be away"
     AWAY_ENDED = "away.ended", USER, INFO, "Came back, or will not be away"
     DUE_DATE_MOVED = "away.due_date_moved", USER, INFO, "Moved a due date for being away"
     DUE_DATE_OBJECTED = "away.objected", USER, INFO, "Objected to a moved due date"
     DUE_DATE_SETTLED = "away.settled", USER, INFO, "Settled an objection to a moved due date"
-
+    RETURN_ALERT_WANTED = "away.alert_wanted", USER, INFO, "Asked to hear when a builder is back"
+    RETURN_ALERT_DROPPED = "away.alert_dropped", USER, INFO, "Does not want to hear of a return any more"
+    # Money
     INVOICE_OPENED = "invoice.opened", FINANCIAL, INFO, "Opened an invoice"
     INVOICE_PAID = "invoice.paid", FINANCIAL, INFO, "Paid an invoice"
     INVOICE_VOIDED = "invoice.voided", FINANCIAL, INFO, "Voided an invoice"
     PAYMENT_STARTED = "payment.started", FINANCIAL, INFO, "Started a payment"
+    PAYMENT_ACCEPTED = "payment.accepted", FINANCIAL, INFO, "The provider took a payment on"
+    PAYMENT_SENT = "payment.sent", FINANCIAL, INFO, "Named the transaction that pays"
     PAYMENT_SUCCEEDED = "payment.succeeded", FINANCIAL, INFO, "Payment succeeded"
     PAYMENT_FAILED = "payment.failed", FINANCIAL, INFO, "Payment failed"
+    PAYMENT_EXPIRED = "payment.expired", FINANCIAL, INFO, "Nobody paid in time"
     PAYMENT_WALLET_CHOSEN = "payment.wallet_chosen", FINANCIAL, INFO, "Chose a wallet to pay from"
     TRANSFER_RETURNED = "transfer.returned", FINANCIAL, WARNING, "Sent a transfer back that fitted nothing"
     REFUND_REQUESTED = "refund.requested", FINANCIAL, INFO, "Asked for a refund"
@@ -53,6 +59,10 @@ class Event(Enum):
     CREDIT_USED = "credit.used", FINANCIAL, INFO, "Used a credit"
     CREDIT_RETURNED = "credit.returned", FINANCIAL, INFO, "Gave a used credit back"
     CREDIT_WITHDRAWN = "credit.withdrawn", FINANCIAL, INFO, "Withdrew a credit"
+    ESCROW_ASKED = "escrow.asked", FINANCIAL, INFO, "Asked for an operation on the chain"
+    ESCROW_STEPPED = "escrow.stepped", FINANCIAL, INFO, "An operation on the chain went on"
+    ESCROW_NEEDS_REVIEW = "escrow.needs_review", FINANCIAL, WARNING, "An operation on the chain needs a person"
+    ESCROW_TAKEN_BACK = "escrow.taken_back", FINANCIAL, INFO, "Took back what was not sent to the chain yet"
     ESCROW_FUNDED = "escrow.funded", FINANCIAL, INFO, "Funded escrow"
     ESCROW_RELEASED = "escrow.released", FINANCIAL, INFO, "Released escrow"
     ESCROW_REFUNDED = "escrow.refunded", FINANCIAL, INFO, "Refunded from escrow"
@@ -73,11 +83,13 @@ class Event(Enum):
     BANK_ACCOUNT_CHANGED = "bank_account.added", SECURITY, WARNING, "Changed the bank account"
     BANK_ACCOUNT_REMOVED = "bank_account.removed", SECURITY, INFO, "Removed the bank account"
     WITHDRAWAL_REQUESTED = "withdrawal.requested", FINANCIAL, INFO, "Asked for a withdrawal"
+    WITHDRAWAL_BEGUN = "withdrawal.begun", FINANCIAL, INFO, "Began to send a withdrawal"
     WITHDRAWAL_COMPLETED = "withdrawal.completed", FINANCIAL, INFO, "Withdrawal completed"
     WITHDRAWAL_FAILED = "withdrawal.failed", FINANCIAL, WARNING, "Withdrawal failed"
     WITHDRAWAL_CANCELLED = "withdrawal.cancelled", FINANCIAL, INFO, "Cancelled a withdrawal"
     WITHDRAWAL_HELD = "withdrawal.held", FINANCIAL, WARNING, "Held a withdrawal"
     WITHDRAWAL_RELEASED = "withdrawal.released", FINANCIAL, WARNING, "Ended the hold of a withdrawal"
+    WITHDRAWAL_RESUMED = "withdrawal.resumed", FINANCIAL, INFO, "A withdrawal goes on after its hold"
     PAYOUTS_HELD = "payouts.held", FINANCIAL, WARNING, "Held all withdrawals of a person"
     PAYOUTS_RELEASED = "payouts.released", FINANCIAL, WARNING, "Ended the hold on all withdrawals of a person"
     PAYOUT_BATCH_MADE = "payout_batch.made", FINANCIAL, INFO, "Made a batch of bank transfers"
@@ -128,7 +140,10 @@ class Event(Enum):
     CALL_PROPOSAL_ANSWERED = "consultation.proposal_answered", USER, INFO, "Proposed change to a call settled"
     CALL_CANCELLED = "consultation.cancelled", USER, INFO, "Cancelled a call"
     CALL_ROOM_MADE = "consultation.room_made", USER, INFO, "Made the room of a call"
+    CALL_ROOM_CHANGED = "consultation.room_changed", USER, INFO, "Put another room to a call"
+    CALL_NOTES_CHANGED = "consultation.notes_changed", USER, INFO, "Changed the notes of a held call"
     CALL_JOINED = "consultation.joined", USER, INFO, "Went into the room of a call"
+    CALL_PRESENCE_NOTED = "consultation.presence_noted", USER, INFO, "Somebody was seen in a call, or not"
     CALL_COMPLETED = "consultation.completed", USER, INFO, "Call completed"
     CALL_NO_SHOW = "consultation.no_show", FINANCIAL, INFO, "Call not attended"
     ABSENCE_SUGGESTED = "absence.suggested", USER, INFO, "Only one side seen in a call"
@@ -143,6 +158,7 @@ class Event(Enum):
     CALENDAR_FEED_RENEWED = "calendar_feed.renewed", SECURITY, INFO, "Made a private calendar address"
     # Talk
     CONVERSATION_OPENED = "conversation.opened", USER, INFO, "Opened a conversation"
+    MESSAGE_SENT = "message.sent", USER, INFO, "Sent a message"
     CONVERSATION_REPORTED = "conversation.reported", USER, WARNING, "Reported a conversation"
     FILE_UPLOADED = "file.uploaded", USER, INFO, "Uploaded a file"
     # The log itself
@@ -152,6 +168,7 @@ class Event(Enum):
     AUDIT_ARCHIVED = "audit.archived", ADMIN, INFO, "Put rows of the audit log into cold storage"
     INCIDENT_OPENED = "incident.opened", SECURITY, WARNING, "Opened an incident"
     AUDIT_LOSS_ACKNOWLEDGED = "audit.loss_acknowledged", ADMIN, CRITICAL, "Acknowledged that a part of the audit log is lost"
+    INCIDENT_RENEWED = "incident.renewed", SECURITY, WARNING, "Found an incident again, with other evidence"
 
     def __init__(self, key: str, category: Category, severity: Severity, words: str) -> None:
         self.key = key

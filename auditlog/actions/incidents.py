@@ -61,7 +61,11 @@ def open_incident(finding: Finding, *, actor: Any | None = None, method: Detecti
     if incident.pk == created.pk:
         record(Event.INCIDENT_OPENED, actor=actor, target=incident, fingerprint=finding.fingerprint, severity=finding.severity)
         return incident
+    before = {name: getattr(incident, name) for name, value in values.items() if getattr(incident, name) != value and name != "updated_at"}
     for name, value in values.items():
         setattr(incident, name, value)
     incident.save(update_fields=list(values))
+    if before:
+        after = {name: values[name] for name in before}
+        record(Event.INCIDENT_RENEWED, actor=actor, target=incident, before=before, after=after, fingerprint=finding.fingerprint)
     return incident

@@ -12,9 +12,10 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, models, transaction
 
 from auditlog.events import Event
-from auditlog.models import ActorType
+from auditlog.models import ActorType, Category, Severity
 from port444.kit import context
 from port444.kit.money import CURRENCY
+from port444.kit.states import StateMachine
 
 APPEND = "SELECT audit_append(" + ", ".join(["%s"] * 21) + ")"
 
@@ -35,11 +36,13 @@ def record(
     """Append one fact and give its id.
 
     `actor` is the user who acts, None for the system; `as_a` says in which role, when the event can tell. `before` and
-    `after` hold only the allowed, changed fields: no secrets. Address, browser, request and device come from `kit.context`.
+    `after` hold only the allowed, changed fields: no secrets. A target that has just moved from one status to another says so
+    there by itself. Address, browser, request and device come from `kit.context`. What staff do to money is at least a warning.
     Must run inside a transaction.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("record() belongs inside the action's transaction")
+    before, after = _with_move(target, before, after)
     role = as_a or (ActorType.SYSTEM if actor is None else ActorType.ADMIN if actor.is_staff else ActorType.USER)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -86,7 +89,7 @@ def _values(
     return [
         event.key,
         event.category.value,
-        event.severity.value,
+        _severity(event, role).value,
         role.value,
         actor.pk if actor is not None else None,
         actor.email if actor is not None else "",
@@ -105,6 +108,21 @@ def _values(
         CURRENCY if amount is not None else "",
         transaction_hash,
     ]
+
+
+def _severity(event: Event, role: ActorType) -> Severity:
+    by_hand = role == ActorType.ADMIN and event.category in (Category.FINANCIAL, Category.ADMINISTRATIVE)
+    return Severity.WARNING if by_hand and event.severity == Severity.INFO else event.severity
+
+
+def _with_move(
+    target: models.Model, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """The states with the target's last move of status, which is told once."""
+    if not isinstance(target, StateMachine) or target.untold_move is None:
+        return before, after
+    (old, new), target.untold_move = target.untold_move, None
+    return {"status": old, **(before or {})}, {"status": new, **(after or {})}
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:

@@ -141,11 +141,15 @@ def _note(call: Consultation, party: Party, source: Source, session: str, joined
     row, created = Attendance.objects.get_or_create(
         consultation=call, source=source, external_id=session[:200], defaults={"party": party, "joined_at": start, "left_at": left_at}
     )
-    if created:
-        return
-    row.joined_at = min(row.joined_at, start)
-    row.left_at = max((each for each in (row.left_at, left_at) if each is not None), default=None)
-    row.save(update_fields=["joined_at", "left_at"])
+    before = row.joined_at, row.left_at
+    if not created:
+        row.joined_at = min(row.joined_at, start)
+        row.left_at = max((each for each in (row.left_at, left_at) if each is not None), default=None)
+        if before == (row.joined_at, row.left_at):
+            return
+        row.save(update_fields=["joined_at", "left_at"])
+    said = {"party": party, "source": source, "joined_at": row.joined_at, "left_at": row.left_at}
+    record(Event.CALL_PRESENCE_NOTED, actor=None, target=call, after=said, again=not created)
 
 
 @transaction.atomic
@@ -156,7 +160,9 @@ def note_marked_absent(consultation_id: UUID, booking: str, absent: Collection[P
     """
     call = Consultation.objects.lock(consultation_id)
     there = set(Party) - set(absent) if absent else set()
-    Attendance.objects.filter(consultation=call, source=Source.CAL_COM).exclude(party__in=there).delete()
+    gone, _ = Attendance.objects.filter(consultation=call, source=Source.CAL_COM).exclude(party__in=there).delete()
+    if gone:
+        record(Event.CALL_PRESENCE_NOTED, actor=None, target=call, source=Source.CAL_COM, taken_back=gone)
     for party in there:
         _note(call, party, Source.CAL_COM, f"{booking}/{party}", call.scheduled_at, call.ends_at)
 

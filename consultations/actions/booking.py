@@ -189,8 +189,11 @@ def _stale_and_own(builder: Builder, actor: Any, wish: Wish, moment: datetime) -
 
 
 def _continue_hold(consultation: Consultation, wish: Wish, moment: datetime) -> Consultation:
+    """Again for the same time: the hold stands, with what the client says now."""
+    changed = consultation.client_notes != wish.notes, consultation.client_zone != wish.client_zone
     consultation.client_notes, consultation.client_zone, consultation.updated_at = wish.notes, wish.client_zone, moment
     consultation.save(update_fields=["client_notes", "client_zone", "updated_at"])
+    record(Event.CALL_NOTES_CHANGED, actor=consultation.client, target=consultation, notes=changed[0], zone=changed[1])
     return consultation
 
 

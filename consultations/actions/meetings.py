@@ -306,9 +306,14 @@ def _stand_in(call: Consultation) -> None:
 
 
 def place(call: Consultation, provider: str, url: str, meeting_id: str) -> None:
-    """Write on the call where it takes place."""
+    """Write on the call where it takes place. The log hears from whom the room is; who knows its address gets in."""
+    was = call.meeting_provider, call.meeting_url, call.meeting_id
+    if was == (provider, url, meeting_id):
+        return
     call.meeting_provider, call.meeting_url, call.meeting_id = provider, url, meeting_id
     call.save(update_fields=["meeting_provider", "meeting_url", "meeting_id"])
+    before = {"provider": was[0], "has_room": bool(was[1])}
+    record(Event.CALL_ROOM_CHANGED, actor=None, target=call, before=before, after={"provider": provider, "has_room": bool(url)})
 
 
 def _tell_builder(room: MeetingRoom, call: Consultation, moment: datetime) -> None:

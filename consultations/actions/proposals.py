@@ -87,6 +87,7 @@ def _supersede(consultation: Consultation, standing: Proposal | None, actor: Any
         return
     standing.consultation = consultation
     standing.move_to(P.WITHDRAWN if standing.made_by_id == actor.pk else P.DECLINED, answered_at=moment)
+    _note_answer(standing, actor, "superseded")
 
 
 def _propose(consultation: Consultation, maker: Any, starts_at: datetime, note: str, moment: datetime, *, from_calendar: bool = False) -> Proposal:
@@ -244,7 +245,9 @@ def propose_from_calendar(consultation_id: UUID, *, kind: str, starts_at: dateti
         return standing
     if starts_at == consultation.scheduled_at:
         if standing is not None and standing.from_calendar:  # put back where it was
+            standing.consultation = consultation
             standing.move_to(P.WITHDRAWN, answered_at=moment)
+            _note_answer(standing, builder, "withdrawn")
         return None
     try:
         check_movable(consultation, starts_at, moment)

@@ -70,9 +70,10 @@ def note_logout(user: User) -> None:
 
 
 @transaction.atomic
-def note_email_change(user: User, *, change: str, email: str) -> None:
-    """`change` is what happened to the address: added, removed, or made the first one."""
-    record(Event.EMAIL_CHANGED, actor=user, target=user, change=change, email=email)
+def note_email_change(user: User, *, change: str, email: str, before: str = "") -> None:
+    """`change` is what happened to the address: added, removed, or made the first one instead of `before`."""
+    old, new = ({"email": before}, {"email": email}) if before else (None, None)
+    record(Event.EMAIL_CHANGED, actor=user, target=user, before=old, after=new, change=change, email=email)
 
 
 @transaction.atomic
@@ -123,13 +124,16 @@ def change_profile(user_id: UUID, *, actor: User, changes: Mapping[str, Any]) ->
 
 @transaction.atomic
 def choose_theme(user_id: UUID, theme: str, *, actor: User) -> User:
-    """Light, dark or like the device. A taste and no fact, so the log is spared it."""
+    """Light, dark or like the device."""
     user = User.objects.lock(user_id)
     _require_self(user, actor)
     if theme not in Theme.values:
         raise Invalid("Choose light, dark or the same as the device.", code="theme")
-    user.theme = theme
-    user.save(update_fields=["theme"])
+    before = user.theme
+    if before != theme:
+        user.theme = theme
+        user.save(update_fields=["theme"])
+        record(Event.PROFILE_CHANGED, actor=actor, target=user, before={"theme": before}, after={"theme": theme})
     return user
 
 
@@ -167,10 +171,11 @@ def suspend(user_id: UUID, *, actor: User, reason: str) -> User:
     reason = " ".join(reason.split())
     if not 10 <= len(reason) <= 300:
         raise Invalid("Give a reason of 10 to 300 characters. The person reads it.", code="reason")
+    before = _standing(user)
     user.suspended_at, user.suspension_reason = moment, reason
     user.save(update_fields=["suspended_at", "suspension_reason"])
     ended = Session.objects.filter(user=user).update(session_data=told_of_suspension(user.pk), user=None)
-    record(Event.USER_SUSPENDED, actor=actor, target=user, description=reason, sessions=ended)
+    record(Event.USER_SUSPENDED, actor=actor, target=user, description=reason, before=before, after=_standing(user), sessions=ended)
     queue_mail(emails.suspended(user))
     return user
 
@@ -182,12 +187,17 @@ def reinstate(user_id: UUID, *, actor: User, reason: str = "") -> User:
     _require_staff(actor)
     if not user.is_suspended:
         raise WrongState("This account is not suspended.")
-    before = {"suspension_reason": user.suspension_reason}
+    before = _standing(user)
     user.suspended_at, user.suspension_reason = None, ""
     user.save(update_fields=["suspended_at", "suspension_reason"])
-    record(Event.USER_REINSTATED, actor=actor, target=user, description=" ".join(reason.split())[:300], before=before)
+    reason = " ".join(reason.split())[:300]
+    record(Event.USER_REINSTATED, actor=actor, target=user, description=reason, before=before, after=_standing(user))
     queue_mail(emails.reinstated(user))
     return user
+
+
+def _standing(user: User) -> dict[str, Any]:
+    return {"suspended_at": user.suspended_at, "suspension_reason": user.suspension_reason}
 
 
 def _require_staff(actor: User) -> None:

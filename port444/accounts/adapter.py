@@ -105,8 +105,9 @@ def on_email_removed(user: User, email_address: Any, **signal: Any) -> None:
     actions.note_email_change(user, change="removed", email=email_address.email)
 
 
-def on_email_changed(user: User, to_email_address: Any, **signal: Any) -> None:
-    actions.note_email_change(user, change="made first", email=to_email_address.email)
+def on_email_changed(user: User, to_email_address: Any, from_email_address: Any = None, **signal: Any) -> None:
+    before = from_email_address.email if from_email_address is not None else ""
+    actions.note_email_change(user, change="made first", email=to_email_address.email, before=before)
 
 
 def on_second_factor_added(user: User, authenticator: Any, request: HttpRequest | None = None, **signal: Any) -> None:

@@ -12,11 +12,13 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.module_loading import import_string
 
+from auditlog.actions import record
+from auditlog.events import Event
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 
@@ -61,7 +63,11 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+        """By `manage.py createsuperuser` alone: whoever may run commands makes staff, and the log says when."""
+        with transaction.atomic(using=self._db):
+            user = self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+            record(Event.STAFF_MADE, actor=None, target=user, after={"is_staff": True, "is_superuser": True}, email=user.email)
+        return user
 
 
 class User(AbstractBaseUser, PermissionsMixin):

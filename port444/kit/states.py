@@ -20,6 +20,8 @@ class StateMachine(models.Model):
 
     NEXT: ClassVar[Mapping[str, frozenset[str]]] = {}
     status: Any
+    # The move that nobody has written down yet: from where, and to where. The log takes it.
+    untold_move: tuple[str, str] | None = None
 
     class Meta:
         abstract = True
@@ -43,6 +45,7 @@ class StateMachine(models.Model):
                 if status == self.status
                 else f"This {name} is {is_now} and cannot become {words_of(self, status)}."
             )
+        self.untold_move = (self.untold_move[0] if self.untold_move else str(self.status), str(status))
         self.status = status
         for field, value in stamps.items():
             setattr(self, field, value)

@@ -80,6 +80,7 @@ def send_message(
         for upload in uploads:
             kept.append(_keep(conversation, upload, actor, message))
         _mark(conversation, actor, message.created_at)
+        record(Event.MESSAGE_SENT, actor=actor, target=message, conversation=conversation.pk, to=reader.pk, length=len(text), files=len(kept))
         _tell(conversation, message, reader, kept)
     if actor.pk == conversation.client_id:
         _answer_for_the_away(conversation, moment)

@@ -230,12 +230,24 @@ def change_preferences(user_id: UUID, *, actor: User, chosen: Mapping[tuple[str,
     user = User.objects.lock(user_id)
     if actor.pk != user.pk:
         raise Invalid("Only the person can choose this.")
+    before = _preferred(user)
     rows = [Preference(user=user, group=Group(group), channel=Channel(channel), enabled=on) for (group, channel), on in chosen.items()]
     Preference.objects.bulk_create(rows, update_conflicts=True, unique_fields=["user", "group", "channel"], update_fields=["enabled"])
     QuietHours.objects.update_or_create(user=user, defaults={"enabled": hours.enabled, "starts": hours.starts, "ends": hours.ends})
-    choices = {f"{group} by {channel}": on for (group, channel), on in chosen.items()}
-    quiet_hours = f"{hours.starts:%H:%M} to {hours.ends:%H:%M}" if hours.enabled else "none"
-    record(Event.PROFILE_CHANGED, actor=actor, target=user, after={**choices, "quiet hours": quiet_hours})
+    after = {f"{group} by {channel}": on for (group, channel), on in chosen.items()} | _quiet(hours)
+    old = {name: before.get(name) for name, value in after.items() if before.get(name) != value}
+    record(Event.PROFILE_CHANGED, actor=actor, target=user, before=old, after={name: after[name] for name in old})
+
+
+def _preferred(user: User) -> dict[str, Any]:
+    """What a person has chosen so far; what is absent was never chosen."""
+    hours = QuietHours.objects.filter(user=user).first()
+    quiet = _quiet(Hours(hours.enabled, hours.starts, hours.ends)) if hours is not None else {}
+    return {f"{row.group} by {row.channel}": row.enabled for row in Preference.objects.filter(user=user)} | quiet
+
+
+def _quiet(hours: Hours) -> dict[str, Any]:
+    return {"quiet hours": f"{hours.starts:%H:%M} to {hours.ends:%H:%M}" if hours.enabled else "none"}
 
 
 @transaction.atomic

@@ -101,7 +101,9 @@ def test_reinstated_person_signs_in_again(client: Client, client_user: User, sta
     assert client.get("/account/login/").status_code == 200  # the mark in the old session means nothing any more
     client.force_login(client_user)
     assert client.get("/settings/").status_code == 200
-    assert AuditLog.objects.filter(event_type="user.reinstated").get().before_state == {"suspension_reason": REASON}
+    row = AuditLog.objects.filter(event_type="user.reinstated").get()
+    assert (row.before_state or {})["suspension_reason"] == REASON
+    assert row.after_state == {"suspended_at": None, "suspension_reason": ""}
     with pytest.raises(WrongState):
         actions.reinstate(client_user.pk, actor=staff)
 

@@ -200,6 +200,7 @@ def test_giving_up_and_cancelling(console: Client, ask: Callable[..., EscrowOper
         "escrow.failed",
         "escrow.given_up",
         "escrow.cancelled",
+        "escrow.taken_back",
     }
 
 

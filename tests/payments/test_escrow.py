@@ -246,7 +246,8 @@ def test_it_is_written_to_the_log_with_who_asked(held: Escrow, settle: Any, deal
     held.open(deal, D("100.00"), 1000, "a:open", expiry=FAR)
     held.release(deal, D("100.00"), "a:release", actor=staff)
     settle()
-    logged = list(AuditLog.objects.order_by("pk").values_list("event_type", "amount", "actor_id"))
+    steps = ("escrow.asked", "escrow.stepped")  # on the chain alone
+    logged = list(AuditLog.objects.exclude(event_type__in=steps).order_by("pk").values_list("event_type", "amount", "actor_id"))
     assert logged == [
         ("escrow.funded", D("100.00"), None),
         ("escrow.released", D("100.00"), staff.pk),

@@ -46,8 +46,11 @@ def test_earnings_go_to_the_wallet(rich: User) -> None:
     assert Notification.objects.filter(user=rich, kind="withdrawal.completed").count() == 1
     assert list(AuditLog.objects.filter(event_type__startswith="withdrawal").order_by("pk").values_list("event_type", "amount")) == [
         ("withdrawal.requested", D("60.00")),
+        ("withdrawal.begun", D("60.00")),
         ("withdrawal.completed", D("60.00")),
     ]
+    assert AuditLog.objects.get(event_type="withdrawal.begun").before_state == {"status": "requested"}
+    assert AuditLog.objects.get(event_type="withdrawal.completed").after_state == {"status": "completed"}
 
 
 def test_pressing_twice_withdraws_once(rich: User) -> None:

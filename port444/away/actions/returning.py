@@ -16,6 +16,8 @@ from django.db import transaction
 from django.db.models import Count
 from django.urls import reverse
 
+from auditlog.actions import record
+from auditlog.events import Event
 from port444.away.models import DueMove, MoveStatus, ReturnAlert, Span
 from port444.builders.models import Builder
 from port444.catalog.models import Service, ServiceStatus
@@ -42,14 +44,19 @@ def want_to_know(builder_id: UUID, *, actor: Any) -> ReturnAlert:
     waiting = ReturnAlert.objects.filter(user=actor, told_at__isnull=True)
     if waiting.exclude(builder=builder)[:MOST_ALERTS].count() >= MOST_ALERTS:
         raise Conflict("You wait for very many people already. Take one off first.", code="too_many_alerts")
-    ReturnAlert.objects.bulk_create([ReturnAlert(builder=builder, user=actor, created_at=moment)], ignore_conflicts=True)
-    return waiting.get(builder=builder)
+    ReturnAlert.objects.bulk_create([alert := ReturnAlert(builder=builder, user=actor, created_at=moment)], ignore_conflicts=True)
+    stands = waiting.get(builder=builder)
+    if stands.pk == alert.pk:
+        record(Event.RETURN_ALERT_WANTED, actor=actor, target=builder)
+    return stands
 
 
 @transaction.atomic
 def forget(builder_id: UUID, *, actor: Any) -> None:
     """`actor` does not want to hear of the return any more."""
-    ReturnAlert.objects.filter(builder=builder_id, user=actor, told_at__isnull=True).delete()
+    gone, _ = ReturnAlert.objects.filter(builder=builder_id, user=actor, told_at__isnull=True).delete()
+    if gone:
+        record(Event.RETURN_ALERT_DROPPED, actor=actor, target=Builder(pk=builder_id))
 
 
 @transaction.atomic

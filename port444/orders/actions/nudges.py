@@ -268,7 +268,8 @@ def stop_nudges(order_id: UUID, *, actor: Any, reason: str) -> Order:
     Nudge.objects.bulk_update(planned, CHANGED)
     order.nudges_stopped_at = moment
     order.save(update_fields=["nudges_stopped_at"])
-    record(Event.NUDGES_STOPPED, actor=actor, target=order, description=reason, number=order.number, planned=len(planned))
+    before, after = {"stopped_at": None, "planned": len(planned)}, {"stopped_at": moment, "planned": 0}
+    record(Event.NUDGES_STOPPED, actor=actor, target=order, description=reason, before=before, after=after, number=order.number)
     return order
 
 

@@ -5,6 +5,7 @@ A batch is locked before the owners of its lines, these before the lines, and li
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -40,6 +41,8 @@ def make_batch(*, actor: User) -> PayoutBatch:
     )
     for row in rows:
         row.move_to(WithdrawalStatus.SENDING, batch=batch, sending_at=moment)
+        facts: dict[str, Any] = {"user": row.user_id, "destination": row.destination, "batch": batch.reference}
+        record(Event.WITHDRAWAL_BEGUN, actor=actor, target=row, amount=row.amount, **facts)
     record(Event.PAYOUT_BATCH_MADE, actor=actor, target=batch, amount=total, reference=batch.reference, lines=len(rows))
     return batch
 
@@ -72,12 +75,14 @@ def _look_again(batch: PayoutBatch) -> None:
         if line.status != WithdrawalStatus.SENDING:
             continue
         held = PayoutHold.objects.on(line).exists()
+        reason = "Held while the batch was made."
         if line.user.is_suspended and not held:
             reason = "The account is suspended."
-            hold = PayoutHold.objects.create(user=line.user, withdrawal=line, reason=reason, made_at=now())
-            record(Event.WITHDRAWAL_HELD, actor=None, target=line, amount=line.amount, description=reason, user=line.user_id, hold=hold.pk)
+            PayoutHold.objects.create(user=line.user, withdrawal=line, reason=reason, made_at=now())
         if line.user.is_suspended or held:
             line.move_to(WithdrawalStatus.HELD, batch=None, sending_at=None)
+            facts: dict[str, Any] = {"user": line.user_id, "batch": batch.reference}
+            record(Event.WITHDRAWAL_HELD, actor=None, target=line, amount=line.amount, description=reason, **facts)
 
 
 @transaction.atomic

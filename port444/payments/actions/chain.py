@@ -186,7 +186,8 @@ def _raise_alarm(row: ChainDifference, difference: Difference) -> None:
 def _let_go(row: ChainDifference, event: Event, *, actor: User | None, reason: str = "") -> None:
     row.gone_at = now()
     row.save(update_fields=["gone_at"])
-    record(event, actor=actor, target=row, description=reason, fingerprint=row.fingerprint, text=row.text)
+    states: dict[str, Any] = {"before": {"gone_at": None}, "after": {"gone_at": row.gone_at}}
+    record(event, actor=actor, target=row, description=reason, **states, fingerprint=row.fingerprint, text=row.text)
     incidents = IncidentLog.objects.filter(fingerprint=_incident_of(row.fingerprint)).values("pk")
     for hold in PayoutHold.objects.standing().filter(incident_id__in=incidents).order_by("pk"):
         end_hold(hold.pk, actor=actor, reason=reason or "Books and chain agree again.")
@@ -356,6 +357,7 @@ def settle_owners(chain: Chain, head: int, final: int) -> None:
             row = EscrowOperation.objects.lock(each.pk)
             if there.lower() != row.block_hash.lower():
                 row.move_to(T.NEEDS_REVIEW, confirmed_at=None, reason="An owner did this on the chain, and a reorganisation has taken it away.")
+                books.note_step(row)
             elif (row.block_number or 0) <= final:
                 row.final_at = now()
                 row.save(update_fields=["final_at"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -67,5 +68,6 @@ def issue_credit(user: User, grant: Grant, *, actor: User | None) -> Credit:
             notes=grant.notes[:600],
             created_at=moment,
         )
-    record(Event.CREDIT_ISSUED, actor=actor, target=credit, amount=amount, user=user.pk, source=grant.source, expires_at=grant.expires_at)
+    given: dict[str, Any] = {"amount": amount, "applicable_to": scope, "expires_at": grant.expires_at, "label": credit.label}
+    record(Event.CREDIT_ISSUED, actor=actor, target=credit, amount=amount, after=given, user=user.pk, source=grant.source)
     return credit

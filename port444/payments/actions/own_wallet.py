@@ -119,8 +119,17 @@ def note_hash(payment_id: UUID, *, actor: User, tx_hash: str) -> WalletPayment:
     wallet = WalletPayment.objects.filter(payment=payment, method=WalletMethod.TRANSFER).first()
     if wallet is None:
         raise WrongState("Say first which wallet sends it.", code="no_wallet")
-    wallet.tx_hash = tx_hash.lower()
+    before, wallet.tx_hash = wallet.tx_hash, tx_hash.lower()
     wallet.save(update_fields=["tx_hash"])
+    record(
+        Event.PAYMENT_SENT,
+        actor=actor,
+        target=payment,
+        amount=payment.amount,
+        transaction_hash=wallet.tx_hash,
+        before={"tx_hash": before},
+        after={"tx_hash": wallet.tx_hash},
+    )
     return wallet
 
 

@@ -116,6 +116,7 @@ def note_answer(payment_id: UUID, answer: Answer) -> Payment:
     payment = Payment.objects.lock(payment_id)
     if payment.status == PaymentStatus.CREATED:
         payment.move_to(PaymentStatus.PENDING, external_id=answer.external_id, pay_url=answer.pay_url)
+        record(Event.PAYMENT_ACCEPTED, actor=None, target=payment, amount=payment.amount, provider=payment.provider, external_id=answer.external_id)
     return payment
 
 
@@ -148,7 +149,8 @@ def _move(payment: Payment, said: Report) -> None:
     live = payment.status in (PaymentStatus.CREATED, PaymentStatus.PENDING)
     if said.outcome == Outcome.SUCCEEDED and payment.status != PaymentStatus.SUCCEEDED:
         payment.move_to(PaymentStatus.SUCCEEDED, succeeded_at=moment)
-        record(Event.PAYMENT_SUCCEEDED, actor=None, target=payment, amount=payment.amount, invoice=payment.invoice_id, provider=payment.provider)
+        facts: dict[str, Any] = {"invoice": payment.invoice_id, "provider": payment.provider}
+        record(Event.PAYMENT_SUCCEEDED, actor=None, target=payment, amount=payment.amount, transaction_hash=said.tx_hash, **facts)
         enqueue("port444.payments.jobs.settle_invoice", payment.invoice_id)
     elif said.outcome == Outcome.FAILED and live:
         payment.move_to(PaymentStatus.FAILED, failed_at=moment, failure=said.reason[:200])
@@ -157,6 +159,7 @@ def _move(payment: Payment, said: Report) -> None:
             _tell_of_failure(payment)
     elif said.outcome == Outcome.EXPIRED and live:
         payment.move_to(PaymentStatus.EXPIRED)
+        record(Event.PAYMENT_EXPIRED, actor=None, target=payment, amount=payment.amount, invoice=payment.invoice_id)
 
 
 def _tell_of_failure(payment: Payment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -19,7 +20,7 @@ from port444.kit.money import ZERO, parse, positive, usd
 from port444.notifications.actions import notify
 from port444.payments import credits, ledger, providers
 from port444.payments.models import Invoice, InvoiceKind, InvoiceLine, InvoiceStatus, Payment, PaymentStatus, Refund, RefundStatus
-from port444.payments.providers import Refused, Unavailable
+from port444.payments.providers import Refused, Unavailable, chain_hash
 
 from .series import take_number
 
@@ -137,7 +138,8 @@ def complete_refund(refund_id: UUID, external_id: str) -> Refund:
     ledger.post(
         f"refunded:{refund.pk}", "Sent back to the client", [(ledger.REFUNDS, -refund.amount), (ledger.EXTERNAL, refund.amount)], invoice.subject_id
     )
-    record(Event.REFUND_COMPLETED, actor=None, target=refund, amount=refund.amount, payment=refund.payment_id, payer=invoice.payer_id)
+    facts: dict[str, Any] = {"payment": refund.payment_id, "payer": invoice.payer_id}
+    record(Event.REFUND_COMPLETED, actor=None, target=refund, amount=refund.amount, transaction_hash=chain_hash(external_id), **facts)
     notify(
         invoice.payer,
         "refund.completed",

@@ -36,7 +36,7 @@ from port444.payments.models import (
     Withdrawal,
     WithdrawalStatus,
 )
-from port444.payments.providers import Provider, Refused, Unavailable
+from port444.payments.providers import Provider, Refused, Unavailable, chain_hash
 
 from .details import fingerprint
 
@@ -161,6 +161,9 @@ def begin_withdrawal(withdrawal_id: UUID) -> Withdrawal:
     if waits or withdrawal.method != PayoutMethod.WALLET or PayoutHold.objects.on(withdrawal).exists():
         return withdrawal
     withdrawal.move_to(WithdrawalStatus.SENDING, sending_at=moment)
+    record(
+        Event.WITHDRAWAL_BEGUN, actor=None, target=withdrawal, amount=withdrawal.amount, user=withdrawal.user_id, destination=withdrawal.destination
+    )
     return withdrawal
 
 
@@ -198,7 +201,8 @@ def complete_withdrawal(withdrawal_id: UUID, external_id: str, *, actor: User | 
     words = "Sent to the bank account" if to_bank else f"{CURRENCY} sent to the wallet"
     moves = [(ledger.PAYOUTS, -withdrawal.amount), (ledger.EXTERNAL, withdrawal.arrives), (ledger.FEES, withdrawal.fee)]
     ledger.post(f"withdrawn:{withdrawal.pk}", words, moves)
-    record(Event.WITHDRAWAL_COMPLETED, actor=actor, target=withdrawal, amount=withdrawal.amount, fee=withdrawal.fee, user=withdrawal.user_id)
+    facts: dict[str, Any] = {"fee": withdrawal.fee, "user": withdrawal.user_id}
+    record(Event.WITHDRAWAL_COMPLETED, actor=actor, target=withdrawal, amount=withdrawal.amount, transaction_hash=chain_hash(external_id), **facts)
     notify(
         withdrawal.user,
         "withdrawal.completed",
@@ -333,6 +337,8 @@ def _make_hold(
             target=withdrawal,
             amount=withdrawal.amount,
             description=reason,
+            before={"status": withdrawal.status},
+            after={"status": WithdrawalStatus.HELD},
             user=user.pk,
             hold=hold.pk,
             incident=incident,
@@ -344,6 +350,9 @@ def _keep(withdrawal: Withdrawal, hold: PayoutHold, actor: User | None) -> None:
     if withdrawal.status == WithdrawalStatus.HELD:
         return
     withdrawal.move_to(WithdrawalStatus.HELD, batch=None, sending_at=None)
+    if hold.withdrawal_id is None:  # one hold, many withdrawals
+        facts: dict[str, Any] = {"user": withdrawal.user_id, "hold": hold.pk, "incident": hold.incident_id}
+        record(Event.WITHDRAWAL_HELD, actor=actor, target=withdrawal, amount=withdrawal.amount, description=hold.reason, **facts)
     notify(
         withdrawal.user,
         "withdrawal.held",
@@ -367,7 +376,7 @@ def release_withdrawal(withdrawal_id: UUID, *, actor: User, reason: str) -> With
         raise Conflict("All withdrawals of this person are held. End that hold instead.", code="person_held")
     for hold in holds:
         _end(hold, actor, reason)
-    _let_go(withdrawal.user, now())
+    _let_go(withdrawal.user, now(), actor, reason)
     return Withdrawal.objects.get(pk=withdrawal_id)
 
 
@@ -380,7 +389,7 @@ def end_hold(hold_id: UUID, *, actor: User | None, reason: str) -> PayoutHold:
     hold = PayoutHold.objects.get(pk=hold_id)
     if hold.ended_at is None:
         _end(hold, actor, reason)
-        _let_go(user, now())
+        _let_go(user, now(), actor, reason)
     return hold
 
 
@@ -394,12 +403,13 @@ def _end(hold: PayoutHold, actor: User | None, reason: str) -> None:
     record(Event.WITHDRAWAL_RELEASED, actor=actor, target=hold.withdrawal, amount=hold.withdrawal.amount, description=reason, **facts)
 
 
-def _let_go(user: User, moment: datetime) -> None:
+def _let_go(user: User, moment: datetime, actor: User | None, reason: str) -> None:
     """What nothing holds any more goes on. The owner is locked."""
     for withdrawal in Withdrawal.objects.filter(user=user, status=WithdrawalStatus.HELD).order_by("pk").select_for_update(of=("self",), no_key=True):
         if PayoutHold.objects.on(withdrawal).exists():
             continue
         withdrawal.move_to(WithdrawalStatus.REQUESTED)
+        record(Event.WITHDRAWAL_RESUMED, actor=actor, target=withdrawal, amount=withdrawal.amount, description=reason, user=user.pk)
         _queue(withdrawal, moment)
         notify(
             user,

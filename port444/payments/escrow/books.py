@@ -105,11 +105,20 @@ def cancel(op_id: str) -> EscrowOperation:
     if operation.status not in WAITING or operation.applied_at is not None or operation.attempts.exists():
         raise WrongState("This is on its way already and cannot be taken back.", code="escrow_under_way")
     operation.move_to(T.CANCELLED)
+    facts: dict[str, Any] = {"operation": operation.op_id, "kind": operation.kind, "purpose": operation.purpose, "subject": operation.subject_id}
+    record(Event.ESCROW_TAKEN_BACK, actor=None, target=operation, amount=operation.amount, **facts)
     for deal_id in filter(None, (operation.subject_id, operation.target_id)):
         left = Standing.of(deal_id)
         if left.locked < 0 or left.lent < 0 or (operation.kind == K.OPEN and left.asked):
             raise WrongState("What was asked later needs this.", code="escrow_used")
     return operation
+
+
+def note_step(row: EscrowOperation) -> None:
+    """Say in the log that an operation has moved; a step that a person has to look at is a warning."""
+    event = Event.ESCROW_NEEDS_REVIEW if row.status == T.NEEDS_REVIEW else Event.ESCROW_STEPPED
+    facts: dict[str, Any] = {"operation": row.op_id, "kind": row.kind, "purpose": row.purpose, "subject": row.subject_id}
+    record(event, actor=None, target=row, amount=row.amount, transaction_hash=row.tx_hash, description=row.reason, **facts)
 
 
 def earlier(operation: EscrowOperation) -> Any:

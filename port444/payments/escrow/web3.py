@@ -16,6 +16,8 @@ from django.db import transaction
 from django.db.models import DecimalField, ExpressionWrapper, F, Func, Sum
 from django.db.models.functions import Cast
 
+from auditlog.actions import record
+from auditlog.events import Event
 from port444.kit.clock import now
 from port444.kit.errors import Conflict
 from port444.kit.money import BPS, ZERO, positive
@@ -53,6 +55,21 @@ class Web3Escrow(Asking):
 
     def _carry_out(self, operation: EscrowOperation, actor: Any | None) -> None:
         """The worker finds it."""
+        _note_asked(operation, actor)
+
+
+def _note_asked(operation: EscrowOperation, actor: Any | None = None) -> None:
+    record(
+        Event.ESCROW_ASKED,
+        actor=actor,
+        target=operation,
+        amount=operation.amount,
+        operation=operation.op_id,
+        kind=operation.kind,
+        purpose=operation.purpose,
+        subject=operation.subject_id,
+        address=operation.address,
+    )
 
 
 def _require_money(operation: EscrowOperation) -> None:
@@ -130,8 +147,12 @@ def _insert(
         address=address,
     )
     operation.key = _key(operation)
+    known = EscrowOperation.objects.filter(op_id=key).exists()
     EscrowOperation.objects.bulk_create([operation], ignore_conflicts=True)
-    return same(EscrowOperation.objects.get(op_id=key), operation)
+    stored = same(EscrowOperation.objects.get(op_id=key), operation)
+    if not known:
+        _note_asked(stored)
+    return stored
 
 
 def earned() -> Func:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.conf import settings
 
 from .nobody import Nobody
-from .protocol import Answer, Outcome, Provider, Refused, Report, Unavailable
+from .protocol import Answer, Outcome, Provider, Refused, Report, Unavailable, chain_hash
 from .sandbox import Sandbox
 from .wallet import Wallet
 
-__all__ = ["Answer", "Outcome", "Provider", "Refused", "Report", "Unavailable", "for_payouts", "named", "offered"]
+__all__ = ["Answer", "Outcome", "Provider", "Refused", "Report", "Unavailable", "chain_hash", "for_payouts", "named", "offered"]
 
 _providers: dict[str, type[Provider]] = {"sandbox": Sandbox, "wallet": Wallet, "none": Nobody}
 

@@ -30,11 +30,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a payment stands: `amount` is what the provider took, `reason` what it says of a failure."""
+    """How a payment stands: `amount` is what the provider took, `reason` what it says of a failure, `tx_hash` where a chain has it."""
 
     outcome: Outcome
     amount: Decimal | None = None
     reason: str = ""
+    tx_hash: str = ""
+
+
+def chain_hash(external_id: str) -> str:
+    """The transaction's hash where a provider names its transfers by that, else nothing."""
+    return external_id if external_id.startswith("0x") else ""
 
 
 class Unavailable(Conflict):

@@ -95,7 +95,7 @@ class Wallet:
         if operation is None:
             return Report(Outcome.PENDING)
         if operation.status == EscrowStatus.CONFIRMED:
-            return Report(Outcome.SUCCEEDED, operation.amount)
+            return Report(Outcome.SUCCEEDED, operation.amount, tx_hash=operation.tx_hash)
         if operation.status in VOID:
             return Report(Outcome.FAILED, reason=wallet.failure or "The signature could not be used.")
         return Report(Outcome.PENDING)
@@ -196,7 +196,7 @@ def _stop(parts: list[EscrowOperation]) -> None:
 
 def _transferred(payment: Payment) -> Report | None:
     transfer = ChainTransfer.objects.filter(payment=payment, gone_at=None).first()
-    return Report(Outcome.SUCCEEDED, from_units(int(transfer.units))) if transfer is not None else None
+    return Report(Outcome.SUCCEEDED, from_units(int(transfer.units)), tx_hash=transfer.tx_hash) if transfer is not None else None
 
 
 def collection(payment: Payment) -> EscrowOperation | None:

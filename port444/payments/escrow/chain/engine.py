@@ -360,6 +360,7 @@ class Round:
             rows = EscrowOperation.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=list(asked), status=T.SIGNED)
             for row in rows.order_by("number"):
                 row.move_to(T.SENT, tries=0)
+                books.note_step(row)
                 _copy(row, asked[row.pk])
                 self.moved += 1
 
@@ -657,6 +658,7 @@ class Round:
             moves = row.status in list(expected)
             if moves:
                 row.move_to(status, reason=words[:300], **stamps)
+                books.note_step(row)
         _copy(row, op)
         self.moved += moves
         return moves
