@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
+SUBTREE = 1024  # leaves of a subtree that is kept by its root; a power of two
+
 
 def leaf(line: bytes) -> bytes:
     """The hash of one line."""
@@ -49,8 +51,25 @@ def climb(leaf_hash: bytes, index: int, size: int, hashes: Sequence[bytes]) -> b
     return node
 
 
+class Growing:
+    """The root over leaves that come bit by bit. Keeps the roots of whole subtrees, which are as good as their leaves."""
+
+    def __init__(self) -> None:
+        self._subtrees: list[bytes] = []
+        self._waiting: list[bytes] = []
+
+    def add(self, leaves: Sequence[bytes]) -> None:
+        self._waiting += leaves
+        while len(self._waiting) >= SUBTREE:
+            self._subtrees.append(root(self._waiting[:SUBTREE]))
+            del self._waiting[:SUBTREE]
+
+    def root(self) -> bytes:
+        return root([*self._subtrees, root(self._waiting)] if self._waiting else self._subtrees)
+
+
 def _above(level: Sequence[bytes]) -> Sequence[bytes]:
-    nodes = [_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    nodes = [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]  # as _node, a million times
     return [*nodes, level[-1]] if len(level) % 2 else nodes
 
 

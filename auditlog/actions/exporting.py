@@ -12,7 +12,7 @@ import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -21,6 +21,8 @@ from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet, Sum
+from django.db.models.functions import Coalesce
 from isal import isal_zlib
 
 from auditlog import cold, files, lines, merkle, seals, signing
@@ -34,9 +36,9 @@ from .incidents import Finding, open_incident
 from .recording import record
 
 FILE_ROWS = 1_000_000  # in a file, about; no seal is cut
-FILE_SEALS = 5_000
+FILE_SEALS = 1_440  # a day of them
 LEVEL = 1  # of gzip: more takes more time than it saves room
-BLOCK = 1 << 20
+BLOCK = 1 << 19
 
 type Progress = Callable[[int], object]
 
@@ -80,7 +82,7 @@ def export_rows(*, progress: Progress | None = None, seconds: float | None = Non
 
 def rows_to_export() -> int:
     """How many rows the next run would export."""
-    return sum(seal.rows for seal in _due(AuditExport.objects.order_by("-last_seal").first()))
+    return int(_due(AuditExport.objects.order_by("-last_seal").first()).aggregate(rows=Sum("rows"))["rows"] or 0)
 
 
 def _nothing(rows: int) -> None:
@@ -110,7 +112,7 @@ def _export_next(progress: Progress) -> AuditExport | None:
     begun = next(store.names(files.prefix(following.seq)), None)
     if begun is not None:
         return _finish(store, begun, last, progress)
-    taken = _fitting(_due(last))
+    taken = _fitting(_due(last)[:FILE_SEALS])
     if not taken:
         return None
     _check_seals(taken)
@@ -145,23 +147,22 @@ def _export_next(progress: Progress) -> AuditExport | None:
     return _enter(store, manifest, name)
 
 
-def _due(last: AuditExport | None) -> Iterator[AuditSeal]:
+def _due(last: AuditExport | None) -> QuerySet[AuditSeal]:
     """The seals after the last exported one, as far as all are old enough."""
     limit = now() - timedelta(days=settings.AUDIT_HOT_DAYS)
-    for seal in AuditSeal.objects.filter(seq__gt=last.last_seal if last else 0).order_by("seq").iterator(1000):
-        if (seal.last_at or seal.sealed_at) >= limit:
-            break
-        yield seal
+    following = AuditSeal.objects.filter(seq__gt=last.last_seal if last else 0).order_by("seq")
+    young = following.alias(age=Coalesce("last_at", "sealed_at")).filter(age__gte=limit).values_list("seq", flat=True).first()
+    return following if young is None else following.filter(seq__lt=young)
 
 
-def _fitting(due: Iterator[AuditSeal]) -> list[AuditSeal]:
+def _fitting(due: Iterable[AuditSeal]) -> list[AuditSeal]:
     """The first of them, as many as go into one file: of one epoch, and without a gap in their numbers."""
     taken: list[AuditSeal] = []
     rows = 0
     for seal in due:
         rows += seal.rows
         follows = not taken or (seal.epoch == taken[-1].epoch and seal.seq == taken[-1].seq + 1)
-        if taken and (rows > FILE_ROWS or len(taken) == FILE_SEALS or not follows):
+        if taken and (rows > FILE_ROWS or not follows):
             break
         taken.append(seal)
     return taken
@@ -197,26 +198,28 @@ def _pass_through(pieces: Iterator[list[bytes]], taken: Sequence[AuditSeal], wri
     """Hand all lines on to `write` after hashing them; raise Changed at the first seal whose root is another."""
     rest: list[bytes] = []
     for seal in taken:
-        leaves: list[bytes] = []
-        while (missing := seal.rows - len(leaves)) > 0:
+        tree, leaves = merkle.Growing(), bytearray()
+        while (missing := seal.rows - len(leaves) // 32) > 0:
             piece = rest or next(pieces, [])
             if not piece:
                 raise Changed(seal, f"{missing} of its {seal.rows} rows are missing")
             piece, rest = piece[:missing], piece[missing:]
-            leaves += [merkle.leaf(line) for line in piece]
+            hashes = [merkle.leaf(line) for line in piece]
+            tree.add(hashes)
+            leaves += b"".join(hashes)
             write(piece)
             progress(len(piece))
-        if merkle.root(leaves) != bytes(seal.root):
+        if tree.root() != bytes(seal.root):
             raise Changed(seal, _first_difference(seal, leaves))
     for line in chain(rest, *pieces):
         raise Changed(taken[-1], f"row {lines.id_of(line)} was added")
 
 
-def _first_difference(seal: AuditSeal, leaves: Sequence[bytes]) -> str:
+def _first_difference(seal: AuditSeal, leaves: bytes | bytearray) -> str:
     """Which row it is, as far as the leaves that were kept tell."""
     kept = bytes(seal.leaves.leaves)
-    for index, leaf in enumerate(leaves):
-        if kept[40 * index + 8 : 40 * index + 40] != leaf:
+    for index in range(seal.rows):
+        if kept[40 * index + 8 : 40 * index + 40] != leaves[32 * index : 32 * index + 32]:
             return f"its rows differ from what was sealed, first in row {int.from_bytes(kept[40 * index : 40 * index + 8], 'big')}"
     return "its rows differ from what was sealed"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as site
-from django.db import connection, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
 
 from auditlog import cold, files, jobs, lines, merkle, seals
 from auditlog.actions import export_rows, record, seal_rows, sealing
@@ -24,6 +24,7 @@ from auditlog.models import AuditExport, AuditLog, AuditSeal, IncidentLog
 from auditlog.queries import last_seal
 from port444.accounts.models import User
 from port444.kit import clock
+from port444.kit.ids import uuid7
 
 HORIZON = "SELECT pg_current_xact_id()::text::bigint + {}, clock_timestamp(), system_identifier::text FROM pg_control_system()"
 TRICKY = 'a "quoted"\nsecond, line\n\n"'
@@ -316,6 +317,22 @@ def test_reading_back_notices_what_was_done_to_a_file(log: Callable[..., list[Au
 
 
 @pytest.mark.usefixtures("later")
+def test_somebody_else_was_faster(log: Callable[..., list[AuditSeal]], archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two at once, of whom none saw the other's lock: the manifest of the first counts for both."""
+    made = log(4)
+    with transaction.atomic():
+        (theirs,) = export_rows()
+        transaction.set_rollback(True)
+    before = stored(archive)
+    monkeypatch.setattr(cold.Folder, "names", lambda self, prefix: iter(()))
+    (ours,) = export_rows()
+    assert (ours.first_seal, ours.manifest_sha256, ours.data_key) == (made[0].seq, theirs.manifest_sha256, theirs.data_key)
+    assert stored(archive) == before
+    with pytest.raises(IntegrityError), transaction.atomic():
+        AuditExport.objects.create(pk=uuid7(), **{name: value for name, value in theirs.__dict__.items() if name not in ("_state", "id")})
+
+
+@pytest.mark.usefixtures("later")
 @pytest.mark.django_db(transaction=True)
 def test_two_at_once(archive: Path) -> None:
     """The second finds the lock taken and returns."""
@@ -356,6 +373,16 @@ def test_lines_are_found_however_the_text_is_cut(size: int) -> None:
     for end in (b"5,b", b'5,"b\n'):
         with pytest.raises(ValueError, match="inside a line"):
             list(lines.split([text, end]))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 1023, 1024, 1025, 2047, 2048, 3000, 4097])
+@pytest.mark.parametrize("step", [1, 500, 5000])
+def test_a_tree_that_grows_has_the_same_root(count: int, step: int) -> None:
+    leaves = [merkle.leaf(b"%d" % number) for number in range(count)]
+    tree = merkle.Growing()
+    for at in range(0, count, step):
+        tree.add(leaves[at : at + step])
+    assert tree.root() == merkle.root(leaves)
 
 
 def test_a_full_disk_is_told() -> None:

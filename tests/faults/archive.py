@@ -1,9 +1,9 @@
 """Exports the audit log in processes that are killed (SIGKILL) one after the other, each a step later than the one before.
 
-python -m tests.faults.archive    prints a line for each: where it died
+python -m tests.faults.archive ROWS    prints a line for each: where it died
 
 For each, rows are written and sealed, an export begins and dies, and another one goes on from there. All are forks of this
-process, which itself stays off the database.
+process, which itself stays off the database. At last, two export at the same time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import django
@@ -32,7 +33,7 @@ from auditlog.models import AuditSeal  # noqa: E402
 from port444.accounts.models import User  # noqa: E402
 from port444.kit import clock  # noqa: E402
 
-ROWS = 8  # under seals of three, in files of two seals
+ROWS = int(sys.argv[1])  # under seals of three, in files of two seals
 
 
 class Steps:
@@ -77,27 +78,31 @@ def export(kill_at: int = 0) -> None:
         export_rows()
 
 
-def forked(work: Callable[[], None]) -> int:
-    """Run `work` in a process of its own; the signal that ended it, or 0."""
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+def forked(*works: Callable[[], None]) -> list[int]:
+    """Run these at once, each in a process of its own; the signals that ended them, or 0."""
+    children = []
+    for work in works:
+        children.append(os.fork())
+        if not children[-1]:
+            code = 1
+            try:
+                work()
+                code = 0
+            finally:
+                os._exit(code)
+    ends = [os.waitpid(child, 0)[1] for child in children]
+    if any(os.WIFEXITED(end) and os.WEXITSTATUS(end) for end in ends):
         sys.exit("a process failed")
-    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    return [os.WTERMSIG(end) if os.WIFSIGNALED(end) else 0 for end in ends]
 
 
 if __name__ == "__main__":
     settings.AUDIT_SEAL_ROWS, exporting.FILE_ROWS = 3, 6
     for number in itertools.count(1):
         forked(write)
-        killed = forked(lambda number=number: export(number))  # type: ignore[misc]  # a default of a lambda has no annotation
+        (killed,) = forked(partial(export, number))
         if not killed:
             break
         forked(export)
+    forked(write)
+    forked(export, export)
