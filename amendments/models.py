@@ -11,6 +11,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
+from auditlog.models import Category, Watched
 from port444.kit.clock import now
 from port444.kit.errors import NotAllowed
 from port444.kit.ids import uuid7
@@ -122,6 +123,18 @@ class Amendment(StateMachine):
     due_after = models.DateTimeField(null=True)  # as it came into force
 
     objects = AmendmentQuerySet.as_manager()
+
+    audited = Watched(
+        Category.USER_ACTION,
+        kept=(
+            "order_id replaces_id version amendment_type status requested_by_id by_builder reason description "
+            "additional_amount client_fee additional_days additional_revisions additional_deliverables price_before "
+            "due_before deliverables_before created_at expires_at answered_at answered_by_id answer invoice_id paid_at "
+            "funding funding_failure completed_at closed_at due_after"
+        ),
+        ignored="client_key funding_try",
+        amount="additional_amount",
+    )
 
     class Meta:
         ordering = ["-created_at", "-id"]

@@ -1,7 +1,9 @@
 from django.apps import AppConfig
 from django.core.checks import Tags, register
+from django.db.backends.signals import connection_created
 
 from .checks import role_separation, signing_keys
+from .witness import tell_by
 
 
 class AuditlogConfig(AppConfig):
@@ -17,3 +19,4 @@ class AuditlogConfig(AppConfig):
         register(signing_keys, Tags.security)
         health.watch("seals of the audit log", queries.sealing_is_late)
         health.watch("anchors of the audit log", queries.anchoring_is_late)
+        connection_created.connect(tell_by)

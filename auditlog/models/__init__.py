@@ -8,6 +8,7 @@ from .incidents import LIVE, ActionTaken, DetectionMethod, IncidentLog, Incident
 from .log import ActorType, AuditLog, AuditLogQuerySet, Category, Severity
 from .proof import AuditAnchor, AuditCheck, AuditLeaves, AuditSeal, CheckKind
 from .storage import AuditExport, AuditMove, Format, MoveKind
+from .watched import Watched
 
 __all__ = [
     "LIVE",
@@ -31,4 +32,5 @@ __all__ = [
     "IncidentType",
     "MoveKind",
     "Severity",
+    "Watched",
 ]

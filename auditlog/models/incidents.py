@@ -10,6 +10,9 @@ from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.states import StateMachine, known_status
 
+from .log import Category
+from .watched import Watched
+
 
 class IncidentType(models.TextChoices):
     MULTI_ACCOUNTING = "multi_accounting"
@@ -84,6 +87,16 @@ class IncidentLog(StateMachine):
     alerted_admins = ArrayField(models.UUIDField(), default=list)
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
+
+    audited = Watched(
+        Category.SECURITY,
+        kept=(
+            "fingerprint incident_type severity status detection_method detected_at user_id pattern potential_loss "
+            "actual_loss assigned_to investigation_notes investigated_at resolved_by resolved_at resolution action_taken "
+            "created_at"
+        ),
+        ignored=("evidence confidence description related_users ip_addresses device_fingerprints alert_sent alert_sent_at alerted_admins updated_at"),
+    )
 
     class Meta:
         db_table = "incident_log"

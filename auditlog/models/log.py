@@ -30,7 +30,14 @@ class ActorType(models.TextChoices):
     UNKNOWN = "unknown"  # the row witness saw a change that nobody has put a name to
 
 
+ROW = "row."  # begins the event types of the row witness
+
+
 class AuditLogQuerySet(models.QuerySet["AuditLog"]):
+    def events(self) -> AuditLogQuerySet:
+        """What was recorded, without what the row witness saw beside it."""
+        return self.exclude(event_type__startswith=ROW)
+
     def with_export(self) -> AuditLogQuerySet:
         """Add `exported_to_cold_storage` and `exported_at`, derived: a row is exported when its place in the log is."""
         export = AuditExport.objects.filter(

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from auditlog.models import Category, Watched
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.states import StateMachine, known_status
@@ -102,6 +103,12 @@ class Absence(StateMachine):
     created_at = models.DateTimeField(default=now)
 
     objects = AbsenceQuerySet.as_manager()
+
+    audited = Watched(
+        Category.USER_ACTION,
+        kept="consultation_id party status reported_at answer_by disputed_at decided_at decided_by_id created_at",
+        personal="note dispute_note decision_note",
+    )
 
     class Meta:
         ordering = ["-created_at"]

@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
+from auditlog.models import Category, Watched
 from port444.accounts.models import check_zone
 from port444.builders.models import LENGTHS, Builder
 from port444.kit.clock import now
@@ -162,6 +163,19 @@ class Consultation(StateMachine):
     updated_at = models.DateTimeField(default=now)
 
     objects = ConsultationQuerySet.as_manager()
+
+    audited = Watched(
+        Category.USER_ACTION,
+        kept=(
+            "builder_id client_id conversation_id invoice_id chain rescheduled_from_id move_count duration price client_fee "
+            "builder_fee_bps scheduled_at ends_at client_zone builder_zone refund_policy free_hours move_limit move_hours "
+            "free_ended_at status meeting_provider paid_at completed_at cancelled_at cancelled_by_id cancellation_reason "
+            "expired_at rescheduled_at no_show_at no_show_party converted_order_id converted_at created_at"
+        ),
+        personal="client_notes builder_notes",
+        ignored="client_key meeting_url meeting_id ical_sequence attendance_looked_at updated_at",
+        amount="price",
+    )
 
     class Meta:
         ordering = ["scheduled_at"]

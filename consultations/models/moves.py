@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from auditlog.models import Category, Watched
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.states import StateMachine, known_status
@@ -63,6 +64,12 @@ class Proposal(StateMachine):
     created_at = models.DateTimeField(default=now)
 
     objects = ProposalQuerySet.as_manager()
+
+    audited = Watched(
+        Category.USER_ACTION,
+        kept="consultation_id kind made_by_id from_calendar starts_at status answer_by answered_at created_at",
+        personal="note",
+    )
 
     class Meta:
         ordering = ["-created_at"]

@@ -39,7 +39,7 @@ def device(get_response: Handler) -> Handler:
 
 
 def standing(get_response: Handler) -> Handler:
-    """Sign a suspended person out at the next request and tell them why.
+    """Sign a suspended person out at the next request and tell them why; who is not, is named to the audit log.
 
     Suspension has emptied their sessions already and left a mark in each; a session that was written at that very moment
     may have come back, so the person is looked at as well.
@@ -48,7 +48,11 @@ def standing(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponse:
         user = request.user
         if user.is_authenticated:
-            return tell(request, user) if user.is_suspended else get_response(request)
+            if user.is_suspended:
+                return tell(request, user)
+            # The person is known here for the first time, and asked of the database anyway.
+            with context.use(actor_type="admin" if user.is_staff else "user", actor_id=user.pk, actor_email=user.email):
+                return get_response(request)
         if marked := request.session.get(SUSPENDED):
             found = User.objects.filter(pk=marked, suspended_at__isnull=False).first()
             if found is not None:

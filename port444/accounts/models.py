@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 
 from auditlog.actions import record
 from auditlog.events import Event
+from auditlog.models import Category, Watched
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 
@@ -92,6 +93,14 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    audited = Watched(
+        Category.SECURITY,
+        kept="is_superuser is_client is_builder is_staff is_active time_zone language suspended_at suspension_reason created_at",
+        personal="email name phone",
+        hidden="password",
+        ignored="last_login theme",
+    )
 
     class Meta:
         constraints = [
@@ -198,3 +207,14 @@ class QueuedMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} to {self.to}"
+
+
+# Tables of Django and allauth that say who may do what.
+AUDITED_ELSEWHERE = {
+    "account.EmailAddress": Watched(Category.SECURITY, kept="user_id verified primary", personal="email"),
+    "accounts.User_groups": Watched(Category.SECURITY, kept="user_id group_id"),
+    "accounts.User_user_permissions": Watched(Category.SECURITY, kept="user_id permission_id"),
+    "auth.Group": Watched(Category.SECURITY, kept="name"),
+    "auth.Group_permissions": Watched(Category.SECURITY, kept="group_id permission_id"),
+    "mfa.Authenticator": Watched(Category.SECURITY, kept="user_id type", hidden="data", ignored="created_at last_used_at"),
+}

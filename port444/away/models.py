@@ -11,6 +11,7 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, Ra
 from django.db import models
 from django.db.models import F, Func, Q
 
+from auditlog.models import Category, Watched
 from port444.accounts.models import check_zone
 from port444.builders.models import Builder
 from port444.kit.clock import now
@@ -78,6 +79,14 @@ class Span(models.Model):
 
     objects = SpanQuerySet.as_manager()
 
+    audited = Watched(
+        Category.USER_ACTION,
+        kept=(
+            "builder_id first_on last_on time_zone starts_at ends_at message stops_orders stops_calls stops_clock created_at cancelled_at returned_at"
+        ),
+        ignored="reminded_at welcomed_at",
+    )
+
     class Meta:
         ordering = ["-starts_at"]
         constraints = [
@@ -127,6 +136,11 @@ class DueMove(StateMachine):
     answered_at = models.DateTimeField(null=True)
 
     objects = DueMoveQuerySet.as_manager()
+
+    audited = Watched(
+        Category.USER_ACTION,
+        kept="span_id order_id before_at moved status objection created_at objected_at answered_at",
+    )
 
     class Meta:
         ordering = ["before_at"]

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
+from auditlog.models import Category, Watched
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.money import amount_field
@@ -86,6 +87,16 @@ class Builder(models.Model):
     created_at = models.DateTimeField(default=now)
 
     objects = BuilderQuerySet.as_manager()
+
+    audited = Watched(
+        Category.USER_ACTION,
+        kept=(
+            "user_id slug headline about skills languages city photo consultation_enabled consultation_15min_price "
+            "consultation_30min_price consultation_60min_price away_from away_until away_message away_paused_at "
+            "away_stops_orders away_stops_calls away_stops_clock rating_sum rating_count completed_count created_at"
+        ),
+        personal="consultation_calendar_url meeting_url",
+    )
 
     class Meta:
         constraints = [

@@ -13,6 +13,8 @@ from django.db.models import Q
 from django.db.models.functions import Upper
 from django.urls import reverse
 
+from auditlog.models import Category as LogCategory
+from auditlog.models import Watched
 from port444.builders.models import Builder, Level, away_at
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
@@ -115,6 +117,15 @@ class Service(StateMachine):
 
     objects = ServiceQuerySet.as_manager()
 
+    audited = Watched(
+        LogCategory.USER_ACTION,
+        kept=(
+            "builder_id category_id title slug summary description tags questions status from_price least_days order_count "
+            "rating_sum rating_count offer_floor hints_hidden published_at paused_at created_at"
+        ),
+        ignored="market_min_price market_max_price market_median_price price_percentile market_due_at version search",
+    )
+
     class Meta:
         constraints = [
             known_status("service_status_known", ServiceStatus),
@@ -159,6 +170,12 @@ class Package(models.Model):
     revisions = models.PositiveSmallIntegerField()
     deliverables = ArrayField(models.CharField(max_length=120), default=list, blank=True, size=12)
     is_offered = models.BooleanField(default=True)
+
+    audited = Watched(
+        LogCategory.USER_ACTION,
+        kept="service_id tier name price delivery_days revisions deliverables is_offered",
+        amount="price",
+    )
 
     class Meta:
         ordering = ["price"]

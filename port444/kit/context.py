@@ -1,6 +1,7 @@
-"""Who asks, from where: the facts of the running request, for the audit log.
+"""Who asks, from where: the facts of the running request, job or command, for the audit log.
 
-Middleware fills it; in jobs and commands it is empty, which the log shows as "system".
+Middleware fills it for requests, the queue for jobs and `manage.py` for commands of this project. What writes without any of
+them is no part of the site, and the log says so.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Facts of one request; all None outside of requests."""
+    """Facts of one request, job or command."""
 
+    source: str = ""  # web, job:<path>, command:<name>; empty outside of all of them
+    actor_type: str = ""
+    actor_id: UUID | None = None
+    actor_email: str = ""
     ip_address: str | None = None
     user_agent: str = ""
     request_id: UUID | None = None
@@ -24,7 +29,9 @@ class Context:
     on_behalf_of: UUID | None = None
 
 
-_context: ContextVar[Context] = ContextVar("context", default=Context())  # noqa: B039 - frozen
+NOBODY = Context()
+
+_context: ContextVar[Context] = ContextVar("context", default=NOBODY)
 
 
 def current() -> Context:
@@ -39,3 +46,8 @@ def use(**facts: Any) -> Iterator[Context]:
         yield _context.get()
     finally:
         _context.reset(token)
+
+
+def begin(**facts: Any) -> None:
+    """Go on with a context of these facts alone; of none, with an empty one."""
+    _context.set(Context(**facts))

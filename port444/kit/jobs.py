@@ -21,8 +21,10 @@ from django_q.conf import Conf
 from django_q.models import OrmQ, Schedule
 from django_q.tasks import async_task
 
+from . import context
 from .clock import now
 from .errors import Conflict
+from .ids import uuid7
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +94,18 @@ def drain(batch: Callable[[datetime, int], int], size: int) -> int:
         if taken < size:
             break
     return done
+
+
+def begin(task: Mapping[str, Any], **signal: Any) -> None:
+    """Name a job to the audit log, all that it does under one id. Connected to the queue's signal before each job."""
+    func = task["func"]
+    path = func if isinstance(func, str) else f"{func.__module__}.{func.__qualname__}"
+    context.begin(source=f"job:{path}", actor_type="system", request_id=uuid7())
+
+
+def end(**signal: Any) -> None:
+    """A worker goes on to the next job with an empty context."""
+    context.begin()
 
 
 def heartbeat() -> None:

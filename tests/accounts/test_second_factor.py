@@ -85,7 +85,7 @@ def test_wrong_code_is_refused_and_recorded(client: Client, enrolled: User) -> N
     client.post("/account/login/", {"login": enrolled.email, "password": PASSWORD})
     client.post("/account/2fa/authenticate/", {"code": "000000"})
     assert "_auth_user_id" not in client.session
-    assert AuditLog.objects.get().metadata == {"email": enrolled.email, "why": "totp"}
+    assert AuditLog.objects.events().get().metadata == {"email": enrolled.email, "why": "totp"}
 
 
 def test_console_closes_when_the_app_is_removed(client: Client, enrolled: User) -> None:

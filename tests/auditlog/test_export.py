@@ -44,13 +44,15 @@ def log(archive: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, client_us
     settings.AUDIT_SEAL_ROWS = 100_000
     monkeypatch.setattr(sealing, "NOW", HORIZON.format(0))
     seal_rows()
+    settings.AUDIT_SEAL_ROWS = 1
+    monkeypatch.setattr(sealing, "NOW", HORIZON.format(1))
+    seal_rows()  # what the row witness saw of the test's own beginnings
     newest = AuditExport.objects.order_by("-last_seal").first()
     done, last = newest.last_seal if newest else 0, last_seal()
     if last is not None and last.seq > done:
         ranges = {"from_xid": 0, "through_xid": 0, "rows": 0, "data_bytes": 1}
         AuditExport.objects.create(first_seal=done + 1, last_seal=last.seq, manifest_sha256="ab" * 32, **ranges)
     settings.AUDIT_SEAL_ROWS = 3
-    monkeypatch.setattr(sealing, "NOW", HORIZON.format(1))
 
     def write(count: int) -> list[AuditSeal]:
         for number in range(count):

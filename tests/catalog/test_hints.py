@@ -40,7 +40,7 @@ def box(html: str, tier: str = "basic") -> str:
 
 def test_a_typed_price_is_compared_and_nothing_is_written(signed_in: Client, service: Service, category: Category, crowd: Crowd) -> None:
     crowd(TWENTY)
-    before = AuditLog.objects.count()
+    before = AuditLog.objects.events().count()
     words = {
         "42": "Consider raising it yours $42 $45.75 $55.25 Half of the Basic packages in Web development cost $45.75 to $55.25, median $50.50, "
         "all $41 to $60. Yours is below 90% of them (percentile 8). 20 builders at your level (new), orders paid in the last 180 days. "
@@ -62,7 +62,7 @@ def test_a_typed_price_is_compared_and_nothing_is_written(signed_in: Client, ser
         assert said.startswith(beginning)
         assert f"Yours is {'below' if price == '20' else 'above'} all of them" in said
     service.refresh_from_db()
-    assert (service.version, service.from_price, AuditLog.objects.count()) == (1, Decimal("60.00"), before)
+    assert (service.version, service.from_price, AuditLog.objects.events().count()) == (1, Decimal("60.00"), before)
 
 
 def test_both_directions_look_the_same(signed_in: Client, service: Service, category: Category, crowd: Crowd) -> None:
@@ -169,7 +169,7 @@ def test_without_script_the_page_comes_back_as_it_was_typed(signed_in: Client, s
 
 
 def test_prices_of_services_of_others_are_not_there(client: Client, service: Service, stranger: User, category: Category) -> None:
-    before = AuditLog.objects.count()
+    before = AuditLog.objects.events().count()
     addresses = [f"/services/{service.pk}/hints/", "/services/new/hints/"]
     for address in addresses:
         assert client.post(address, typed(category, basic="5"))["Location"].startswith("/account/login/")
@@ -178,7 +178,7 @@ def test_prices_of_services_of_others_are_not_there(client: Client, service: Ser
         assert client.post(address, {**typed(category, basic="5"), "hide": "1"}).status_code == 404
         assert client.get(address).status_code == 405  # a price belongs into no address
     service.refresh_from_db()
-    assert (service.hints_hidden, AuditLog.objects.count()) == (False, before)
+    assert (service.hints_hidden, AuditLog.objects.events().count()) == (False, before)
 
 
 def test_the_editor_asks_the_same_for_any_market(

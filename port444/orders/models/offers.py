@@ -12,6 +12,7 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Q
 
+from auditlog.models import Category, Watched
 from port444.builders.models import Builder
 from port444.catalog.models import Package, Service
 from port444.kit.clock import now
@@ -90,6 +91,17 @@ class Offer(StateMachine):
     settled_at = models.DateTimeField(null=True)
 
     objects = OfferQuerySet.as_manager()
+
+    audited = Watched(
+        Category.USER_ACTION,
+        kept=(
+            "conversation_id client_id builder_id by_client service_id package_id title scope deliverables price list_price "
+            "delivery_days revisions asks_questions status expires_at answers_id suggestion_id order_id reason created_at "
+            "settled_at"
+        ),
+        ignored="client_key",
+        amount="price",
+    )
 
     class Meta:
         ordering = ["-created_at", "-id"]

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Func, Q, Value
 
+from auditlog.models import Category, Watched
 from port444.builders.models import AWAY_FIELDS, Builder
 from port444.catalog.models import Package, QuestionKind, Service
 from port444.kit.clock import now
@@ -141,6 +142,19 @@ class Order(StateMachine):
     expired_at = models.DateTimeField(null=True)
 
     objects = OrderQuerySet.as_manager()
+
+    audited = Watched(
+        Category.USER_ACTION,
+        kept=(
+            "number client_id builder_id service_id package_id conversation_id invoice_id title package_name deliverables "
+            "status price client_fee builder_fee_bps credit prepaid delivery_days revisions_allowed revisions_used "
+            "placed_at pay_until paid_at requirements_until started_at due_at clock_stopped_at works_through exit_until "
+            "nudges_stopped_at delivered_at auto_accept_at completed_at accepted_by_client cancelled_at cancelled_by_id "
+            "cancel_cause cancel_reason expired_at"
+        ),
+        ignored="client_key",
+        amount="price",
+    )
 
     class Meta:
         ordering = ["-placed_at", "-id"]
@@ -376,6 +390,12 @@ class Review(models.Model):
     text = models.TextField(max_length=2000, blank=True)
     private_note = models.TextField(max_length=1000, blank=True)
     created_at = models.DateTimeField(default=now)
+
+    audited = Watched(
+        Category.USER_ACTION,
+        kept="builder_id service_id author_id stars created_at",
+        personal="text private_note",
+    )
 
     class Meta:
         ordering = ["-created_at"]

@@ -11,6 +11,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from auditlog.models import Category as LogCategory
+from auditlog.models import Watched
 from port444.builders.models import Builder
 from port444.catalog.models import Category
 from port444.kit.clock import now
@@ -78,6 +80,15 @@ class Credit(models.Model):
 
     objects = CreditQuerySet.as_manager()
 
+    audited = Watched(
+        LogCategory.FINANCIAL,
+        kept=(
+            "user_id user_type label amount remaining source source_id source_invoice_id applicable_to builder_id "
+            "category_id expires_at issued_by_id notes withdrawn_at created_at"
+        ),
+        amount="amount",
+    )
+
     class Meta:
         ordering = ["-created_at", "-id"]
         constraints = [
@@ -131,6 +142,12 @@ class CreditUse(models.Model):
     created_at = models.DateTimeField(default=now)
 
     objects = CreditUseQuerySet.as_manager()
+
+    audited = Watched(
+        LogCategory.FINANCIAL,
+        kept="credit_id invoice_id amount returned returned_at created_at",
+        amount="amount",
+    )
 
     class Meta:
         ordering = ["created_at", "id"]

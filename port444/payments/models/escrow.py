@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models
 from django.db.models import F, Func, Q, Value
 
+from auditlog.models import Category, Watched
 from port444.kit.clock import now
 from port444.kit.money import ZERO, amount_field
 from port444.kit.states import StateMachine, known_status
@@ -107,6 +108,16 @@ class EscrowOperation(StateMachine):
     next_try_at = models.DateTimeField(default=now)
 
     objects = EscrowOperationQuerySet.as_manager()
+
+    audited = Watched(
+        Category.FINANCIAL,
+        kept=(
+            "number kind purpose subject_id target_id client_id builder_id amount prepaid gift fee_bps args status backend "
+            "reason created_at applied_at confirmed_at chain_id contract key address tx_hash"
+        ),
+        ignored="block_number block_hash final_at tries next_try_at",
+        amount="amount",
+    )
 
     class Meta:
         constraints = [

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from auditlog.models import Category, Watched
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.money import CURRENCY, ZERO, amount_field
@@ -87,6 +88,17 @@ class Invoice(StateMachine):
 
     objects = InvoiceQuerySet.as_manager()
 
+    audited = Watched(
+        Category.FINANCIAL,
+        kept=(
+            "kind number purpose subject_id deal_id payer_id payee_id corrects_id status currency subtotal fee credit "
+            "prepaid total opened_at expires_at paid_at voided_at"
+        ),
+        personal="payer_name payee_name",
+        ignored="return_url",
+        amount="total",
+    )
+
     class Meta:
         constraints = [
             known_status("invoice_status_known", InvoiceStatus),
@@ -125,6 +137,12 @@ class InvoiceLine(models.Model):
     description = models.CharField(max_length=200)
     amount = amount_field()
     is_fee = models.BooleanField(default=False)
+
+    audited = Watched(
+        Category.FINANCIAL,
+        kept="invoice_id position description amount is_fee",
+        amount="amount",
+    )
 
     class Meta:
         ordering = ["position"]

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models
 from django.db.models import F, Q
 
+from auditlog.models import Category, Watched
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.money import ZERO, amount_field
@@ -65,6 +66,13 @@ class Payment(StateMachine):
     settled_at = models.DateTimeField(null=True)
 
     objects = PaymentQuerySet.as_manager()
+
+    audited = Watched(
+        Category.FINANCIAL,
+        kept="invoice_id provider status amount refunded external_id created_at expires_at succeeded_at failed_at failure settled_at",
+        hidden="pay_url",
+        amount="amount",
+    )
 
     class Meta:
         constraints = [
@@ -140,6 +148,13 @@ class Refund(StateMachine):
     error = models.CharField(max_length=200, blank=True)
 
     objects = RefundQuerySet.as_manager()
+
+    audited = Watched(
+        Category.FINANCIAL,
+        kept="payment_id credit_note_id amount escrowed reason status external_id requested_at completed_at failed_at error",
+        ignored="dedupe_key",
+        amount="amount",
+    )
 
     class Meta:
         constraints = [

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from auditlog.models import Category, Watched
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.money import ZERO, amount_field
@@ -29,6 +30,11 @@ class PayoutAddress(models.Model):
     user = models.OneToOneField(USER, on_delete=models.CASCADE, primary_key=True, related_name="payout_address")
     address = models.CharField(max_length=42)
     changed_at = models.DateTimeField(default=now)
+
+    audited = Watched(
+        Category.FINANCIAL,
+        kept="address changed_at",
+    )
 
     class Meta:
         verbose_name_plural = "payout addresses"
@@ -56,6 +62,13 @@ class BankAccount(models.Model):
     details = BankField()
     masked = models.CharField(max_length=60)
     changed_at = models.DateTimeField(default=now)
+
+    audited = Watched(
+        Category.FINANCIAL,
+        kept="changed_at",
+        personal="masked",
+        hidden="details",
+    )
 
     def __str__(self) -> str:
         return self.masked
@@ -91,6 +104,12 @@ class PayoutBatch(StateMachine):
     closed_at = models.DateTimeField(null=True)
 
     objects = PayoutBatchQuerySet.as_manager()
+
+    audited = Watched(
+        Category.FINANCIAL,
+        kept="reference status lines total made_by_id made_at exported_at closed_at",
+        amount="total",
+    )
 
     class Meta:
         verbose_name_plural = "payout batches"
@@ -166,6 +185,17 @@ class Withdrawal(StateMachine):
     error = models.CharField(max_length=200, blank=True)
 
     objects = WithdrawalQuerySet.as_manager()
+
+    audited = Watched(
+        Category.FINANCIAL,
+        kept=(
+            "user_id method amount fee address status batch_id external_id requested_at due_at sending_at completed_at failed_at cancelled_at error"
+        ),
+        personal="bank_masked",
+        hidden="bank",
+        ignored="client_key",
+        amount="amount",
+    )
 
     class Meta:
         constraints = [
@@ -259,6 +289,11 @@ class PayoutHold(models.Model):
     end_reason = models.CharField(max_length=300, blank=True)
 
     objects = PayoutHoldQuerySet.as_manager()
+
+    audited = Watched(
+        Category.FINANCIAL,
+        kept="user_id withdrawal_id reason incident_id made_by_id made_at until ended_at ended_by_id end_reason",
+    )
 
     class Meta:
         constraints = [

@@ -1,0 +1,115 @@
+"""Telling the row witness who acts.
+
+The triggers read a setting of the transaction, which is told before its first write and costs no round trip: it travels in front
+of that write. It is told below everything that counts or wraps queries, by the driver's cursor. A setting of the transaction
+ends with it, so nothing is ever left behind for the next request on the same connection.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from django.db import migrations
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import ClientCursor, Connection
+from psycopg.pq import TransactionStatus
+
+from port444.kit import context
+
+if TYPE_CHECKING:
+    Base = ClientCursor[Any]
+else:
+    Base = object
+
+TELL = "SELECT set_config('audit.ctx', %s, true)"
+WRITES = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:INSERT|UPDATE|DELETE|MERGE|TRUNCATE|WITH|CALL|DO)\b", re.IGNORECASE | re.DOTALL)
+
+# What the running transaction of a connection was told last.
+_told: WeakKeyDictionary[Connection[Any], str] = WeakKeyDictionary()
+
+
+@lru_cache(maxsize=256)
+def _words(facts: context.Context) -> str:
+    """The facts as the triggers read them; nothing when nobody of ours acts."""
+    if not facts.source:
+        return ""
+    known = {name: getattr(facts, name) for name in facts.__slots__}
+    return json.dumps({name: str(value) for name, value in known.items() if value})
+
+
+class TellingCursor(Base):
+    """Mixed into the cursors of the site's connections."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        _forget_what_ended(self.connection)
+        if not isinstance(query, str) or not WRITES.match(query):
+            if isinstance(query, str) and query.startswith("ROLLBACK"):  # to a savepoint: the database forgets what it was told since
+                _told.pop(self.connection, None)
+            return super().execute(query, params, **options)
+        words = _words(context.current())
+        if words == _told.get(self.connection, ""):
+            return super().execute(query, params, **options)
+        if isinstance(self, ClientCursor) and isinstance(params, list | tuple):
+            super().execute(f"{TELL}; {query}", [words, *params], **options)
+            self.nextset()
+            _told[self.connection] = words
+            return self
+        return self._tell_before(words, super().execute, query, params, **options)
+
+    def executemany(self, query: Any, params_seq: Iterable[Any], **options: Any) -> Any:
+        _forget_what_ended(self.connection)
+        words = _words(context.current())
+        if words == _told.get(self.connection, ""):
+            return super().executemany(query, params_seq, **options)
+        return self._tell_before(words, super().executemany, query, params_seq, **options)
+
+    def _tell_before(self, words: str, run: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """In a statement of its own; what would commit by itself becomes a transaction of both."""
+        alone = self.connection.autocommit and _idle(self.connection)
+        with self.connection.transaction() if alone else nullcontext():
+            super().execute(TELL, [words])
+            _told[self.connection] = words
+            return run(*arguments, **options)
+
+
+def _idle(connection: Connection[Any]) -> bool:
+    return connection.pgconn.transaction_status == TransactionStatus.IDLE
+
+
+def _forget_what_ended(connection: Connection[Any]) -> None:
+    """What an earlier transaction was told does not hold in the one that begins with this statement."""
+    if _idle(connection):
+        _told.pop(connection, None)
+
+
+def _before_each(execute: Callable[..., Any], sql: Any, params: Any, many: bool, about: dict[str, Any]) -> Any:
+    # Cursors that stay on the server are of another class, and may be the first in a transaction.
+    _forget_what_ended(about["connection"].connection)
+    return execute(sql, params, many, about)
+
+
+@cache
+def _telling(factory: type[Any]) -> type[Any]:
+    return type("TellingCursor", (TellingCursor, factory), {})
+
+
+def tell_by(connection: BaseDatabaseWrapper, **signal: Any) -> None:
+    """Make the cursors of a new connection tell. Connected to Django's signal, as it has no other hook."""
+    if connection.vendor == "postgresql":
+        connection.connection.cursor_factory = _telling(connection.connection.cursor_factory)
+        if _before_each not in connection.execute_wrappers:
+            connection.execute_wrappers.insert(0, _before_each)
+
+
+def watch(table: str, model: str, category: str, *, kept: str, personal: str = "", hidden: str = "", amount: str | None = None) -> migrations.RunSQL:
+    """The operation of a migration that makes the database watch a table, or watch it anew."""
+    names = [f"'{{{','.join(columns.split())}}}'" for columns in (kept, personal, hidden)]
+    money = f"'{amount}'" if amount else "NULL"
+    call = f"SELECT audit_watch('{table}', '{model}', '{category}', {', '.join(names)}, {money})"
+    return migrations.RunSQL(call, f"SELECT audit_unwatch('{table}')")
