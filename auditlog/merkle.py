@@ -37,7 +37,9 @@ def path(leaves: Sequence[bytes], index: int) -> list[bytes]:
 
 
 def climb(leaf_hash: bytes, index: int, size: int, hashes: Sequence[bytes]) -> bytes:
-    """The root to which a path leads from a leaf at `index` of `size`; ValueError for a path of the wrong length."""
+    """The root to which a path leads from a leaf at `index` of `size`; ValueError for a path of the wrong length or no such place."""
+    if not 0 <= index < size:
+        raise ValueError("there is no such place in the tree")
     node, last, rest = leaf_hash, size - 1, list(hashes)
     while last > 0:
         if index % 2 == 1 or index < last:
