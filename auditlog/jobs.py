@@ -4,6 +4,7 @@ from django.db import transaction
 
 from port444.kit.jobs import drain, enqueue
 
+from . import actions
 from .actions import INDEX_BATCH, Behind, Forged, anchor_seals, ensure_partitions, export_rows, index_rows, report_refusal, rows_to_export, seal_rows
 
 
@@ -32,3 +33,13 @@ def export() -> None:
 def index() -> None:
     """Every minute: take committed rows into the copy that the log is searched by."""
     drain(index_rows, INDEX_BATCH)
+
+
+def verify_recent() -> None:
+    """Every ten minutes: look through the last day of the log."""
+    actions.verify_recent()
+
+
+def verify_history() -> None:
+    """Nightly: look through a thirtieth of the whole log, with what lies of it in cold storage."""
+    actions.verify_history()

@@ -78,9 +78,9 @@ def anchor_content(seal: AuditSeal) -> bytes:
     return canonical(facts).encode() + b"\n"
 
 
-def anchors(store: Store) -> Iterator[tuple[int, str]]:
-    """Number and name of every seal that lies in `store`, in the order of their days."""
-    for name in store.names(FOLDER):
+def anchors(store: Store, day: date | None = None) -> Iterator[tuple[int, str]]:
+    """Number and name of every seal that lies in `store`, or of those of one day, in the order of their days."""
+    for name in store.names(FOLDER if day is None else f"{FOLDER}{day:%Y/%m/%d}/"):
         stem = name.rpartition("/")[2].removesuffix(".json")
         if stem.isdigit():
             yield int(stem), name

@@ -274,6 +274,8 @@ SCHEDULES = {
     "auditlog.jobs.partitions": "7 2 * * *",
     "auditlog.jobs.index": "* * * * *",
     "auditlog.jobs.seal": "* * * * *",
+    "auditlog.jobs.verify_recent": "*/10 * * * *",
+    "auditlog.jobs.verify_history": "37 3 * * *",
 }
 
 # Money

@@ -3,9 +3,11 @@
 from .copying import copy_rows
 from .exporting import Changed, export_rows, rows_to_export
 from .incidents import Finding, open_incident
+from .proving import NotProvable, prove
 from .recording import ensure_partitions, record, record_many
 from .sealing import Behind, Forged, acknowledge_loss, anchor_seals, find_loss, report_refusal, seal_rows
 from .searching import INDEX_BATCH, index_rows
+from .verifying import Problem, Report, keep, verify, verify_history, verify_recent
 
 __all__ = [
     "INDEX_BATCH",
@@ -13,6 +15,9 @@ __all__ = [
     "Changed",
     "Finding",
     "Forged",
+    "NotProvable",
+    "Problem",
+    "Report",
     "acknowledge_loss",
     "anchor_seals",
     "copy_rows",
@@ -20,10 +25,15 @@ __all__ = [
     "export_rows",
     "find_loss",
     "index_rows",
+    "keep",
     "open_incident",
+    "prove",
     "record",
     "record_many",
     "report_refusal",
     "rows_to_export",
     "seal_rows",
+    "verify",
+    "verify_history",
+    "verify_recent",
 ]

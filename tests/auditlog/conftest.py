@@ -15,6 +15,7 @@ from auditlog.cold import Store, store
 from tests import copies
 
 from .buckets import KEY, REGION, SECRET, GoogleStorage, google_storage, s3_client, seaweed
+from .tampering import OwnLog
 
 
 @pytest.fixture(scope="session")
@@ -86,3 +87,9 @@ def own_database(transactional_db: None, tmp_path: Path) -> Iterator[str]:
     connection.settings_dict["NAME"] = before
     with copies.as_owner() as owner:
         copies.remove(owner, name)
+
+
+@pytest.fixture
+def own_log(own_database: str, tmp_path: Path) -> OwnLog:
+    """A log of its own to tamper with."""
+    return OwnLog(own_database, tmp_path / "cold")
