@@ -12,7 +12,7 @@ from django.db import transaction
 from django.test import Client
 from django_q.models import OrmQ, Schedule
 
-from port444.kit import clock, jobs
+from port444.kit import clock, health, jobs
 from port444.kit.errors import Conflict
 
 BEAT = "port444.kit.jobs.heartbeat"
@@ -82,7 +82,8 @@ def test_heartbeat_has_an_age() -> None:
         assert 89 < (jobs.heartbeat_age() or 0) < 92
 
 
-def test_up_and_ready(client: Client, db: None) -> None:
+def test_up_and_ready(client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_watches", {"mail": lambda: False})  # what other tests have left in the log is not sealed
     jobs.heartbeat()
     assert client.get("/healthz").content == b"ok\n"
     ready = client.get("/readyz")
