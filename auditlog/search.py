@@ -4,24 +4,29 @@ those of the last minute, are read from the log itself."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from .models import AuditAnchor, AuditCheck, AuditExport, AuditLog, AuditSeal, CheckKind, Severity
 
 PAGE = 50
-MOST_IN_TIMELINE = 50
+AHEAD = 2000  # rows that are looked through before other ways are tried
+MOST_IN_TIMELINE = 20
 NEAR = timedelta(days=1)  # what belongs to one request or transaction was written within it
 
 Place = tuple[datetime, int]  # of a row: moment and id
 Who = Literal["actor_id", "on_behalf_of", "actor_email"]
 What = Literal["target_id", "request_id", "transaction_hash"]
+WORD = re.compile(r"[^\W_]+")
+TAGS = "audit_tags(event_category, event_type, severity, actor_id, ip_address)"
 SEVERITIES = {"": "", Severity.INFO: "", Severity.WARNING: "severity <> 'info'", Severity.CRITICAL: "severity = 'critical'"}
 
 
@@ -40,6 +45,16 @@ class Wanted:
     amount_from: Decimal | None = None
     amount_to: Decimal | None = None
     words: str = ""
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether several conditions, each of which many rows may meet, have to be met at once. The rows about one thing are few."""
+        amount = self.amount_from is not None or self.amount_to is not None
+        single = (self.category, self.event_type, self.least not in ("", Severity.INFO), self.who, self.address, amount)
+        return not self.what and sum(map(bool, single)) + len(WORD.findall(self.words)) > 1
+
+
+NOTHING = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,38 +106,148 @@ def find_rows(wanted: Wanted, *, older_than: Place | None = None, newer_than: Pl
 
 
 def find_places(wanted: Wanted, *, older_than: Place | None = None, newer_than: Place | None = None, limit: int) -> list[Place]:
-    """Where the rows lie: from the newest on, or from the oldest of those that are newer than a place."""
+    """Where the rows lie: from the newest on, or from the oldest of those that are newer than a place.
+
+    What one index answers in order is one question. Of several conditions together nobody knows beforehand how often they meet, and an
+    index that is read in order until a page is full may be read to its end: those are asked for carefully.
+    """
+    way = Way(older_than, newer_than, limit)
     with connection.cursor() as cursor:
         cursor.execute("SELECT xid, id, floor_id FROM audit_find_mark")
-        query, params = places_query(wanted, cursor.fetchone(), older_than=older_than, newer_than=newer_than, limit=limit)
-        cursor.execute(query, params)
-        return list(cursor.fetchall())
+        mark = cursor.fetchone()
+        if not wanted.is_mixed:
+            cursor.execute(*places_query(wanted, mark, way))
+            return list(cursor.fetchall())
+        cursor.execute(*_tail_query(wanted, mark, way))
+        found = set(cursor.fetchall())
+        for who in wanted.who or (None,):
+            found.update(_mixed_places(cursor, wanted, who, way))
+        return sorted(found, reverse=way.order == "DESC")[:limit]
 
 
-def places_query(
-    wanted: Wanted, mark: tuple[int, int, int], *, older_than: Place | None = None, newer_than: Place | None = None, limit: int
-) -> tuple[str, list[Any]]:
-    """The question that `find_places` asks.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """From where, in which direction and how far a page reads."""
+
+    older_than: Place | None = None
+    newer_than: Place | None = None
+    limit: int = PAGE
+
+    @property
+    def order(self) -> str:
+        return "ASC" if self.newer_than else "DESC"
+
+    @property
+    def ordered(self) -> str:
+        return f"ORDER BY timestamp {self.order}, id {self.order} LIMIT {self.limit:d}"
+
+    def bound(self, conditions: _Conditions) -> None:
+        if self.newer_than:
+            conditions.add("(timestamp, id) > (%s, %s)", *self.newer_than)
+        elif self.older_than:
+            conditions.add("(timestamp, id) < (%s, %s)", *self.older_than)
+
+
+def _mixed_places(cursor: Any, wanted: Wanted, who: tuple[Who, UUID | str] | None, way: Way) -> list[Place]:
+    """The same for several conditions: the next rows of the one that an index keeps in order are looked through; when they do not fill
+    the page, each month in turn is asked by the index in which conditions are met before any row is read."""
+    driver = replace(NOTHING, since=wanted.since, until=wanted.until)
+    for name in ("address", "event_type", "least", "category") if who is None else ():
+        if getattr(wanted, name):
+            driver = replace(driver, **{name: getattr(wanted, name)})
+            break
+    ahead = _conditions(driver, "audit_find").plus(*([who] if who else []))
+    way.bound(ahead)
+    rest = _conditions(wanted, "audit_find")
+    cursor.execute(
+        f"WITH ahead AS MATERIALIZED (SELECT * FROM audit_find WHERE {ahead.where} {replace(way, limit=AHEAD).ordered}) "
+        f"(SELECT timestamp, id FROM ahead WHERE {rest.where} {way.ordered}) UNION ALL SELECT NULL, count(*) FROM ahead",
+        [*ahead.params, *rest.params],
+    )
+    rows = cursor.fetchall()
+    found = [place for place in rows if place[0]]
+    (seen,) = (count for moment, count in rows if moment is None)
+    if len(found) == way.limit or seen < AHEAD:
+        return found
+    found = []
+    everything = _together(wanted, who)
+    way.bound(everything)
+    with _sets_of_rows(cursor):
+        for since, until in _months(cursor, wanted, way):
+            month = _Conditions([*everything.sql], [*everything.params])
+            month.add("timestamp >= %s AND timestamp < %s", max(since, wanted.since or since), min(until, wanted.until or until))
+            # Planned for all its rows, as a plan for the first few would read in order again.
+            cursor.execute(
+                f"WITH met AS MATERIALIZED (SELECT timestamp, id FROM audit_find WHERE {month.where}) "
+                f"SELECT timestamp, id FROM met {replace(way, limit=way.limit - len(found)).ordered}",
+                month.params,
+            )
+            found += cursor.fetchall()
+            if len(found) == way.limit:
+                break
+    return found
+
+
+def _together(wanted: Wanted, who: tuple[Who, UUID | str] | None) -> _Conditions:
+    """The conditions in the words of the index of tags, as far as it knows them."""
+    tags = {"c": wanted.category, "e": wanted.event_type, "s": wanted.least if wanted.least == Severity.CRITICAL else ""}
+    found = _conditions(replace(NOTHING, words=wanted.words, amount_from=wanted.amount_from, amount_to=wanted.amount_to), "audit_find")
+    if who and who[0] == "actor_id":
+        tags["a"] = str(who[1])
+    elif who:
+        found = found.plus(who)
+    given = [f"{kind}:{value}" for kind, value in tags.items() if value]
+    if given:
+        found.add(f"{TAGS} @> %s::text[]", given)
+    if wanted.least == Severity.WARNING:
+        found.add(f"{TAGS} && %s::text[]", ["s:warning", "s:critical"])
+    if wanted.address:
+        found.add(f"{TAGS} @> ARRAY['i:' || host(%s::inet)]", wanted.address)
+    return found
+
+
+@contextmanager
+def _sets_of_rows(cursor: Any) -> Iterator[None]:
+    """Within this no index is read in order, and no table from end to end."""
+    names = ("enable_indexscan", "enable_indexonlyscan", "enable_seqscan")
+    with transaction.atomic():
+        cursor.execute("SELECT " + ", ".join(["set_config(%s, 'off', true)"] * len(names)), names)
+        yield
+        cursor.execute("SELECT " + ", ".join(["set_config(%s, 'on', true)"] * len(names)), names)
+
+
+def _months(cursor: Any, wanted: Wanted, way: Way) -> list[tuple[datetime, datetime]]:
+    """The months of the copy that the page may reach into, in its direction."""
+    cursor.execute("SELECT right(inhrelid::regclass::text, 6) FROM pg_inherits WHERE inhparent = 'audit_find'::regclass ORDER BY 1")
+    numbers = [int(name[:4]) * 12 + int(name[4:]) - 1 for (name,) in cursor.fetchall()]
+    spans = [(datetime(n // 12, n % 12 + 1, 1, tzinfo=UTC), datetime((n + 1) // 12, (n + 1) % 12 + 1, 1, tzinfo=UTC)) for n in numbers]
+    least = max((moment for moment in (wanted.since, way.newer_than and way.newer_than[0]) if moment), default=None)
+    most = min((moment for moment in (wanted.until, way.older_than and way.older_than[0]) if moment), default=None)
+    reached = [(since, until) for since, until in spans if (least is None or until > least) and (most is None or since <= most)]
+    return reached if way.newer_than else reached[::-1]
+
+
+def places_query(wanted: Wanted, mark: tuple[int, int, int], way: Way) -> tuple[str, list[Any]]:
+    """The question that `find_places` asks where one is enough.
 
     Each way in which a row may fit is a branch of its own that reads the newest by its own index; one branch with OR could not
     read in order. What the copy took in since its mark was read is in two branches and counts once.
     """
-    order, edge = ("ASC", (">", newer_than)) if newer_than else ("DESC", ("<", older_than))
-    ordered = f"ORDER BY timestamp {order}, id {order} LIMIT {limit:d}"
-    branches, params = [], []
+    tail, params = _tail_query(wanted, mark, way)
+    branches = []
     for who in wanted.who or (None,):
         for what in wanted.what or (None,):
             conditions = _conditions(wanted, "audit_find").plus(*(one for one in (who, what) if one))
-            if edge[1]:
-                conditions.add(f"(timestamp, id) {edge[0]} (%s, %s)", *edge[1])
-            branches.append(f"(SELECT timestamp, id FROM audit_find WHERE {conditions.where} {ordered})")
-            params += conditions.params
+            way.bound(conditions)
+            branches.append(f"(SELECT timestamp, id FROM audit_find WHERE {conditions.where} {way.ordered})")
+            params = [*conditions.params, *params]
+    return f"SELECT timestamp, id FROM ({' UNION '.join([*reversed(branches), f'({tail})'])}) found {way.ordered}", params
+
+
+def _tail_query(wanted: Wanted, mark: tuple[int, int, int], way: Way) -> tuple[str, list[Any]]:
     tail = _tail(wanted, mark)
-    if edge[1]:
-        tail.add(f"(timestamp, id) {edge[0]} (%s, %s)", *edge[1])
-    branches.append(f"(SELECT timestamp, id FROM audit_log WHERE {tail.where} {ordered})")
-    params += tail.params
-    return f"SELECT timestamp, id FROM ({' UNION '.join(branches)}) found {ordered}", params
+    way.bound(tail)
+    return f"SELECT timestamp, id FROM audit_log WHERE {tail.where} {way.ordered}", tail.params
 
 
 def _conditions(wanted: Wanted, table: Literal["audit_find", "audit_log"]) -> _Conditions:

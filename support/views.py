@@ -29,7 +29,7 @@ from .actions import note_export, note_reading
 from .forms import AuditFilter
 
 ANEW = timedelta(minutes=10)  # after which the same filter counts as read again
-SEEN = "audit_read"
+SEEN, MOST_SEEN = "audit_read", 20
 MOST_ABOUT_TARGET = 8
 
 View = Callable[Concatenate[UserRequest, ...], HttpResponseBase]
@@ -97,13 +97,13 @@ def _page(request: HttpRequest, context: dict[str, Any], status: int = 200) -> H
 
 
 def _note_once(request: UserRequest, asked: dict[str, str]) -> None:
-    """Record the reading, unless it goes on: the same person, session and filter within some minutes."""
-    key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
-    seen, moment = request.session.get(SEEN, ["", 0])
-    if seen == key and now() - datetime.fromtimestamp(moment, UTC) < ANEW:
+    """Record the reading, unless it goes on: the same session and filter within some minutes."""
+    key, moment = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16], int(now().timestamp())
+    seen = {name: then for name, then in request.session.get(SEEN, {}).items() if moment - then < ANEW.total_seconds()}
+    if key in seen:
         return
     note_reading(actor=request.user, asked=asked)
-    request.session[SEEN] = [key, int(now().timestamp())]
+    request.session[SEEN] = dict([*seen.items(), (key, moment)][-MOST_SEEN:])
 
 
 def _place(request: HttpRequest, name: str) -> Place | None:

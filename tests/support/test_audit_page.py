@@ -130,7 +130,7 @@ def test_reading_is_recorded_once_for_a_filter(console: Client, client_user: Use
     asked = {"event_type": "user.profile_changed"}
     first = console.get(reverse(PAGE), asked)
     console.get(f"{reverse(PAGE)}?{first.context['older']}")
-    console.get(reverse(PAGE), {**asked, "open": pk})
+    console.get(reverse(PAGE), {**asked, "open": str(pk)})
     assert readings() == [{"asked": asked}]
     console.get(reverse(PAGE), {"actor": "x@example.com"})
     assert readings()[1:] == [{"asked": {"actor": "x@example.com"}}]
@@ -149,7 +149,7 @@ def test_an_open_row_shows_what_changed_and_what_happened_around_it(console: Cli
             after={"name": "Bea", "tags": ["x"]},
             why="typo",
         )
-    answer = console.get(reverse(PAGE), {"about": client_user.pk, "open": pk})
+    answer = console.get(reverse(PAGE), {"about": str(client_user.pk), "open": str(pk)})
     page = answer.content.decode()
     assert "<del>&lt;b&gt;Ann&lt;/b&gt;</del>" in page
     assert "<ins>Bea</ins>" in page
@@ -170,7 +170,7 @@ def test_the_page_asks_the_same_number_of_questions_however_much_there_is(consol
     with django_assert_num_queries(QUERIES):
         console.get(reverse(PAGE), asked)
     with django_assert_num_queries(QUERIES + 3):  # its request, its transaction, its target
-        console.get(reverse(PAGE), {**asked, "open": pk})
+        console.get(reverse(PAGE), {**asked, "open": str(pk)})
 
 
 QUERIES = 10  # session, user; five of the proof; the mark, the places, the rows
