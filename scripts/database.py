@@ -44,13 +44,13 @@ def served() -> Iterator[Database]:
 
 
 @contextlib.contextmanager
-def thrown_away() -> Iterator[Database]:
-    """A database made for one run of the tests; several runs at once do not meet."""
+def thrown_away(*, durable: bool = False) -> Iterator[Database]:
+    """A database made for one run of the tests; several runs at once do not meet. A durable one waits for its disk, as one that serves does."""
     if external := external_addresses(os.environ):
         yield Database(external)
         return
     sweep_test_servers()
-    server = devpg.Server(VAR / "test" / secrets.token_hex(4), durable=False)
+    server = devpg.Server(VAR / "test" / secrets.token_hex(4), durable=durable)
     try:
         with server.running():
             yield Database(server.environment(), server)
