@@ -6,12 +6,15 @@ transaction that still runs. Everything below it has ended, and nothing can appe
 
 from __future__ import annotations
 
+import contextvars
 import io
 import json
 import logging
+import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from django.conf import settings
@@ -31,6 +34,7 @@ from .recording import record
 log = logging.getLogger(__name__)
 
 SECONDS = 20.0  # for one run; the next goes on
+PATIENCE = 10.0  # seconds, with cold storage that does not answer
 LOCK = 0x7365616C  # the number of the lock by which sealers of one database know of each other
 
 UNSEALED = "(xid, id) > (%s, %s) AND id > %s"
@@ -210,13 +214,33 @@ def refuse_if_behind() -> None:
     """Raise Behind when a seal after the database's last lies in cold storage. While that cannot be reached it says nothing, and
     `anchoring_is_late` does."""
     last = last_seal()
-    try:
-        name = _taken(cold.store(), last, last.seq + 1 if last else 1)
-    except Exception as error:  # noqa: BLE001 - whatever the library of the store raises
-        log.warning("Cold storage cannot be asked for later seals: %s", error)
-        return
+    name = _asked(last)
+    while name is not None and (newest := last_seal()) != last:  # another sealer has made it meanwhile
+        last, name = newest, _asked(newest)
     if name is not None:
         raise Behind(last.seq if last else 0, name)
+
+
+def _asked(last: AuditSeal | None) -> str | None:
+    """The name of a seal after `last` in cold storage; nothing when there is no answer. A connection can hang for longer than a job
+    may take, so it is waited for in another thread."""
+    answers: SimpleQueue[str | Exception | None] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(_taken(cold.store(), last, last.seq + 1 if last else 1))
+        except Exception as error:  # noqa: BLE001 - whatever the library of the store raises
+            answers.put(error)
+
+    threading.Thread(target=contextvars.copy_context().run, args=(ask,), daemon=True).start()
+    try:
+        answer = answers.get(timeout=PATIENCE)
+    except Empty:
+        answer = TimeoutError(f"no answer in {PATIENCE:g} s")
+    if isinstance(answer, Exception):
+        log.warning("Cold storage cannot be asked for later seals: %s", answer)
+        return None
+    return answer
 
 
 def anchor_seals(*, seconds: float = SECONDS) -> int:

@@ -252,6 +252,44 @@ def test_cold_storage_out_of_reach_stops_no_sealing_and_is_caught_up(monkeypatch
     assert not queries.anchoring_is_late()
 
 
+def test_cold_storage_that_hangs_stops_no_sealing(monkeypatch: pytest.MonkeyPatch) -> None:
+    log()
+    seal_all()
+    done = threading.Event()
+    monkeypatch.setattr(cold.Folder, "size", lambda *args: done.wait(60))
+    monkeypatch.setattr(sealing, "PATIENCE", 0.1)
+    ids = log()
+    assert [pk for seal in seal_all() for pk, _ in leaves_of(seal)] == ids
+    done.set()
+
+
+def test_a_seal_that_another_sealer_makes_meanwhile_is_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    log()
+    seal_all()
+    anchor_seals()
+    asked: list[str] = []
+    size = cold.Folder.size
+
+    def overtaken(store: cold.Folder, name: str) -> int:
+        if not asked:
+            asked.append(name)
+            other = threading.Thread(target=seal_and_anchor)
+            other.start()
+            other.join()
+        return size(store, name)
+
+    def seal_and_anchor() -> None:
+        seal_all()
+        anchor_seals()
+        connection.close()
+
+    log()
+    monkeypatch.setattr(cold.Folder, "size", overtaken)
+    assert seal_rows() == []
+    assert asked[0] in names(), "it was there when it was asked for"
+    assert len(names()) == AuditSeal.objects.count() == 2
+
+
 @pytest.mark.parametrize("point", ["before", "after"])
 def test_killed_between_seal_and_anchor(own_database: str, settings: Any, point: str) -> None:
     log()
