@@ -55,13 +55,14 @@ def copy_lines(where: str, params: Sequence[Any] = (), *, limit: int | None = No
     Streams: one piece in memory at a time. Must run inside a transaction and be read to its end or closed.
     """
     for piece in copy_pieces(where, params, limit=limit):
-        yield from piece
+        for row in piece:
+            yield bytes(row[:-1])
 
 
 def copy_pieces(
     where: str, params: Sequence[Any] = (), *, limit: int | None = None, columns: str = PRINTED, options: str = AS_CSV
-) -> Generator[list[bytes]]:
-    """As `copy_lines`, some hundred lines at a time, which is what saves the time of a million small steps."""
+) -> Generator[list[memoryview]]:
+    """As `copy_lines`, some hundred lines at a time and each with its line end, which saves the time of a million small steps."""
     query = f"SELECT {columns} FROM audit_log WHERE {where} ORDER BY xid, id" + (f" LIMIT {limit:d}" if limit is not None else "")  # noqa: S608 - written here and by callers, never by people
     with connection.cursor() as cursor:
         cursor.execute(AS_PRINTED)
@@ -69,16 +70,16 @@ def copy_pieces(
             yield from _pieces(cursor.connection.pgconn)
 
 
-def _pieces(server: PGconn) -> Iterator[list[bytes]]:
+def _pieces(server: PGconn) -> Iterator[list[memoryview]]:
     """What a running COPY sends, a message a row as the server sends them; read as psycopg does, without a generator for each row."""
-    piece: list[bytes] = []
+    piece: list[memoryview] = []
     room = PIECE
     arrived = select.poll()
     arrived.register(server.socket, select.POLLIN)
     while True:
         size, row = server.get_copy_data(1)  # does not wait, as waiting in there would hold up the other threads
         if size > 0:
-            piece.append(bytes(row[:-1]))
+            piece.append(row)
             room -= size
             if room <= 0:
                 yield piece

@@ -7,7 +7,7 @@ as exported for it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Buffer, Callable, Iterable, Iterator
 from datetime import datetime
 from hashlib import sha256
 from io import BytesIO
@@ -82,7 +82,7 @@ def _name(moment: datetime | None, otherwise: str) -> str:
 class Writer(Protocol):
     """Takes lines, and knows afterwards what it has written."""
 
-    def write_lines(self, some: list[bytes]) -> None: ...
+    def write_lines(self, some: Iterable[Buffer]) -> None: ...
     def written(self) -> dict[str, Any]: ...
 
 
@@ -94,7 +94,7 @@ def _write(file: BinaryIO, file_format: Format, since: datetime | None, until: d
     open_writer: Callable[[BinaryIO], contextlib.AbstractContextManager[Writer]] = parquet if file_format == Format.PARQUET else Packer
     with open_writer(file) as writer, transaction.atomic():
         if file_format == Format.CSV:
-            writer.write_lines([lines.HEADER])
+            writer.write_lines([lines.HEADER + b"\n"])
         with contextlib.closing(lines.copy_pieces(where, [moment for _, moment in bounds], columns=columns, options=options)) as pieces:
             for piece in pieces:
                 writer.write_lines(piece)
@@ -147,20 +147,18 @@ def parquet(file: BinaryIO) -> Iterator[Writer]:
 
         def __init__(self) -> None:
             self.waiting: list[bytes] = []
-            self.pieces = 0
 
-        def write_lines(self, some: list[bytes]) -> None:
-            self.waiting += some
-            self.pieces += 1
-            if self.pieces >= GROUP:
+        def write_lines(self, some: Iterable[Buffer]) -> None:
+            self.waiting.append(b"".join(some))
+            if len(self.waiting) >= GROUP:
                 self.flush()
 
         def flush(self) -> None:
             if self.waiting:
-                text = b"\n".join([lines.HEADER, *self.waiting, b""])
+                text = b"".join([lines.HEADER, b"\n", *self.waiting])
                 read = csv.ReadOptions(use_threads=False, block_size=len(text) + 1)
                 table.write_table(csv.read_csv(BytesIO(text), read_options=read, parse_options=parse, convert_options=convert))
-            self.waiting, self.pieces = [], 0
+            self.waiting = []
 
         def written(self) -> dict[str, Any]:
             return {"data_bytes": hashed.size, "data_sha256": hashed.sha256.hexdigest(), "lines_sha256": None}

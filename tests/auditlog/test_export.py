@@ -226,7 +226,7 @@ def test_rows_that_are_not_those_sealed_stop_the_export(
     rows = exported(*made)
 
     def tampered(*args: Any, **kwargs: Any) -> Any:
-        yield change(rows)
+        yield [memoryview(line + b"\n") for line in change(rows)]
 
     monkeypatch.setattr(lines, "copy_pieces", tampered)
     for index, row in enumerate(rows):
