@@ -44,12 +44,12 @@ COLUMNS = (
 )
 PRINTED, AS_CSV = ", ".join(COLUMNS), "FORMAT csv"
 HEADER = ",".join(COLUMNS).encode()
-PIECE = 1 << 18  # bytes that are handed on at once
+PIECE = 1 << 17  # bytes that are handed on at once
 # Printing must not depend on who is connected.
 AS_PRINTED = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, MDY'"
 
 
-def copy_lines(where: str, params: Sequence[Any] = (), *, limit: int | None = None) -> Iterator[bytes]:
+def copy_lines(where: str, params: Sequence[Any] = (), *, limit: int | None = None) -> Generator[bytes]:
     """The lines of the rows that meet `where`, in the order of (xid, id), each without its line end.
 
     Streams: one piece in memory at a time. Must run inside a transaction and be read to its end or closed.

@@ -29,7 +29,7 @@ AS_JSON = "row_to_json((SELECT r FROM (SELECT " + ", ".join(f"{c}::text AS {c}" 
 # Characters that JSON never holds, so that nothing is quoted or escaped.
 JSON_LINES = "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02'"
 ENDINGS = {Format.CSV: "csv.gz", Format.JSONL: "jsonl.gz", Format.PARQUET: "parquet"}
-GROUP = 64  # pieces that go into a row group of Parquet
+GROUP = 128  # pieces that go into a row group of Parquet
 
 
 def copy_rows(

@@ -16,7 +16,7 @@ from collections.abc import Buffer, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from hashlib import sha256
-from itertools import batched, chain
+from itertools import batched, chain, islice
 from typing import Any, BinaryIO, cast
 
 from django.conf import settings
@@ -38,7 +38,8 @@ from .recording import record
 FILE_ROWS = 1_000_000  # in a file, about; no seal is cut
 FILE_SEALS = 1_440  # a day of them
 LEVEL = 1  # of gzip: more takes more time than it saves room
-BLOCK = 1 << 19
+BLOCK = 1 << 18
+DIFFER = "its rows differ from what was sealed"
 
 type Progress = Callable[[int], object]
 
@@ -48,7 +49,7 @@ class Changed(Exception):
 
     def __init__(self, seal: AuditSeal, what: str) -> None:
         super().__init__(f"seal {seal.seq}: {what}")
-        self.seal = seal
+        self.seal, self.what = seal, what
 
 
 def export_rows(*, progress: Progress | None = None, seconds: float | None = None) -> list[AuditExport]:
@@ -186,6 +187,13 @@ def _check_seals(taken: Sequence[AuditSeal]) -> None:
 def _pack(file: BinaryIO, taken: Sequence[AuditSeal], progress: Progress) -> dict[str, Any]:
     """Write the lines of these seals into `file`, comparing them with the roots; how big that is and its hashes."""
     where, params = rows_of(taken[0], taken[-1])
+    try:
+        return _packed(file, where, params, taken, progress)
+    except Changed as error:
+        raise (_named(error) if error.what == DIFFER else error) from None
+
+
+def _packed(file: BinaryIO, where: str, params: list[int], taken: Sequence[AuditSeal], progress: Progress) -> dict[str, Any]:
     with Packer(file) as packer, transaction.atomic():
         packer.write(lines.HEADER + b"\n")
         pieces = lines.copy_pieces(where, params)
@@ -200,30 +208,32 @@ def _pass_through(
     """Hand all lines on to `write` after hashing them; raise Changed at the first seal whose root is another."""
     rest: list[memoryview] = []
     for seal in taken:
-        tree, leaves = merkle.Growing(), bytearray()
-        while (missing := seal.rows - len(leaves) // 32) > 0:
+        tree, missing = merkle.Growing(), seal.rows
+        while missing > 0:
             piece = rest or next(pieces, [])
             if not piece:
                 raise Changed(seal, f"{missing} of its {seal.rows} rows are missing")
             piece, rest = piece[:missing], piece[missing:]
-            hashes = [sha256(b"\x00" + line[:-1]).digest() for line in piece]  # as merkle.leaf, a million times
-            tree.add(hashes)
-            leaves += b"".join(hashes)
+            tree.add([sha256(b"\x00" + line[:-1]).digest() for line in piece])  # as merkle.leaf, a million times
+            missing -= len(piece)
             write(piece)
             progress(len(piece))
         if tree.root() != bytes(seal.root):
-            raise Changed(seal, _first_difference(seal, leaves))
+            raise Changed(seal, DIFFER)
     for line in chain(rest, *pieces):
         raise Changed(taken[-1], f"row {lines.id_of(bytes(line))} was added")
 
 
-def _first_difference(seal: AuditSeal, leaves: bytes | bytearray) -> str:
-    """Which row it is, as far as the leaves that were kept tell."""
-    kept = bytes(seal.leaves.leaves)
-    for index in range(seal.rows):
-        if kept[40 * index + 8 : 40 * index + 40] != leaves[32 * index : 32 * index + 32]:
-            return f"its rows differ from what was sealed, first in row {int.from_bytes(kept[40 * index : 40 * index + 8], 'big')}"
-    return "its rows differ from what was sealed"
+def _named(error: Changed) -> Changed:
+    """The same, with the first row that is not as it was sealed, as far as the leaves that were kept tell."""
+    kept = bytes(error.seal.leaves.leaves)
+    where, params = rows_of(error.seal, error.seal)
+    with transaction.atomic(), contextlib.closing(lines.copy_lines(where, params)) as found:
+        for index, line in enumerate(islice(found, error.seal.rows)):
+            if kept[40 * index + 8 : 40 * index + 40] != merkle.leaf(line):
+                row = int.from_bytes(kept[40 * index : 40 * index + 8], "big")
+                return Changed(error.seal, f"{DIFFER}, first in row {row}")
+    return error
 
 
 def _finish(store: cold.Store, name: str, last: AuditExport | None, progress: Progress) -> AuditExport:
