@@ -1,11 +1,11 @@
-"""Searching the log. The filters read audit_find, a copy of what people search by (docs/audit.md); rows that it does not have yet,
+"""Searching the log. The filters read audit_find, a copy of what people search by (docs/audit-search.md); rows that it does not have yet,
 those of the last minute, are read from the log itself."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -59,11 +59,14 @@ NOTHING = Wanted()
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows, newest first, and where the pages beside this one begin."""
+    """Rows, newest first, and where the pages beside this one begin. Those in `away` are not in the database any more, and shown as far
+    as the copy knows them; those in `lost` should be there."""
 
     rows: list[AuditLog]
     newer: Place | None
     older: Place | None
+    away: frozenset[int] = frozenset()
+    lost: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -98,11 +101,46 @@ def find_rows(wanted: Wanted, *, older_than: Place | None = None, newer_than: Pl
     moments, ids = [moment for moment, _ in places], [pk for _, pk in places]
     # The moments are asked for as well, so that only the months they lie in are opened.
     found = {row.pk: row for row in AuditLog.objects.filter(timestamp__in=moments, pk__in=ids)} if places else {}
-    rows = [found[pk] for pk in ids if pk in found]
+    gone = [place for place in places if place[1] not in found]
+    known = _known(gone) if gone else {}
+    rows = [found.get(pk) or known[pk] for pk in ids if pk in found or pk in known]
+    stored = _in_cold_storage(known) if known else set()
     if not places:
         return Page([], None, None)
     has_newer, has_older = (more, True) if forwards else (older_than is not None, more)
-    return Page(rows, places[0] if has_newer else None, places[-1] if has_older else None)
+    beside = (places[0] if has_newer else None, places[-1] if has_older else None)
+    return Page(rows, *beside, away=frozenset(stored), lost=frozenset(known.keys() - stored))
+
+
+def _in_cold_storage(ids: Collection[int]) -> set[int]:
+    spans = list(AuditExport.objects.filter(first_id__lte=max(ids), last_id__gte=min(ids)).values_list("first_id", "last_id"))
+    return {pk for pk in ids if any((first or 0) <= pk <= (last or 0) for first, last in spans)}
+
+
+KNOWN = (
+    "timestamp",
+    "id",
+    "event_type",
+    "event_category",
+    "severity",
+    "actor_id",
+    "actor_email",
+    "on_behalf_of",
+    "target_id",
+    "request_id",
+    "amount",
+)
+
+
+def _known(places: Sequence[Place]) -> dict[int, AuditLog]:
+    """What the copy knows of rows that the log does not have."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(KNOWN)} FROM audit_find WHERE timestamp = ANY (%s) AND id = ANY (%s)",
+            [[p[0] for p in places], [p[1] for p in places]],
+        )
+        rows = [AuditLog(**dict(zip(KNOWN, row, strict=True)), metadata={}) for row in cursor.fetchall()]
+    return {row.pk: row for row in rows}
 
 
 def find_places(wanted: Wanted, *, older_than: Place | None = None, newer_than: Place | None = None, limit: int) -> list[Place]:

@@ -128,6 +128,8 @@ def _opened(request: HttpRequest, page: Page) -> dict[str, Any]:
     row = next((one for one in page.rows if said == str(one.pk)), None)
     if row is None:
         return {}
+    if row.pk in page.away | page.lost:
+        return {"open": row}
     witnessed: list[tuple[AuditLog, list[Change]]] = [(one, changes_of(one)) for one in same_transaction(row)]
     return {
         "open": row,

@@ -1,4 +1,4 @@
-"""Keeping up the copy that the log is searched by (docs/audit.md, "Searching")."""
+"""Keeping up the copy that the log is searched by (docs/audit-search.md)."""
 
 from __future__ import annotations
 

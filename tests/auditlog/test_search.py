@@ -14,12 +14,14 @@ from django.conf import settings as live
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import DatabaseError, connection, transaction
+from django.test import Client
+from django.urls import reverse
 
 from auditlog import jobs, search
 from auditlog.actions import index_rows, record
 from auditlog.events import Event
 from auditlog.management.commands import make_audit_rows
-from auditlog.models import AuditLog
+from auditlog.models import AuditExport, AuditLog
 from auditlog.search import Wanted, csv_of, find_places, find_rows
 from port444.accounts.models import User
 from port444.kit import context
@@ -251,3 +253,27 @@ def test_conditions_that_meet_seldom_have_pages_both_ways(monkeypatch: pytest.Mo
     with connection.cursor() as cursor:
         cursor.execute("SHOW enable_indexscan")
         assert cursor.fetchone() == ("on",)
+
+
+def test_a_row_that_the_log_has_no_more_is_still_found_and_told_apart(own_database: str, client: Client, make_user: Any, settings: Any) -> None:
+    settings.STAFF_SECOND_FACTOR = False
+    client.force_login(make_user("Olu Staff", is_staff=True))
+    asked = {"event_type": Event.AUDIT_LOSS_ACKNOWLEDGED.key}
+    with psycopg.connect(copies.libpq(copies.on_database(copies.owner_url(), own_database)), autocommit=True) as owner:
+        for pk in (5001, 5002):
+            owner.execute("SELECT audit_find_month(date_trunc('month', now() AT TIME ZONE 'UTC')::date)")
+            owner.execute(
+                "INSERT INTO audit_find (timestamp, id, event_type, event_category, severity, actor_email, transaction_hash, words)"
+                " VALUES (now(), %s, %s, 'administrative', 'critical', 'x@example.com', '', '')",
+                [pk, asked["event_type"]],
+            )
+    AuditExport.objects.create(
+        first_seal=1, last_seal=1, from_xid=0, through_xid=1, first_id=1, last_id=5001, rows=1, store="x", data_key="x", data_bytes=1,
+        data_sha256="x", lines_sha256="x", manifest_key="x", manifest_sha256="x",
+    )  # fmt: skip
+    page = client.get(reverse("support:audit"), {**asked, "open": "5002"})
+    assert (page.context["page"].away, page.context["page"].lost) == ({5001}, {5002})
+    text = page.content.decode()
+    assert text.count("In cold storage") == text.count("Missing in the log") == 1
+    assert "The log does not have this row" in text
+    assert "audit_restore" in client.get(reverse("support:audit"), {**asked, "open": "5001"}).content.decode()
