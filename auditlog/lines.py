@@ -49,21 +49,27 @@ PIECE = 1 << 17  # bytes that are handed on at once
 AS_PRINTED = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, MDY'"
 
 
-def copy_lines(where: str, params: Sequence[Any] = (), *, limit: int | None = None) -> Generator[bytes]:
+def copy_lines(where: str, params: Sequence[Any] = (), *, limit: int | None = None, table: str = "audit_log") -> Generator[bytes]:
     """The lines of the rows that meet `where`, in the order of (xid, id), each without its line end.
 
     Streams: one piece in memory at a time. Must run inside a transaction and be read to its end or closed.
     """
-    for piece in copy_pieces(where, params, limit=limit):
+    for piece in copy_pieces(where, params, limit=limit, table=table):
         for row in piece:
             yield bytes(row[:-1])
 
 
 def copy_pieces(
-    where: str, params: Sequence[Any] = (), *, limit: int | None = None, columns: str = PRINTED, options: str = AS_CSV
+    where: str,
+    params: Sequence[Any] = (),
+    *,
+    limit: int | None = None,
+    columns: str = PRINTED,
+    options: str = AS_CSV,
+    table: str = "audit_log",
 ) -> Generator[list[memoryview]]:
     """As `copy_lines`, some hundred lines at a time and each with its line end, which saves the time of a million small steps."""
-    query = f"SELECT {columns} FROM audit_log WHERE {where} ORDER BY xid, id" + (f" LIMIT {limit:d}" if limit is not None else "")  # noqa: S608 - written here and by callers, never by people
+    query = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY xid, id" + (f" LIMIT {limit:d}" if limit is not None else "")  # noqa: S608 - written here and by callers, never by people
     with connection.cursor() as cursor:
         cursor.execute(AS_PRINTED)
         with cursor.copy(f"COPY ({query}) TO STDOUT ({options})", params):
@@ -124,3 +130,9 @@ def split(blocks: Iterable[bytes]) -> Iterator[bytes]:
 def id_of(line: bytes) -> int:
     """The id of the row that a line prints."""
     return int(line[: line.index(b",")])
+
+
+def place_of(line: bytes) -> tuple[int, int]:
+    """The (xid, id) of the row that a line prints."""
+    id_, _, xid, _ = line.split(b",", 3)
+    return int(xid), int(id_)

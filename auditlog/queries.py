@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from django.db import connection
 from django.db.models import Max
 
 from port444.kit.clock import now
 
-from .models import AuditAnchor, AuditSeal
+from .models import AuditAnchor, AuditMove, AuditSeal, MoveKind
 from .seals import END
 
 HEARTBEAT = timedelta(hours=1)  # a log in which nothing happens is sealed all the same
@@ -87,3 +87,9 @@ def rows_of(first: AuditSeal, last: AuditSeal) -> tuple[str, list[int]]:
     if later is None and last.through_xid == END:
         later = highest_sealed_id()
     return (where, params) if later is None else (f"{where} AND id <= %s", [*params, later])
+
+
+def dropped_months(since: date, until: date) -> list[date]:
+    """The months with a day from `since` to `until` that have left the database and were not brought back."""
+    latest = AuditMove.objects.filter(month__gte=since.replace(day=1), month__lte=until).order_by("month", "-moved_at").distinct("month")
+    return [move.month for move in latest if move.kind == MoveKind.DROPPED]

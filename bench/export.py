@@ -188,7 +188,7 @@ def unchecked() -> None:
         for piece in pieces:
             write(piece)
 
-    exporting._pass_through = leaves_alone
+    exporting.pass_through = leaves_alone
     export()
 
 

@@ -3,6 +3,7 @@
 from .copying import copy_rows
 from .exporting import Changed, export_rows, rows_to_export
 from .incidents import Finding, open_incident
+from .moving import Different, drop_month, restore_month
 from .proving import NotProvable, prove
 from .recording import ensure_partitions, record, record_many
 from .sealing import Behind, Forged, acknowledge_loss, anchor_seals, find_loss, report_refusal, seal_rows
@@ -13,6 +14,7 @@ __all__ = [
     "INDEX_BATCH",
     "Behind",
     "Changed",
+    "Different",
     "Finding",
     "Forged",
     "NotProvable",
@@ -21,6 +23,7 @@ __all__ = [
     "acknowledge_loss",
     "anchor_seals",
     "copy_rows",
+    "drop_month",
     "ensure_partitions",
     "export_rows",
     "find_loss",
@@ -31,6 +34,7 @@ __all__ = [
     "record",
     "record_many",
     "report_refusal",
+    "restore_month",
     "rows_to_export",
     "seal_rows",
     "verify",

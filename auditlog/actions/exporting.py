@@ -116,7 +116,7 @@ def _export_next(progress: Progress) -> AuditExport | None:
     taken = _fitting(_due(last)[:FILE_SEALS])
     if not taken:
         return None
-    _check_seals(taken)
+    check_seals(taken)
     with temporary() as file:
         packed = _pack(file, taken, progress)
         day = taken[0].first_at or taken[0].sealed_at
@@ -169,7 +169,7 @@ def _fitting(due: Iterable[AuditSeal]) -> list[AuditSeal]:
     return taken
 
 
-def _check_seals(taken: Sequence[AuditSeal]) -> None:
+def check_seals(taken: Sequence[AuditSeal]) -> None:
     """Raise Changed for the first that is not what was signed, or does not follow the one before."""
     before = AuditSeal.objects.filter(seq__lt=taken[0].seq).order_by("-seq").first()
     for seal in taken:
@@ -198,11 +198,11 @@ def _packed(file: BinaryIO, where: str, params: list[int], taken: Sequence[Audit
         packer.write(lines.HEADER + b"\n")
         pieces = lines.copy_pieces(where, params)
         with contextlib.closing(pieces):  # which ends the COPY when a row is wrong
-            _pass_through(pieces, taken, packer.write_lines, progress)
+            pass_through(pieces, taken, packer.write_lines, progress)
     return packer.written()
 
 
-def _pass_through(
+def pass_through(
     pieces: Iterator[list[memoryview]], taken: Sequence[AuditSeal], write: Callable[[list[memoryview]], None], progress: Progress
 ) -> None:
     """Hand all lines on to `write` after hashing them; raise Changed at the first seal whose root is another."""
@@ -245,9 +245,9 @@ def _finish(store: cold.Store, name: str, last: AuditExport | None, progress: Pr
         raise Damaged(name, "names other seals than the database has")
     if body["previous"] != (last.manifest_sha256 if last else ""):
         raise Damaged(name, "does not follow the manifest before")
-    _check_seals(taken)
+    check_seals(taken)
     ended = (memoryview(line + b"\n") for line in files.read_data(store, manifest))
-    _pass_through(map(list, batched(ended, 500)), taken, lambda _: None, progress)
+    pass_through(map(list, batched(ended, 500)), taken, lambda _: None, progress)
     return _enter(store, manifest, name)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery
 
+from .proof import AuditSeal
 from .storage import AuditExport
 
 
@@ -40,8 +41,14 @@ class AuditLogQuerySet(models.QuerySet["AuditLog"]):
 
     def with_export(self) -> AuditLogQuerySet:
         """Add `exported_to_cold_storage` and `exported_at`, derived: a row is exported when its place in the log is."""
-        export = AuditExport.objects.filter(
-            first_id__lte=OuterRef("pk"), last_id__gte=OuterRef("pk"), from_xid__lte=OuterRef("xid"), through_xid__gte=OuterRef("xid")
+        # A transaction with very many rows can lie in two seals, the last of one file and the first of the next.
+        last_seal = AuditSeal.objects.filter(seq=OuterRef("last_seal"))
+        export = AuditExport.objects.annotate(through_id=Subquery(last_seal.values("through_id"))).filter(
+            Q(through_xid__gt=OuterRef("xid")) | Q(through_id__gte=OuterRef("pk")) | Q(through_id=None),
+            through_xid__gte=OuterRef("xid"),
+            first_id__lte=OuterRef("pk"),
+            last_id__gte=OuterRef("pk"),
+            from_xid__lte=OuterRef("xid"),
         )
         return self.annotate(exported_to_cold_storage=Exists(export), exported_at=Subquery(export.values("exported_at")[:1]))
 
