@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
-from auditlog import files, lines
+from auditlog import files, lines, seals
 from auditlog.events import Event
 from auditlog.models import AuditExport, AuditMove, AuditSeal, MoveKind
 from auditlog.queries import rows_of
@@ -79,6 +79,7 @@ def drop_month(month: date, *, actor: Any | None, tell: Progress | None = None, 
             found = _count(part)
             if found == rows:
                 _execute(f"DROP TABLE {part}")
+                _execute(f"SELECT audit_find_forget('{month.isoformat()}')")
                 return _keep(month, MoveKind.DROPPED, rows, Event.AUDIT_DROPPED, actor, exports)
         _make_whole(part, month)
         raise Different(f"{month:%Y-%m} has {found} rows, but {rows} had been compared a moment before. It stays.")
@@ -109,6 +110,7 @@ def restore_month(month: date, *, actor: Any | None, tell: Progress | None = Non
                 raise Different(f"{month:%Y-%m} had {last.rows} rows when it was dropped, and has {rows} in cold storage.")
             _execute(CLOSE.format(part=part))
             _attach(part, month)
+            _execute(f"SELECT audit_find_build('{month.isoformat()}', {seals.END})")
             move = _keep(month, MoveKind.RESTORED, rows, Event.AUDIT_RESTORED, actor, exports)
         _execute(f"ANALYZE {part}")
         return move

@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from auditlog import files, lines
-from auditlog.actions import Different, drop_month, export_rows, exporting, moving, record, restore_month, seal_rows
+from auditlog.actions import Different, drop_month, export_rows, exporting, index_rows, moving, record, restore_month, seal_rows
 from auditlog.events import Event
 from auditlog.models import AuditExport, AuditLog, AuditMove, AuditSeal
 from auditlog.owner import as_owner
@@ -74,28 +74,29 @@ def seal_rows_count() -> list[int]:
 
 
 @pytest.fixture
-def log(transactional_db: None, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
+def log(django_db_blocker: Any, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     """May, June and July 2025, in two files that are cut within June."""
     name = f"moving_{uuid.uuid4().hex[:12]}"
     settings.AUDIT_COLD_URL = (tmp_path / "cold").as_uri()
     settings.VAR_DIR = tmp_path
     settings.AUDIT_SEAL_ROWS = 400
     monkeypatch.setattr(exporting, "FILE_ROWS", 1000)
-    known = connection.settings_dict["NAME"]
-    connection.close()
     copies.copy(copies.TABLES, name, tmp_path / "storage")
-    connection.settings_dict["NAME"] = name
+    known = dict(connection.settings_dict)
+    connection.close()
+    connection.settings_dict.update(NAME=name, USER="port444_app")
     try:
-        made = Log()
-        made.write("2025-05-20", 500)
-        made.write("2025-06-03", 800)
-        made.write("2025-06-20", 300)
-        made.write("2025-07-01 00:00:00", 100)
-        made.seal_and_export()
-        yield made
+        with django_db_blocker.unblock():
+            made = Log()
+            made.write("2025-05-20", 500)
+            made.write("2025-06-03", 800)
+            made.write("2025-06-20", 300)
+            made.write("2025-07-01 00:00:00", 100)
+            made.seal_and_export()
+            yield made
     finally:
         connection.close()
-        connection.settings_dict["NAME"] = known
+        connection.settings_dict.update(known)
         with copies.as_owner() as owner:
             copies.remove(owner, name)
 
@@ -127,6 +128,13 @@ def tables() -> set[str]:
         return {name if attached else f"{name} detached" for name, attached in cursor.fetchall()}
 
 
+def found() -> dict[str, int]:
+    """How many rows of each month the search knows."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_char(timestamp AT TIME ZONE 'UTC', 'YYYY-MM') AS month, count(*) FROM audit_find GROUP BY 1 ORDER BY 1")
+        return {month: count for month, count in cursor.fetchall() if month.startswith("2025")}
+
+
 def drop(month: date) -> AuditMove | None:
     with as_owner():
         return drop_month(month, actor=None)
@@ -147,11 +155,15 @@ def test_the_months_of_the_test_lie_in_files_that_are_cut_within_june(log: Log) 
 def test_a_month_is_dropped_and_comes_back_as_it_was(log: Log) -> None:
     before = of(MAY) + of(JUNE) + of(JULY)
     june = of(JUNE)
+    while index_rows(clock.now()):
+        pass
+    assert found() == {"2025-05": 500, "2025-06": 1100, "2025-07": 100}
     move = drop(JUNE)
     assert move is not None
     assert (move.month, move.kind, move.rows) == (JUNE, "dropped", 1100)
     assert tables() == {"audit_log_202505", "audit_log_202507"}
     assert [line for line in all_lines() if line in set(june)] == []
+    assert found() == {"2025-05": 500, "2025-07": 100}, "nor does the search know them any more"
     said = AuditLog.objects.get(event_type="audit.dropped")
     assert (said.metadata["month"], said.metadata["rows"], said.target_id) == ("2025-06", 1100, move.pk)
     back = restore(JUNE)
@@ -159,6 +171,7 @@ def test_a_month_is_dropped_and_comes_back_as_it_was(log: Log) -> None:
     assert AuditLog.objects.filter(event_type="audit.restored", target_id=back.pk).exists()
     assert of(JUNE) == june
     assert of(MAY) + of(JUNE) + of(JULY) == before
+    assert found() == {"2025-05": 500, "2025-06": 1100, "2025-07": 100}
     again = drop(JUNE)
     assert again is not None
     assert (again.kind, again.rows) == ("dropped", 1100)
@@ -225,8 +238,11 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("which", [0, 1])
-@pytest.mark.parametrize("harm", [flip, Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-9]), lambda path: path.write_bytes(b"")])
+@pytest.mark.parametrize(
+    ("which", "harm"),
+    [(0, flip), (1, flip), (1, Path.unlink), (1, lambda path: path.write_bytes(path.read_bytes()[:-9]))],
+    ids=["first changed", "second changed", "gone", "cut"],
+)
 def test_nothing_is_dropped_or_restored_when_a_stored_byte_differs(log: Log, which: int, harm: Callable[[Path], object]) -> None:
     path = stored(AuditExport.objects.order_by("first_seal")[which])
     kept = path.read_bytes()
