@@ -21,6 +21,7 @@ class Event(Enum):
     PASSWORD_CHANGED = "auth.password_changed", SECURITY, INFO, "Changed the password"
     EMAIL_CHANGED = "auth.email_changed", SECURITY, INFO, "Changed the e-mail address"
     SECOND_FACTOR_CHANGED = "auth.second_factor_changed", SECURITY, INFO, "Changed the second factor"
+    SECOND_FACTOR_USED = "auth.second_factor_used", SECURITY, INFO, "Gave a code of the second factor"
     USER_SUSPENDED = "user.suspended", ADMIN, WARNING, "Suspended an account"
     USER_REINSTATED = "user.reinstated", ADMIN, WARNING, "Reinstated an account"
     STAFF_MADE = "user.staff_made", ADMIN, WARNING, "Made an account of staff"

@@ -71,7 +71,7 @@ def note_logout(user: User) -> None:
 
 @transaction.atomic
 def note_email_change(user: User, *, change: str, email: str, before: str = "") -> None:
-    """`change` is what happened to the address: added, removed, or made the first one instead of `before`."""
+    """`change` is what happened to the address: added, confirmed, removed, or made the first one instead of `before`."""
     old, new = ({"email": before}, {"email": email}) if before else (None, None)
     record(Event.EMAIL_CHANGED, actor=user, target=user, before=old, after=new, change=change, email=email)
 
@@ -79,6 +79,12 @@ def note_email_change(user: User, *, change: str, email: str, before: str = "") 
 @transaction.atomic
 def note_second_factor(user: User, *, change: str, kind: str) -> None:
     record(Event.SECOND_FACTOR_CHANGED, actor=user, target=user, change=change, kind=kind)
+
+
+@transaction.atomic
+def note_second_factor_used(user: User, *, kind: str, again: bool) -> None:
+    """A code was right; `again` when it confirms somebody who is signed in. A recovery code is gone by that."""
+    record(Event.SECOND_FACTOR_USED, actor=user, target=user, kind=kind, again=again)
 
 
 @transaction.atomic

@@ -13,6 +13,7 @@ from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -66,6 +67,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ca
             return reverse("admin:index")
         return str(super().get_login_redirect_url(request))
 
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            actions.note_failed_login(credentials.get("email", ""), why="too many tries")
+            raise
+
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         actions.note_failed_login(credentials.get("email", ""), why="password")
 
@@ -101,6 +109,10 @@ def on_email_added(user: User, email_address: Any, **signal: Any) -> None:
     actions.note_email_change(user, change="added", email=email_address.email)
 
 
+def on_email_confirmed(email_address: Any, **signal: Any) -> None:
+    actions.note_email_change(email_address.user, change="confirmed", email=email_address.email)
+
+
 def on_email_removed(user: User, email_address: Any, **signal: Any) -> None:
     actions.note_email_change(user, change="removed", email=email_address.email)
 
@@ -123,6 +135,10 @@ def on_second_factor_removed(user: User, authenticator: Any, **signal: Any) -> N
 
 def on_second_factor_reset(user: User, authenticator: Any, **signal: Any) -> None:
     actions.note_second_factor(user, change="renewed", kind=authenticator.type)
+
+
+def on_second_factor_used(user: User, authenticator: Any, reauthenticated: bool = False, **signal: Any) -> None:
+    actions.note_second_factor_used(user, kind=authenticator.type, again=reauthenticated)
 
 
 def on_second_factor_failed(user: User, authenticator: Any, **signal: Any) -> None:

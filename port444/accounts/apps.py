@@ -12,9 +12,11 @@ class AccountsConfig(AppConfig):
         from . import adapter
 
         account.email_added.connect(adapter.on_email_added)
+        account.email_confirmed.connect(adapter.on_email_confirmed)
         account.email_removed.connect(adapter.on_email_removed)
         account.email_changed.connect(adapter.on_email_changed)
         mfa.authenticator_added.connect(adapter.on_second_factor_added)
         mfa.authenticator_removed.connect(adapter.on_second_factor_removed)
         mfa.authenticator_reset.connect(adapter.on_second_factor_reset)
+        mfa.authenticator_used.connect(adapter.on_second_factor_used)
         mfa.authentication_failed.connect(adapter.on_second_factor_failed)

@@ -79,6 +79,8 @@ def test_signing_in_with_a_code_opens_the_console(client: Client, enrolled: User
     client.post("/account/2fa/authenticate/", {"code": given})
     assert client.get("/console/").status_code == 200
     assert AuditLog.objects.filter(event_type="auth.login", actor_id=enrolled.pk).count() == 1
+    used = AuditLog.objects.get(event_type="auth.second_factor_used").metadata
+    assert used == {"kind": "totp" if kind == "totp" else "recovery_codes", "again": False}
 
 
 def test_wrong_code_is_refused_and_recorded(client: Client, enrolled: User) -> None:

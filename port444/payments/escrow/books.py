@@ -114,11 +114,13 @@ def cancel(op_id: str) -> EscrowOperation:
     return operation
 
 
-def note_step(row: EscrowOperation) -> None:
+def note_step(row: EscrowOperation, before: dict[str, Any] | None = None, after: dict[str, Any] | None = None) -> None:
     """Say in the log that an operation has moved; a step that a person has to look at is a warning."""
     event = Event.ESCROW_NEEDS_REVIEW if row.status == T.NEEDS_REVIEW else Event.ESCROW_STEPPED
     facts: dict[str, Any] = {"operation": row.op_id, "kind": row.kind, "purpose": row.purpose, "subject": row.subject_id}
-    record(event, actor=None, target=row, amount=row.amount, transaction_hash=row.tx_hash, description=row.reason, **facts)
+    tx_hash = (after or {}).get("tx_hash", row.tx_hash)
+    said: dict[str, Any] = {"description": row.reason, "before": before, "after": after, **facts}
+    record(event, actor=None, target=row, amount=row.amount, transaction_hash=tx_hash, **said)
 
 
 def earlier(operation: EscrowOperation) -> Any:
