@@ -23,7 +23,7 @@ LATE_EXPORT = 3  # days after which rows that are old enough ought to lie in col
 
 READ, ADD, WORK = ("SELECT",), ("SELECT", "INSERT"), ("SELECT", "INSERT", "UPDATE")
 ADDED_TO = ("audit_seal", "audit_leaves", "audit_anchor", "audit_check", "audit_export", "audit_move")
-CALLED = ("audit_append", "audit_ensure_partitions", "audit_find_fill", "audit_plain", "audit_words")
+CALLED = ("audit_append", "audit_ensure_partitions", "audit_find_fill", "audit_plain", "audit_tags", "audit_words")
 EVERY = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 
 TABLES = r"""

@@ -665,7 +665,7 @@ class Round:
 
     def _stamp(self, op: EscrowOperation, expected: Iterable[str], **stamps: Any) -> bool:
         """Write fields and leave the status. Why it waits, and which transaction it is, are told to the log."""
-        before = {name: getattr(op, name) for name in ("reason", "tx_hash") if name in stamps and getattr(op, name) != stamps[name]}
+        before: dict[str, Any] = {name: getattr(op, name) for name in ("reason", "tx_hash") if name in stamps and getattr(op, name) != stamps[name]}
         with transaction.atomic(savepoint=False):
             changed = EscrowOperation.objects.filter(pk=op.pk, status__in=list(expected)).update(**stamps)
             if changed and before:
