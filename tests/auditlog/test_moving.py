@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from auditlog import files, lines
-from auditlog.actions import Different, drop_month, export_rows, exporting, index_rows, moving, record, restore_month, seal_rows
+from auditlog.actions import Different, anchor_seals, drop_month, export_rows, exporting, index_rows, moving, record, restore_month, seal_rows, verify
 from auditlog.events import Event
 from auditlog.models import AuditExport, AuditLog, AuditMove, AuditSeal
 from auditlog.owner import as_owner
@@ -175,6 +175,24 @@ def test_a_month_is_dropped_and_comes_back_as_it_was(log: Log) -> None:
     again = drop(JUNE)
     assert again is not None
     assert (again.kind, again.rows) == ("dropped", 1100)
+
+
+def test_the_log_stays_provable_all_the_way(log: Log, admin: psycopg.Connection[Any]) -> None:
+    def problems() -> list[tuple[str, int | None]]:
+        anchor_seals()
+        return [(problem.code, problem.row) for problem in verify(files=True).problems]
+
+    assert problems() == []
+    drop(JUNE)
+    assert problems() == []
+    drop(MAY)
+    restore(JUNE)
+    assert problems() == []
+    row = AuditLog.objects.filter(timestamp__gte=datetime(2025, 6, 20, tzinfo=UTC)).order_by("id").values_list("id", flat=True)[7]
+    admin.execute("UPDATE audit_log SET amount = 0 WHERE id = %s", [row])
+    assert problems() == [("row.changed", row)]
+    admin.execute("DROP TABLE audit_log_202506")
+    assert problems() != [], "a month that somebody dropped is missed, though its files are there"
 
 
 def test_what_was_restored_is_as_closed_as_before(log: Log) -> None:
