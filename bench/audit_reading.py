@@ -31,7 +31,7 @@ ONLY = os.environ.get("BENCH_ONLY", "")
 PLANS = os.environ.get("BENCH_PLANS", "1") != "0"
 
 
-def main() -> int:
+def all_filters() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT sum(reltuples)::bigint FROM pg_class JOIN pg_inherits ON oid = inhrelid WHERE inhparent = 'audit_find'::regclass")
         say(f"{cursor.fetchone()[0]:,} rows; what EXPLAIN ANALYZE tells of all questions of a page, first run and median of {ROUNDS}")
@@ -195,4 +195,4 @@ def cases() -> Iterator[tuple[str, Wanted, dict[str, Any]]]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(all_filters())

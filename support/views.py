@@ -20,8 +20,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from auditlog.models import AuditLog
-from auditlog.search import Change, Page, Place, changes_of, csv_of, find_rows, proof, same_request, same_target, same_transaction
+from auditlog.search import Page, Place, changes_of, csv_of, find_rows, proof, same_request, same_target, same_transaction
 from port444.kit.clock import now
 from port444.kit.http import UserRequest
 
@@ -130,11 +129,12 @@ def _opened(request: HttpRequest, page: Page) -> dict[str, Any]:
         return {}
     if row.pk in page.away | page.lost:
         return {"open": row}
-    witnessed: list[tuple[AuditLog, list[Change]]] = [(one, changes_of(one)) for one in same_transaction(row)]
+    seen = same_transaction(row)
+    changes, *others = changes_of([row, *seen])
     return {
         "open": row,
-        "changes": changes_of(row),
-        "witnessed": witnessed,
+        "changes": changes,
+        "witnessed": list(zip(seen, others, strict=True)),
         "steps": same_request(row),
         "about": same_target(row, MOST_ABOUT_TARGET) if row.target_id else [],
     }

@@ -146,13 +146,14 @@ def test_an_open_row_shows_what_changed_and_what_happened_around_it(console: Cli
             actor=client_user,
             target=client_user,
             before={"name": "<b>Ann</b>"},
-            after={"name": "Bea", "tags": ["x"]},
+            after={"name": "Bea", "tags": ["x"], "price": 0.1},
             why="typo",
         )
     answer = console.get(reverse(PAGE), {"about": str(client_user.pk), "open": str(pk)})
     page = answer.content.decode()
     assert "<del>&lt;b&gt;Ann&lt;/b&gt;</del>" in page
     assert "<ins>Bea</ins>" in page
+    assert "<ins>0.1</ins>" in page
     assert "why <b>typo</b>" in page
     assert [step.row.event_type for step in answer.context["steps"]] == ["auth.login", "user.profile_changed"]
     assert answer.context["about"][0].pk == pk
@@ -169,7 +170,7 @@ def test_the_page_asks_the_same_number_of_questions_however_much_there_is(consol
         pk = record(Event.PROFILE_CHANGED, actor=client_user, target=client_user, after={"n": 1})
     with django_assert_num_queries(QUERIES):
         console.get(reverse(PAGE), asked)
-    with django_assert_num_queries(QUERIES + 3):  # its request, its transaction, its target
+    with django_assert_num_queries(QUERIES + 4):  # its request, its transaction, its target, what they say has changed
         console.get(reverse(PAGE), {**asked, "open": str(pk)})
 
 
