@@ -62,6 +62,7 @@ class Steps:
 
 def write() -> None:
     """Rows, all of them sealed; another database of the cluster may hold up the horizon for a while."""
+    settings.AUDIT_COLD_URL = (settings.VAR_DIR / "seals").as_uri()  # which the sealer looks into, and is near
     with transaction.atomic():
         last = max(record(Event.LOGIN, actor=None, target=User(email="a@fault.example"), number=number) for number in range(ROWS))
     deadline = time.monotonic() + 60
@@ -97,6 +98,7 @@ def forked(*works: Callable[[], None]) -> list[int]:
 
 
 if __name__ == "__main__":
+    cold.store()  # loads what talks to it, once for all
     settings.AUDIT_SEAL_ROWS, exporting.FILE_ROWS = 3, 6
     for number in itertools.count(1):
         forked(write)
