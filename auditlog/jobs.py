@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from port444.kit.jobs import drain, enqueue
+from port444.kit.jobs import SWEEP_SECONDS, drain, enqueue
 
 from . import actions
 from .actions import INDEX_BATCH, Behind, Forged, anchor_seals, ensure_partitions, export_rows, index_rows, report_refusal, rows_to_export, seal_rows
@@ -37,9 +37,12 @@ def index() -> None:
 
 def verify_recent() -> None:
     """Every ten minutes: look through the last day of the log."""
-    actions.verify_recent()
+    actions.verify_recent(seconds=SWEEP_SECONDS)
 
 
-def verify_history() -> None:
+def verify_history(through: int | str = 0) -> None:
     """Nightly: look through a thirtieth of the whole log, with what lies of it in cold storage."""
-    actions.verify_history()
+    rest = actions.verify_history(int(through), seconds=SWEEP_SECONDS / 2)  # files are read after the rows
+    if rest:
+        with transaction.atomic():
+            enqueue("auditlog.jobs.verify_history", rest)

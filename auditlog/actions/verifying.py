@@ -7,16 +7,18 @@ lies in cold storage. The stored leaves only serve to say which row it is, and a
 from __future__ import annotations
 
 import json
+import math
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Min
 
 from auditlog import cold, filed, lines, merkle, seals, signing
@@ -33,7 +35,7 @@ from auditlog.models import (
     IncidentType,
     MoveKind,
 )
-from auditlog.queries import COLD, last_seal, place_after
+from auditlog.queries import COLD, last_seal, place_after, system_of
 from port444.kit.clock import now
 
 from .incidents import Finding, open_incident
@@ -86,32 +88,47 @@ class Report:
             self.untold += 1
 
 
-def verify(*, first: int = 1, last: int | None = None, files: bool = False, store: cold.Store | None = None, tell: Tell | None = None) -> Report:
+def verify(
+    *,
+    first: int = 1,
+    last: int | None = None,
+    files: bool = False,
+    store: cold.Store | None = None,
+    tell: Tell | None = None,
+    seconds: float | None = None,
+) -> Report:
     """Look through the seals from `first` to `last` (by default the end) with all their rows.
 
     Rows of months that have left the database are read from cold storage; with `files` every exported file and every anchored
-    seal of the range is read as well. `tell` hears how many seals and rows are done. Reads only, and no writer waits.
+    seal of the range is read as well. `tell` hears how many seals and rows are done. After `seconds` no further rows are begun:
+    `last_seal` of the report says how far it came. Reads only, and no writer waits.
     """
     began = time.monotonic()
-    look = _Look(first, last, files, store or cold.store(), tell or (lambda _seals, _rows: None))
+    ends = began + seconds if seconds is not None else math.inf
+    look = _Look(first, last, files, store or cold.store(), tell or (lambda _seals, _rows: None), ends)
     look.through()
     look.report.milliseconds = int((time.monotonic() - began) * 1000)
     return look.report
 
 
-def verify_recent(store: cold.Store | None = None) -> AuditCheck:
+def verify_recent(*, seconds: float | None = None) -> AuditCheck:
     """Look through the seals of the last day and keep what was found."""
-    return keep(CheckKind.RECENT, verify(first=_first_since(now() - timedelta(days=1)), store=store))
+    return keep(CheckKind.RECENT, verify(first=_first_since(now() - timedelta(days=1)), seconds=seconds))
 
 
-def verify_history(store: cold.Store | None = None) -> AuditCheck:
-    """Look through a thirtieth of all seals, those after the ones of the last time, with what lies of them in cold storage."""
+def verify_history(through: int = 0, *, seconds: float | None = None) -> int:
+    """Look through a thirtieth of all seals, those after the ones of the last time, with what lies of them in cold storage.
+
+    When there is no time for all of them, gives the seal through which to go on with the next call, otherwise 0.
+    """
     end = last_seal()
-    last = end.seq if end is not None else 0
+    if end is None:
+        return 0
     before = AuditCheck.objects.filter(kind=CheckKind.HISTORY).order_by("-checked_at").first()
-    first = before.last_seal + 1 if before is not None and before.last_seal < last else 1
-    through = min(last, first + last // HISTORY_PARTS)
-    return keep(CheckKind.HISTORY, verify(first=first, last=through, files=True, store=store))
+    first = before.last_seal + 1 if before is not None and before.last_seal < end.seq else 1
+    through = through if through >= first else min(end.seq, first + end.seq // HISTORY_PARTS)
+    check = keep(CheckKind.HISTORY, verify(first=first, last=through, files=True, seconds=seconds))
+    return through if 0 < check.last_seal < through else 0
 
 
 def keep(kind: CheckKind, report: Report) -> AuditCheck:
@@ -162,17 +179,19 @@ def _first_since(moment: datetime) -> int:
 class _Look:
     """One go through the log."""
 
-    def __init__(self, first: int, last: int | None, files: bool, store: cold.Store, tell: Tell) -> None:
-        self.first, self.last, self.files, self.store, self.tell = first, last, files, store, tell
+    def __init__(self, first: int, last: int | None, files: bool, store: cold.Store, tell: Tell, ends: float) -> None:
+        self.first, self.last, self.files, self.store, self.tell, self.ends = first, last, files, store, tell, ends
         self.report = Report()
         self.before: AuditSeal | None = None  # the seal before the one at hand
-        self.ceilings, self.dropped, self.here = _ceilings(), _dropped(), _tables()
+        self.ceilings = _ceilings()
+        self.dropped: set[date] = set()
+        self.here: set[date] = set()
         self.times = _Times()
         self.keys = signing.public_keys()
         self.leaves: dict[int, AuditLeaves] = {}
         self.shelf = filed.Shelf(self.store)
-        self.wrong: list[tuple[AuditSeal, Found]] = []
         self.missed: set[date] = set()
+        self.losses: list[tuple[AuditSeal, dict[str, Any]]] = []
         self.given_up: list[dict[str, Any]] | None = None
         self.unusable: set[str] = set()
 
@@ -186,6 +205,9 @@ class _Look:
                 self.before = seal
                 self.times.add(seal)
             self._rows(batch)
+            if time.monotonic() >= self.ends:
+                self.last = batch[-1].seq
+                break
         if self.last is None:
             self._unsealed()
         if self.files:
@@ -254,6 +276,7 @@ class _Look:
         if self.first > 1 and before is None:
             expected = self.first
         if lost:  # somebody has put a name to it; what it follows lies in cold storage only
+            self.losses.append((seal, lost))
             known = lost.get("after") or {}
             if (known.get("seq"), known.get("hash")) != ((before.seq, bytes(before.hash).hex()) if before else (None, None)):
                 report.add("seal.order", f"Seal {seal.seq} acknowledges a loss after another seal than the one before it.", seal=seal.seq)
@@ -267,42 +290,69 @@ class _Look:
 
     def _goes_on(self, before: AuditSeal, seal: AuditSeal) -> bool:
         if seal.epoch == before.epoch:
-            later = seal.next_xid >= before.next_xid and seal.sealed_at >= before.sealed_at - SLACK
-            return later and seal.floor_id == before.floor_id and _touch(before, seal)
+            # The last seal of an epoch is made where transactions are counted anew.
+            later = seal.next_xid >= before.next_xid or seal.through_xid == seals.END
+            return later and seal.sealed_at >= before.sealed_at - SLACK and seal.floor_id == before.floor_id and _touch(before, seal)
         return seal.epoch == before.epoch + 1 and (seal.from_xid, seal.from_id) == (0, 0)
 
     # --- rows ----------------------------------------------------------------------------------------------------------------
 
     def _rows(self, batch: Sequence[AuditSeal]) -> None:
-        """The rows of consecutive seals of one epoch, read in one go and told apart by their places."""
-        at, found = 0, Found()
-        latest = [_printed(seal.sealed_at + SLACK) for seal in batch]
+        """The rows of consecutive seals of one epoch."""
+        report, months, mark = self.report, self._look_at_months(), self.times.mark()
         self.leaves = AuditLeaves.objects.in_bulk([seal.seq for seal in batch])
+        wrong, problems = self._read(batch)
+        if wrong:
+            self._wait_for_move([month for seal, _ in wrong for month in self._months_gone(seal)])
+            if self._look_at_months() != months:  # a month was taken out or brought back meanwhile
+                self.times.go_back(mark)
+                wrong, problems = self._read(batch)
+        report.rows += sum(seal.rows for seal in batch)
+        report.valid_rows += sum(seal.rows for seal in batch) - sum(seal.rows for seal, _ in wrong)
+        for problem in problems:
+            report.add(problem.code, problem.words, seal=problem.seal, row=problem.row)
+        # Looking closer asks the database, which is not possible while it sends rows.
+        for seal, found in wrong:
+            leaves = _unpacked(self.leaves.get(seal.seq))
+            if gone := self._months_gone(seal):
+                self._hold_away(seal, found, leaves, gone)
+            else:
+                self._hold(seal, found, leaves)
+        self.tell(report.seals, report.rows)
+
+    def _read(self, batch: Sequence[AuditSeal]) -> tuple[list[tuple[AuditSeal, Found]], list[Problem]]:
+        """Read the rows of all these seals in one go and tell them apart by their places: the seals whose root they do not give,
+        with what was found, and what else is wrong."""
+        at, found = 0, Found()
+        wrong: list[tuple[AuditSeal, Found]] = []
+        problems: list[Problem] = []
+        latest = [_printed(seal.sealed_at + SLACK) for seal in batch]
+
+        def settle(seal: AuditSeal) -> None:
+            if len(found.ids) != seal.rows or merkle.root(found.hashes) != bytes(seal.root):
+                wrong.append((seal, found))
+            elif _unpacked(self.leaves.get(seal.seq)) != list(zip(found.ids, found.hashes, strict=True)):
+                words = f"The leaves of seal {seal.seq} were changed; its rows are as they were."
+                problems.append(Problem("leaves.changed", words, seal.seq))
+
         for line in self._copied(*self._place(batch)):
             printed, moment, counted, _ = line.split(b",", 3)
             id_, xid = int(printed), int(counted)
             while (xid, id_) > (batch[at].through_xid, batch[at].through_id):
-                self._settle(batch[at], found)
+                settle(batch[at])
                 at, found = at + 1, Found()
             found.ids.append(id_)
             found.hashes.append(merkle.leaf(line))
             if self.times.is_early(xid, moment):
                 words = f"Row {id_} in seal {batch[at].seq} says {moment.decode()}, but was written after {self.times.why}."
-                self.report.add("row.backdated", words, seal=batch[at].seq, row=id_)
+                problems.append(Problem("row.backdated", words, batch[at].seq, id_))
             elif moment > latest[at]:
                 words = f"Row {id_} says {moment.decode()}, but was sealed before that, in seal {batch[at].seq} of {_said(batch[at].sealed_at)}."
-                self.report.add("row.postdated", words, seal=batch[at].seq, row=id_)
+                problems.append(Problem("row.postdated", words, batch[at].seq, id_))
         for seal in batch[at:]:
-            self._settle(seal, found)
+            settle(seal)
             found = Found()
-        # Looking closer asks the database, which is not possible while it sends rows.
-        for seal, rows in self.wrong:
-            leaves = _unpacked(self.leaves.get(seal.seq))
-            if gone := self._months_gone(seal):
-                self._hold_away(seal, rows, leaves, gone)
-            else:
-                self._hold(seal, rows, leaves)
-        self.wrong = []
+        return wrong, problems
 
     def _place(self, batch: Sequence[AuditSeal], more: str = "true", values: Sequence[Any] = ()) -> tuple[str, list[Any]]:
         """Where the rows of consecutive seals are. An epoch has no rows before its first seal, nor the log any before its first
@@ -320,18 +370,6 @@ class _Look:
     def _copied(self, where: str, params: list[Any]) -> Iterator[bytes]:
         with transaction.atomic():
             yield from lines.copy_lines(where, params)
-
-    def _settle(self, seal: AuditSeal, found: Found) -> None:
-        """Hold the rows that were found in the place of a seal to its root."""
-        report = self.report
-        report.rows += seal.rows
-        if len(found.ids) == seal.rows and merkle.root(found.hashes) == bytes(seal.root):
-            report.valid_rows += seal.rows
-            if _unpacked(self.leaves.get(seal.seq)) != list(zip(found.ids, found.hashes, strict=True)):
-                report.add("leaves.changed", f"The leaves of seal {seal.seq} were changed; its rows are as they were.", seal=seal.seq)
-        else:
-            self.wrong.append((seal, found))
-        self.tell(report.seals, report.rows)
 
     def _hold(self, seal: AuditSeal, found: Found, leaves: Leaves | None, place: str = "", gone: str = "") -> None:
         """Say what is wrong with the rows of a seal: which they are, when the leaves, here or in the exported file, can tell."""
@@ -399,6 +437,18 @@ class _Look:
 
     # --- months that are not in the database ---------------------------------------------------------------------------------
 
+    def _look_at_months(self) -> tuple[set[date], set[date]]:
+        """Which months were taken out, and which have a table; that changes while months are moved."""
+        self.dropped, self.here = _dropped(), _tables()
+        return self.dropped, self.here
+
+    def _wait_for_move(self, gone: list[date]) -> None:
+        """A month that is being taken out is gone a moment before that is said."""
+        if any(month not in self.dropped for month in gone):
+            with suppress(OperationalError), transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '10s'")
+                cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtext('audit_move'))")
+
     def _months_gone(self, seal: AuditSeal) -> list[date]:
         """The months of a seal's rows that have no table in the database."""
         if seal.first_at is None or seal.last_at is None:
@@ -459,6 +509,9 @@ class _Look:
         with connection.cursor() as cursor:
             cursor.execute(WAITING, params)
             self.report.waiting = cursor.fetchone()[0]
+            cursor.execute(SYSTEM)
+            if last is not None and (place.epoch != last.epoch or cursor.fetchone()[0] != system_of(last)):
+                return  # the database was moved, and its new transactions have not been sealed yet: these numbers say nothing
             cursor.execute(FOREIGN, params)
             foreign = [id_ for (id_,) in cursor.fetchall()]
             early: list[tuple[int, datetime]] = []
@@ -522,6 +575,11 @@ class _Look:
         if beyond := [seq for seq in sorted(lying) if seq > last]:
             gone = f"seal {beyond[0]} and its rows are" if len(beyond) == 1 else f"seals {beyond[0]} to {beyond[-1]} and their rows are"
             self.report.add("log.cut", f"The database ends at seal {last}, cold storage at {beyond[-1]}: {gone} gone.", seal=beyond[0])
+        for seal, lost in self.losses:
+            copies = [self._content(name) for name in lying.get(lost["last"], ())]
+            if bytes(seal.prev_hash).hex() not in [_hash_of(copy) for copy in copies] and self.first <= 1:
+                words = f"Seal {seal.seq} follows seal {lost['last']}, which was lost here and is not what lies in cold storage."
+                self.report.add("seal.order", words, seal=seal.seq)
         ours = AuditSeal.objects.filter(seq__gte=self.first, seq__lte=self.last or last)
         sent = AuditAnchor.objects.filter(place=COLD, seal__in=ours).order_by("seal_id").values_list("seal_id", flat=True)
         removed = [seq for seq in sent.iterator() if seq not in lying]
@@ -552,11 +610,7 @@ class _Look:
         """Whether every copy of a seal is the seal that the database has, or one that was given up for lost."""
         seal = AuditSeal.objects.get(seq=seq)
         for name in names:
-            try:
-                with self.store.open(name) as file:
-                    content = file.read()
-            except cold.Missing:
-                continue
+            content = self._content(name)
             if content == seals.anchor_content(seal) or self._is_given_up(seq):
                 continue
             if not quietly:
@@ -567,6 +621,10 @@ class _Look:
                     self.report.add("seal.rewritten", words, seal=seq)
             return False
         return True
+
+    def _content(self, name: str) -> bytes:
+        with self.store.open(name) as file:
+            return file.read()
 
     def _is_given_up(self, seq: int) -> bool:
         """Whether a later seal says that this one was lost, and what is in its place is of after that."""
@@ -579,6 +637,7 @@ class _Look:
 Leaves = list[tuple[int, bytes]]
 
 UNSEALED = "(xid, id) > (%s, %s) AND id > %s"
+SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
 WAITING = f"SELECT count(*) FROM audit_log WHERE {UNSEALED}"  # noqa: S608
 FOREIGN = f"""
 SELECT id FROM audit_log WHERE {UNSEALED} AND xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint ORDER BY xid, id LIMIT {NAMED}
@@ -612,7 +671,14 @@ class _Times:
     def add(self, seal: AuditSeal) -> None:
         if seal.epoch != self.epoch:
             self.epoch, self.marks, self.at, self.low, self.why = seal.epoch, [], 0, b"", ""
-        self.marks.append((seal.next_xid, _printed(seal.sealed_at - SLACK), f"seal {seal.seq} of {_said(seal.sealed_at)}"))
+        if seal.through_xid != seals.END:
+            self.marks.append((seal.next_xid, _printed(seal.sealed_at - SLACK), f"seal {seal.seq} of {_said(seal.sealed_at)}"))
+
+    def mark(self) -> tuple[int, bytes, str]:
+        return self.at, self.low, self.why
+
+    def go_back(self, mark: tuple[int, bytes, str]) -> None:
+        self.at, self.low, self.why = mark
 
     def is_early(self, xid: int, moment: bytes) -> bool:
         """Whether a row says an earlier moment than it can be of; rows are asked about in the order of their transactions."""
@@ -658,6 +724,11 @@ def _signed(content: bytes) -> dict[str, Any] | None:
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     return says if isinstance(says, dict) else None
+
+
+def _hash_of(content: bytes) -> str:
+    """The hash that a seal in cold storage has; nothing when it is none of ours."""
+    return str(json.loads(content)["hash"]) if _signed(content) is not None else ""
 
 
 def _ceilings() -> dict[int, int]:

@@ -19,7 +19,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, connection, transaction
 
 from auditlog import cold, jobs, lines, merkle, queries, seals, signing
-from auditlog.actions import Behind, Forged, anchor_seals, seal_rows, sealing
+from auditlog.actions import Behind, Forged, anchor_seals, seal_rows, sealing, verify
 from auditlog.models import AuditAnchor, AuditLog, AuditSeal, IncidentLog
 from port444.kit import clock
 from scripts import devpg
@@ -395,6 +395,7 @@ def test_a_database_behind_its_anchor_is_not_sealed_until_somebody_says_why() ->
     assert queries.last_anchored() == queries.last_seal().seq  # type: ignore[union-attr]  # there are some
     with pytest.raises(CommandError, match="Nothing is lost"):
         call_command("audit_new_epoch", "--reason", "again")
+    assert verify(files=True).problems == []
 
 
 def test_all_seals_removed_are_missed_too() -> None:
@@ -404,6 +405,7 @@ def test_all_seals_removed_are_missed_too() -> None:
         seal_rows()
     call_command("audit_new_epoch", "--reason", "Gone")
     assert json.loads(AuditSeal.objects.get().body)["lost"] == {"first": 1, "last": 3, "after": None, "reason": "Gone"}
+    assert verify(files=True).problems == []
 
 
 def test_seals_made_while_the_anchor_was_out_of_reach_do_not_take_the_place_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -427,6 +429,7 @@ def test_seals_made_while_the_anchor_was_out_of_reach_do_not_take_the_place_of_o
     assert (seal.seq, lost["first"], lost["last"], lost["after"]["seq"]) == (4, 2, 3, 2)
     assert bytes(seal.prev_hash) == bytes(old[2].hash)
     assert names() == [*before, AuditAnchor.objects.get(seal=seal).reference]
+    assert verify(files=True).problems == []
 
 
 def test_another_log_in_the_same_place_is_found_across_midnight() -> None:
@@ -492,6 +495,7 @@ def test_moved_into_another_cluster_a_new_epoch_begins(elsewhere: Any) -> None:
     assert queries.system_of(old[len(first)]) == queries.system_of(old[0]) != queries.system_of(new[0])
     anchor_seals()
     assert not IncidentLog.objects.exists()
+    assert verify(files=True).problems == []
 
 
 def test_moved_into_a_cluster_whose_transactions_are_ahead(elsewhere: Any) -> None:
@@ -507,6 +511,7 @@ def test_moved_into_a_cluster_whose_transactions_are_ahead(elsewhere: Any) -> No
     assert sorted(sealed) == [*rest, *early]
     assert unsealed() == []
     assert set(AuditSeal.objects.values_list("epoch", flat=True)) == {1, 2}
+    assert verify(files=True).problems == []
 
 
 def test_moved_into_another_cluster_and_behind_its_anchor(elsewhere: Any) -> None:
@@ -526,6 +531,7 @@ def test_moved_into_another_cluster_and_behind_its_anchor(elsewhere: Any) -> Non
     assert [pk for pk, _ in leaves_of(first)] == rest
     assert [pk for pk, _ in leaves_of(second)][:1] == early
     assert unsealed() == []
+    assert verify(files=True).problems == []
 
 
 # Keys

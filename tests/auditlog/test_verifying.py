@@ -13,9 +13,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import call_command
 from django.db import connection
+from django_q.models import OrmQ
 
 from auditlog import jobs, seals, signing
-from auditlog.actions import Behind, Report, acknowledge_loss, seal_rows, verify
+from auditlog.actions import Behind, Report, acknowledge_loss, seal_rows, verify, verify_history, verifying
 from auditlog.models import AuditCheck, AuditSeal, IncidentLog, IncidentSeverity
 
 from .tampering import OwnLog
@@ -399,6 +400,18 @@ def test_history_is_gone_through_part_by_part(own_log: OwnLog) -> None:
         jobs.verify_history()
         ends.append(AuditCheck.objects.order_by("-checked_at")[0].last_seal)
     assert ends == [*range(1, last_seq() + 1), 1]
+
+
+def test_history_that_takes_too_long_goes_on_in_another_job(own_log: OwnLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_log.sealed(1, 1, 1)
+    monkeypatch.setattr(verifying, "BATCH_SEALS", 1)
+    monkeypatch.setattr(verifying, "HISTORY_PARTS", 1)
+    assert [verify_history(seconds=0), verify_history(3, seconds=0), verify_history(3, seconds=0)] == [3, 3, 0]
+    assert list(AuditCheck.objects.order_by("checked_at").values_list("first_seal", "last_seal", "ok")) == [(n, n, True) for n in (1, 2, 3)]
+    monkeypatch.setattr(jobs, "SWEEP_SECONDS", 0)
+    jobs.verify_history()
+    task = OrmQ.objects.get().task
+    assert (task["func"], task["args"]) == ("auditlog.jobs.verify_history", (3,))
 
 
 def test_what_a_job_finds_is_a_critical_incident(own_log: OwnLog) -> None:
