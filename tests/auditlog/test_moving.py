@@ -213,6 +213,7 @@ def test_what_was_restored_is_as_closed_as_before(log: Log) -> None:
     drop(JUNE)
     restore(JUNE)
     assert closed("audit_log_202506") == before
+    assert closed("audit_log_202506") == closed(f"audit_log_{clock.now():%Y%m}"), "as closed as those that are made ahead"
     for attack in ("TRUNCATE", "DELETE FROM", "INSERT INTO"):
         rest = " DEFAULT VALUES" if attack == "INSERT INTO" else ""
         with pytest.raises(DatabaseError), connection.cursor() as cursor:
