@@ -169,6 +169,7 @@ class Event(Enum):
     AUDIT_ARCHIVED = "audit.archived", ADMIN, INFO, "Put rows of the audit log into cold storage"
     AUDIT_DROPPED = "audit.dropped", ADMIN, WARNING, "Removed a month of the audit log from the database"
     AUDIT_RESTORED = "audit.restored", ADMIN, WARNING, "Brought a month of the audit log back from cold storage"
+    UNEXPLAINED_CHANGE = "audit.unexplained_change", SECURITY, CRITICAL, "Found rows that were changed past the actions"
     INCIDENT_OPENED = "incident.opened", SECURITY, WARNING, "Opened an incident"
     AUDIT_LOSS_ACKNOWLEDGED = "audit.loss_acknowledged", ADMIN, CRITICAL, "Acknowledged that a part of the audit log is lost"
     INCIDENT_RENEWED = "incident.renewed", SECURITY, WARNING, "Found an incident again, with other evidence"

@@ -5,7 +5,19 @@ from django.db import transaction
 from port444.kit.jobs import SWEEP_SECONDS, drain, enqueue
 
 from . import actions
-from .actions import INDEX_BATCH, Behind, Forged, anchor_seals, ensure_partitions, export_rows, index_rows, report_refusal, rows_to_export, seal_rows
+from .actions import (
+    INDEX_BATCH,
+    Behind,
+    Forged,
+    anchor_seals,
+    ensure_partitions,
+    export_rows,
+    index_rows,
+    look_past_actions,
+    report_refusal,
+    rows_to_export,
+    seal_rows,
+)
 
 
 def partitions() -> None:
@@ -46,3 +58,8 @@ def verify_history(through: int | str = 0) -> None:
     if rest:
         with transaction.atomic():
             enqueue("auditlog.jobs.verify_history", rest)
+
+
+def witness() -> None:
+    """Every minute: look for rows that were changed past the actions."""
+    look_past_actions()

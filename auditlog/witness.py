@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from django.db import migrations
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg import ClientCursor, Connection
+from psycopg import ClientCursor, Connection, sql
 from psycopg.pq import TransactionStatus
 
 from port444.kit import context
@@ -56,8 +56,11 @@ class TellingCursor(Base):
         if words == _told.get(self.connection, ""):
             return super().execute(query, params, **options)
         if isinstance(self, ClientCursor) and isinstance(params, list | tuple):
-            super().execute(f"{TELL}; {query}", [words, *params], **options)
+            told = f"{TELL % sql.Literal(words).as_string(self.connection)}; "
+            super().execute(told.replace("%", "%%") + query, params, **options)
             self.nextset()
+            if self._query is not None:  # which Django shows as the statement that was run
+                self._query.query = self._query.query[len(told.encode()) :]
             _told[self.connection] = words
             return self
         return self._tell_before(words, super().execute, query, params, **options)
@@ -88,10 +91,10 @@ def _forget_what_ended(connection: Connection[Any]) -> None:
         _told.pop(connection, None)
 
 
-def _before_each(execute: Callable[..., Any], sql: Any, params: Any, many: bool, about: dict[str, Any]) -> Any:
+def _before_each(execute: Callable[..., Any], query: Any, params: Any, many: bool, about: dict[str, Any]) -> Any:
     # Cursors that stay on the server are of another class, and may be the first in a transaction.
     _forget_what_ended(about["connection"].connection)
-    return execute(sql, params, many, about)
+    return execute(query, params, many, about)
 
 
 @cache

@@ -276,6 +276,7 @@ SCHEDULES = {
     "auditlog.jobs.seal": "* * * * *",
     "auditlog.jobs.verify_recent": "*/10 * * * *",
     "auditlog.jobs.verify_history": "37 3 * * *",
+    "auditlog.jobs.witness": "* * * * *",
 }
 
 # Money

@@ -9,6 +9,7 @@ from .recording import ensure_partitions, record, record_many
 from .sealing import Behind, Forged, acknowledge_loss, anchor_seals, find_loss, report_refusal, seal_rows
 from .searching import INDEX_BATCH, index_rows
 from .verifying import Problem, Report, keep, verify, verify_history, verify_recent
+from .witnessing import Unexplained, find_unexplained, look_past_actions
 
 __all__ = [
     "INDEX_BATCH",
@@ -20,6 +21,7 @@ __all__ = [
     "NotProvable",
     "Problem",
     "Report",
+    "Unexplained",
     "acknowledge_loss",
     "anchor_seals",
     "copy_rows",
@@ -27,8 +29,10 @@ __all__ = [
     "ensure_partitions",
     "export_rows",
     "find_loss",
+    "find_unexplained",
     "index_rows",
     "keep",
+    "look_past_actions",
     "open_incident",
     "prove",
     "record",

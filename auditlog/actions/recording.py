@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, models, transaction
 
 from auditlog.events import Event
-from auditlog.models import ActorType, Category, Severity
+from auditlog.models import ActorType, Category, Severity, Watched
 from port444.kit import context
 from port444.kit.money import CURRENCY
 from port444.kit.states import StateMachine
+
+log = logging.getLogger(__name__)
+
+PERSONAL, HIDDEN = "[personal]", "[secret]"
+# What is called like this is never written down.
+SECRET = frozenset(
+    {"password", "passwd", "secret", "token", "credential", "credentials", "authorization", "cookie", "otp", "totp", "pin", "seed", "mnemonic"}
+)
+SECRET_PAIRS = frozenset({"api_key", "private_key", "signing_key", "session_key", "recovery_codes", "access_key"})
 
 APPEND = "SELECT audit_append(" + ", ".join(["%s"] * 21) + ")"
 
@@ -36,13 +48,14 @@ def record(
     """Append one fact and give its id.
 
     `actor` is the user who acts, None for the system; `as_a` says in which role, when the event can tell. `before` and
-    `after` hold only the allowed, changed fields: no secrets. A target that has just moved from one status to another says so
+    `after` hold only the changed fields; of those that the target's model calls personal, and of what is called like a secret, no
+    value is kept. A target that has just moved from one status to another says so
     there by itself. Address, browser, request and device come from `kit.context`. What staff do to money is at least a warning.
     Must run inside a transaction.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("record() belongs inside the action's transaction")
-    before, after = _with_move(target, before, after)
+    before, after = (_without_personal(target, states) for states in _with_move(target, before, after))
     role = as_a or (ActorType.SYSTEM if actor is None else ActorType.ADMIN if actor.is_staff else ActorType.USER)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -125,8 +138,36 @@ def _with_move(
     return {"status": old, **(before or {})}, {"status": new, **(after or {})}
 
 
+def _without_personal(target: models.Model, states: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Of what the model calls personal only whether it was there."""
+    watched: Watched | None = getattr(target, "audited", None)
+    if not states or watched is None:
+        return states
+    personal, hidden = watched.personal.split(), watched.hidden.split()
+    return {name: (PERSONAL if value else value) if name in personal else HIDDEN if name in hidden else value for name, value in states.items()}
+
+
+def _without_secrets(value: Any) -> Any:
+    """The value without what is called like a secret, however deep. In tests such a name is an error."""
+    if isinstance(value, Mapping):
+        return {name: _hide(name) if _is_secret(str(name)) and part else _without_secrets(part) for name, part in value.items()}
+    return [_without_secrets(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _is_secret(name: str) -> bool:
+    words = name.lower().replace("-", "_").split("_")
+    return not SECRET.isdisjoint(words) or not SECRET_PAIRS.isdisjoint("_".join(pair) for pair in pairwise(words))
+
+
+def _hide(name: object) -> str:
+    if settings.ENVIRONMENT == "test":
+        raise ValueError(f"{name} is called like a secret, and the audit log keeps what it is told")
+    log.error("A secret was to be written to the audit log as %s; it was left out", name)
+    return HIDDEN
+
+
 def _json(value: Mapping[str, Any] | None) -> str | None:
-    return json.dumps(value, cls=DjangoJSONEncoder) if value else None
+    return json.dumps(_without_secrets(value), cls=DjangoJSONEncoder) if value else None
 
 
 def ensure_partitions(months_ahead: int = 3) -> None:

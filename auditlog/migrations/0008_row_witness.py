@@ -69,12 +69,13 @@ BEGIN
         THEN format('jsonb_build_object(%L, CASE WHEN nullif(%s.%I::text, '''') IS NOT NULL THEN ''[personal]'' END)', col, side, col)
         ELSE format('jsonb_build_object(%L, %s.%I)', col, side, col) END);
     END LOOP;
-    states := states || jsonb_build_object('changed ' || side, format('nullif(%s, ''{}'')', built));
+    states := states || jsonb_build_object('changed ' || side, format('CASE WHEN %s.%I IS NOT NULL THEN nullif(%s, ''{}'') END', side, pk, built));
   END LOOP;
   SELECT string_agg(format('old_rows.%1$I IS DISTINCT FROM new_rows.%1$I', name), E'\n    OR ') INTO differs FROM unnest(listed) AS name;
 
   EXECUTE format(E'CREATE OR REPLACE FUNCTION %I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp SET enable_nestloop = off AS $capture$
+#variable_conflict use_variable
 DECLARE
   ctx jsonb := nullif(current_setting(''audit.ctx'', true), '''')::jsonb;
   c_severity text := CASE WHEN ctx IS NULL THEN ''warning'' ELSE ''info'' END;

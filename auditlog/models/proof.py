@@ -89,6 +89,7 @@ class CheckKind(models.TextChoices):
     RECENT = "recent", "the last day"
     HISTORY = "history", "a part of the history"
     FULL = "full", "all of it"
+    ACTIONS = "actions", "changes past the actions"
 
 
 class AuditCheck(models.Model):

@@ -14,11 +14,11 @@ from port444.kit import context
 
 def test_record_keeps_who_what_and_where(client_user: User) -> None:
     with context.use(ip_address="203.0.113.9", user_agent="Browser"):
-        pk = record(Event.PROFILE_CHANGED, actor=client_user, target=client_user, before={"name": "A"}, after={"name": "B"}, why="typo")
+        pk = record(Event.PROFILE_CHANGED, actor=client_user, target=client_user, before={"language": "A"}, after={"language": "B"}, why="typo")
     row = AuditLog.objects.get(pk=pk)
     assert (row.actor_id, row.actor_email, row.actor_type) == (client_user.pk, client_user.email, "user")
     assert (row.target_type, row.target_id) == ("user", client_user.pk)
-    assert (row.before_state, row.after_state, row.metadata) == ({"name": "A"}, {"name": "B"}, {"why": "typo"})
+    assert (row.before_state, row.after_state, row.metadata) == ({"language": "A"}, {"language": "B"}, {"why": "typo"})
     assert (row.ip_address, row.user_agent) == ("203.0.113.9", "Browser")
 
 

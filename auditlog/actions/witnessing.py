@@ -1,0 +1,132 @@
+"""What the row witness saw and no action told of: somebody changed rows past the actions.
+
+A transaction that changed a watched table and recorded nothing is looked at again some time after it was sealed. A request and a
+run of a job may take several transactions; one event tells of all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from auditlog.events import Event
+from auditlog.models import ActorType, AuditCheck, AuditSeal, CheckKind, IncidentSeverity, IncidentType
+from auditlog.models.log import ROW
+from auditlog.queries import rows_of
+from port444.kit.clock import now
+
+from .incidents import Finding, open_incident
+from .recording import record
+
+LOOK_BACK = timedelta(minutes=2)  # longer than any request takes: by then all of its events are there
+MOST_SEALS, MOST_FOUND = 100, 200
+LOCK = 0x7769746E  # the number of the lock by which those who look know of each other
+
+# Transactions without an event of their own, which are few, and then those that nothing else tells of.
+UNEXPLAINED = """
+WITH silent AS MATERIALIZED (
+  SELECT xid, min(id) AS first_id, count(*) AS changes, min(timestamp) AS at, min(request_id::text)::uuid AS request_id,
+         array_agg(DISTINCT target_type) AS models, array_agg(DISTINCT event_type) AS kinds, min(actor_type) AS actor_type,
+         min(actor_email) AS actor, bool_or(event_category IN ('financial', 'security')) AS grave
+    FROM audit_log WHERE {range} GROUP BY xid HAVING bool_and(starts_with(event_type, %s))
+)
+SELECT xid, first_id, changes, at, models, kinds, actor_type, actor, grave FROM silent
+ WHERE NOT EXISTS (
+   SELECT FROM audit_log AS event
+    WHERE (event.xid = silent.xid OR event.request_id = silent.request_id) AND NOT starts_with(event.event_type, %s)
+      AND event.timestamp BETWEEN silent.at - interval '1 day' AND silent.at + interval '1 day')
+ ORDER BY first_id LIMIT %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unexplained:
+    """One transaction that changed rows and recorded nothing."""
+
+    xid: int
+    first_id: int
+    changes: int
+    at: datetime
+    models: list[str]
+    kinds: list[str]
+    actor_type: str
+    actor: str
+    grave: bool
+
+    @property
+    def way(self) -> tuple[str, str, str]:
+        return self.actor_type, self.actor, ", ".join(self.models)
+
+    @property
+    def words(self) -> str:
+        return f"{self.changes} changes of {', '.join(self.models)} by {self.actor or self.actor_type}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {**asdict(self), "at": self.at.isoformat()}
+
+
+def find_unexplained(first: AuditSeal, last: AuditSeal) -> list[Unexplained]:
+    """The transactions under the seals from `first` to `last`, of one epoch, that changed rows and that no event tells of."""
+    where, params = rows_of(first, last)
+    with connection.cursor() as cursor:
+        cursor.execute(UNEXPLAINED.replace("{range}", where), [*params, ROW, ROW, MOST_FOUND])
+        return [Unexplained(*row) for row in cursor.fetchall()]
+
+
+@transaction.atomic
+def look_past_actions() -> list[Unexplained]:
+    """Look at the seals that nobody has looked at yet; what was found is recorded and becomes an incident for each way in."""
+    moment, began = now(), time.monotonic()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        if not cursor.fetchone()[0]:
+            return []
+    looked = AuditCheck.objects.filter(kind=CheckKind.ACTIONS).order_by("-checked_at").values_list("last_seal", flat=True).first() or 0
+    waiting = list(AuditSeal.objects.filter(seq__gt=looked, sealed_at__lt=moment - LOOK_BACK, rows__gt=0).order_by("seq")[:MOST_SEALS])
+    seals = [seal for seal in waiting if seal.epoch == waiting[0].epoch]
+    if not seals:
+        return []
+    found = find_unexplained(seals[0], seals[-1])
+    ways: dict[tuple[str, str, str], list[Unexplained]] = {}
+    for one in found:
+        ways.setdefault(one.way, []).append(one)
+    for way, ones in ways.items():
+        _report(way, ones)
+    AuditCheck.objects.create(
+        kind=CheckKind.ACTIONS,
+        first_seal=looked + 1,
+        last_seal=seals[-1].seq,
+        seals=seals[-1].seq - looked,
+        rows=sum(seal.rows for seal in seals),
+        ok=not found,
+        problems=[f"transaction {one.xid}: {one.words}" for one in found],
+        milliseconds=round((time.monotonic() - began) * 1000),
+        checked_at=moment,
+    )
+    return found
+
+
+def _report(way: tuple[str, str, str], found: list[Unexplained]) -> None:
+    """One incident for each way in, which further transactions renew, and a record of each transaction."""
+    actor_type, actor, models = way
+    unknown, grave = actor_type == ActorType.UNKNOWN, any(one.grave for one in found)
+    changes = sum(one.changes for one in found)
+    incident = open_incident(
+        Finding(
+            f"audit-log:unexplained:{actor_type}:{actor}:{models}"[:200],
+            IncidentType.SUSPICIOUS_ACTIVITY,
+            (IncidentSeverity.CRITICAL if grave else IncidentSeverity.HIGH) if unknown else IncidentSeverity.MEDIUM,
+            90 if unknown else 50,
+            f"{changes} changes of {models} by {actor or actor_type}, past the actions. The audit log has each row before and after, "
+            f"from entry {found[0].first_id} on.",
+            pattern="audit_log",
+            evidence={"transactions": len(found), "first": [one.facts for one in found[:20]]},
+        )
+    )
+    for one in found:
+        record(Event.UNEXPLAINED_CHANGE, actor=None, target=incident, description=one.words, found=one.facts)
