@@ -11,18 +11,21 @@ from django.http import HttpRequest
 from port444.kit.console import ReadOnlyAdmin
 
 from .models import AuditExport, AuditLog, IncidentLog
+from .search import Wanted, Who, find_places
+
+MOST_FOUND = 500
 
 
 @admin.register(AuditLog)
 class AuditLogAdmin(ReadOnlyAdmin):
-    """What happened. Found by whole ids and e-mails, so that an index answers however long the log is."""
+    """What happened. Found by whole ids and e-mails, the newest of them, so that an index answers however long the log is."""
 
     list_display = ("moment", "event_type", "severity", "actor_email", "target_type", "target_id", "action", "amount", "ip_address")
     list_filter = ("event_category", "severity", "actor_type")
     list_display_links = ("moment",)
     ordering = ("-timestamp", "-id")
     search_fields = ("actor_id",)
-    search_help_text = "A whole id (person, target, request or device), or the e-mail of the person who acted."
+    search_help_text = "A whole id (person, target or request), or the e-mail of the person who acted."
 
     @admin.display(description="moment (UTC)", ordering="timestamp")
     def moment(self, row: AuditLog) -> str:
@@ -36,8 +39,12 @@ class AuditLogAdmin(ReadOnlyAdmin):
             key = UUID(term)
         except ValueError:
             people = get_user_model()._default_manager.filter(email__iexact=term)
-            return queryset.filter(Q(actor_id__in=[person.pk for person in people[:2]]) | Q(actor_email=term.lower(), actor_id=None)), False
-        return queryset.filter(Q(actor_id=key) | Q(target_id=key) | Q(request_id=key) | Q(device_id=key)), False
+            acted: list[tuple[Who, UUID | str]] = [("actor_email", term.lower()), *(("actor_id", person.pk) for person in people[:2])]
+            wanted = [Wanted(who=tuple(acted))]
+        else:
+            wanted = [Wanted(who=(("actor_id", key),)), Wanted(what=(("target_id", key), ("request_id", key)))]
+        places = [place for one in wanted for place in find_places(one, limit=MOST_FOUND)]
+        return queryset.filter(timestamp__in=[moment for moment, _ in places], pk__in=[pk for _, pk in places]), False
 
 
 @admin.register(IncidentLog)

@@ -447,8 +447,13 @@ class Step:
 
 def same_request(row: AuditLog) -> list[Step]:
     """Everything that the request wrote that wrote this row, in order; without a request, its transaction."""
-    near = AuditLog.objects.filter(timestamp__range=(row.timestamp - NEAR, row.timestamp + NEAR))
-    rows = list((near.filter(request_id=row.request_id) if row.request_id else near.filter(xid=row.xid)).order_by("id")[:MOST_IN_TIMELINE])
+    since = row.timestamp - NEAR
+    if row.request_id:
+        wanted = Wanted(what=(("request_id", row.request_id),))
+        rows = sorted(find_rows(wanted, newer_than=(since, 0), limit=MOST_IN_TIMELINE).rows, key=lambda one: one.pk)
+    else:
+        near = AuditLog.objects.filter(timestamp__range=(since, row.timestamp + NEAR), xid=row.xid)
+        rows = list(near.order_by("id")[:MOST_IN_TIMELINE])
     return [Step(one, one.timestamp - rows[0].timestamp) for one in rows]
 
 
@@ -460,7 +465,7 @@ def same_transaction(row: AuditLog) -> list[AuditLog]:
 
 def same_target(row: AuditLog, limit: int) -> list[AuditLog]:
     """The newest about one target."""
-    return list(AuditLog.objects.filter(target_type=row.target_type, target_id=row.target_id).order_by("-timestamp", "-id")[:limit])
+    return find_rows(Wanted(what=(("target_id", row.target_id),)), limit=limit).rows if row.target_id else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,5 +136,5 @@ def _opened(request: HttpRequest, page: Page) -> dict[str, Any]:
         "changes": changes,
         "witnessed": list(zip(seen, others, strict=True)),
         "steps": same_request(row),
-        "about": same_target(row, MOST_ABOUT_TARGET) if row.target_id else [],
+        "about": same_target(row, MOST_ABOUT_TARGET),
     }
