@@ -51,5 +51,5 @@ ALTER TABLE audit_log DROP CONSTRAINT audit_log_actor_type_check,
 
 
 class Migration(migrations.Migration):
-    dependencies = [("auditlog", "0012_narrow_rights")]
+    dependencies = [("auditlog", "0013_check_actions")]
     operations = [migrations.RunSQL(FORWARDS, BACKWARDS)]
