@@ -38,7 +38,7 @@ from .recording import record
 FILE_ROWS = 1_000_000  # in a file, about; no seal is cut
 FILE_SEALS = 1_440  # a day of them
 LEVEL = 1  # of gzip: more takes more time than it saves room
-BLOCK = 1 << 18
+BLOCK = 1 << 19
 DIFFER = "its rows differ from what was sealed"
 
 type Progress = Callable[[int], object]
