@@ -401,24 +401,10 @@ class Change:
     after: str
 
 
-def changes_of(rows: Sequence[AuditLog]) -> list[list[Change]]:
-    """What each of the rows says has changed, field by field; numbers to the digit, which a float would not keep."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, before_state::text, after_state::text FROM audit_log WHERE timestamp = ANY (%s) AND id = ANY (%s)",
-            [[row.timestamp for row in rows], [row.pk for row in rows]],
-        )
-        states = {pk: (_state(before), _state(after)) for pk, before, after in cursor.fetchall()}
-    found = []
-    for row in rows:
-        before, after = states.get(row.pk, ({}, {}))
-        found.append([Change(name, _value(before, name), _value(after, name)) for name in dict.fromkeys([*before, *after])])
-    return found
-
-
-def _state(said: str | None) -> dict[str, Any]:
-    state: dict[str, Any] = json.loads(said, parse_float=Decimal) if said else {}
-    return state
+def changes_of(row: AuditLog) -> list[Change]:
+    """What a row says has changed, field by field; numbers to the digit."""
+    before, after = row.before_state or {}, row.after_state or {}
+    return [Change(name, _value(before, name), _value(after, name)) for name in dict.fromkeys([*before, *after])]
 
 
 def _value(state: dict[str, Any], name: str) -> str:

@@ -130,7 +130,7 @@ def _opened(request: HttpRequest, page: Page) -> dict[str, Any]:
     if row.pk in page.away | page.lost:
         return {"open": row}
     seen = same_transaction(row)
-    changes, *others = changes_of([row, *seen])
+    changes, others = changes_of(row), [changes_of(one) for one in seen]
     return {
         "open": row,
         "changes": changes,

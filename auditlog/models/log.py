@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
+from typing import Any
+
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, Subquery
 
@@ -32,6 +36,13 @@ class ActorType(models.TextChoices):
 
 
 ROW = "row."  # begins the event types of the row witness
+
+
+class Exact(json.JSONDecoder):
+    """Reads numbers with a point as they were written: money is no binary fraction, and 60.00 is not 60.0."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "parse_float": Decimal})
 
 
 class AuditLogQuerySet(models.QuerySet["AuditLog"]):
@@ -74,9 +85,9 @@ class AuditLog(models.Model):
     target_id = models.UUIDField(null=True)
     action = models.TextField()
     description = models.TextField()
-    before_state = models.JSONField(null=True)
-    after_state = models.JSONField(null=True)
-    metadata = models.JSONField()
+    before_state = models.JSONField(null=True, decoder=Exact)
+    after_state = models.JSONField(null=True, decoder=Exact)
+    metadata = models.JSONField(decoder=Exact)
     ip_address = models.GenericIPAddressField(null=True)
     user_agent = models.TextField()
     request_id = models.UUIDField(null=True)
