@@ -9,7 +9,8 @@
 KEY is port444's public key (44 characters of base64), or a file that holds one or several. Get it from somewhere else than the
 files: a key that comes with what it signs proves nothing. Without --key only what hangs together is checked, and that is said.
 
-Ends with 0 when all is valid, 1 when something is not, 2 when something could not be read. docs/audit-proof.md gives the format.
+Ends with 0 when all is valid, 1 when something is not, 2 when something could not be read or there was nothing to check, 3 when all
+hangs together and no key was given. docs/audit-proof.md gives the format.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 CHUNK = 1 << 20
+csv.field_size_limit(1 << 30)  # a row may tell more than the library expects
 
 
 class Bad(Exception):
@@ -119,7 +121,9 @@ class Keys:
 
     def trust(self, text: str) -> None:
         path = Path(text)
-        words = path.read_text().split() if len(text) < 200 and path.is_file() else [text]
+        words = path.read_text(errors="replace").split() if len(text) < 200 and path.is_file() else [text]
+        if not words:
+            raise Unreadable(f"{text} holds no key")
         for word in words:
             key = public_key(word)
             self.trusted[key_id(key)] = key
@@ -213,6 +217,7 @@ def unpacked(packed: IO[bytes], *digests: Any) -> Iterator[bytes]:
 class Result:
     seals: dict[int, Statement] = field(default_factory=dict)
     rows: int = 0
+    looked: int = 0  # files that say something
     bad: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
@@ -236,7 +241,7 @@ def check_proof(proof: dict[str, Any], keys: Keys, result: Result) -> str:
         hashes = [bytes.fromhex(text) for text in path["hashes"]]
         found = climb(leaf(line), path["index"], path["rows"], hashes).hex()
         row = dict(zip(columns, next(csv.reader(io.StringIO(proof["row"]["line"], newline=""))), strict=True))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, StopIteration, csv.Error) as error:
         raise Unreadable(f"no proof ({error})") from error
     take_seal(seal, keys, result)
     if seal.says["columns"] != hashlib.sha256(",".join(columns).encode()).hexdigest():
@@ -246,9 +251,14 @@ def check_proof(proof: dict[str, Any], keys: Keys, result: Result) -> str:
     if seal.says["root"] != found:
         raise Bad(f"the row is not the one that was sealed: its path leads to {found}, the seal's root is {seal.says['root']}")
     result.rows += 1
-    told = "\n".join(f"    {name:<17} {value}" for name, value in row.items() if value)
+    told = "\n".join(f"    {name:<17} {shown(value)}" for name, value in row.items() if value)
     place = f"seal {seal.says['seq']} (row {path['index'] + 1} of {path['rows']})"
     return f"row {row['id']} is as it was sealed at {seal.says['sealed_at']} in {place}\n{told}"
+
+
+def shown(value: str) -> str:
+    """A value for a terminal, which what others wrote shall not command."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in value)
 
 
 def check_manifest(manifest: Statement, data: Path | None, keys: Keys, result: Result) -> str:
@@ -266,6 +276,8 @@ def check_manifest(manifest: Statement, data: Path | None, keys: Keys, result: R
             packed.update(chunk)
     if packed.hexdigest() != says["data_sha256"]:
         result.bad.append(f"{data}: not the file that the manifest names (SHA-256 {packed.hexdigest()}, there {says['data_sha256']})")
+        if not seals:
+            raise Bad(f"nothing else is said of {data.name}")
     if not seals:
         return f"{data.name}: {says['rows']} rows, the bytes are those of the manifest"
     with data.open("rb") as file:
@@ -341,6 +353,7 @@ def check(paths: Iterable[Path], keys: Keys, say: Any = print) -> Result:
         else:
             data[path.name] = path
     named = set()
+    result.looked = len(documents)
     for path in documents:
         try:
             document = json.loads(path.read_bytes())
@@ -382,9 +395,11 @@ def main(arguments: list[str] | None = None) -> int:
     for text in result.unreadable:
         print(f"???  {text}")
     if not keys.trusted:
-        print("note no key was given (--key): that the files hang together was checked, not who signed them")
-    print(f"{len(result.seals)} seals and {result.rows} rows looked through: " + ("NOT VALID" if result.bad or result.unreadable else "valid"))
-    return 1 if result.bad else 2 if result.unreadable else 0
+        print("note no key was given (--key): that the files hang together was checked, not who signed them. Anybody can make such files.")
+    code = 1 if result.bad else 2 if result.unreadable or not result.looked else 0 if keys.trusted else 3
+    verdict = {0: "valid", 3: "they hang together, and NOBODY WAS HELD TO THEM"}.get(code, "NOT VALID" if result.looked else "NOTHING TO CHECK")
+    print(f"{len(result.seals)} seals and {result.rows} rows looked through: {verdict}")
+    return code
 
 
 if __name__ == "__main__":

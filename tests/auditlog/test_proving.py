@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import base64
 import copy
+import gzip
 import json
 import subprocess
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import CommandError, call_command
+from django.db import transaction
 
 from auditlog import signing
-from auditlog.actions import NotProvable, prove
+from auditlog.actions import NotProvable, prove, record
+from auditlog.events import Event
+from port444.accounts.models import User
 from port444.kit.errors import WrongState
 from scripts import audit_verifier
 
@@ -115,8 +120,55 @@ def test_a_proof_that_somebody_else_signed_is_refused(proof: Path) -> None:
 
 def test_without_a_key_it_is_said_that_nobody_was_held_to_it(proof: Path) -> None:
     code, said = check(proof)
-    assert code == 0
+    assert code == 3
     assert "not who signed them" in said
+    assert ": valid" not in said
+
+
+def test_a_forgery_with_its_own_key_is_never_called_valid(proof: Path) -> None:
+    facts = json.loads(proof.read_text())
+    forger = Ed25519PrivateKey.generate()
+    public = forger.public_key()
+    line = facts["row"]["line"].replace("auth.login", "auth.forged")
+    body = json.loads(facts["seal"]["body"]) | {"rows": 1, "root": audit_verifier.leaf(line.encode()).hex(), "key_id": signing.key_id(public)}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    envelope = {"body": text, "hash": sha256(text.encode()).hexdigest(), "key_id": body["key_id"], "signature": forger.sign(text.encode()).hex()}
+    facts |= {"path": {"index": 0, "rows": 1, "hashes": []}, "seal": envelope, "public_keys": [base64.b64encode(public.public_bytes_raw()).decode()]}
+    facts["row"]["line"] = line
+    proof.write_text(json.dumps(facts))
+    (no_keys := proof.with_name("keys.txt")).write_text("\n")
+    assert [(code, ": valid" in said) for code, said in (check(proof), check("--key", key(), proof), check("--key", no_keys, proof))] == [
+        (3, False),
+        (1, False),
+        (2, False),
+    ]
+
+
+def test_nothing_is_not_valid(tmp_path: Path) -> None:
+    code, said = check("--key", key(), tmp_path)
+    assert (code, "NOTHING TO CHECK" in said) == (2, True)
+
+
+def test_a_row_that_tells_much_and_means_the_terminal(own_log: OwnLog, tmp_path: Path) -> None:
+    with transaction.atomic():
+        row = record(Event.LOGIN, actor=None, target=User(), description="\x1b[2Jgood\n" + "x" * 200_000)
+    own_log.seal()
+    call_command("audit_prove", row, output=tmp_path / "proof.json")
+    code, said = check("--key", key(), tmp_path)
+    assert code == 0, said[-500:]
+    assert "\\x1b[2Jgood\\nxxx" in said
+    assert "\x1b" not in said
+
+
+def test_a_copy_that_was_changed_is_not_called_good(own_log: OwnLog, tmp_path: Path) -> None:
+    own_log.sealed(2)
+    call_command("export_audit_logs", dest=tmp_path.as_uri(), since=None, until=None, file_format=None)
+    (data,) = tmp_path.rglob("*.csv.gz")
+    assert check("--key", key(), tmp_path)[0] == 0
+    data.write_bytes(gzip.compress(b"id\n"))
+    code, said = check("--key", key(), tmp_path)
+    assert code == 1
+    assert "ok " not in said
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"row": {}}', '{"body": "x", "hash": 1, "key_id": 2, "signature": 3}'])
