@@ -11,7 +11,7 @@ from django.conf import settings as site
 from django.db import connection, transaction
 
 from auditlog import jobs
-from auditlog.actions import look_past_actions, record
+from auditlog.actions import look_past_actions, record, witnessing
 from auditlog.events import Event
 from auditlog.models import AuditCheck, AuditLog, CheckKind, IncidentLog
 from port444.accounts.actions import change_profile
@@ -107,6 +107,40 @@ def test_an_event_of_another_transaction_tells_nothing(client_user: User) -> Non
     in_one_request(client_user)
     assert find() == [(["user"], client_user.email, 1)]
     assert IncidentLog.objects.latest("detected_at").severity == "medium", "an action of ours that does not record"
+
+
+def test_none_is_hidden_behind_many(client_user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever floods the finder with small changes does not get a large one past it."""
+    monkeypatch.setattr(witnessing, "MOST_FOUND", 3)
+    for number in range(5):
+        User.objects.filter(pk=client_user.pk).update(name=f"Another {number}")
+        if number % 2:
+            seal_all()
+    seen = 0
+    while found := find():
+        seen += len(found)
+    assert seen == 5
+
+
+def test_the_event_of_a_request_may_be_in_the_copy_or_not_yet(client_user: User) -> None:
+    in_one_request(client_user)
+    seal_all()
+    jobs.index()
+    in_one_request(client_user)
+    assert find() == []
+
+
+def test_requests_are_looked_up_by_an_index(client_user: User) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        try:
+            moment = clock.now()
+            asked = {"requests": [uuid7()], "since": moment - timedelta(days=1), "until": moment + timedelta(days=1), "row": "row."}
+            cursor.execute("EXPLAIN " + witnessing.TOLD, asked)
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+        finally:
+            cursor.execute("RESET enable_seqscan")
+    assert "Index Cond: ((request_id = ANY" in plan, plan
 
 
 def test_what_has_just_been_sealed_waits(client_user: User) -> None:
