@@ -54,7 +54,7 @@ def verify_recent() -> None:
 
 def verify_history(through: int | str = 0) -> None:
     """Nightly: look through a thirtieth of the whole log, with what lies of it in cold storage."""
-    rest = actions.verify_history(int(through), seconds=SWEEP_SECONDS / 2)  # files are read after the rows
+    rest = actions.verify_history(int(through), seconds=SWEEP_SECONDS / 3)  # files and anchored seals are read after the rows
     if rest:
         with transaction.atomic():
             enqueue("auditlog.jobs.verify_history", rest)

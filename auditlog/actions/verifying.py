@@ -100,12 +100,11 @@ def verify(
     """Look through the seals from `first` to `last` (by default the end) with all their rows.
 
     Rows of months that have left the database are read from cold storage; with `files` every exported file and every anchored
-    seal of the range is read as well. `tell` hears how many seals and rows are done. After `seconds` no further rows are begun:
-    `last_seal` of the report says how far it came. Reads only, and no writer waits.
+    seal of the range is read as well. `tell` hears how many seals and rows are done. After `seconds` no further rows are begun, and half of
+    that is given to files and half to anchored seals: `last_seal` of the report says how far it came. Reads only, and no writer waits.
     """
     began = time.monotonic()
-    ends = began + seconds if seconds is not None else math.inf
-    look = _Look(first, last, files, store or cold.store(), tell or (lambda _seals, _rows: None), ends)
+    look = _Look(first, last, files, store or cold.store(), tell or (lambda _seals, _rows: None), seconds if seconds is not None else math.inf)
     look.through()
     look.report.milliseconds = int((time.monotonic() - began) * 1000)
     return look.report
@@ -179,8 +178,8 @@ def _first_since(moment: datetime) -> int:
 class _Look:
     """One go through the log."""
 
-    def __init__(self, first: int, last: int | None, files: bool, store: cold.Store, tell: Tell, ends: float) -> None:
-        self.first, self.last, self.files, self.store, self.tell, self.ends = first, last, files, store, tell, ends
+    def __init__(self, first: int, last: int | None, files: bool, store: cold.Store, tell: Tell, seconds: float) -> None:
+        self.first, self.last, self.files, self.store, self.tell, self.seconds = first, last, files, store, tell, seconds
         self.report = Report()
         self.before: AuditSeal | None = None  # the seal before the one at hand
         self.ceilings = _ceilings()
@@ -196,6 +195,7 @@ class _Look:
         self.unusable: set[str] = set()
 
     def through(self) -> None:
+        ends = time.monotonic() + self.seconds
         if self.first > 1:
             self.before = AuditSeal.objects.filter(seq__lt=self.first).order_by("-seq").first()
             self.times.begin(self.before, self.before.through_xid if self.before else 0)
@@ -205,7 +205,7 @@ class _Look:
                 self.before = seal
                 self.times.add(seal)
             self._rows(batch)
-            if time.monotonic() >= self.ends:
+            if time.monotonic() >= ends:
                 self.last = batch[-1].seq
                 break
         if self.last is None:
@@ -510,7 +510,8 @@ class _Look:
             cursor.execute(WAITING, params)
             self.report.waiting = cursor.fetchone()[0]
             cursor.execute(SYSTEM)
-            if last is not None and (place.epoch != last.epoch or cursor.fetchone()[0] != system_of(last)):
+            # What a seal says that is none of ours is believed in nothing; that it is none has been said.
+            if last is not None and (place.epoch != last.epoch or (seals.is_genuine(last) and cursor.fetchone()[0] != system_of(last))):
                 return  # the database was moved, and its new transactions have not been sealed yet: these numbers say nothing
             cursor.execute(FOREIGN, params)
             foreign = [id_ for (id_,) in cursor.fetchall()]
@@ -529,6 +530,7 @@ class _Look:
 
     def _exports(self) -> None:
         """Every exported file of the range: its bytes, its manifest, and its rows against the seals."""
+        ends = time.monotonic() + self.seconds / 2
         covering = AuditExport.objects.filter(last_seal__gte=self.first)
         if self.last is not None:
             covering = covering.filter(first_seal__lte=self.last)
@@ -547,6 +549,15 @@ class _Look:
                 self.report.add(code, f"{error}.", seal=export.first_seal)
             if volume.problem and len(self.report.problems) == begun:
                 self.report.add("file.changed", f"{volume.problem}, though its rows are those that were sealed.", seal=export.first_seal)
+            if self._is_over(ends, export.last_seal):
+                break
+
+    def _is_over(self, ends: float, seal: int) -> bool:
+        """Whether the time is up; then what comes after this seal was not looked at, and is left to the next look."""
+        if time.monotonic() < ends:
+            return False
+        self.report.last_seal = min(self.report.last_seal, seal)
+        return True
 
     def _manifest(self, export: AuditExport) -> None:
         """The manifest is the one that was written, and signed with a known key."""
@@ -589,22 +600,30 @@ class _Look:
         both = [seq for seq in ours.order_by("seq").values_list("seq", flat=True).iterator() if seq in lying]
         # Seals hang together by their hashes, so the last one that is the same here and there vouches for those before it.
         if self.files:
+            ends = time.monotonic() + self.seconds / 2
             for seq in both:
                 self._hold_anchor(seq, lying[seq])
+                if self._is_over(ends, seq):
+                    break
         elif both and self._hold_anchor(both[-1], lying[both[-1]], quietly=True) is False:
             first = both[bisect_left(both, True, key=lambda seq: not self._hold_anchor(seq, lying[seq], quietly=True))]
             self._hold_anchor(first, lying[first])
 
     def _anchor_names(self) -> Iterator[tuple[int, str]]:
-        """All of them, or those of the days since the first seal that is looked at."""
-        begin = AuditSeal.objects.filter(seq__gte=self.first).order_by("seq").first() if self.first > 1 else None
-        if begin is None:
+        """All of them; or those of the days of the seals that are looked at, and of the days since the database's last seal."""
+        if self.first <= 1 and self.last is None:
             yield from seals.anchors(self.store)
             return
-        day, today = begin.sealed_at.astimezone(UTC).date(), now().date() + timedelta(days=1)
-        while day <= today:
+        looked_at = AuditSeal.objects.filter(seq__gte=self.first).order_by("seq")
+        if self.last is not None:
+            looked_at = looked_at.filter(seq__lte=self.last)
+        today, days = now().date() + timedelta(days=1), set[date]()
+        for first, last in ((looked_at.first(), looked_at.last() if self.last is not None else None), (last_seal(), None)):
+            day = first.sealed_at.astimezone(UTC).date() if first is not None else today
+            end = last.sealed_at.astimezone(UTC).date() if last is not None else today
+            days.update(day + timedelta(days=number) for number in range((end - day).days + 1))
+        for day in sorted(days):
             yield from seals.anchors(self.store, day)
-            day += timedelta(days=1)
 
     def _hold_anchor(self, seq: int, names: list[str], *, quietly: bool = False) -> bool:
         """Whether every copy of a seal is the seal that the database has, or one that was given up for lost."""
@@ -629,8 +648,8 @@ class _Look:
     def _is_given_up(self, seq: int) -> bool:
         """Whether a later seal says that this one was lost, and what is in its place is of after that."""
         if self.given_up is None:
-            bodies = AuditSeal.objects.filter(body__contains='"lost":').values_list("body", flat=True)
-            self.given_up = [json.loads(body)["lost"] for body in bodies]
+            saying = AuditSeal.objects.filter(body__contains='"lost":')
+            self.given_up = [json.loads(seal.body)["lost"] for seal in saying if seals.is_genuine(seal)]
         return any(lost["first"] <= seq <= lost["last"] for lost in self.given_up)
 
 

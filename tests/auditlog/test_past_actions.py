@@ -135,7 +135,7 @@ def test_requests_are_looked_up_by_an_index(client_user: User) -> None:
         cursor.execute("SET enable_seqscan = off")
         try:
             moment = clock.now()
-            asked = {"requests": [uuid7()], "since": moment - timedelta(days=1), "until": moment + timedelta(days=1), "row": "row."}
+            asked: dict[str, Any] = {"requests": [uuid7()], "since": moment - timedelta(days=1), "until": moment + timedelta(days=1), "row": "row."}
             cursor.execute("EXPLAIN " + witnessing.TOLD, asked)
             plan = "\n".join(line for (line,) in cursor.fetchall())
         finally:

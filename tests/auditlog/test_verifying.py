@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,6 +18,7 @@ from django_q.models import OrmQ
 
 from auditlog import jobs, seals, signing
 from auditlog.actions import Behind, Report, acknowledge_loss, seal_rows, verify, verify_history, verifying
+from auditlog.cold import Folder
 from auditlog.models import AuditCheck, AuditSeal, IncidentLog, IncidentSeverity
 
 from .tampering import OwnLog
@@ -412,6 +414,53 @@ def test_history_that_takes_too_long_goes_on_in_another_job(own_log: OwnLog, mon
     jobs.verify_history()
     task = OrmQ.objects.get().task
     assert (task["func"], task["args"]) == ("auditlog.jobs.verify_history", (3,))
+
+
+def test_history_goes_on_where_reading_of_cold_storage_took_too_long(own_log: OwnLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of seals are read one by one, which takes longer than their rows."""
+    own_log.sealed(1, 1, 1)
+    opened = []
+
+    def slow(self: Folder, name: str, read: Callable[[Folder, str], BinaryIO] = Folder.open) -> BinaryIO:
+        opened.append(name)
+        ticking[0] += 10
+        return read(self, name)
+
+    ticking = [0.0]
+    monkeypatch.setattr(Folder, "open", slow)
+    monkeypatch.setattr("time.monotonic", lambda: ticking[0])
+    monkeypatch.setattr(verifying, "HISTORY_PARTS", 1)
+    assert [verify_history(seconds=30), verify_history(3, seconds=30)] == [3, 0]
+    assert len(opened) == 3
+    assert list(AuditCheck.objects.order_by("checked_at").values_list("first_seal", "last_seal", "ok")) == [(1, 2, True), (3, 3, True)]
+
+
+def test_a_part_of_history_reads_the_names_of_its_days(own_log: OwnLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_log.sealed(1, 1, 1)
+    own_log.tamper(f"UPDATE audit_seal SET sealed_at = sealed_at - interval '400 days' WHERE seq < {last_seq()}")
+    asked = []
+
+    def names(self: Folder, prefix: str, read: Callable[[Folder, str], Iterator[str]] = Folder.names) -> Iterator[str]:
+        asked.append(prefix)
+        return read(self, prefix)
+
+    monkeypatch.setattr(Folder, "names", names)
+    verify(first=2, last=2)
+    assert 2 <= len(asked) <= 3, "its own day, and those since the newest seal"
+
+
+@pytest.mark.parametrize("body", ["no statement", '{"lost": 7}', "{}", '"lost":'])
+def test_seal_that_the_serving_role_made_up(own_log: OwnLog, body: str) -> None:
+    """It may add seals and cannot sign them. What the seal says is not even read."""
+    own_log.sealed(2)
+    last = AuditSeal.objects.latest("seq")
+    last.seq, last.body, last.hash, last.signature = last.seq + 1, body, b"1" * 32, b"2" * 64
+    last.save(force_insert=True)
+    report = verify()
+    assert ("seal.changed", last.seq, None) in found(report)
+    assert not [problem for problem in report.problems if problem.code.endswith(".unreachable")]
+    own_log.tamper(f"UPDATE audit_seal SET hash = sha256(body::bytea) WHERE seq = {last.seq}")
+    assert ("seal.signature", last.seq, None) in found(verify(files=True))
 
 
 def test_what_a_job_finds_is_a_critical_incident(own_log: OwnLog) -> None:
