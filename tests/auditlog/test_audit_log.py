@@ -4,12 +4,14 @@ import pytest
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
-from auditlog import jobs
+from auditlog import jobs, roles
 from auditlog.actions import Finding, ensure_partitions, open_incident, record
 from auditlog.events import Event
 from auditlog.models import AuditExport, AuditLog, IncidentLog, IncidentSeverity, IncidentType
 from port444.accounts.models import User
 from port444.kit import context
+
+from .sealed import another, append
 
 
 def test_record_keeps_who_what_and_where(client_user: User) -> None:
@@ -71,6 +73,21 @@ def test_the_log_has_room_ahead_and_new_room_is_as_closed_as_the_old() -> None:
     for attack in (f"TRUNCATE {made[0]}", f"DELETE FROM {made[0]}", f"UPDATE {made[0]} SET action = ''", f"INSERT INTO {made[0]} DEFAULT VALUES"):
         with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(attack)
+
+
+def test_room_is_made_beside_a_backup_and_a_writer(client_user: User) -> None:
+    """Waiting for either, it would make every action wait."""
+    with another(user="port444_app") as writer, another(user="port444_owner") as backup:
+        backup.execute("LOCK TABLE audit_log IN ACCESS SHARE MODE")
+        append(writer)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '3s'")
+            cursor.execute("SELECT audit_ensure_partitions(11)")
+        append(writer)
+        looked_at = dict(roles.examine())
+        faults = [*looked_at["Rights on tables"], *looked_at["Triggers that refuse changes"], *looked_at["Partitions"]]
+        assert [fault for fault in faults if "audit_log" in fault] == []
+        writer.rollback()
 
 
 def test_export_is_told_from_the_ledger_of_exports(client_user: User) -> None:
