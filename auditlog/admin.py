@@ -5,12 +5,15 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from port444.kit.console import ReadOnlyAdmin
 
-from .models import AuditExport, AuditLog, IncidentLog
+from .actions import record
+from .events import Event
+from .models import ActorType, AuditExport, AuditLog, IncidentLog
 from .search import Wanted, Who, find_places
 
 MOST_FOUND = 500
@@ -18,7 +21,8 @@ MOST_FOUND = 500
 
 @admin.register(AuditLog)
 class AuditLogAdmin(ReadOnlyAdmin):
-    """What happened. Found by whole ids and e-mails, the newest of them, so that an index answers however long the log is."""
+    """What happened. Found by whole ids and e-mails, the newest of them, so that an index answers however long the log is. That somebody
+    reads here is recorded, as on the log's own page."""
 
     list_display = ("moment", "event_type", "severity", "actor_email", "target_type", "target_id", "action", "amount", "ip_address")
     list_filter = ("event_category", "severity", "actor_type")
@@ -26,6 +30,16 @@ class AuditLogAdmin(ReadOnlyAdmin):
     ordering = ("-timestamp", "-id")
     search_fields = ("actor_id",)
     search_help_text = "A whole id (person, target or request), or the e-mail of the person who acted."
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        _note_reading(request)
+        return super().changelist_view(request, extra_context)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        _note_reading(request)
+        return super().changeform_view(request, object_id, form_url, extra_context)
 
     @admin.display(description="moment (UTC)", ordering="timestamp")
     def moment(self, row: AuditLog) -> str:
@@ -45,6 +59,13 @@ class AuditLogAdmin(ReadOnlyAdmin):
             wanted = [Wanted(who=(("actor_id", key),)), Wanted(what=(("target_id", key), ("request_id", key)))]
         places = [place for one in wanted for place in find_places(one, limit=MOST_FOUND)]
         return queryset.filter(timestamp__in=[moment for moment, _ in places], pk__in=[pk for _, pk in places]), False
+
+
+@transaction.atomic
+def _note_reading(request: HttpRequest) -> None:
+    assert request.user.is_authenticated
+    asked = {"page": request.path[:200], "query": request.META.get("QUERY_STRING", "")[:500]}
+    record(Event.AUDIT_READ, actor=request.user, as_a=ActorType.ADMIN, target=request.user, asked=asked)
 
 
 @admin.register(IncidentLog)

@@ -70,6 +70,15 @@ def test_log_is_found_by_whole_ids_and_emails(console_client: Client, client_use
     assert found == {"email": 1, "person": 3, "target": 3, "nobody": 0}[by]
 
 
+def test_reading_the_log_is_recorded_here_too(console_client: Client, staff: User, client_user: User) -> None:
+    row = record(Event.LOGIN, actor=client_user, target=client_user)
+    console_client.get(reverse("admin:auditlog_auditlog_changelist"), {"q": client_user.email})
+    console_client.get(reverse("admin:auditlog_auditlog_change", args=[row]))
+    read = AuditLog.objects.filter(event_type="audit.read").order_by("id")
+    assert [(one.actor_id, one.actor_type) for one in read] == [(staff.pk, "admin")] * 2
+    assert [one.metadata["asked"]["query"] for one in read] == [f"q={client_user.email.replace('@', '%40')}", ""]
+
+
 def test_long_lists_are_not_counted_to_the_end(client_user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "MOST_ROWS", 3)
     for _ in range(5):
