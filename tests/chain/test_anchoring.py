@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from auditlog.models import AuditAnchor, AuditSeal
 from port444.kit import clock
@@ -64,6 +65,18 @@ def test_the_newest_seal_is_written_once_an_hour(rig: Rig) -> None:
             rig.mine()
     assert list(AuditAnchor.objects.order_by("seal").values_list("seal", flat=True)) == [2, 3]
     assert rig.settle(rig.amend("after")) == "confirmed", "the account's line goes on"
+
+
+def test_a_command_tells_a_seal_that_is_not_the_one_on_the_chain(rig: Rig, settings: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.CHAIN_RPC_URL = settings.CHAIN_AUDIT_RPC_URL = rig.url
+    seal(1)
+    anchor = bring(rig)
+    call_command("check_chain_anchors")
+    assert "1/1 seals on chain 31337" in capsys.readouterr().out
+    AuditAnchor.objects.create(seal=seal(2), place="chain", reference=anchor.reference)
+    with pytest.raises(SystemExit, match="1"):
+        call_command("check_chain_anchors")
+    assert "seal 2: " in capsys.readouterr().out
 
 
 def test_nothing_is_sent_unless_it_is_asked_for(rig: Rig, settings: Any) -> None:
