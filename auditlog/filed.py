@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from . import lines, merkle
-from .cold import Missing, Store, store
+from . import files, lines, merkle
+from .cold import Missing, Store
 from .models import AuditExport, AuditSeal
 
 CHUNK = 1 << 20
@@ -51,7 +51,7 @@ class Volume:
 
     def __init__(self, export: AuditExport, place: Store | None = None) -> None:
         self.export = export
-        self.place = place if place is not None else store(export.store)
+        self.place = place if place is not None else files.place_of(export)
         self.problem = ""  # what is wrong with the file as a whole, known at its end
 
     def seals(self) -> Iterator[tuple[AuditSeal, Found, list[bytes]]]:

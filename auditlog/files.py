@@ -122,12 +122,24 @@ def as_file(manifest: Manifest) -> BinaryIO:
     return io.BytesIO(manifest.content)
 
 
+def place_of(export: AuditExport) -> cold.Store:
+    """Where an export lies: in cold storage as it is now, when all was taken there, or still where it was put."""
+    here = cold.store()
+    if here.url == export.store:
+        return here
+    try:
+        here.size(export.manifest_key)
+    except cold.Missing:
+        return cold.store(export.store)
+    return here
+
+
 def read_lines(export: AuditExport) -> Iterator[bytes]:
     """The lines of an export, without header and line ends, streamed from cold storage. Raises Damaged.
 
     That the file is whole and the one that was written is known at its end only: do not rely on a line before that.
     """
-    store = cold.store(export.store)
+    store = place_of(export)
     manifest = read_manifest(store, export.manifest_key, digest=export.manifest_sha256)
     columns = ("first_seal", "last_seal", "rows", "data_key", "data_bytes", "data_sha256", "lines_sha256")
     if any(manifest.body[column] != getattr(export, column) for column in columns):

@@ -13,6 +13,7 @@ import pytest
 
 from auditlog import cold
 from auditlog.actions import export_rows, prove, verify
+from auditlog.files import read_lines
 from auditlog.models import AuditExport
 from port444.kit import clock
 from scripts import audit_verifier
@@ -136,6 +137,20 @@ def test_month_that_was_taken_out_is_read_from_its_file(kept: Kept) -> None:
     assert found(report) == [("row.changed", 2, ids[1])]
     (log.folder / export.data_key).unlink()
     assert words(verify(last=3)) == [f"{export.data_key} is gone from cold storage; seal 1 is the first that cannot be read."]
+
+
+def test_cold_storage_that_was_taken_elsewhere(kept: Kept, settings: Any) -> None:
+    """The entry of an export names the place of then for ever; what was taken along is read where it is now."""
+    log, (_, ids, _), export = kept
+    before, elsewhere = settings.AUDIT_COLD_URL, log.folder.with_name("elsewhere")
+    settings.AUDIT_COLD_URL = elsewhere.as_uri()
+    assert len(list(read_lines(export))) == 9, "nothing was taken along: it lies where it was put"
+    log.folder.rename(elsewhere)
+    assert cold.store().url != before
+    assert len(list(read_lines(export))) == 9
+    take_out(log, ids[0])
+    assert prove(ids[1])["path"]["rows"] == 3
+    assert words(verify(last=3, files=True)) == []
 
 
 def test_month_that_went_without_a_word_though_it_is_exported(kept: Kept) -> None:
