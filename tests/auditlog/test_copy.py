@@ -33,7 +33,7 @@ def dest(tmp_path: Path, settings: Any) -> str:
 def log(client_user: User) -> list[AuditLog]:
     ids = [
         record(Event.LOGIN, actor=client_user, target=client_user, description=TRICKY, amount=Decimal("12.34"), number=1),
-        record(Event.LOGIN, actor=None, target=client_user, after={"name": TRICKY}),
+        record(Event.LOGIN, actor=None, target=client_user, after={"note": TRICKY}),
         record(Event.LOGOUT, actor=client_user, target=client_user),
     ]
     return list(AuditLog.objects.filter(pk__in=ids).order_by("pk"))
@@ -66,7 +66,7 @@ def test_jsonl(log: list[AuditLog], dest: str) -> None:
     assert [row["id"] for row in found] == [row.pk for row in log]
     assert (found[0]["description"], found[0]["metadata"], found[0]["after_state"]) == (TRICKY, {"number": 1}, None)
     assert (found[0]["amount"], found[1]["amount"]) == ("12.340000000000000000", None)
-    assert found[1]["after_state"] == {"name": TRICKY}
+    assert found[1]["after_state"] == {"note": TRICKY}
     assert (found[0]["actor_id"], found[1]["actor_id"], found[1]["actor_email"]) == (str(log[0].actor_id), None, "")
     assert [datetime.fromisoformat(row["timestamp"]) for row in found] == [row.timestamp for row in log]
 
@@ -80,7 +80,7 @@ def test_parquet(log: list[AuditLog], dest: str) -> None:
     assert [(row["id"], row["xid"], row["timestamp"]) for row in found] == [(row.pk, row.xid, row.timestamp) for row in log]
     assert (found[0]["description"], found[0]["amount"], found[1]["amount"]) == (TRICKY, Decimal("12.34"), None)
     assert (found[0]["actor_id"], found[1]["actor_id"], found[1]["actor_email"]) == (str(log[0].actor_id), None, "")
-    assert json.loads(found[1]["after_state"]) == {"name": TRICKY}
+    assert json.loads(found[1]["after_state"]) == {"note": TRICKY}
 
 
 @pytest.mark.parametrize("file_format", Format)

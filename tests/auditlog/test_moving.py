@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -18,14 +17,16 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from auditlog import files, lines
-from auditlog.actions import Different, anchor_seals, drop_month, export_rows, exporting, index_rows, moving, record, restore_month, seal_rows, verify
+from auditlog.actions import Different, anchor_seals, drop_month, export_rows, exporting, index_rows, moving, record, restore_month, verify
 from auditlog.events import Event
-from auditlog.models import AuditExport, AuditLog, AuditMove, AuditSeal
+from auditlog.models import AuditExport, AuditLog, AuditMove
 from auditlog.owner import as_owner
 from port444.accounts.models import User
 from port444.kit import clock
 from port444.kit.errors import Conflict, WrongState
 from tests import copies
+
+from .sealed import seal_all
 
 MAY, JUNE, JULY = date(2025, 5, 1), date(2025, 6, 1), date(2025, 7, 1)
 PARTITION = """
@@ -61,44 +62,24 @@ class Log:
             cursor.execute(WRITE, [moment, count])
 
     def seal_and_export(self) -> list[AuditExport]:
-        ends = time.monotonic() + 60
-        while sum(seal_rows_count()) < AuditLog.objects.count():
-            assert time.monotonic() < ends, "rows stay unsealed"
-            seal_rows()
-            time.sleep(0.02)
+        seal_all()
         return export_rows()
 
 
-def seal_rows_count() -> list[int]:
-    return list(AuditSeal.objects.values_list("rows", flat=True))
-
-
 @pytest.fixture
-def log(django_db_blocker: Any, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
+def log(own_database: str, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Log:
     """May, June and July 2025, in two files that are cut within June."""
-    name = f"moving_{uuid.uuid4().hex[:12]}"
     settings.AUDIT_COLD_URL = (tmp_path / "cold").as_uri()
     settings.VAR_DIR = tmp_path
     settings.AUDIT_SEAL_ROWS = 400
     monkeypatch.setattr(exporting, "FILE_ROWS", 1000)
-    copies.copy(copies.TABLES, name, tmp_path / "storage")
-    known = dict(connection.settings_dict)
-    connection.close()
-    connection.settings_dict.update(NAME=name, USER="port444_app")
-    try:
-        with django_db_blocker.unblock():
-            made = Log()
-            made.write("2025-05-20", 500)
-            made.write("2025-06-03", 800)
-            made.write("2025-06-20", 300)
-            made.write("2025-07-01 00:00:00", 100)
-            made.seal_and_export()
-            yield made
-    finally:
-        connection.close()
-        connection.settings_dict.update(known)
-        with copies.as_owner() as owner:
-            copies.remove(owner, name)
+    made = Log()
+    made.write("2025-05-20", 500)
+    made.write("2025-06-03", 800)
+    made.write("2025-06-20", 300)
+    made.write("2025-07-01 00:00:00", 100)
+    made.seal_and_export()
+    return made
 
 
 @pytest.fixture
@@ -286,10 +267,7 @@ def test_what_is_not_exported_or_too_young_stays(log: Log, settings: Any) -> Non
     log.write("2025-06-25", 1)
     with pytest.raises(Different, match=r"1 rows of audit_log_202506 are not in cold storage"):
         drop(JUNE)
-    ends = time.monotonic() + 60
-    while sum(seal_rows_count()) < AuditLog.objects.count():
-        assert time.monotonic() < ends
-        seal_rows()
+    seal_all()
     with pytest.raises(WrongState, match=r"Seal \d+ has rows of 2025-06 and is not in cold storage yet"):
         drop(JUNE)
     with clock.at(clock.now() + timedelta(days=settings.AUDIT_HOT_DAYS + 1)):
