@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from django.db import migrations
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg import ClientCursor, Connection, sql
+from psycopg import ClientCursor, Connection
 from psycopg.pq import TransactionStatus
 
 from port444.kit import context
@@ -28,6 +28,7 @@ else:
     Base = object
 
 TELL = "SELECT set_config('audit.ctx', %s, true)"
+BEFORE = len(f"{TELL}; ") - len("%s")  # bytes in front of a statement, without what is told
 WRITES = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:INSERT|UPDATE|DELETE|MERGE|TRUNCATE|WITH|CALL|DO)\b", re.IGNORECASE | re.DOTALL)
 
 # What the running transaction of a connection was told last.
@@ -56,11 +57,11 @@ class TellingCursor(Base):
         if words == _told.get(self.connection, ""):
             return super().execute(query, params, **options)
         if isinstance(self, ClientCursor) and isinstance(params, list | tuple):
-            told = f"{TELL % sql.Literal(words).as_string(self.connection)}; "
-            super().execute(told.replace("%", "%%") + query, params, **options)
+            # As a parameter, so that the driver need not take apart every statement anew: it knows those it has seen.
+            super().execute(f"{TELL}; {query}", [words, *params], **options)
             self.nextset()
-            if self._query is not None:  # which Django shows as the statement that was run
-                self._query.query = self._query.query[len(told.encode()) :]
+            if self._query is not None and self._query.params:  # which Django shows as the statement that was run
+                self._query.query = self._query.query[BEFORE + len(self._query.params[0] or b"") :]
             _told[self.connection] = words
             return self
         return self._tell_before(words, super().execute, query, params, **options)

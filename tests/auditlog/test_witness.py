@@ -451,6 +451,16 @@ def test_telling_takes_no_round_trip(client_user: User, acting: dict[str, Any], 
     assert ["audit.ctx" in query for query in sent] == [True, False, False], "told once a transaction"
 
 
+def test_the_driver_knows_a_statement_again_whoever_acts(client_user: User, acting: dict[str, Any]) -> None:
+    """It keeps statements that it took apart; one that had the name in it would be another each time."""
+    taken_apart = []
+    for _ in range(3):
+        with context.use(**{**acting, "request_id": uuid7()}):
+            client_user.save()
+        taken_apart.append(psycopg._queries._query2pg_client.cache_info().misses)
+    assert taken_apart[1] == taken_apart[2]
+
+
 def change_and_fail(user: User) -> None:
     User.objects.filter(pk=user.pk).update(language="nl")
     raise IntegrityError
