@@ -43,7 +43,8 @@ def reported() -> tuple[int, int]:
 
 def told_of() -> IncidentLog:
     """What the last finding was added to: an incident that other tests have left open, perhaps."""
-    return IncidentLog.objects.get(pk=AuditLog.objects.filter(event_type="audit.unexplained_change").latest("id").target_id)
+    found = AuditLog.objects.filter(event_type="audit.unexplained_change").latest("id")
+    return IncidentLog.objects.get(pk__in=[found.target_id])
 
 
 def find() -> list[tuple[list[str], str, int]]:
