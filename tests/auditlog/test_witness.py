@@ -49,7 +49,8 @@ UNWATCHED = {
         "consultations.SlotClaim",
     },
     "words of an order, in its feed": {"orders.Delivery", "orders.Nudge", "orders.Requirement", "orders.Revision", "orders.Suggestion"}
-    | {"orders.Delivery_files", "orders.Requirement_files"},
+    | {"orders.Delivery_files", "orders.Requirement_files", "orders.Evidence", "orders.Evidence_files"},
+    "written once, page by page": {"support.ViewedPage"},
     "lists and counts": {"accounts.QueuedMail", "accounts.Session", "accounts.UserDevice", "away.ReturnAlert", "catalog.Category"}
     | {"catalog.PricePoint", "catalog.PriceSample"},
     "of Django and its parts": {"admin", "auth.Permission", "contenttypes", "django_q", "account.EmailConfirmation"},

@@ -1,5 +1,6 @@
 """Work: an order from placing to review, the offers that lead to one, and what reminds people of it."""
 
+from .disputes import Dispute, DisputeQuerySet, DisputeReason, DisputeStatus, Evidence
 from .nudges import AFTER, ANSWERS, DIGEST, Nudge, NudgeKind, NudgeStatus, Why
 from .offers import Offer, OfferStatus, Suggestion, SuggestionStatus, discounted
 from .orders import (
@@ -13,6 +14,7 @@ from .orders import (
     Order,
     OrderQuerySet,
     OrderStatus,
+    Origin,
     Requirement,
     Review,
     Revision,
@@ -29,6 +31,11 @@ __all__ = [
     "WORKING",
     "CancelCause",
     "Delivery",
+    "Dispute",
+    "DisputeQuerySet",
+    "DisputeReason",
+    "DisputeStatus",
+    "Evidence",
     "Nudge",
     "NudgeKind",
     "NudgeStatus",
@@ -37,6 +44,7 @@ __all__ = [
     "Order",
     "OrderQuerySet",
     "OrderStatus",
+    "Origin",
     "Requirement",
     "Review",
     "Revision",

@@ -51,6 +51,15 @@ class CancelCause(models.TextChoices):
     NOT_FUNDED = "not_funded", "Escrow could not take the money"
     RECLAIMED = "reclaimed", "The client took the money back from escrow after its expiry"
     AWAY = "away", "The builder is away beyond the date that was agreed"
+    MERGED = "merged", "It goes on as part of another order"
+    UNDONE = "undone", "The order was put together by mistake"
+    DISPUTE = "dispute", "A dispute was settled or decided"
+
+
+class Origin(models.TextChoices):
+    PURCHASE = "purchase", "Bought"
+    MERGE = "merge", "Merged from other orders"
+    SPLIT = "split", "Split from another order"
 
 
 CUSTOM = "Custom offer"  # the name in the place of a package's, of what came from an offer
@@ -140,6 +149,11 @@ class Order(StateMachine):
     cancel_cause = models.CharField(max_length=20, choices=CancelCause.choices, blank=True)
     cancel_reason = models.CharField(max_length=300, blank=True)
     expired_at = models.DateTimeField(null=True)
+    # An order that support made of others has no invoice of its own; its money came out of theirs.
+    origin = models.CharField(max_length=8, choices=Origin.choices, default=Origin.PURCHASE)
+    merged_into = models.ForeignKey("self", on_delete=models.PROTECT, related_name="merged_from", null=True)
+    split_from = models.ForeignKey("self", on_delete=models.PROTECT, related_name="split_into", null=True)
+    disputed_at = models.DateTimeField(null=True)  # while a dispute about it is live
 
     objects = OrderQuerySet.as_manager()
 
@@ -150,7 +164,7 @@ class Order(StateMachine):
             "status price client_fee builder_fee_bps credit prepaid delivery_days revisions_allowed revisions_used "
             "placed_at pay_until paid_at requirements_until started_at due_at clock_stopped_at works_through exit_until "
             "nudges_stopped_at delivered_at auto_accept_at completed_at accepted_by_client cancelled_at cancelled_by_id "
-            "cancel_cause cancel_reason expired_at"
+            "cancel_cause cancel_reason expired_at origin merged_into_id split_from_id disputed_at"
         ),
         ignored="client_key",
         amount="price",
@@ -163,7 +177,13 @@ class Order(StateMachine):
             models.CheckConstraint(condition=Q(price__gt=0, client_fee__gte=0), name="order_price_positive"),
             models.CheckConstraint(condition=Q(prepaid__gte=0, credit__gte=F("prepaid"), price__gte=F("credit")), name="order_credit_within_price"),
             models.CheckConstraint(condition=Q(revisions_used__lte=F("revisions_allowed")), name="order_revisions_within_package"),
-            models.CheckConstraint(condition=~Q(status__in=PAID) | Q(paid_at__isnull=False, invoice__isnull=False), name="order_paid_has_moment"),
+            models.CheckConstraint(
+                condition=~Q(status__in=PAID) | (Q(paid_at__isnull=False) & (Q(invoice__isnull=False) | ~Q(origin="purchase"))),
+                name="order_paid_has_moment",
+            ),
+            models.CheckConstraint(condition=Q(origin__in=Origin.values), name="order_origin_known"),
+            models.CheckConstraint(condition=Q(merged_into__isnull=True) | Q(status="cancelled"), name="order_merged_is_over"),
+            models.CheckConstraint(condition=Q(split_from__isnull=True) | Q(origin="split"), name="order_split_has_origin"),
             models.CheckConstraint(
                 condition=~Q(status__in=[*WORKING, S.DELIVERED, S.COMPLETED]) | Q(started_at__isnull=False, due_at__isnull=False),
                 name="order_started_has_due_date",
