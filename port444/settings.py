@@ -270,6 +270,7 @@ SCHEDULES = {
     "consultations.jobs.settle_absences": "*/5 * * * *",
     "consultations.jobs.sweep_calendars": "* * * * *",
     "consultations.jobs.sweep_channels": "*/5 * * * *",
+    "support.jobs.plans": "* * * * *",
     "auditlog.jobs.export": "37 2 * * *",
     "auditlog.jobs.partitions": "7 2 * * *",
     "auditlog.jobs.index": "* * * * *",
@@ -348,6 +349,12 @@ REVISION_DAYS = 2  # a change request gives the builder at least this long
 MESSAGES_A_MINUTE = env.int("MESSAGES_A_MINUTE", default=30)
 CALL_NOTICE_HOURS = 4
 CALL_HORIZON_DAYS = 60
+
+# What a member of staff may give alone, in USDC: at once, in 30 days, and to one person in 30 days. Beyond it a second person approves.
+SUPPORT_LIMITS = {
+    "credit_issue": (Decimal("50.00"), Decimal("200.00"), Decimal("100.00")),
+    "refund_manual": (Decimal("100.00"), Decimal("500.00"), Decimal("250.00")),
+}
 
 # The audit log (docs/audit.md)
 AUDIT_SIGNING_KEY = env("AUDIT_SIGNING_KEY", default="")  # 32 bytes in base64, the seed of an Ed25519 key; signs seals and manifests

@@ -76,7 +76,7 @@ def log_in_as(role: str) -> None:
 
 
 # What Django knows of models and permissions. It stays: Django's own way of emptying tables writes it anew after every test that commits.
-NAMES = {"django_content_type", "auth_permission"}
+NAMES = {"django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
 # What is as closed as the log itself: nobody empties it.
 PROOF = {"audit_seal", "audit_leaves", "audit_anchor", "audit_check", "audit_export", "audit_move"}
 

@@ -53,6 +53,7 @@ UNRECORDED = {
     "port444.orders.actions.nudges.send_nudges_batch": "Sends reminders by the clock; each one's row says what became of it. By hand is recorded.",
     "consultations.actions.reminders.send_reminder": "Sends a reminder by the clock; its row says what became of it.",
     "port444.messaging.actions.post_notice": "A line that tells of an act, written and recorded with it.",
+    "support.roles.make_groups": "Groups of staff as the code says, after migrations; the row witness sees them.",
     # Traces of looking
     "consultations.actions.feeds.note_feed_read": "When a calendar program last asked.",
     "port444.messaging.actions.mark_read": "How far somebody has read.",

@@ -1,0 +1,375 @@
+"""The life of a plan: drafted, asked for, approved by a second person, executed once. What it does is its kind's (see `kinds`).
+
+All steps of plans come one after the other, behind one lock: they are few, and so neither limits nor figures change under one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q, Sum
+
+from auditlog.actions import record
+from auditlog.events import Event
+from auditlog.models import ActorType
+from port444.accounts.models import User
+from port444.kit.clock import now
+from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed, WrongState, word_constraint, words
+from port444.kit.money import ZERO, usd
+from port444.orders.models import Dispute, Order
+from support import kinds
+from support.kinds import Preview
+from support.models import LIVE, ActionType, Plan, PlanKind, PlanStatus
+from support.models.plans import STANDS
+from support.roles import may, require
+
+from .records import note_action
+
+S = PlanStatus
+WINDOW = timedelta(days=30)
+LONGEST_REASON = 600
+
+word_constraint("plan_second_person", NotAllowed("Another member of staff has to approve what you asked for.", code="own_plan"))
+word_constraint("plan_approver_no_party", NotAllowed("You cannot approve what is about yourself.", code="own_case"))
+word_constraint("plan_not_for_oneself", NotAllowed("You cannot do this for yourself.", code="own_case"))
+word_constraint("plan_one_live_for_order", Conflict("Another plan for this order is waiting already.", code="plan_live"))
+word_constraint("plan_one_live_for_other_order", Conflict("Another plan for one of these orders is waiting already.", code="plan_live"))
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a plan is about."""
+
+    target_user: User | None = None
+    order: Order | None = None
+    other_order: Order | None = None
+    dispute: Dispute | None = None
+    undoes: Plan | None = None
+
+
+def _one_at_a_time() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('support_plans'))")
+
+
+@transaction.atomic
+def draft_plan(key: PlanKind, *, actor: User, asked: Mapping[str, Any], reason: str, about: About) -> Plan:
+    """Work out what `asked` would come to. Nothing moves. Raises Invalid for what cannot be read, NotAllowed without the permission."""
+    kind = kinds.of(key)
+    require(actor, kind.permission)
+    reason = reason.strip()
+    if not reason:
+        raise Invalid("Say why. Whoever looks at this later reads it.", code="reason_missing")
+    if len(reason) > LONGEST_REASON:
+        raise Invalid(f"A reason has at most {LONGEST_REASON} characters.", code="reason_long")
+    with words():
+        plan = Plan.objects.create(
+            kind=key,
+            requester=actor,
+            target_user=about.target_user,
+            order=about.order,
+            other_order=about.other_order,
+            dispute=about.dispute,
+            undoes=about.undoes,
+            asked=kind.check(asked),
+            reason=reason,
+            created_at=now(),
+        )
+    preview = kind.preview(plan)
+    _take(plan, preview)
+    plan.save(update_fields=["figures", "figures_sha256", "amount", "needs_approval", "why_approval"])
+    record(Event.PLAN_DRAFTED, actor=actor, as_a=ActorType.ADMIN, target=plan, amount=plan.amount, kind=key, about=_about(plan))
+    return plan
+
+
+def _take(plan: Plan, preview: Preview) -> None:
+    plan.figures, plan.figures_sha256, plan.amount = preview.as_json(), preview.sha256, preview.amount
+    plan.why_approval = (preview.always or over_limit(plan))[:200]
+    plan.needs_approval = bool(plan.why_approval)
+
+
+def limits_of(key: str) -> tuple[Decimal, Decimal, Decimal] | None:
+    """What one member of staff may give alone: at once, in 30 days, and to one person in 30 days. None where money sets no limit."""
+    return settings.SUPPORT_LIMITS.get(key)
+
+
+def given(key: str, moment: datetime, **of: Any) -> Decimal:
+    """What was given by plans of this kind in 30 days without a second person."""
+    plans = Plan.objects.filter(kind=key, status=S.EXECUTED, needs_approval=False, executed_at__gt=moment - WINDOW, **of)
+    return plans.aggregate(sum=Sum("amount", default=ZERO))["sum"] or ZERO
+
+
+def over_limit(plan: Plan) -> str:
+    """Why the amount needs a second person; empty when it does not."""
+    limits = limits_of(plan.kind)
+    if limits is None:
+        return ""
+    once, by_agent, to_person = limits
+    moment = now()
+    if plan.amount > once:
+        return f"More than {usd(once)} at once"
+    if plan.amount + given(plan.kind, moment, requester=plan.requester_id) > by_agent:
+        return f"More than {usd(by_agent)} by one member of staff in 30 days"
+    if plan.target_user_id and plan.amount + given(plan.kind, moment, target_user=plan.target_user_id) > to_person:
+        return f"More than {usd(to_person)} to one person in 30 days"
+    return ""
+
+
+@transaction.atomic
+def submit_plan(plan_id: UUID, *, actor: User, seen: str) -> Plan:
+    """Ask for a draft to be done: at once when it needs no second person, else it waits for one.
+
+    `seen` is the hash of the figures that the requester has looked at. When they have become others, the draft shows the new ones and
+    Conflict `figures_changed` is raised by the caller's next look: nothing is done.
+    """
+    _one_at_a_time()
+    plan = Plan.objects.lock(plan_id)
+    _require_own(plan, actor)
+    if plan.status != S.DRAFT:
+        raise WrongState(f"This plan is {plan.status_words()} already.")
+    kind = kinds.of(plan.kind)
+    require(actor, kind.permission)
+    kind.lock(plan)
+    preview = kind.preview(plan)
+    _require_possible(preview)
+    if preview.sha256 != seen:
+        raise Conflict("Something has changed since you looked. Look at the figures again.", code="figures_changed")
+    _take(plan, preview)
+    if not plan.needs_approval:
+        plan.save(update_fields=["figures", "figures_sha256", "amount", "needs_approval", "why_approval"])
+        return _do(plan, kind)
+    moment = now()
+    with words():
+        plan.move_to(
+            S.REQUESTED,
+            figures=plan.figures,
+            figures_sha256=plan.figures_sha256,
+            amount=plan.amount,
+            needs_approval=True,
+            why_approval=plan.why_approval,
+            requested_at=moment,
+            expires_at=moment + STANDS,
+        )
+    record(Event.PLAN_REQUESTED, actor=actor, as_a=ActorType.ADMIN, target=plan, amount=plan.amount, kind=plan.kind, why=plan.why_approval)
+    return plan
+
+
+@transaction.atomic
+def refresh_plan(plan_id: UUID, *, actor: User) -> Plan:
+    """Work out the figures of a draft anew."""
+    plan = Plan.objects.lock(plan_id)
+    _require_own(plan, actor)
+    if plan.status != S.DRAFT:
+        raise WrongState(f"This plan is {plan.status_words()} already.")
+    _take(plan, kinds.of(plan.kind).preview(plan))
+    plan.save(update_fields=["figures", "figures_sha256", "amount", "needs_approval", "why_approval"])
+    record(Event.PLAN_DRAFTED, actor=actor, as_a=ActorType.ADMIN, target=plan, amount=plan.amount, kind=plan.kind, again=True)
+    return plan
+
+
+@transaction.atomic
+def approve_plan(plan_id: UUID, *, actor: User, seen: str, note: str = "") -> Plan:
+    """The second person agrees to the figures that they have `seen`; `execute_plan` follows at once, or by the sweep."""
+    _one_at_a_time()
+    plan = _lock_to_decide(plan_id, actor)
+    if plan.figures_sha256 != seen:
+        raise Conflict("These are not the figures that were asked for. Look at the plan again.", code="figures_changed")
+    _decide(plan, S.APPROVED, actor, note)
+    record(Event.PLAN_APPROVED, actor=actor, as_a=ActorType.ADMIN, target=plan, amount=plan.amount, kind=plan.kind, requester=plan.requester_id)
+    return plan
+
+
+@transaction.atomic
+def reject_plan(plan_id: UUID, *, actor: User, note: str) -> Plan:
+    """The second person does not agree, and says why."""
+    _one_at_a_time()
+    if not note.strip():
+        raise Invalid("Say why not, so that it can be done better.", code="reason_missing")
+    plan = _lock_to_decide(plan_id, actor)
+    _decide(plan, S.REJECTED, actor, note)
+    record(Event.PLAN_REJECTED, actor=actor, as_a=ActorType.ADMIN, target=plan, amount=plan.amount, kind=plan.kind, requester=plan.requester_id)
+    return plan
+
+
+def _lock_to_decide(plan_id: UUID, actor: User) -> Plan:
+    plan = Plan.objects.lock(plan_id)
+    why = cannot_decide(plan, actor)
+    if why is not None:
+        raise why
+    return plan
+
+
+def cannot_decide(plan: Plan, actor: User) -> DomainError | None:
+    """Why `actor` cannot approve or reject this plan; None when they can."""
+    if plan.status != S.REQUESTED:
+        return WrongState(f"This plan is {plan.status_words()}, not waiting for approval.")
+    if plan.expires_at is not None and plan.expires_at <= now():
+        return WrongState("Nobody approved this plan in time. It has to be asked for anew.")
+    if not may(actor, "approve"):
+        return NotAllowed("Your group may not approve plans.", code="no_permission")
+    if actor.pk == plan.requester_id:
+        return NotAllowed("Another member of staff has to approve what you asked for.", code="own_plan")
+    if actor.pk in parties_of(plan):
+        return NotAllowed("You cannot approve what is about yourself.", code="own_case")
+    return None
+
+
+def parties_of(plan: Plan) -> set[UUID]:
+    """The people whom a plan is about."""
+    orders = Order.objects.filter(pk__in=[pk for pk in (plan.order_id, plan.other_order_id) if pk])
+    sides = {side for pair in orders.values_list("client_id", "builder__user_id") for side in pair}
+    return sides | ({plan.target_user_id} if plan.target_user_id else set())
+
+
+def _decide(plan: Plan, status: PlanStatus, actor: User, note: str) -> None:
+    with words():
+        plan.move_to(status, approver=actor, decided_at=now(), decision_note=note.strip()[:600])
+    verb = "Approved" if status == S.APPROVED else "Rejected"
+    note_action(
+        ActionType.APPROVAL,
+        actor=actor,
+        description=f"{verb} {plan}: {plan.figures.get('title', plan.get_kind_display())}",
+        reason=note.strip(),
+        target_user=plan.target_user,
+        order=plan.order,
+    )
+
+
+@transaction.atomic
+def withdraw_plan(plan_id: UUID, *, actor: User) -> Plan:
+    """The requester does not want it any more."""
+    plan = Plan.objects.lock(plan_id)
+    _require_own(plan, actor)
+    plan.move_to(S.WITHDRAWN)
+    record(Event.PLAN_WITHDRAWN, actor=actor, as_a=ActorType.ADMIN, target=plan, amount=plan.amount, kind=plan.kind)
+    return plan
+
+
+def execute_plan(plan_id: UUID) -> Plan:
+    """Do what was approved, once. Figures that have become others send it back to its requester as a draft; what cannot be done any more
+    fails and says why."""
+    try:
+        with transaction.atomic():
+            return _execute(plan_id)
+    except DomainError as error:
+        return _fail(plan_id, error.message)
+
+
+def _execute(plan_id: UUID) -> Plan:
+    _one_at_a_time()
+    plan = Plan.objects.lock(plan_id)
+    if plan.status != S.APPROVED:
+        return plan
+    kind = kinds.of(plan.kind)
+    for person, permission in ((plan.requester, kind.permission), (plan.approver, "approve")):
+        if person is None or not may(person, permission):
+            raise NotAllowed("Who asked for this plan or approved it may not do that any more.", code="no_permission")
+    kind.lock(plan)
+    preview = kind.preview(plan)
+    _require_possible(preview)
+    if preview.sha256 != plan.figures_sha256:
+        _take(plan, preview)
+        plan.move_to(
+            S.DRAFT,
+            figures=plan.figures,
+            figures_sha256=plan.figures_sha256,
+            amount=plan.amount,
+            needs_approval=True,
+            why_approval=plan.why_approval or "It was asked for with other figures",
+            approver=None,
+            decided_at=None,
+            requested_at=None,
+            expires_at=None,
+            error="The figures changed between the approval and the execution.",
+        )
+        record(Event.PLAN_RETURNED, actor=None, target=plan, amount=plan.amount, kind=plan.kind)
+        return plan
+    return _do(plan, kind)
+
+
+def _do(plan: Plan, kind: kinds.Kind) -> Plan:
+    done = kind.execute(plan, plan.requester)
+    plan.move_to(S.EXECUTED, executed_at=now(), result=dict(done.result), error="")
+    note_action(
+        kind.action,
+        actor=plan.requester,
+        description=done.description,
+        reason=plan.reason,
+        target_user=plan.target_user,
+        order=plan.order,
+        related_orders=[plan.other_order_id] if plan.other_order_id else [],
+        plan=plan,
+        amount=plan.amount or None,
+    )
+    record(
+        Event.PLAN_EXECUTED, actor=plan.requester, as_a=ActorType.ADMIN, target=plan, amount=plan.amount, kind=plan.kind, approver=plan.approver_id
+    )
+    return plan
+
+
+@transaction.atomic
+def _fail(plan_id: UUID, error: str) -> Plan:
+    plan = Plan.objects.lock(plan_id)
+    if plan.status != S.APPROVED:
+        return plan
+    plan.move_to(S.FAILED, error=error[:300])
+    note_action(
+        kinds.of(plan.kind).action,
+        actor=plan.requester,
+        description=str(plan.figures.get("title", plan.get_kind_display())),
+        reason=plan.reason,
+        target_user=plan.target_user,
+        order=plan.order,
+        plan=plan,
+        amount=plan.amount or None,
+        error=error,
+    )
+    record(Event.PLAN_FAILED, actor=None, target=plan, amount=plan.amount, kind=plan.kind, error=error)
+    return plan
+
+
+def execute_approved(moment: datetime) -> int:
+    """Execute what was approved and whose execution never came; for the sweep. How many."""
+    waiting = list(Plan.objects.filter(status=S.APPROVED, decided_at__lte=moment - timedelta(minutes=1)).values_list("pk", flat=True)[:20])
+    for plan_id in waiting:
+        execute_plan(plan_id)
+    return len(waiting)
+
+
+@transaction.atomic
+def expire_plans(moment: datetime) -> int:
+    """Close requests that nobody decided in time; for the sweep. How many."""
+    overdue = Plan.objects.overdue(moment).select_for_update(of=("self",), no_key=True, skip_locked=True)[:100]
+    for plan in overdue:
+        with suppress(WrongState):
+            plan.move_to(S.EXPIRED)
+            record(Event.PLAN_EXPIRED, actor=None, target=plan, amount=plan.amount, kind=plan.kind)
+    return len(overdue)
+
+
+def live_on(order_ids: list[UUID]) -> bool:
+    """Whether a plan about one of these orders is waiting."""
+    return Plan.objects.filter(Q(order__in=order_ids) | Q(other_order__in=order_ids), status__in=LIVE).exists()
+
+
+def _require_own(plan: Plan, actor: User) -> None:
+    if plan.requester_id != actor.pk:
+        raise NotAllowed("Only who made this plan can do that.")
+
+
+def _require_possible(preview: Preview) -> None:
+    if preview.blocked:
+        raise Conflict(" ".join(preview.blocked), code="blocked")
+
+
+def _about(plan: Plan) -> str | None:
+    found = plan.target_user_id or plan.order_id or plan.dispute_id
+    return str(found) if found else None

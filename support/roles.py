@@ -1,0 +1,57 @@
+"""Who of the staff may do what: the groups of the console and their permissions. Being staff alone opens the door and no room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.management import create_permissions
+from django.contrib.auth.models import Group, Permission
+
+from port444.kit.errors import NotAllowed
+
+from .models import Plan
+
+PERMISSIONS = dict(Plan._meta.permissions)
+
+GROUPS = {
+    "Agent": {"see_people", "open_threads", "view_as", "issue_credits", "refund", "see_incidents"},
+    "Senior agent": {
+        "see_people",
+        "open_threads",
+        "view_as",
+        "issue_credits",
+        "refund",
+        "merge_orders",
+        "decide_disputes",
+        "restrict",
+        "approve",
+        "see_incidents",
+        "read_audit",
+    },
+    "Finance": {"see_people", "issue_credits", "refund", "approve", "read_audit", "export_data"},
+    "Security": {"see_people", "open_threads", "view_as", "restrict", "approve", "see_incidents", "read_audit", "export_data"},
+    "Auditor": {"see_people", "see_incidents", "read_audit"},
+}
+
+
+def may(user: Any, permission: str) -> bool:
+    """Whether a member of staff has one of PERMISSIONS."""
+    if permission not in PERMISSIONS:
+        raise LookupError(f"no permission is called {permission!r}")
+    return bool(user.is_active and user.is_staff and user.has_perm(f"support.{permission}"))
+
+
+def require(user: Any, permission: str) -> None:
+    """Raise NotAllowed unless a member of staff has one of PERMISSIONS."""
+    if not may(user, permission):
+        raise NotAllowed(f"Your group may not do this: {PERMISSIONS[permission].lower()}.", code="no_permission")
+
+
+def make_groups(sender: Any, using: str, **signal: Any) -> None:
+    """After migrations: every group has just the permissions that are written above."""
+    create_permissions(sender, verbosity=0, using=using)
+    known = {one.codename: one for one in Permission.objects.using(using).filter(content_type__app_label="support", codename__in=PERMISSIONS)}
+    for name, granted in GROUPS.items():
+        group, _ = Group.objects.using(using).get_or_create(name=name)
+        if {one.codename for one in group.permissions.all()} != granted:
+            group.permissions.set([known[codename] for codename in granted])
