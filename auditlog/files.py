@@ -4,8 +4,8 @@ A manifest lies at `manifests/<first seal>-<last seal>.json`, numbers in twelve 
 
     {"body": text, "hash": hex, "key_id": hex, "signature": hex}
 
-where `hash` is the SHA-256 of the body (UTF-8) and `signature` an Ed25519 signature over the body, as of a seal. The body is
-canonical JSON (sorted keys, no spaces, ASCII):
+where `hash` is the SHA-256 of the body (UTF-8) and `signature` an Ed25519 signature over `signing.Kind.MANIFEST`, a newline and the
+body. The body is canonical JSON (sorted keys, no spaces, ASCII):
 
     kind           "export": the rows of whole seals, which the log's ledger of exports names; "copy": rows copied for somebody
     version        1, of this form
@@ -94,7 +94,7 @@ def sealed(seal: AuditSeal) -> dict[str, str]:
 def sign(kind: str, **facts: Any) -> Manifest:
     """A new manifest, signed."""
     text = seals.canonical({"kind": kind, "version": VERSION, "schema": SCHEMA_VERSION, "columns": COLUMNS, **facts})
-    key_id, signature = signing.sign(text.encode())
+    key_id, signature = signing.sign(signing.Kind.MANIFEST, text.encode())
     outer = {"body": text, "hash": seals.hash_of(text).hex(), "key_id": key_id, "signature": signature.hex()}
     return Manifest(seals.canonical(outer).encode() + b"\n", json.loads(text))
 
@@ -111,7 +111,7 @@ def read_manifest(store: cold.Store, name: str, *, digest: str = "") -> Manifest
     try:
         outer = json.loads(content)
         text, key_id, signature = outer["body"], outer["key_id"], bytes.fromhex(outer["signature"])
-        if not signing.is_signed(text.encode(), key_id, signature) or seals.hash_of(text).hex() != outer["hash"]:
+        if not signing.is_signed(signing.Kind.MANIFEST, text.encode(), key_id, signature) or seals.hash_of(text).hex() != outer["hash"]:
             raise Damaged(name, "is not signed by a key that is known")
         return Manifest(content, json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError):

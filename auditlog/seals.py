@@ -63,7 +63,7 @@ def hash_of(text: str) -> bytes:
 def is_genuine(seal: AuditSeal) -> bool:
     """Whether a seal is signed with a known key, and its columns and hash are those of its body."""
     text = seal.body.encode()
-    if not signing.is_signed(text, seal.key_id, bytes(seal.signature)) or hash_of(seal.body) != bytes(seal.hash):
+    if not signing.is_signed(signing.Kind.SEAL, text, seal.key_id, bytes(seal.signature)) or hash_of(seal.body) != bytes(seal.hash):
         return False
     return bool(json.loads(text).items() >= statement(seal).items())
 

@@ -1,9 +1,10 @@
-"""Ed25519 signatures over seals and manifests. The key comes from the environment; its public half is all that a stranger needs."""
+"""Ed25519 signatures over seals, manifests and checks. The key comes from the environment; its public half is all that a stranger needs."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from enum import StrEnum
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -14,10 +15,23 @@ class NoKey(Exception):
     """AUDIT_SIGNING_KEY is not set, or is not 32 bytes in base64."""
 
 
-def sign(message: bytes) -> tuple[str, bytes]:
+class Kind(StrEnum):
+    """What a signature is over. It stands in front of what is signed, on a line of its own, so that a signature over one kind of text
+    is none over another, whatever the texts say. The number is of the form: a text that says something else gets a new one."""
+
+    SEAL = "port444 audit seal 1"
+    MANIFEST = "port444 audit manifest 1"
+    CHECK = "port444 audit check 1"
+
+    def over(self, text: bytes) -> bytes:
+        """What is signed, to the byte."""
+        return f"{self}\n".encode() + text
+
+
+def sign(kind: Kind, text: bytes) -> tuple[str, bytes]:
     """The id of the key in use, and its signature (64 bytes); raises NoKey."""
     key = _private()
-    return key_id(key.public_key()), key.sign(message)
+    return key_id(key.public_key()), key.sign(kind.over(text))
 
 
 def key_in_use() -> str:
@@ -25,13 +39,13 @@ def key_in_use() -> str:
     return key_id(_private().public_key())
 
 
-def is_signed(message: bytes, by: str, signature: bytes) -> bool:
-    """Whether `signature` over `message` is of the known key with the id `by`."""
+def is_signed(kind: Kind, text: bytes, by: str, signature: bytes) -> bool:
+    """Whether `signature` is of the known key with the id `by`, over this text as one of this kind."""
     key = public_keys().get(by)
     if key is None:
         return False
     try:
-        key.verify(signature, message)
+        key.verify(signature, kind.over(text))
     except InvalidSignature:
         return False
     return True

@@ -34,6 +34,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 CHUNK = 1 << 20
+SEAL, MANIFEST = "port444 audit seal 1", "port444 audit manifest 1"  # stand in front of what is signed
 csv.field_size_limit(1 << 30)  # a row may tell more than the library expects
 
 
@@ -105,10 +106,10 @@ class Statement:
         except (KeyError, TypeError, ValueError) as error:
             raise Unreadable(f"no signed statement ({error})") from error
 
-    def check(self, keys: Keys) -> None:
+    def check(self, keys: Keys, kind: str) -> None:
         if hashlib.sha256(self.text.encode()).hexdigest() != self.hash:
             raise Bad("the body does not have the hash that is given")
-        keys.check(self.key_id, self.text.encode(), bytes.fromhex(self.signature))
+        keys.check(self.key_id, f"{kind}\n{self.text}".encode(), bytes.fromhex(self.signature))
 
 
 @dataclass
@@ -224,7 +225,7 @@ class Result:
 
 def take_seal(seal: Statement, keys: Keys, result: Result) -> None:
     """Check one seal, and that nobody was shown another of its number."""
-    seal.check(keys)
+    seal.check(keys, SEAL)
     known = result.seals.setdefault(int(seal.says["seq"]), seal)
     if known.hash != seal.hash:
         raise Bad(f"there are two seals {seal.says['seq']} that say different things: {known.hash} and {seal.hash}")
@@ -264,7 +265,7 @@ def shown(value: str) -> str:
 def check_manifest(manifest: Statement, data: Path | None, keys: Keys, result: Result) -> str:
     """A file of rows: its bytes are those of the manifest, and its lines those of the seals that the manifest holds."""
     says = manifest.says
-    manifest.check(keys)
+    manifest.check(keys, MANIFEST)
     if data is None:
         raise Unreadable(f"the file {says['data_key']} is not here")
     seals = [Statement.read(envelope) for envelope in says.get("seals", ())]

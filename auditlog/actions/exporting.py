@@ -30,6 +30,7 @@ from auditlog.events import Event
 from auditlog.files import Damaged, Manifest
 from auditlog.models import AuditExport, AuditSeal, IncidentSeverity, IncidentType
 from auditlog.queries import rows_of
+from auditlog.signing import Kind
 from port444.kit.clock import now
 
 from .incidents import Finding, open_incident
@@ -173,7 +174,7 @@ def check_seals(taken: Sequence[AuditSeal]) -> None:
     """Raise Changed for the first that is not what was signed, or does not follow the one before."""
     before = AuditSeal.objects.filter(seq__lt=taken[0].seq).order_by("-seq").first()
     for seal in taken:
-        if not signing.is_signed(seal.body.encode(), seal.key_id, bytes(seal.signature)) or seals.hash_of(seal.body) != bytes(seal.hash):
+        if not signing.is_signed(Kind.SEAL, seal.body.encode(), seal.key_id, bytes(seal.signature)) or seals.hash_of(seal.body) != bytes(seal.hash):
             raise Changed(seal, "its signature is wrong")
         facts = json.loads(seal.body)
         if any(facts.get(name) != value for name, value in seals.statement(seal).items()):

@@ -24,7 +24,7 @@ def prove(row_id: int, store: cold.Store | None = None) -> dict[str, Any]:
     line = _line(row_id, seal, store)
     if line is None or merkle.leaf(line) != leaves[place]:
         raise NotProvable(f"Row {row_id} is not as it was sealed in seal {seal.seq}.")
-    if merkle.root(leaves) != bytes(seal.root) or not signing.is_signed(seal.body.encode(), seal.key_id, bytes(seal.signature)):
+    if merkle.root(leaves) != bytes(seal.root) or not signing.is_signed(signing.Kind.SEAL, seal.body.encode(), seal.key_id, bytes(seal.signature)):
         raise NotProvable(f"Seal {seal.seq} is not as it was signed.")
     key = signing.public_keys()[seal.key_id]
     anchors = AuditAnchor.objects.filter(seal=seal).order_by("anchored_at")

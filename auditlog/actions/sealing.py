@@ -24,6 +24,7 @@ from auditlog import cold, lines, merkle, seals, signing
 from auditlog.events import Event
 from auditlog.models import AuditAnchor, AuditLeaves, AuditSeal, IncidentLog, IncidentSeverity, IncidentType
 from auditlog.queries import COLD, HEARTBEAT, highest_sealed_id, last_anchored, last_seal, place_after, system_of
+from auditlog.signing import Kind
 from port444.kit.clock import now
 from port444.kit.errors import Conflict
 from port444.kit.jobs import in_time
@@ -122,7 +123,8 @@ def _hash(store: cold.Store, name: str) -> bytes:
     with store.open(name) as file:
         facts = json.load(file)
     hash_ = seals.hash_of(facts["body"])
-    if hash_.hex() != facts["hash"] or not signing.is_signed(facts["body"].encode(), facts["key_id"], bytes.fromhex(facts["signature"])):
+    signed = signing.is_signed(Kind.SEAL, facts["body"].encode(), facts["key_id"], bytes.fromhex(facts["signature"]))
+    if hash_.hex() != facts["hash"] or not signed:
         raise Conflict(f"{name} in cold storage is not signed with a known key.")
     return hash_
 
@@ -207,7 +209,7 @@ def _sign(seal: AuditSeal, *, system: str, **more: Any) -> None:
     seal.key_id = signing.key_in_use()
     seal.body = seals.body(seal, system=system, **more)
     seal.hash = seals.hash_of(seal.body)
-    seal.signature = signing.sign(seal.body.encode())[1]
+    seal.signature = signing.sign(Kind.SEAL, seal.body.encode())[1]
 
 
 def refuse_if_behind() -> None:

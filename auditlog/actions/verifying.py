@@ -36,6 +36,7 @@ from auditlog.models import (
     MoveKind,
 )
 from auditlog.queries import COLD, last_seal, place_after, system_of
+from auditlog.signing import Kind
 from port444.kit.clock import now
 
 from .incidents import Finding, open_incident
@@ -263,7 +264,7 @@ class _Look:
             self.report.add("seal.key", words, seal=seal.seq)
             return None
         try:
-            self.keys[seal.key_id].verify(bytes(seal.signature), seal.body.encode())
+            self.keys[seal.key_id].verify(bytes(seal.signature), Kind.SEAL.over(seal.body.encode()))
         except InvalidSignature:
             self.report.add("seal.signature", f"Seal {seal.seq}: the signature is not that of the key {seal.key_id}.", seal=seal.seq)
             return None
@@ -573,7 +574,7 @@ class _Look:
             return
         if sha256(content).hexdigest() != export.manifest_sha256:
             add("manifest.changed", f"{name} in cold storage is not the manifest that was written.", seal=export.first_seal)
-        elif _signed(content) is None:
+        elif _signed(Kind.MANIFEST, content) is None:
             add("manifest.signature", f"{name} in cold storage is not signed with a known key.", seal=export.first_seal)
 
     def _anchors(self) -> None:
@@ -633,7 +634,7 @@ class _Look:
             if content == seals.anchor_content(seal) or self._is_given_up(seq):
                 continue
             if not quietly:
-                if (says := _signed(content)) is None or says.get("seq") != seq:
+                if (says := _signed(Kind.SEAL, content)) is None or says.get("seq") != seq:
                     self.report.add("anchor.changed", f"{name} in cold storage was replaced: it is not signed with a known key.", seal=seq)
                 else:
                     words = f"Seal {seq} in the database is not the one in cold storage ({name}): the log was rewritten from there on, or before."
@@ -732,12 +733,12 @@ def _words(seal: AuditSeal, did: str, ids: list[int], place: str, why: str) -> s
     return f"Row {ids[0]} in seal {seal.seq}{place} {did}{why}{more}."
 
 
-def _signed(content: bytes) -> dict[str, Any] | None:
+def _signed(kind: Kind, content: bytes) -> dict[str, Any] | None:
     """What a signed file of cold storage says; None when it is none, or not signed with a known key."""
     try:
         facts = json.loads(content)
         text = facts["body"].encode()
-        if sha256(text).hexdigest() != facts["hash"] or not signing.is_signed(text, facts["key_id"], bytes.fromhex(facts["signature"])):
+        if sha256(text).hexdigest() != facts["hash"] or not signing.is_signed(kind, text, facts["key_id"], bytes.fromhex(facts["signature"])):
             return None
         says = json.loads(text)
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -747,7 +748,7 @@ def _signed(content: bytes) -> dict[str, Any] | None:
 
 def _hash_of(content: bytes) -> str:
     """The hash that a seal in cold storage has; nothing when it is none of ours."""
-    return str(json.loads(content)["hash"]) if _signed(content) is not None else ""
+    return str(json.loads(content)["hash"]) if _signed(Kind.SEAL, content) is not None else ""
 
 
 def _ceilings() -> dict[int, int]:

@@ -21,6 +21,7 @@ from django.db import transaction
 from auditlog import signing
 from auditlog.actions import NotProvable, prove, record
 from auditlog.events import Event
+from auditlog.signing import Kind
 from port444.accounts.models import User
 from port444.kit.errors import WrongState
 from scripts import audit_verifier
@@ -118,6 +119,15 @@ def test_a_proof_that_somebody_else_signed_is_refused(proof: Path) -> None:
     assert "which is not one of those given" in said
 
 
+def test_what_was_signed_as_something_else_is_no_seal(proof: Path) -> None:
+    facts = json.loads(proof.read_text())
+    facts["seal"]["signature"] = signing.sign(Kind.MANIFEST, facts["seal"]["body"].encode())[1].hex()
+    proof.write_text(json.dumps(facts))
+    code, said = check("--key", key(), proof)
+    assert code == 1
+    assert "the signature is not that of the key" in said
+
+
 def test_without_a_key_it_is_said_that_nobody_was_held_to_it(proof: Path) -> None:
     code, said = check(proof)
     assert code == 3
@@ -132,7 +142,8 @@ def test_a_forgery_with_its_own_key_is_never_called_valid(proof: Path) -> None:
     line = facts["row"]["line"].replace("auth.login", "auth.forged")
     body = json.loads(facts["seal"]["body"]) | {"rows": 1, "root": audit_verifier.leaf(line.encode()).hex(), "key_id": signing.key_id(public)}
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    envelope = {"body": text, "hash": sha256(text.encode()).hexdigest(), "key_id": body["key_id"], "signature": forger.sign(text.encode()).hex()}
+    signature = forger.sign(Kind.SEAL.over(text.encode())).hex()
+    envelope = {"body": text, "hash": sha256(text.encode()).hexdigest(), "key_id": body["key_id"], "signature": signature}
     facts |= {"path": {"index": 0, "rows": 1, "hashes": []}, "seal": envelope, "public_keys": [base64.b64encode(public.public_bytes_raw()).decode()]}
     facts["row"]["line"] = line
     proof.write_text(json.dumps(facts))

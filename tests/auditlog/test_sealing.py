@@ -21,6 +21,7 @@ from django.db import DatabaseError, connection, transaction
 from auditlog import cold, jobs, lines, merkle, queries, seals, signing
 from auditlog.actions import Behind, Forged, anchor_seals, seal_rows, sealing, verify
 from auditlog.models import AuditAnchor, AuditLog, AuditSeal, IncidentLog
+from auditlog.signing import Kind
 from port444.kit import clock
 from scripts import devpg
 from tests import copies
@@ -42,7 +43,7 @@ def assert_chained() -> None:
         assert json.loads(seal.body).items() >= seals.statement(seal).items()
         previous = seals.hash_of(seal.body)
         assert previous == bytes(seal.hash)
-        assert signing.is_signed(seal.body.encode(), seal.key_id, bytes(seal.signature))
+        assert signing.is_signed(Kind.SEAL, seal.body.encode(), seal.key_id, bytes(seal.signature))
         ids = [pk for pk, _ in leaves_of(seal)]
         with transaction.atomic():
             places = [seal.from_xid, seal.from_id, seal.through_xid, seal.through_id, seal.floor_id]
@@ -226,7 +227,7 @@ def test_every_seal_lies_outside_too() -> None:
         with store.open(name) as file:
             facts = json.load(file)
         assert (facts["body"], facts["hash"]) == (seal.body, bytes(seal.hash).hex())
-        assert signing.is_signed(facts["body"].encode(), facts["key_id"], bytes.fromhex(facts["signature"]))
+        assert signing.is_signed(Kind.SEAL, facts["body"].encode(), facts["key_id"], bytes.fromhex(facts["signature"]))
 
 
 def test_cold_storage_out_of_reach_stops_no_sealing_and_is_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,7 +387,7 @@ def test_a_database_behind_its_anchor_is_not_sealed_until_somebody_says_why() ->
     }
     row = AuditLog.objects.get(event_type="audit.loss_acknowledged")
     assert (row.severity, row.metadata) == ("critical", {"seal": 4, "first_lost": 2, "last_lost": 3})
-    assert signing.is_signed(seal.body.encode(), seal.key_id, bytes(seal.signature))
+    assert signing.is_signed(Kind.SEAL, seal.body.encode(), seal.key_id, bytes(seal.signature))
     # The way goes on from here.
     seal_all()
     jobs.seal()
@@ -541,12 +542,20 @@ def test_a_new_key_is_printed_with_its_public_half(settings: Any, capsys: pytest
     call_command("audit_key")
     said = capsys.readouterr().out
     settings.AUDIT_SIGNING_KEY = said.split()[0].removeprefix("AUDIT_SIGNING_KEY=")
-    key, signature = signing.sign(b"x")
+    key, signature = signing.sign(Kind.SEAL, b"x")
     public = said.split("public half ")[1].split(",")[0]
     assert key in said
     settings.AUDIT_SIGNING_KEY, settings.AUDIT_PUBLIC_KEYS = "", [public]
-    assert signing.is_signed(b"x", key, signature)
-    assert not signing.is_signed(b"y", key, signature)
+    assert signing.is_signed(Kind.SEAL, b"x", key, signature)
+    assert not signing.is_signed(Kind.SEAL, b"y", key, signature)
+
+
+def test_what_was_signed_as_one_thing_is_not_signed_as_another() -> None:
+    """However a text came to be signed, it cannot be shown as something else."""
+    for kind in Kind:
+        key, signature = signing.sign(kind, b"{}")
+        assert [other for other in Kind if signing.is_signed(other, b"{}", key, signature)] == [kind]
+    assert len({kind.over(b"").partition(b"\n")[0] for kind in Kind}) == len(Kind), "and none begins another"
 
 
 def test_after_a_change_of_keys_both_are_known(settings: Any) -> None:

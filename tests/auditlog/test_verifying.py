@@ -20,6 +20,7 @@ from auditlog import jobs, seals, signing
 from auditlog.actions import Behind, Report, acknowledge_loss, seal_rows, verify, verify_history, verifying
 from auditlog.cold import Folder
 from auditlog.models import AuditCheck, AuditSeal, IncidentLog, IncidentSeverity
+from auditlog.signing import Kind
 
 from .tampering import OwnLog
 
@@ -70,7 +71,7 @@ def resigned(seal: AuditSeal, key: Ed25519PrivateKey) -> str:
     body = seal.body.replace(seal.key_id, key_id)
     return (
         f"UPDATE audit_seal SET body = '{body}', key_id = '{key_id}', hash = '\\x{seals.hash_of(body).hex()}', "
-        f"signature = '\\x{key.sign(body.encode()).hex()}' WHERE seq = {seal.seq}"
+        f"signature = '\\x{key.sign(Kind.SEAL.over(body.encode())).hex()}' WHERE seq = {seal.seq}"
     )
 
 
