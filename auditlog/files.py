@@ -134,17 +134,25 @@ def place_of(export: AuditExport) -> cold.Store:
     return here
 
 
+def manifest_of(export: AuditExport) -> tuple[cold.Store, Manifest]:
+    """The manifest of an entry of the ledger of exports, and where it lies; raises Damaged when the entry says something else.
+
+    Who serves may add entries, and cannot sign: one counts because its manifest lies in cold storage.
+    """
+    store = place_of(export)
+    manifest = read_manifest(store, export.manifest_key, digest=export.manifest_sha256)
+    columns = ("first_seal", "last_seal", "rows", "data_key", "data_bytes", "data_sha256", "lines_sha256")
+    if any(manifest.body.get(column) != getattr(export, column) for column in columns):
+        raise Damaged(export.manifest_key, "says otherwise than the ledger of exports")
+    return store, manifest
+
+
 def read_lines(export: AuditExport) -> Iterator[bytes]:
     """The lines of an export, without header and line ends, streamed from cold storage. Raises Damaged.
 
     That the file is whole and the one that was written is known at its end only: do not rely on a line before that.
     """
-    store = place_of(export)
-    manifest = read_manifest(store, export.manifest_key, digest=export.manifest_sha256)
-    columns = ("first_seal", "last_seal", "rows", "data_key", "data_bytes", "data_sha256", "lines_sha256")
-    if any(manifest.body[column] != getattr(export, column) for column in columns):
-        raise Damaged(export.manifest_key, "says otherwise than the ledger of exports")
-    yield from read_data(store, manifest)
+    yield from read_data(*manifest_of(export))
 
 
 def read_data(store: cold.Store, manifest: Manifest) -> Iterator[bytes]:

@@ -62,4 +62,7 @@ def verify_history(through: int | str = 0) -> None:
 
 def witness() -> None:
     """Every minute: look for rows that were changed past the actions."""
-    look_past_actions()
+    try:
+        look_past_actions()
+    except Forged as refusal:
+        report_refusal(refusal)

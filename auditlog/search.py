@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from .marks import newest
 from .models import AuditAnchor, AuditCheck, AuditExport, AuditLog, AuditSeal, CheckKind, Severity
 
 PAGE = 50
@@ -470,13 +471,10 @@ class Proof:
 
 
 def proof() -> Proof:
-    def latest(kinds: Sequence[str]) -> AuditCheck | None:
-        return AuditCheck.objects.filter(kind__in=kinds).order_by("-checked_at").first()
-
     return Proof(
         AuditSeal.objects.defer("body").order_by("-seq").first(),
-        latest([CheckKind.RECENT]),
-        latest([CheckKind.HISTORY, CheckKind.FULL]),
+        newest(CheckKind.RECENT)[0],
+        newest(CheckKind.HISTORY, CheckKind.FULL)[0],
         AuditAnchor.objects.order_by("-seal_id").first(),
         AuditExport.objects.order_by("-last_seal").first(),
     )

@@ -107,6 +107,8 @@ def _alone() -> Iterator[bool]:
 
 def _export_next(progress: Progress) -> AuditExport | None:
     last = AuditExport.objects.order_by("-last_seal").first()
+    if last is not None:
+        files.manifest_of(last)  # or it is none of ours, and what it claims to be exported is not
     store = cold.store()
     following = AuditSeal.objects.filter(seq__gt=last.last_seal if last else 0).order_by("seq").first()
     if following is None:

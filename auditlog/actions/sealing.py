@@ -251,7 +251,7 @@ def anchor_seals(*, seconds: float = SECONDS) -> int:
     Raises Behind when another seal lies in a seal's place, and Forged for one that is none.
     """
     store, done = cold.store(), 0
-    after = last_anchored()
+    after = _last_lying(store)
     previous = AuditSeal.objects.filter(seq=after).first()
     waiting = AuditSeal.objects.filter(seq__gt=after).order_by("seq")
     given_up = [json.loads(body)["lost"] for body in waiting.filter(body__contains='"lost":').values_list("body", flat=True)]
@@ -271,6 +271,42 @@ def anchor_seals(*, seconds: float = SECONDS) -> int:
             done += 1
         previous = seal
     return done
+
+
+def _last_lying(store: cold.Store) -> int:
+    """The number of the last seal that lies in cold storage, among those that the database says to lie there.
+
+    Who serves may add anchors, so of the last one cold storage is asked. When it is not there, the one to go on behind is looked
+    for in growing steps: seals are put there in their order.
+    """
+    marked = last_anchored()
+
+    def lies(seal: AuditSeal | None) -> bool:
+        return seal is None or _lies_in(store, seals.anchor_name(seal.seq, seal.sealed_at.astimezone(UTC).date()))
+
+    before = AuditSeal.objects.filter(seq__lte=marked).order_by("-seq")
+    if marked == 0 or lies(before.first()):
+        return marked
+    open_incident(
+        Finding(
+            "audit-log:anchor",
+            IncidentType.SUSPICIOUS_ACTIVITY,
+            IncidentSeverity.CRITICAL,
+            100,
+            f"The database says that seal {marked} lies in cold storage, and it does not: somebody else has written that, or it was removed there."
+            " What is missing there is put there.",
+            pattern="audit_log",
+        )
+    )
+    missing, step = 0, 1  # seals before the last: how many are known to be missing, and how many more are skipped
+    while not lies(before[missing + step : missing + step + 1].first()):
+        missing, step = missing + step, step * 2
+    there = missing + step
+    while there - missing > 1:
+        middle = (missing + there) // 2
+        missing, there = (missing, middle) if lies(before[middle : middle + 1].first()) else (middle, there)
+    seal = before[there : there + 1].first()
+    return seal.seq if seal is not None else 0
 
 
 def report_refusal(refusal: Behind | Forged) -> IncidentLog:

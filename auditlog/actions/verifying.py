@@ -40,6 +40,7 @@ from auditlog.signing import Kind
 from port444.kit.clock import now
 
 from .incidents import Finding, open_incident
+from .keeping import keep_check, last_look
 
 BATCH_ROWS, BATCH_SEALS = 100_000, 1_000  # read at once
 NAMED = 20  # rows that are named in one seal
@@ -124,7 +125,7 @@ def verify_history(through: int = 0, *, seconds: float | None = None) -> int:
     end = last_seal()
     if end is None:
         return 0
-    before = AuditCheck.objects.filter(kind=CheckKind.HISTORY).order_by("-checked_at").first()
+    before = last_look(CheckKind.HISTORY)
     first = before.last_seal + 1 if before is not None and before.last_seal < end.seq else 1
     through = through if through >= first else min(end.seq, first + end.seq // HISTORY_PARTS)
     check = keep(CheckKind.HISTORY, verify(first=first, last=through, files=True, seconds=seconds))
@@ -135,8 +136,8 @@ def keep(kind: CheckKind, report: Report) -> AuditCheck:
     """Keep that somebody looked and what was found; what is not as it was is a critical incident."""
     problems = [problem.facts() for problem in report.problems]
     with transaction.atomic():
-        check = AuditCheck.objects.create(
-            kind=kind,
+        check = keep_check(
+            kind,
             first_seal=report.first_seal,
             last_seal=report.last_seal,
             seals=report.seals,

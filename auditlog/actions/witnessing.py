@@ -9,19 +9,23 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
 from auditlog.events import Event
-from auditlog.models import ActorType, AuditCheck, AuditSeal, CheckKind, IncidentSeverity, IncidentType
+from auditlog.models import ActorType, AuditSeal, CheckKind, IncidentSeverity, IncidentType
 from auditlog.models.log import ROW
 from auditlog.queries import rows_of
+from auditlog.seals import is_genuine
 from port444.kit.clock import now
 
 from .incidents import Finding, open_incident
+from .keeping import keep_check, last_look
 from .recording import record
+from .sealing import Forged
 
 LOOK_BACK = timedelta(minutes=2)  # longer than any request takes: by then all of its events are there
 MOST_SEALS, MOST_FOUND = 100, 200
@@ -97,15 +101,18 @@ def find_unexplained(first: AuditSeal, last: AuditSeal) -> list[Unexplained]:
 
 @transaction.atomic
 def look_past_actions() -> list[Unexplained]:
-    """Look at the seals that nobody has looked at yet; what was found is recorded and becomes an incident for each way in."""
+    """Look at the seals that nobody has looked at yet; what was found is recorded and becomes an incident for each way in.
+
+    Raises Forged at a seal that is none: behind its places rows could hide.
+    """
     moment, began = now(), time.monotonic()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
         if not cursor.fetchone()[0]:
             return []
-    looked = AuditCheck.objects.filter(kind=CheckKind.ACTIONS).order_by("-checked_at").values_list("last_seal", flat=True).first() or 0
-    waiting = list(AuditSeal.objects.filter(seq__gt=looked, sealed_at__lt=moment - LOOK_BACK, rows__gt=0).order_by("seq")[:MOST_SEALS])
-    seals = [seal for seal in waiting if seal.epoch == waiting[0].epoch]
+    before = last_look(CheckKind.ACTIONS)
+    looked = before.last_seal if before is not None else 0
+    seals = _genuine(list(AuditSeal.objects.filter(seq__gt=looked, sealed_at__lt=moment - LOOK_BACK, rows__gt=0).order_by("seq")[:MOST_SEALS]))
     if not seals:
         return []
     found = find_unexplained(seals[0], seals[-1])
@@ -117,8 +124,8 @@ def look_past_actions() -> list[Unexplained]:
         ways.setdefault(one.way, []).append(one)
     for way, ones in ways.items():
         _report(way, ones)
-    AuditCheck.objects.create(
-        kind=CheckKind.ACTIONS,
+    keep_check(
+        CheckKind.ACTIONS,
         first_seal=looked + 1,
         last_seal=seals[-1].seq,
         seals=seals[-1].seq - looked,
@@ -129,6 +136,17 @@ def look_past_actions() -> list[Unexplained]:
         checked_at=moment,
     )
     return found
+
+
+def _genuine(waiting: list[AuditSeal]) -> list[AuditSeal]:
+    """The first of these seals, of one epoch, as far as they are ours. Where their epoch ends is for one of ours to say as well."""
+    taken = list(takewhile(lambda seal: seal.epoch == waiting[0].epoch and is_genuine(seal), waiting))
+    if waiting and not taken:
+        raise Forged(waiting[0].seq)
+    later = AuditSeal.objects.filter(epoch__gt=taken[-1].epoch).order_by("seq").first() if taken else None
+    if later is not None and not is_genuine(later):
+        raise Forged(later.seq)
+    return taken
 
 
 def _report(way: tuple[str, str, str], found: list[Unexplained]) -> None:

@@ -93,7 +93,7 @@ class CheckKind(models.TextChoices):
 
 
 class AuditCheck(models.Model):
-    """That somebody looked whether the log is as it was, and what they found. Append-only."""
+    """That somebody looked whether the log is as it was, and what they found. Append-only; counts only when it is signed (`marks`)."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=7, choices=CheckKind.choices)
@@ -105,6 +105,8 @@ class AuditCheck(models.Model):
     problems = models.JSONField(default=list)
     milliseconds = models.BigIntegerField()
     checked_at = models.DateTimeField(default=now)
+    key_id = models.CharField(max_length=16, default="")
+    signature = models.BinaryField(default=b"")
 
     class Meta:
         db_table = "audit_check"

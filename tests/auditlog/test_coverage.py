@@ -17,6 +17,7 @@ from .paths import Source, Unit, Way
 
 # Parts that write no facts about the marketplace. A name stands for everything that begins with it.
 PARTS = {
+    "auditlog.actions.keeping": "The checks are the log's own proof; what is odd about them opens an incident.",
     "auditlog.actions.sealing": "The seals are the log's own proof; what is odd about them opens an incident.",
     "auditlog.actions.verifying": "The checks are the log's own proof; what is odd about them opens an incident.",
     "consultations.actions.channels": "Subscriptions at calendar providers come and go by themselves; connecting a calendar is recorded.",
@@ -84,6 +85,7 @@ UNRECORDED = {
 # Record, but not on each way: on the others nothing is written in truth, which the source alone does not show, or what is not a fact.
 MOSTLY = {
     "auditlog.actions.incidents.open_incident": "Found again just as it was.",
+    "auditlog.actions.witnessing.look_past_actions": "A forged check was found again, and nothing else.",
     "consultations.actions.absences.look_at_attendance": "Notes that it has looked, when there is nothing to say or both are asked.",
     "consultations.actions.attendance._presence_noted": "The provider told nothing new.",
     "consultations.actions.attendance.note_marked_absent": "The builder has marked nothing new.",

@@ -53,6 +53,9 @@ def log(archive: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, client_us
     if last is not None and last.seq > done:
         ranges = {"from_xid": 0, "through_xid": 0, "rows": 0, "data_bytes": 1}
         AuditExport.objects.create(first_seal=done + 1, last_seal=last.seq, manifest_sha256="ab" * 32, **ranges)
+    others = set(AuditExport.objects.values_list("pk", flat=True))
+    held = files.manifest_of
+    monkeypatch.setattr(files, "manifest_of", lambda export: None if export.pk in others else held(export))
     settings.AUDIT_SEAL_ROWS = 3
 
     def write(count: int) -> list[AuditSeal]:
@@ -360,6 +363,21 @@ def test_two_at_once(archive: Path) -> None:
             cursor.execute("SELECT pg_advisory_unlock(hashtext('audit_export'))")
     assert found == [[]]
     assert stored(archive) == {}
+
+
+@pytest.mark.usefixtures("later")
+def test_nothing_is_believed_to_be_exported_that_cold_storage_does_not_know(log: Callable[..., list[AuditSeal]], archive: Path) -> None:
+    """The serving role may add to the ledger: one row, and nothing would ever have been exported again."""
+    log(3)
+    (export,) = export_rows()
+    log(3)
+    facts = {name: value for name, value in export.__dict__.items() if name not in ("_state", "id", "first_seal", "last_seal")}
+    AuditExport.objects.create(**facts, first_seal=export.last_seal + 1, last_seal=2**62)
+    before = stored(archive)
+    with pytest.raises(Damaged, match="says otherwise than the ledger of exports"):
+        export_rows()
+    assert "says otherwise" in IncidentLog.objects.latest("detected_at").description
+    assert stored(archive) == before
 
 
 @pytest.mark.usefixtures("later")

@@ -69,6 +69,7 @@ AROUND = (
     "SELECT audit_watch('audit_log', 'x', 'financial', '{{}}')",
     "SELECT audit_unwatch('accounts_user')",
     "SELECT pg_read_file('postgresql.conf')",
+    "INSERT INTO audit_move VALUES (gen_random_uuid(), '2020-01-01', 'dropped', 9, now())",
     "COPY audit_log TO PROGRAM 'cat'",
     "INSERT INTO audit_log (id, timestamp, event_type, event_category, severity, actor_type, target_type, action) OVERRIDING SYSTEM VALUE "
     "VALUES (1, '2020-01-01', 'x', 'financial', 'info', 'system', 'x', 'x')",
@@ -146,7 +147,7 @@ def test_whoever_serves_chooses_neither_the_moment_nor_the_number(client_user: U
 
 
 def test_every_table_of_the_log_is_one_of_those_that_there_are_rules_for(db: None) -> None:
-    known = {"audit_log", "audit_find", "audit_find_mark", "incident_log", *roles.ADDED_TO}
+    known = {"audit_log", "audit_find", "audit_find_mark", "incident_log", *roles.PROVES}
     assert {parent or table for table, _, _, parent in rows(roles.TABLES)} == known
 
 

@@ -230,6 +230,22 @@ def test_every_seal_lies_outside_too() -> None:
         assert signing.is_signed(Kind.SEAL, facts["body"].encode(), facts["key_id"], bytes.fromhex(facts["signature"]))
 
 
+@pytest.mark.parametrize("waiting", [1, 2, 6])
+def test_what_is_said_to_lie_outside_is_looked_for_there(waiting: int) -> None:
+    """The serving role may add anchors: one, and no seal before it would ever have been sent."""
+    log()
+    seal_all()
+    anchor_seals()
+    for _ in range(waiting):
+        log()
+        seal_all()
+    AuditAnchor.objects.create(seal=AuditSeal.objects.latest("seq"), place="cold", reference="nowhere")
+    assert anchor_seals() == waiting
+    assert len(names()) == AuditAnchor.objects.count() == waiting + 1
+    assert IncidentLog.objects.get().fingerprint == "audit-log:anchor"
+    assert (anchor_seals(), len(names())) == (0, waiting + 1)
+
+
 def test_cold_storage_out_of_reach_stops_no_sealing_and_is_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object) -> None:
         raise TimeoutError

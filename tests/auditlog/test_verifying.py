@@ -6,9 +6,10 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,11 +17,14 @@ from django.core.management import call_command
 from django.db import connection
 from django_q.models import OrmQ
 
-from auditlog import jobs, seals, signing
-from auditlog.actions import Behind, Report, acknowledge_loss, seal_rows, verify, verify_history, verifying
+from auditlog import jobs, marks, seals, signing
+from auditlog.actions import Behind, Report, acknowledge_loss, look_past_actions, seal_rows, verify, verify_history, verifying
 from auditlog.cold import Folder
-from auditlog.models import AuditCheck, AuditSeal, IncidentLog, IncidentSeverity
+from auditlog.models import AuditCheck, AuditSeal, CheckKind, IncidentLog, IncidentSeverity
+from auditlog.search import proof
 from auditlog.signing import Kind
+from port444.kit import clock
+from port444.kit.ids import uuid7
 
 from .tampering import OwnLog
 
@@ -462,6 +466,81 @@ def test_seal_that_the_serving_role_made_up(own_log: OwnLog, body: str) -> None:
     assert not [problem for problem in report.problems if problem.code.endswith(".unreachable")]
     own_log.tamper(f"UPDATE audit_seal SET hash = sha256(body::bytea) WHERE seq = {last.seq}")
     assert ("seal.signature", last.seq, None) in found(verify(files=True))
+
+
+def past_the_actions() -> None:
+    IncidentLog.objects.create(
+        fingerprint="x", incident_type="fraud_attempt", severity="low", detection_method="manual", description="x", confidence=1
+    )
+
+
+def looked(kind: CheckKind, last: int, **facts: Any) -> AuditCheck:
+    """What the serving role can write: that somebody looked up to there."""
+    return AuditCheck.objects.create(
+        **{"kind": kind, "first_seal": 1, "last_seal": last, "seals": last, "rows": 1, "ok": True, "milliseconds": 1} | facts
+    )
+
+
+def look_later() -> list[list[str]]:
+    with clock.at(clock.now() + timedelta(minutes=3)):
+        return [one.models for one in look_past_actions()]
+
+
+@pytest.mark.parametrize("fakes", [1, 30])
+def test_a_look_that_nobody_took_hides_no_change(own_log: OwnLog, monkeypatch: pytest.MonkeyPatch, fakes: int) -> None:
+    monkeypatch.setattr(marks, "FAR", 25)
+    own_log.sealed(1)
+    assert look_later() == []
+    mine = marks.newest(CheckKind.ACTIONS)[0]
+    assert mine is not None
+    for _ in range(fakes):
+        looked(CheckKind.ACTIONS, 2**62, checked_at=clock.now() + timedelta(days=1), key_id=mine.key_id, signature=mine.signature)
+    past_the_actions()
+    own_log.seal()
+    assert look_later() == [["incidentlog"]]
+    incident = IncidentLog.objects.get(fingerprint="audit-log:check:actions")
+    assert (incident.severity, "changes past the actions" in incident.description) == ("critical", True)
+    assert look_later() == [], "though looked for once more, it is told of now"
+
+
+def test_a_look_that_nobody_took_leaves_no_part_of_history_out(own_log: OwnLog) -> None:
+    own_log.sealed(1, 1, 1)
+    looked(CheckKind.HISTORY, 2)
+    looked(CheckKind.RECENT, last_seq())
+    assert proof().history is proof().recent is None, "nor is it shown as one"
+    jobs.verify_history()
+    check = marks.newest(CheckKind.HISTORY)[0]
+    assert check is not None
+    assert (check.first_seal, check.last_seal) == (1, 1)
+    assert proof().history == check
+
+
+@pytest.mark.parametrize("name", ["pk", "kind", "last_seal", "ok", "problems", "checked_at"])
+def test_a_check_is_signed_whole(own_log: OwnLog, name: str) -> None:
+    own_log.sealed(1)
+    jobs.verify_recent()
+    check = AuditCheck.objects.get()
+    assert marks.is_genuine(check)
+    setattr(check, name, {"pk": uuid7(), "kind": "actions", "last_seal": 7, "ok": False, "problems": ["x"], "checked_at": clock.now()}[name])
+    assert not marks.is_genuine(check)
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_no_change_hides_behind_a_made_up_seal(own_log: OwnLog, epochs: int) -> None:
+    own_log.sealed(1)
+    last = AuditSeal.objects.latest("seq")
+    past_the_actions()
+    if epochs:
+        own_log.seal()
+    last.seq, last.epoch, last.floor_id, last.hash = last_seq() + 1, last.epoch + epochs, 0, b"1" * 32
+    last.save(force_insert=True)
+    for _ in range(2):
+        with clock.at(clock.now() + timedelta(minutes=3)):
+            jobs.witness()
+    assert IncidentLog.objects.filter(fingerprint="audit-log:forged").exists()
+    own_log.tamper(f"DELETE FROM audit_seal WHERE seq = {last.seq}")
+    own_log.seal()
+    assert ["incidentlog"] in look_later()
 
 
 def test_what_a_job_finds_is_a_critical_incident(own_log: OwnLog) -> None:
