@@ -12,11 +12,14 @@ from django.db.models import Max
 from port444.kit.clock import now
 
 from .models import AuditAnchor, AuditMove, AuditSeal, MoveKind
-from .seals import END
+from .seals import END, is_genuine
 
 HEARTBEAT = timedelta(hours=1)  # a log in which nothing happens is sealed all the same
 LATE_SEAL, LATE_ANCHOR = timedelta(minutes=10), timedelta(minutes=15)
 COLD = "cold"
+SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
+# Rows of transactions that this cluster has not begun yet were written in another one, and so was all that has a lower id.
+FOREIGN = "SELECT max(id) FROM audit_log WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 # Bounded above, because rows of another cluster can have higher transaction ids, and there may be millions of them.
 OLDEST_WAITING = """
 SELECT timestamp FROM audit_log
@@ -55,6 +58,28 @@ def highest_sealed_id() -> int:
     return int(AuditSeal.objects.aggregate(highest=Max("last_id"))["highest"] or 0)
 
 
+def highest_foreign_id() -> int:
+    """The highest id of the rows that can be told to have been written in another cluster; 0 when there are none."""
+    with connection.cursor() as cursor:
+        cursor.execute(FOREIGN)
+        return int(cursor.fetchone()[0] or 0)
+
+
+def end_of_move() -> int | None:
+    """Where the ids end that came along with a database that was moved here and is not sealed to its end; None when it is not so.
+
+    Transactions are counted anew here, so in the places of earlier seals there may be new rows, with higher ids.
+    """
+    last = last_seal()
+    if last is None or last.through_xid == END or not is_genuine(last):
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(SYSTEM)
+        if cursor.fetchone()[0] == system_of(last):
+            return None
+    return max(highest_sealed_id(), highest_foreign_id())
+
+
 def last_anchored() -> int:
     """The number of the last seal that lies in cold storage: seals are put there in their order, without gaps."""
     return int(AuditAnchor.objects.filter(place=COLD).aggregate(last=Max("seal_id"))["last"] or 0)
@@ -84,8 +109,8 @@ def rows_of(first: AuditSeal, last: AuditSeal) -> tuple[str, list[int]]:
     params = [first.from_xid, first.from_id, last.through_xid, last.through_id, first.floor_id]
     # Where the epoch has ended, later rows can have the same transaction ids, and always higher ids.
     later = AuditSeal.objects.filter(epoch__gt=last.epoch).order_by("seq").values_list("floor_id", flat=True).first()
-    if later is None and last.through_xid == END:
-        later = highest_sealed_id()
+    if later is None:
+        later = highest_sealed_id() if last.through_xid == END else end_of_move()
     return (where, params) if later is None else (f"{where} AND id <= %s", [*params, later])
 
 

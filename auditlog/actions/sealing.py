@@ -23,7 +23,7 @@ from django.db import connection, transaction
 from auditlog import cold, lines, merkle, seals, signing
 from auditlog.events import Event
 from auditlog.models import AuditAnchor, AuditLeaves, AuditSeal, IncidentLog, IncidentSeverity, IncidentType
-from auditlog.queries import COLD, HEARTBEAT, highest_sealed_id, last_anchored, last_seal, place_after, system_of
+from auditlog.queries import COLD, HEARTBEAT, highest_foreign_id, highest_sealed_id, last_anchored, last_seal, place_after, system_of
 from auditlog.signing import Kind
 from port444.kit.clock import now
 from port444.kit.errors import Conflict
@@ -42,8 +42,6 @@ UNSEALED = "(xid, id) > (%s, %s) AND id > %s"
 NOW = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, clock_timestamp(), system_identifier::text FROM pg_control_system()"
 # All ids above one that was just taken belong to transactions that begin to write later.
 OWN_XID = "SELECT pg_current_xact_id()::text::bigint"
-# Rows of transactions that this cluster has not begun yet were written in another one, and so was all that has a lower id.
-FOREIGN = "SELECT max(id) FROM audit_log WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 
 
 class Behind(Conflict):
@@ -142,7 +140,12 @@ def _seal_next(loss: Loss | None = None, actor: Any | None = None, reason: str =
         cursor.execute(NOW)
         horizon, moment, system = cursor.fetchone()
         place = place_after(last)
-        counted_in = system_of(last) if last is not None and last.through_xid != seals.END else system
+        foreign = 0
+        if last is None:  # a log that was moved before it was ever sealed was counted in a cluster that nobody knows
+            foreign = highest_foreign_id()
+            counted_in = "" if foreign else system
+        else:
+            counted_in = system if last.through_xid == seals.END else system_of(last)
         seal = AuditSeal(
             seq=1 if last is None else last.seq + 1,
             epoch=place.epoch,
@@ -159,10 +162,10 @@ def _seal_next(loss: Loss | None = None, actor: Any | None = None, reason: str =
                 seal.through_xid, seal.through_id = horizon - 1, seals.END
         else:
             # The database was moved: here transactions are counted anew. What came along unsealed is the last of its epoch.
-            cursor.execute(FOREIGN)
-            ceiling = max(highest_sealed_id(), cursor.fetchone()[0] or 0)
-            leaves = _take(seal, "id <= %s", ceiling)
-            seal.through_xid, seal.through_id = seals.END, seals.END
+            ceiling = max(highest_sealed_id(), foreign or highest_foreign_id())
+            leaves = _take(seal, "id <= %s", ceiling, limit=settings.AUDIT_SEAL_ROWS)
+            if seal.rows < settings.AUDIT_SEAL_ROWS:
+                seal.through_xid, seal.through_id = seals.END, seals.END
         if loss is not None:
             seal.seq, seal.prev_hash = loss.last + 1, loss.hash
             here = None if last is None else {"seq": last.seq, "hash": bytes(last.hash).hex()}
@@ -173,19 +176,21 @@ def _seal_next(loss: Loss | None = None, actor: Any | None = None, reason: str =
             return None
         cursor.execute(OWN_XID)
         seal.next_xid = cursor.fetchone()[0] + 1
+        if counted_in != system and seal.through_xid != seals.END:
+            seal.next_xid = seals.END  # how far the other cluster had counted is not known here
         _sign(seal, system=counted_in, **more)
         seal.save(force_insert=True)
         AuditLeaves.objects.create(seal=seal, leaves=leaves)
         return seal
 
 
-def _take(seal: AuditSeal, below: str, limit_value: int, *, limit: int | None = None) -> bytes:
+def _take(seal: AuditSeal, below: str, bound: int, *, limit: int) -> bytes:
     """Read the rows from where the seal begins, fill in what it says of them, and give the leaves."""
     ids: list[int] = []
     hashes: list[bytes] = []
     leaves = bytearray()
     first = last = xid = b""
-    start = [seal.from_xid, seal.from_id, seal.floor_id, limit_value]
+    start = [seal.from_xid, seal.from_id, seal.floor_id, bound]
     for line in lines.copy_lines(f"{UNSEALED} AND {below}", start, limit=limit):
         id_, at, xid, _ = line.split(b",", 3)
         ids.append(int(id_))

@@ -35,7 +35,7 @@ from auditlog.models import (
     IncidentType,
     MoveKind,
 )
-from auditlog.queries import COLD, last_seal, place_after, system_of
+from auditlog.queries import COLD, SYSTEM, end_of_move, last_seal, place_after, system_of
 from auditlog.signing import Kind
 from port444.kit.clock import now
 
@@ -658,7 +658,6 @@ class _Look:
 Leaves = list[tuple[int, bytes]]
 
 UNSEALED = "(xid, id) > (%s, %s) AND id > %s"
-SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
 WAITING = f"SELECT count(*) FROM audit_log WHERE {UNSEALED}"  # noqa: S608
 FOREIGN = f"""
 SELECT id FROM audit_log WHERE {UNSEALED} AND xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint ORDER BY xid, id LIMIT {NAMED}
@@ -753,11 +752,13 @@ def _hash_of(content: bytes) -> str:
 
 
 def _ceilings() -> dict[int, int]:
-    """The highest id of every epoch that has ended."""
+    """The highest id of every epoch that has ended, or ends where it is moved from."""
     floors = dict(AuditSeal.objects.values_list("epoch").annotate(floor=Min("floor_id")).order_by("epoch"))
     last = last_seal()
     if last is not None and (place := place_after(last)).epoch != last.epoch:
         floors[place.epoch] = place.floor_id
+    elif last is not None and (end := end_of_move()) is not None:
+        floors[last.epoch + 1] = end
     return {epoch - 1: floor for epoch, floor in floors.items() if epoch - 1 in floors}
 
 

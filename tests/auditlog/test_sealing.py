@@ -500,6 +500,7 @@ def test_moved_into_another_cluster_a_new_epoch_begins(elsewhere: Any) -> None:
     rest = log(2)
     elsewhere()
     early = log(2)  # before the sealer comes by
+    assert verify(files=True).problems == [], "though new rows stand where older ones stood by their transactions"
     seal_all()
     late = log()
     seal_all()
@@ -512,6 +513,39 @@ def test_moved_into_another_cluster_a_new_epoch_begins(elsewhere: Any) -> None:
     assert queries.system_of(old[len(first)]) == queries.system_of(old[0]) != queries.system_of(new[0])
     anchor_seals()
     assert not IncidentLog.objects.exists()
+    assert verify(files=True).problems == []
+
+
+def test_moved_before_it_was_ever_sealed(elsewhere: Any) -> None:
+    count_on(8000)
+    rest = log(2)
+    elsewhere()
+    early = log(2)
+    seal_all()
+    late = log()
+    seal_all()
+    old, new = AuditSeal.objects.filter(epoch=1).order_by("seq"), AuditSeal.objects.filter(epoch=2).order_by("seq")
+    assert [[pk for seal in of for pk, _ in leaves_of(seal)] for of in (old, new)] == [rest, [*early, *late]]
+    anchor_seals()
+    assert not IncidentLog.objects.exists()
+    assert verify(files=True).problems == []
+
+
+def test_what_came_along_is_sealed_in_parts(elsewhere: Any, settings: Any) -> None:
+    """However much it is, no more than one seal's rows are in memory."""
+    count_on(8000)
+    log()
+    seal_all()
+    rest = log(5)
+    elsewhere()
+    early = log(2)
+    settings.AUDIT_SEAL_ROWS = 2
+    assert [seal.rows for seal in seal_rows(seconds=0)] == [2]
+    assert verify().problems == [], "with the rest to come, and new rows in between"
+    seal_all()
+    assert [seal.rows for seal in AuditSeal.objects.filter(epoch=1).order_by("seq")] == [1, 2, 2, 1]
+    assert [pk for seal in AuditSeal.objects.filter(seq__gt=1).order_by("seq") for pk, _ in leaves_of(seal)] == [*rest, *early]
+    anchor_seals()
     assert verify(files=True).problems == []
 
 

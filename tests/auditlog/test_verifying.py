@@ -500,7 +500,7 @@ def test_a_look_that_nobody_took_hides_no_change(own_log: OwnLog, monkeypatch: p
     assert look_later() == [["incidentlog"]]
     incident = IncidentLog.objects.get(fingerprint="audit-log:check:actions")
     assert (incident.severity, "changes past the actions" in incident.description) == ("critical", True)
-    assert look_later() == [], "though looked for once more, it is told of now"
+    assert look_later() == ([] if fakes == 1 else [["incidentlog"]]), "under very many no look of ours is found, and all is looked at anew"
 
 
 def test_a_look_that_nobody_took_leaves_no_part_of_history_out(own_log: OwnLog) -> None:
