@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import logging
+
 from django.db import transaction
 
 from port444.kit.jobs import SWEEP_SECONDS, drain, enqueue
 
 from . import actions
 from .actions import (
+    ANCHOR_SECONDS,
     INDEX_BATCH,
     Behind,
     Forged,
+    Unreachable,
     anchor_seals,
     ensure_partitions,
     export_rows,
@@ -18,6 +22,8 @@ from .actions import (
     rows_to_export,
     seal_rows,
 )
+
+log = logging.getLogger(__name__)
 
 
 def partitions() -> None:
@@ -29,9 +35,11 @@ def seal() -> None:
     """Every minute: seal what was committed, and put the seals into cold storage."""
     try:
         seal_rows()
-        anchor_seals()
+        anchor_seals(seconds=ANCHOR_SECONDS)
     except (Behind, Forged) as refusal:
         report_refusal(refusal)
+    except Unreachable as error:  # the next run catches up; `/readyz` says so when it goes on for long
+        log.warning("Seals wait to be put into cold storage: %s", error)
 
 
 def export() -> None:

@@ -6,12 +6,13 @@ from .incidents import Finding, open_incident
 from .moving import Different, drop_month, restore_month
 from .proving import NotProvable, prove
 from .recording import ensure_partitions, record, record_many
-from .sealing import Behind, Forged, acknowledge_loss, anchor_seals, find_loss, report_refusal, seal_rows
+from .sealing import ANCHOR_SECONDS, Behind, Forged, Unreachable, acknowledge_loss, anchor_seals, find_loss, report_refusal, seal_rows
 from .searching import INDEX_BATCH, index_rows
 from .verifying import Problem, Report, keep, verify, verify_history, verify_recent
 from .witnessing import Unexplained, find_unexplained, look_past_actions
 
 __all__ = [
+    "ANCHOR_SECONDS",
     "INDEX_BATCH",
     "Behind",
     "Changed",
@@ -22,6 +23,7 @@ __all__ = [
     "Problem",
     "Report",
     "Unexplained",
+    "Unreachable",
     "acknowledge_loss",
     "anchor_seals",
     "copy_rows",

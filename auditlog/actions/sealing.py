@@ -12,8 +12,10 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -35,6 +37,7 @@ from .recording import record
 log = logging.getLogger(__name__)
 
 SECONDS = 20.0  # for one run; the next goes on
+ANCHOR_SECONDS = 10.0  # of a run for anchoring, and PATIENCE more: with sealing it stays below settings.Q_TIMEOUT
 PATIENCE = 10.0  # seconds, with cold storage that does not answer
 LOCK = 0x7365616C  # the number of the lock by which sealers of one database know of each other
 
@@ -64,6 +67,10 @@ class Forged(Conflict):
             f"Seal {seq} does not say what its columns say, or is not signed with a known key: somebody else has written it, or the public half"
             " of an earlier key is missing in AUDIT_PUBLIC_KEYS."
         )
+
+
+class Unreachable(Exception):
+    """Cold storage does not answer, or not in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,53 +236,74 @@ def refuse_if_behind() -> None:
 
 
 def _asked(last: AuditSeal | None) -> str | None:
-    """The name of a seal after `last` in cold storage; nothing when there is no answer. A connection can hang for longer than a job
-    may take, so it is waited for in another thread."""
-    answers: SimpleQueue[str | Exception | None] = SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(_taken(cold.store(), last, last.seq + 1 if last else 1))
-        except Exception as error:  # noqa: BLE001 - whatever the library of the store raises
-            answers.put(error)
-
-    threading.Thread(target=contextvars.copy_context().run, args=(ask,), daemon=True).start()
+    """The name of a seal after `last` in cold storage; nothing when there is no answer."""
     try:
-        answer = answers.get(timeout=PATIENCE)
-    except Empty:
-        answer = TimeoutError(f"no answer in {PATIENCE:g} s")
-    if isinstance(answer, Exception):
-        log.warning("Cold storage cannot be asked for later seals: %s", answer)
+        return _in_patience(lambda: _taken(cold.store(), last, last.seq + 1 if last else 1))
+    except Unreachable as error:
+        log.warning("Cold storage cannot be asked for later seals: %s", error)
         return None
-    return answer
+
+
+def _in_patience[T](ask: Callable[[], T]) -> T:
+    """What comes of talking with cold storage; raises Unreachable. A connection can hang for longer than a job may take, whatever the
+    library of the store is told of time, so it is waited for in another thread, which reads nothing of the database."""
+    answers: SimpleQueue[Callable[[], T]] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            answer = ask()
+            answers.put(lambda: answer)
+        except Exception as error:  # noqa: BLE001 - whatever the library of the store raises
+            answers.put(partial(_fail, error))
+
+    threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
+    try:
+        answered = answers.get(timeout=PATIENCE)
+    except Empty:
+        raise Unreachable(f"no answer in {PATIENCE:g} s") from None
+    return answered()
+
+
+def _fail(error: Exception) -> Any:
+    if isinstance(error, Behind):
+        raise error
+    raise Unreachable(f"{type(error).__name__}: {error}") from error
 
 
 def anchor_seals(*, seconds: float = SECONDS) -> int:
     """Put the seals that are not there yet into cold storage, in their order; how many. Two at once do the same and no harm.
 
-    Raises Behind when another seal lies in a seal's place, and Forged for one that is none.
+    Ends within `seconds` and PATIENCE. Raises Behind when another seal lies in a seal's place, Forged for one that is none, and
+    Unreachable; what was put until then stays put.
     """
-    store, done = cold.store(), 0
+    ends = time.monotonic() + seconds
+    store, done = _in_patience(cold.store), 0
     after = _last_lying(store)
     previous = AuditSeal.objects.filter(seq=after).first()
     waiting = AuditSeal.objects.filter(seq__gt=after).order_by("seq")
     given_up = [json.loads(body)["lost"] for body in waiting.filter(body__contains='"lost":').values_list("body", flat=True)]
-    for seal in in_time(waiting.iterator(chunk_size=100), seconds):
+    for seal in in_time(waiting.iterator(chunk_size=100), ends - time.monotonic()):
         if not seals.is_genuine(seal):
             raise Forged(seal.seq)
         # Where a loss was acknowledged, other seals lie in the places of these for good.
         if not any(lost["first"] <= seal.seq <= lost["last"] for lost in given_up):
-            name = seals.anchor_name(seal.seq, seal.sealed_at.astimezone(UTC).date())
-            if (other := _taken(store, previous, seal.seq, name)) is not None:
-                raise Behind(seal.seq, other)
-            try:
-                store.put(name, io.BytesIO(seals.anchor_content(seal)))
-            except cold.Exists:
-                raise Behind(seal.seq, name) from None
+            name = _in_patience(partial(_put, store, previous, seal))
             AuditAnchor.objects.bulk_create([AuditAnchor(seal=seal, place=COLD, reference=name)], ignore_conflicts=True)
             done += 1
         previous = seal
     return done
+
+
+def _put(store: cold.Store, previous: AuditSeal | None, seal: AuditSeal) -> str:
+    """Put a seal into its place, unless another one lies there or under its number; under which name."""
+    name = seals.anchor_name(seal.seq, seal.sealed_at.astimezone(UTC).date())
+    if (other := _taken(store, previous, seal.seq, name)) is not None:
+        raise Behind(seal.seq, other)
+    try:
+        store.put(name, io.BytesIO(seals.anchor_content(seal)))
+    except cold.Exists:
+        raise Behind(seal.seq, name) from None
+    return name
 
 
 def _last_lying(store: cold.Store) -> int:
@@ -287,7 +315,9 @@ def _last_lying(store: cold.Store) -> int:
     marked = last_anchored()
 
     def lies(seal: AuditSeal | None) -> bool:
-        return seal is None or _lies_in(store, seals.anchor_name(seal.seq, seal.sealed_at.astimezone(UTC).date()))
+        if seal is None:
+            return True
+        return _in_patience(partial(_lies_in, store, seals.anchor_name(seal.seq, seal.sealed_at.astimezone(UTC).date())))
 
     before = AuditSeal.objects.filter(seq__lte=marked).order_by("-seq")
     if marked == 0 or lies(before.first()):

@@ -19,7 +19,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, connection, transaction
 
 from auditlog import cold, jobs, lines, merkle, queries, seals, signing
-from auditlog.actions import Behind, Forged, anchor_seals, seal_rows, sealing, verify
+from auditlog.actions import Behind, Forged, Unreachable, anchor_seals, seal_rows, sealing, verify
 from auditlog.models import AuditAnchor, AuditLog, AuditSeal, IncidentLog
 from auditlog.signing import Kind
 from port444.kit import clock
@@ -258,7 +258,7 @@ def test_cold_storage_out_of_reach_stops_no_sealing_and_is_caught_up(monkeypatch
         for _ in range(2):
             log()
             seal_all()
-            with pytest.raises(TimeoutError):
+            with pytest.raises(Unreachable):
                 anchor_seals()
         assert not queries.anchoring_is_late()
         with clock.at(clock.now() + timedelta(minutes=20)):
@@ -278,6 +278,27 @@ def test_cold_storage_that_hangs_stops_no_sealing(monkeypatch: pytest.MonkeyPatc
     ids = log()
     assert [pk for seal in seal_all() for pk, _ in leaves_of(seal)] == ids
     done.set()
+
+
+@pytest.mark.parametrize("call", ["put", "size", "names"])
+def test_cold_storage_that_hangs_holds_no_run_up(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """Or the queue would end the run, try it again, and have nobody left to seal."""
+    answered = threading.Event()
+
+    def hang(*args: object) -> None:
+        assert answered.wait(20), "the run has waited for it"
+
+    with monkeypatch.context() as outage:
+        outage.setattr(cold.Folder, call, hang)
+        outage.setattr(sealing, "PATIENCE", 0.1)
+        for count in (1, 2):
+            log()
+            jobs.seal()
+            assert AuditSeal.objects.count() == count
+    answered.set()
+    assert unsealed() == []
+    jobs.seal()
+    assert len(names()) == AuditAnchor.objects.count() == 2
 
 
 def test_a_seal_that_another_sealer_makes_meanwhile_is_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
