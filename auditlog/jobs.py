@@ -25,6 +25,8 @@ from .actions import (
 
 log = logging.getLogger(__name__)
 
+EXPORT_SECONDS = 7200  # for one file, which goes to the store and is read back: a slow line takes much longer than a job has
+
 
 def partitions() -> None:
     """Daily: keep three months of partitions ahead."""
@@ -43,11 +45,16 @@ def seal() -> None:
 
 
 def export() -> None:
-    """Daily: put rows into cold storage that are old enough. What does not fit into the time of a job is left to another."""
-    made = export_rows(seconds=1)  # a file is begun only within this time, and takes some seconds
+    """Daily: have rows put into cold storage that are old enough."""
+    with transaction.atomic():
+        enqueue("auditlog.jobs.export_file", seconds=EXPORT_SECONDS)
+
+
+def export_file() -> None:
+    """Put a file of rows into cold storage; when more are due, another job does the next. Of two at once one does it."""
+    made = export_rows(seconds=1)  # a file is begun only within this time
     if made and rows_to_export():
-        with transaction.atomic():
-            enqueue("auditlog.jobs.export")
+        export()
 
 
 def index() -> None:

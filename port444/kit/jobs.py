@@ -31,9 +31,14 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 40.0  # for one run of a sweep; well below settings.Q_TIMEOUT
 
 
-def enqueue(path: str, *ids: UUID | str | int) -> None:
-    """Queue the function at dotted `path` with `ids`, inside the running transaction."""
-    async_task(path, *(str(i) if isinstance(i, UUID) else i for i in ids), task_name=path.rpartition(".")[2])
+def enqueue(path: str, *ids: UUID | str | int, seconds: int | None = None) -> None:
+    """Queue the function at dotted `path` with `ids`, inside the running transaction.
+
+    `seconds` is how long it may take, where that is longer than settings.Q_TIMEOUT. The queue gives a job that takes longer than
+    its `retry` to another worker as well, so it has to see for itself that it is at work already, and return.
+    """
+    more = {} if seconds is None else {"timeout": seconds}
+    async_task(path, *(str(i) if isinstance(i, UUID) else i for i in ids), task_name=path.rpartition(".")[2], **more)
 
 
 class _Collected:

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from django.conf import settings as site
 from django.db import IntegrityError, connection, connections, transaction
+from django_q.conf import Conf
+from django_q.models import OrmQ
 
 from auditlog import cold, files, jobs, lines, merkle, seals
-from auditlog.actions import export_rows, record, seal_rows, sealing
+from auditlog.actions import export_rows, exporting, record, seal_rows, sealing
 from auditlog.actions.exporting import Changed, Packer
 from auditlog.events import Event
 from auditlog.files import Damaged
@@ -385,7 +387,24 @@ def test_the_daily_job_exports(log: Callable[..., list[AuditSeal]]) -> None:
     assert "auditlog.jobs.export" in site.SCHEDULES
     made = log(3)
     jobs.export()
+    task = OrmQ.objects.get().task
+    assert (task["func"], task["args"]) == ("auditlog.jobs.export_file", ())
+    assert task["timeout"] > 60 * Conf.TIMEOUT, "or a slow line would have it ended, and begun again, for ever"
+    jobs.export_file()
     assert AuditExport.objects.get(first_seal=made[0].seq).rows == 3
+    assert OrmQ.objects.count() == 1, "and nothing is left for another"
+
+
+@pytest.mark.usefixtures("later")
+def test_each_file_is_a_job_of_its_own(log: Callable[..., list[AuditSeal]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "FILE_ROWS", 3)
+    monkeypatch.setattr("time.monotonic", iter(range(1000)).__next__)
+    first, second = log(6)
+    jobs.export_file()
+    assert AuditExport.objects.filter(first_seal__gte=first.seq).count() == 1
+    assert [(row.task["func"], row.task["timeout"]) for row in OrmQ.objects.all()] == [("auditlog.jobs.export_file", jobs.EXPORT_SECONDS)]
+    jobs.export_file()
+    assert AuditExport.objects.get(first_seal=second.seq).rows == 3
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
