@@ -19,4 +19,5 @@ class AuditlogConfig(AppConfig):
         register(signing_keys, Tags.security)
         health.watch("seals of the audit log", queries.sealing_is_late)
         health.watch("anchors of the audit log", queries.anchoring_is_late)
+        health.watch("looks at the audit log", queries.looking_is_late)
         connection_created.connect(tell_by)

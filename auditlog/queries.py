@@ -11,12 +11,15 @@ from django.db.models import Max
 
 from port444.kit.clock import now
 
-from .models import AuditAnchor, AuditMove, AuditSeal, MoveKind
+from .marks import newest
+from .models import AuditAnchor, AuditMove, AuditSeal, CheckKind, MoveKind
 from .seals import END, is_genuine
 
 HEARTBEAT = timedelta(hours=1)  # a log in which nothing happens is sealed all the same
 LATE_SEAL, LATE_ANCHOR = timedelta(minutes=10), timedelta(minutes=15)
+LATE_LOOK = timedelta(hours=1)
 COLD = "cold"
+BEHIND = "look.behind"  # the code of a problem: not all of the last day was looked at within it
 SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
 # Rows of transactions that this cluster has not begun yet were written in another one, and so was all that has a lower id.
 FOREIGN = "SELECT max(id) FROM audit_log WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
@@ -101,6 +104,14 @@ def anchoring_is_late() -> bool:
     """Seals wait to be put into cold storage."""
     waiting = AuditSeal.objects.filter(seq__gt=last_anchored()).order_by("seq").values_list("sealed_at", flat=True).first()
     return waiting is not None and waiting < now() - LATE_ANCHOR
+
+
+def looking_is_late() -> bool:
+    """The last day of the log is not looked through, or not all of it."""
+    check, moment = newest(CheckKind.RECENT)[0], now()
+    if check is None:
+        return AuditSeal.objects.filter(sealed_at__lt=moment - LATE_LOOK).exists()
+    return check.checked_at < moment - LATE_LOOK or any(problem["code"] == BEHIND for problem in check.problems)
 
 
 def rows_of(first: AuditSeal, last: AuditSeal) -> tuple[str, list[int]]:

@@ -398,7 +398,14 @@ def test_the_daily_job_exports(log: Callable[..., list[AuditSeal]]) -> None:
 @pytest.mark.usefixtures("later")
 def test_each_file_is_a_job_of_its_own(log: Callable[..., list[AuditSeal]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "FILE_ROWS", 3)
-    monkeypatch.setattr("time.monotonic", iter(range(1000)).__next__)
+    ticking, export_next = [0.0], exporting._export_next
+
+    def slowly(progress: exporting.Progress) -> AuditExport | None:
+        ticking[0] += 10
+        return export_next(progress)
+
+    monkeypatch.setattr("time.monotonic", lambda: ticking[0])
+    monkeypatch.setattr(exporting, "_export_next", slowly)
     first, second = log(6)
     jobs.export_file()
     assert AuditExport.objects.filter(first_seal__gte=first.seq).count() == 1

@@ -17,8 +17,8 @@ from django.core.management import call_command
 from django.db import connection
 from django_q.models import OrmQ
 
-from auditlog import jobs, marks, seals, signing
-from auditlog.actions import Behind, Report, acknowledge_loss, look_past_actions, seal_rows, verify, verify_history, verifying
+from auditlog import jobs, marks, queries, seals, signing
+from auditlog.actions import Behind, Report, acknowledge_loss, look_past_actions, seal_rows, verify, verify_history, verify_recent, verifying
 from auditlog.cold import Folder
 from auditlog.models import AuditCheck, AuditSeal, CheckKind, IncidentLog, IncidentSeverity
 from auditlog.search import proof
@@ -398,6 +398,31 @@ def test_jobs_keep_what_they_saw(own_log: OwnLog) -> None:
     assert history.ok
     assert (recent.first_seal, recent.last_seal, recent.seals) == (1, last_seq(), last_seq())
     assert IncidentLog.objects.count() == 0
+
+
+def test_a_day_with_too_many_rows_is_looked_through_in_several_runs(own_log: OwnLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_log.sealed(1, 1, 1)
+    monkeypatch.setattr(verifying, "BATCH_SEALS", 1)
+    spans = [(check.first_seal, check.last_seal) for check in (verify_recent(seconds=0) for _ in range(3))]
+    assert spans == [(1, 1), (2, 2), (3, 3)]
+    own_log.sealed(1)
+    assert verify_recent(seconds=0).first_seal == 1, "all of the day was looked at, and it begins anew"
+    assert not queries.looking_is_late()
+    with clock.at(clock.now() + timedelta(hours=2)):
+        assert queries.looking_is_late()
+
+
+def test_what_left_the_day_before_a_look_came_to_it_is_said(own_log: OwnLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_log.sealed(1, 1, 1)
+    monkeypatch.setattr(verifying, "BATCH_SEALS", 1)
+    assert verify_recent(seconds=0).ok
+    own_log.write()
+    with clock.at(clock.now() + timedelta(days=2)):
+        check = verify_recent(seconds=0)
+        assert [(problem["code"], problem["seal"]) for problem in check.problems] == [("look.behind", 2)]
+        assert "no time to look at the seals from 2 to 2 " in check.problems[0]["words"]
+        assert queries.looking_is_late()
+    assert IncidentLog.objects.count() == 0, "which is no sign that somebody has changed anything"
 
 
 def test_history_is_gone_through_part_by_part(own_log: OwnLog) -> None:
