@@ -12,7 +12,7 @@ from django.db.models import Max
 from port444.kit.clock import now
 
 from .marks import newest
-from .models import AuditAnchor, AuditMove, AuditSeal, CheckKind, MoveKind
+from .models import AuditAnchor, AuditMove, AuditSeal, CheckKind
 from .seals import END, is_genuine
 
 HEARTBEAT = timedelta(hours=1)  # a log in which nothing happens is sealed all the same
@@ -127,5 +127,4 @@ def rows_of(first: AuditSeal, last: AuditSeal) -> tuple[str, list[int]]:
 
 def dropped_months(since: date, until: date) -> list[date]:
     """The months with a day from `since` to `until` that have left the database and were not brought back."""
-    latest = AuditMove.objects.filter(month__gte=since.replace(day=1), month__lte=until).order_by("month", "-moved_at").distinct("month")
-    return [move.month for move in latest if move.kind == MoveKind.DROPPED]
+    return [month for month in AuditMove.dropped() if since.replace(day=1) <= month <= until]

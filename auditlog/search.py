@@ -289,6 +289,17 @@ def _tail_query(wanted: Wanted, mark: tuple[int, int, int], way: Way) -> tuple[s
     return f"SELECT timestamp, id FROM audit_log WHERE {tail.where} {way.ordered}", tail.params
 
 
+def all_places(wanted: Wanted, cursor: Any) -> tuple[str, list[Any]]:
+    """The question for the places of all that is wanted, in no order."""
+    cursor.execute("SELECT xid, id, floor_id FROM audit_find_mark")
+    indexed, rest = _conditions(wanted, "audit_find"), _tail(wanted, cursor.fetchone())
+    for ways in (wanted.who, wanted.what):
+        if ways:
+            indexed.add("(" + " OR ".join(f"{column} = %s" for column, _ in ways) + ")", *(value for _, value in ways))
+    query = f"SELECT timestamp, id FROM audit_find WHERE {indexed.where} UNION SELECT timestamp, id FROM audit_log WHERE {rest.where}"
+    return query, [*indexed.params, *rest.params]
+
+
 def _conditions(wanted: Wanted, table: Literal["audit_find", "audit_log"]) -> _Conditions:
     """All but `who` and `what`."""
     found = _Conditions()
@@ -324,73 +335,6 @@ def _tail(wanted: Wanted, mark: tuple[int, int, int]) -> _Conditions:
             columns = {"actor_email": "lower(actor_email)"}
             found.add("(" + " OR ".join(f"{columns.get(column, column)} = %s" for column, _ in ways) + ")", *(value for _, value in ways))
     return found
-
-
-# What a person gets as a table; text that a spreadsheet would take for a formula is marked as text.
-FORMULA = "CASE WHEN left({0}, 1) = ANY (ARRAY['=', '+', '-', '@', chr(9), chr(13)]) THEN '''' || {0} ELSE {0} END AS {1}"
-TEXTS = (
-    "event_type",
-    "event_category",
-    "severity",
-    "actor_type",
-    "actor_email",
-    "target_type",
-    "action",
-    "description",
-    "currency",
-    "transaction_hash",
-)
-CSV_COLUMNS = (
-    "id",
-    "timestamp",
-    "event_type",
-    "event_category",
-    "severity",
-    "actor_type",
-    "actor_id",
-    "actor_email",
-    "on_behalf_of",
-    "target_type",
-    "target_id",
-    "action",
-    "description",
-    "amount",
-    "currency",
-    "transaction_hash",
-    "before_state",
-    "after_state",
-    "metadata",
-    "ip_address",
-    "user_agent",
-    "request_id",
-    "device_id",
-)
-
-
-def _csv_column(name: str) -> str:
-    if name == "timestamp":
-        return """to_char(l.timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS timestamp"""
-    if name == "amount":
-        return "trim_scale(l.amount) AS amount"
-    return FORMULA.format(f"l.{name}", name) if name in TEXTS or name == "user_agent" else f"l.{name}"
-
-
-def csv_of(wanted: Wanted) -> Iterator[bytes]:
-    """All that is wanted as CSV, newest first, as the database sends it. Must run inside a transaction and be read to its end or closed."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT xid, id, floor_id FROM audit_find_mark")
-        indexed, tail = _conditions(wanted, "audit_find"), _tail(wanted, cursor.fetchone())
-        for ways in (wanted.who, wanted.what):
-            if ways:
-                indexed.add("(" + " OR ".join(f"{column} = %s" for column, _ in ways) + ")", *(value for _, value in ways))
-        both = f"SELECT timestamp, id FROM audit_find WHERE {indexed.where} UNION SELECT timestamp, id FROM audit_log WHERE {tail.where}"
-        query = (
-            f"SELECT {', '.join(_csv_column(name) for name in CSV_COLUMNS)} FROM ({both}) found "
-            "JOIN audit_log l USING (timestamp, id) ORDER BY timestamp DESC, id DESC"
-        )
-        with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)", [*indexed.params, *tail.params]) as copy:
-            for block in copy:
-                yield bytes(block)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate
@@ -14,13 +14,13 @@ from zoneinfo import ZoneInfo
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from auditlog.search import Page, Place, changes_of, csv_of, find_rows, proof, same_request, same_target, same_transaction
+from auditlog.downloads import csv_of
+from auditlog.search import Page, Place, changes_of, find_rows, proof, same_request, same_target, same_transaction
 from port444.kit.clock import now
 from port444.kit.http import UserRequest
 
@@ -83,12 +83,8 @@ def export_audit(request: UserRequest) -> HttpResponseBase:
     wanted = form.wanted()
     note_export(actor=request.user, asked=form.given)
 
-    def lines() -> Iterator[bytes]:
-        with transaction.atomic():
-            yield from csv_of(wanted)
-
     headers = {"Content-Disposition": f'attachment; filename="audit-{now():%Y%m%d-%H%M%S}.csv"', "X-Content-Type-Options": "nosniff"}
-    return StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingHttpResponse(csv_of(wanted), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _page(request: HttpRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:

@@ -33,7 +33,6 @@ from auditlog.models import (
     CheckKind,
     IncidentSeverity,
     IncidentType,
-    MoveKind,
 )
 from auditlog.queries import BEHIND, COLD, SYSTEM, end_of_move, last_seal, place_after, system_of
 from auditlog.signing import Kind
@@ -455,7 +454,7 @@ class _Look:
 
     def _look_at_months(self) -> tuple[set[date], set[date]]:
         """Which months were taken out, and which have a table; that changes while months are moved."""
-        self.dropped, self.here = _dropped(), _tables()
+        self.dropped, self.here = set(AuditMove.dropped()), _tables()
         return self.dropped, self.here
 
     def _wait_for_move(self, gone: list[date]) -> None:
@@ -774,11 +773,6 @@ def _ceilings() -> dict[int, int]:
     elif last is not None and (end := end_of_move()) is not None:
         floors[last.epoch + 1] = end
     return {epoch - 1: floor for epoch, floor in floors.items() if epoch - 1 in floors}
-
-
-def _dropped() -> set[date]:
-    latest = AuditMove.objects.order_by("month", "-moved_at").distinct("month")
-    return {move.month for move in latest if move.kind == MoveKind.DROPPED}
 
 
 def _tables() -> set[date]:

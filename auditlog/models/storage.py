@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
 from django.contrib.postgres.fields.ranges import BigIntegerRangeField
@@ -85,3 +87,9 @@ class AuditMove(models.Model):
 
     def __str__(self) -> str:
         return f"{self.month:%Y-%m} {self.kind}"
+
+    @classmethod
+    def dropped(cls) -> list[date]:
+        """The months that have left the database and were not brought back, in their order."""
+        latest = cls.objects.order_by("month", "-moved_at").distinct("month")
+        return [move.month for move in latest if move.kind == MoveKind.DROPPED]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import time
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,12 +19,12 @@ from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 
-from auditlog import jobs, search
+from auditlog import downloads, jobs, search
 from auditlog.actions import index_rows, record
 from auditlog.events import Event
 from auditlog.management.commands import make_audit_rows
 from auditlog.models import AuditExport, AuditLog
-from auditlog.search import Wanted, csv_of, find_places, find_rows
+from auditlog.search import Wanted, find_places, find_rows
 from port444.accounts.models import User
 from port444.kit import context
 from port444.kit.clock import now
@@ -183,8 +185,7 @@ def test_made_up_rows_are_found_and_proper(capsys: pytest.CaptureFixture[str], s
     assert len(find_rows(Wanted(category="financial")).rows) == 50
     half = NOW - timedelta(days=60)
     assert all(row.timestamp < half for row in find_rows(Wanted(until=half)).rows)
-    with transaction.atomic():
-        lines = b"".join(csv_of(Wanted(event_type="auth.login"))).decode().splitlines()
+    lines = b"".join(downloads.csv_of(Wanted(event_type="auth.login"))).decode().splitlines()
     assert len(lines) == 1 + AuditLog.objects.filter(event_type="auth.login").count()
     for attack in ("DELETE FROM audit_log", "TRUNCATE audit_log"):
         with pytest.raises(DatabaseError), connection.cursor() as cursor:
@@ -255,22 +256,108 @@ def test_conditions_that_meet_seldom_have_pages_both_ways(monkeypatch: pytest.Mo
         assert cursor.fetchone() == ("on",)
 
 
-def test_a_row_that_the_log_has_no_more_is_still_found_and_told_apart(own_database: str, client: Client, make_user: Any, settings: Any) -> None:
+@pytest.fixture
+def owner_of(own_database: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(copies.libpq(copies.on_database(copies.owner_url(), own_database)), autocommit=True) as owner:
+        yield owner
+
+
+def make_known(owner: psycopg.Connection[Any], pk: int, event_type: str) -> None:
+    """A row in the copy alone."""
+    owner.execute("SELECT audit_find_month(date_trunc('month', now() AT TIME ZONE 'UTC')::date)")
+    owner.execute(
+        "INSERT INTO audit_find (timestamp, id, event_type, event_category, severity, actor_email, transaction_hash, words)"
+        " VALUES (now(), %s, %s, 'administrative', 'critical', 'x@example.com', '', '')",
+        [pk, event_type],
+    )
+
+
+def make_exported(through: int) -> None:
+    AuditExport.objects.create(
+        first_seal=1, last_seal=1, from_xid=0, through_xid=1, first_id=1, last_id=through, rows=1, store="x", data_key="x", data_bytes=1,
+        data_sha256="x", lines_sha256="x", manifest_key="x", manifest_sha256="x",
+    )  # fmt: skip
+
+
+def file_of(wanted: Wanted) -> list[list[str]]:
+    return list(csv.reader(b"".join(downloads.csv_of(wanted)).decode().splitlines()))
+
+
+def test_a_file_says_what_is_not_in_it(owner_of: psycopg.Connection[Any]) -> None:
+    (pk,) = log()
+    wanted = Wanted(event_type="auth.login")
+    assert [row[0] for row in file_of(wanted)] == ["id", str(pk)]
+    for known in (5001, 5002, 5003):
+        make_known(owner_of, known, "auth.login")
+    make_exported(5001)
+    owner_of.execute("INSERT INTO audit_move VALUES (gen_random_uuid(), '2026-01-01', 'dropped', 9, now())")
+    rows = file_of(wanted)
+    assert {len(row) for row in rows} == {23}
+    assert [row[0] for row in rows] == [
+        "id",
+        str(pk),
+        "Rows of 2026-01 are not in this file: they are in cold storage. manage.py audit_restore brings them back.",
+        "Rows that are not in this file: 1. They are in cold storage; manage.py audit_restore brings them back.",
+        "Rows that are not in this file: 2. The log does not have them, and nothing says why; the first is 5002.",
+    ]
+    assert len(file_of(Wanted(event_type="auth.login", since=datetime(2026, 2, 1, tzinfo=UTC)))) == 4
+
+
+def slow_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    column = downloads._column
+    monkeypatch.setattr(
+        downloads, "_column", lambda name: "(SELECT pg_sleep(l.id - l.id + 20))::text AS action" if name == "action" else column(name)
+    )
+
+
+def slow_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "ABSENT", "SELECT pg_sleep(20) FROM ({places}) found")
+
+
+@pytest.mark.parametrize("slow", [slow_rows, slow_ending])
+def test_a_file_that_takes_too_long_says_so(monkeypatch: pytest.MonkeyPatch, slow: Callable[[pytest.MonkeyPatch], None]) -> None:
+    log(2)
+    slow(monkeypatch)
+    monkeypatch.setattr(downloads, "SECONDS", 1)
+    rows = file_of(Wanted())
+    assert rows[-1][0].startswith("There may be more")
+    assert {len(row) for row in rows} == {23}
+    assert AuditLog.objects.count() == 2, "and the connection can be used"
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_no_text_of_a_file_is_a_formula(sign: str) -> None:
+    with transaction.atomic():
+        record(Event.ADMIN_EDIT, actor=None, target=User(), description=f"{sign}SUM(A1)")
+    (row,) = csv.DictReader(io.StringIO(b"".join(downloads.csv_of(Wanted(event_type="admin.edited"))).decode(), newline=""))
+    assert row["description"] == f"'{sign}SUM(A1)"
+
+
+def test_room_in_the_copy_is_made_beside_who_searches(owner_of: psycopg.Connection[Any]) -> None:
+    log()
+    copy_all()
+    with another(user="port444_app") as reader:
+        reader.execute("SELECT count(*) FROM audit_find")
+        owner_of.execute("SET lock_timeout = '3s'")
+        owner_of.execute("SELECT audit_find_month('2031-01-01'), audit_find_month('2031-01-01')")
+        here = f"audit_find_{NOW:%Y%m}"
+        indexes = "SELECT count(*) FROM pg_index JOIN pg_inherits ON inhrelid = indexrelid WHERE indrelid = %s::regclass"
+        of_new, of_old = (owner_of.execute(indexes, [part]).fetchone() for part in ("audit_find_203101", here))
+        assert of_new == of_old != (0,)
+        reader.rollback()
+    with pytest.raises(DatabaseError), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM audit_find_203101")
+
+
+def test_a_row_that_the_log_has_no_more_is_still_found_and_told_apart(
+    owner_of: psycopg.Connection[Any], client: Client, make_user: Any, settings: Any
+) -> None:
     settings.STAFF_SECOND_FACTOR = False
     client.force_login(make_user("Olu Staff", is_staff=True))
     asked = {"event_type": Event.AUDIT_LOSS_ACKNOWLEDGED.key}
-    with psycopg.connect(copies.libpq(copies.on_database(copies.owner_url(), own_database)), autocommit=True) as owner:
-        for pk in (5001, 5002):
-            owner.execute("SELECT audit_find_month(date_trunc('month', now() AT TIME ZONE 'UTC')::date)")
-            owner.execute(
-                "INSERT INTO audit_find (timestamp, id, event_type, event_category, severity, actor_email, transaction_hash, words)"
-                " VALUES (now(), %s, %s, 'administrative', 'critical', 'x@example.com', '', '')",
-                [pk, asked["event_type"]],
-            )
-    AuditExport.objects.create(
-        first_seal=1, last_seal=1, from_xid=0, through_xid=1, first_id=1, last_id=5001, rows=1, store="x", data_key="x", data_bytes=1,
-        data_sha256="x", lines_sha256="x", manifest_key="x", manifest_sha256="x",
-    )  # fmt: skip
+    for pk in (5001, 5002):
+        make_known(owner_of, pk, asked["event_type"])
+    make_exported(5001)
     page = client.get(reverse("support:audit"), {**asked, "open": "5002"})
     assert (page.context["page"].away, page.context["page"].lost) == ({5001}, {5002})
     text = page.content.decode()
