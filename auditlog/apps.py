@@ -2,7 +2,7 @@ from django.apps import AppConfig
 from django.core.checks import Tags, register
 from django.db.backends.signals import connection_created
 
-from .checks import role_separation, signing_keys
+from .checks import own_session, role_separation, signing_keys
 from .witness import tell_by
 
 
@@ -16,6 +16,7 @@ class AuditlogConfig(AppConfig):
         from . import queries
 
         register(role_separation, Tags.database)
+        register(own_session, Tags.database)
         register(signing_keys, Tags.security)
         health.watch("seals of the audit log", queries.sealing_is_late)
         health.watch("anchors of the audit log", queries.anchoring_is_late)

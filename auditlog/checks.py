@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
 from django.db import connections
 from django.db.utils import DatabaseError
 
@@ -36,6 +36,29 @@ def role_separation(app_configs: Any = None, databases: Sequence[str] | None = N
             f"The role that serves, {row[0]}, owns the audit log and could change it.",
             hint="Make the three roles with scripts/roles.sql, migrate with DATABASE_OWNER_URL and serve with DATABASE_URL of port444_app.",
             id="port444.E006",
+        )
+    ]
+
+
+BACKEND = "SELECT pg_backend_pid()"
+
+
+def own_session(app_configs: Any = None, databases: Sequence[str] | None = None, **options: Any) -> Sequence[CheckMessage]:
+    """Runs with `check --database default`. Somebody between us and the database gives each connection a number of its own."""
+    if "default" not in (databases or ()):
+        return []
+    with connections["default"].cursor() as cursor:
+        cursor.execute(BACKEND)
+        (there,) = cursor.fetchone()
+        here = cursor.connection.info.backend_pid
+    if here == there:
+        return []
+    return [
+        Warning(
+            "The database is reached through a pooler.",
+            hint="The process of the queue and the commands need sessions of their own: give them a DATABASE_URL that leads to PostgreSQL itself,"
+            " or to a pooler that gives a session to one client for as long as it stays (docs/audit.md).",
+            id="port444.W030",
         )
     ]
 

@@ -7,7 +7,8 @@ import pytest
 from django.core.checks import run_checks
 from django.db import connection
 
-from auditlog.checks import role_separation, signing_keys
+from auditlog import checks
+from auditlog.checks import own_session, role_separation, signing_keys
 from port444.kit.checks import production
 from tests.conftest import OWNER, log_in_as
 
@@ -93,3 +94,12 @@ def test_serving_role_may_not_own_the_log(in_production: Any, transactional_db: 
         assert role_separation(databases=["default"]) == []
     finally:
         log_in_as(serving)
+
+
+def test_a_pooler_between_us_and_the_database_is_told(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers the greeting with a number of its own, and the server with its own."""
+    assert own_session(databases=["default"]) == []
+    monkeypatch.setattr(checks, "BACKEND", "SELECT pg_backend_pid() + 1")
+    assert [warning.id for warning in own_session(databases=["default"])] == ["port444.W030"]
+    assert own_session(databases=None) == []
+    assert "port444.W030" in [warning.id for warning in run_checks(tags=["database"], databases=["default"])]
