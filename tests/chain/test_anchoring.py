@@ -67,6 +67,23 @@ def test_the_newest_seal_is_written_once_an_hour(rig: Rig) -> None:
     assert rig.settle(rig.amend("after")) == "confirmed", "the account's line goes on"
 
 
+@pytest.mark.parametrize("claimed", [2, 2**40])
+def test_an_anchor_that_was_never_sent_keeps_none_away(rig: Rig, claimed: int) -> None:
+    """Who can write into the database can claim one, and not put it on the chain."""
+    first = bring(rig) if seal(1) else None
+    assert first is not None
+    seal(2)
+    newest = seal(3)
+    with clock.at(now() + timedelta(hours=1, seconds=1)):
+        sent = {"nonce": 1, "tx_hash": first.reference.rpartition(":")[2], "anchored_at": now(), "begun_at": now()}
+        ChainAnchor.objects.create(chain_id=rig.chain.chain_id, seal=claimed, seal_hash="0x" + "00" * 32, **sent)
+        for _ in range(8):
+            anchor_seal(rig.chain)
+            rig.mine()
+    assert on_chain(rig, newest) == 1
+    assert list(AuditAnchor.objects.order_by("seal").values_list("seal", flat=True)) == [1, 3]
+
+
 def test_a_command_tells_a_seal_that_is_not_the_one_on_the_chain(rig: Rig, settings: Any, capsys: pytest.CaptureFixture[str]) -> None:
     settings.CHAIN_RPC_URL = settings.CHAIN_AUDIT_RPC_URL = rig.url
     seal(1)

@@ -22,6 +22,7 @@ from .fees import Fees
 from .signer import OPERATOR
 
 PLACE = "chain"
+MOST_ASKED = 10  # anchors of which the chain is asked in one go
 
 
 def anchor_seal(chain: Chain) -> int:
@@ -42,13 +43,28 @@ def is_on_chain(chain: Chain, seal_hash: bytes, reference: str) -> bool:
 
 
 def _next(chain: Chain) -> ChainAnchor | None:
-    last = ChainAnchor.objects.filter(chain_id=chain.chain_id).order_by("-seal").first()
-    if last is not None and last.begun_at > now() - timedelta(hours=settings.AUDIT_CHAIN_HOURS):
-        return None
     seal = AuditSeal.objects.order_by("-seq").first()
-    if seal is None or (last is not None and last.seal >= seal.seq):
+    if seal is None or ChainAnchor.objects.filter(chain_id=chain.chain_id, seal=seal.seq).exists():
+        return None
+    recent = {"begun_at__gt": now() - timedelta(hours=settings.AUDIT_CHAIN_HOURS), "seal__lt": seal.seq}
+    if any(_stands(chain, anchor) for anchor in ChainAnchor.objects.filter(chain_id=chain.chain_id, **recent).order_by("-seal")[:MOST_ASKED]):
         return None
     return ChainAnchor.objects.create(chain_id=chain.chain_id, seal=seal.seq, seal_hash="0x" + bytes(seal.hash).hex(), begun_at=now())
+
+
+# What the chain was found to have, of which it is not asked again as long as the process lives.
+_standing: set[tuple[int, int, str]] = set()
+
+
+def _stands(chain: Chain, anchor: ChainAnchor) -> bool:
+    """Whether the chain has this anchor. That the database says so is not enough: it could say so of one that was never sent."""
+    key = (chain.chain_id, anchor.seal, anchor.tx_hash)
+    if key not in _standing:
+        hashes = AuditSeal.objects.filter(seq=anchor.seal).values_list("hash", flat=True)
+        if not any(is_on_chain(chain, bytes(hash_), anchor.tx_hash) for hash_ in hashes):
+            return False
+        _standing.add(key)
+    return True
 
 
 class Anchoring(Round):
