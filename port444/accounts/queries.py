@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from port444.kit import context
+from port444.kit.clock import now
 
 from .models import Session, Theme, User, UserDevice
 
 DEVICES_SHOWN = 20
+RECENT = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,19 @@ def has_second_factor(user: User) -> bool:
 def passed_second_factor(request: HttpRequest, user: User) -> bool:
     """Whether a code was given in this session, and the app it came from is still set up."""
     gave_code = any(record.get("method") == "mfa" for record in get_authentication_records(request, user))
+    return gave_code and has_second_factor(user)
+
+
+def recently_proved(request: HttpRequest) -> bool:
+    """Whether a code was given in this session within the last ten minutes; asked before what weighs most. Who has not is sent to
+    `mfa_reauthenticate` with `next`. Where staff need no second factor, nobody is asked."""
+    user = request.user
+    if not isinstance(user, User):
+        return False
+    if not settings.STAFF_SECOND_FACTOR:
+        return True
+    since = (now() - RECENT).timestamp()
+    gave_code = any(record.get("method") == "mfa" and record.get("at", 0) >= since for record in get_authentication_records(request, user))
     return gave_code and has_second_factor(user)
 
 

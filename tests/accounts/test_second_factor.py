@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from django.test import Client
 
 from auditlog.models import AuditLog
 from port444.accounts.models import User
+from port444.accounts.queries import recently_proved
+from port444.kit.clock import at, now
 from tests.conftest import PASSWORD
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -137,3 +140,17 @@ def test_the_code_that_sets_the_app_up_opens_the_console(client: Client, staff: 
     assert client.get("/console/").status_code == 302
     client.post("/account/2fa/totp/activate/", {"code": format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))})
     assert client.get("/console/").status_code == 200
+
+
+@pytest.mark.parametrize(("age", "recent"), [(0, True), (9, True), (11, False)])
+def test_a_code_counts_as_recent_for_ten_minutes(client: Client, enrolled: User, age: int, recent: bool, rf: Any) -> None:
+    client.force_login(enrolled)
+    request = rf.get("/")
+    request.user, request.session = enrolled, client.session
+    assert not recently_proved(request)
+    client.post("/account/2fa/reauthenticate/?next=/console/", {"code": code()})
+    request.session = client.session
+    with at(now() + timedelta(minutes=age)):
+        assert recently_proved(request) is recent
+        Authenticator.objects.filter(user=enrolled).delete()
+        assert not recently_proved(request)
