@@ -47,6 +47,11 @@ def require(user: Any, permission: str) -> None:
         raise NotAllowed(f"Your group may not do this: {PERMISSIONS[permission].lower()}.", code="no_permission")
 
 
+def is_support(user: Any) -> bool:
+    """Whether a member of staff is in a group of the console at all. Being staff alone opens nothing."""
+    return bool(user.is_active and user.is_staff and any(user.has_perm(f"support.{permission}") for permission in PERMISSIONS))
+
+
 def make_groups(sender: Any, using: str, **signal: Any) -> None:
     """After migrations: every group has just the permissions that are written above."""
     create_permissions(sender, verbosity=0, using=using)

@@ -1,4 +1,4 @@
-"""The staff console's site: the stock admin for staff who have passed a second factor in this session."""
+"""The staff console's site: the stock admin for staff of a support group who have passed a second factor in this session."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from port444.accounts.models import User
 from port444.accounts.queries import has_second_factor, passed_second_factor
 from port444.kit.console import ReadOnlyAdmin
+
+from .roles import is_support, may
+from .tabs import TABS
 
 PASSED = "port444.passed_second_factor"
 FIRST = ("orders", "accounts", "payments", "consultations", "builders", "catalog", "messaging", "notifications", "auditlog")
@@ -36,6 +39,20 @@ class SupportAdminSite(admin.AdminSite):
         apps = super().get_app_list(request, app_label)
         return sorted(apps, key=lambda app: FIRST.index(app["app_label"]) if app["app_label"] in FIRST else len(FIRST))
 
+    def get_urls(self) -> list[Any]:
+        """The list of all records is one page of the console; its first one is the console's own."""
+        index, *others = super().get_urls()
+        assert isinstance(index, URLPattern)
+        assert index.name == "index"
+        return [path("records/", index.callback, name="index"), *others]
+
+    def each_context(self, request: Any) -> dict[str, Any]:
+        """What the header shows on every page, of the stock admin too."""
+        context = super().each_context(request)
+        if context["has_permission"]:
+            context["tabs"] = [tab for tab in TABS if not tab.permission or may(request.user, tab.permission)]
+        return context
+
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Take in read-only pages alone: the editors that libraries bring would change rows past the actions and the log."""
         if isinstance(admin_class, type) and issubclass(admin_class, ReadOnlyAdmin):
@@ -43,7 +60,7 @@ class SupportAdminSite(admin.AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         user = request.user
-        if not isinstance(user, User) or not user.is_staff or not user.is_active or user.is_suspended:
+        if not isinstance(user, User) or user.is_suspended or not is_support(user):
             return False
         if not settings.STAFF_SECOND_FACTOR:
             return True
@@ -57,11 +74,11 @@ class SupportAdminSite(admin.AdminSite):
         """Send whoever lacks something to where it is had: the site's own sign-in, or the second factor."""
         url = request.GET.get(REDIRECT_FIELD_NAME, "")
         if not url_has_allowed_host_and_scheme(url, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
-            url = reverse("admin:index")
+            url = reverse("support:home")
         user = request.user
         if not isinstance(user, User):
             return redirect_to_login(url, reverse("account_login"))
-        if not user.is_staff or not user.is_active:
+        if not is_support(user):
             raise PermissionDenied
         if self.has_permission(request):
             return HttpResponseRedirect(url)

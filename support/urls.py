@@ -9,6 +9,7 @@ from . import views
 app_name = "support"
 
 urlpatterns = [
+    path("", views.home, name="home"),
     path("audit/", views.audit, name="audit"),
     path("audit/export/", views.export_audit, name="export_audit"),
 ]

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.db import connection, connections
 from django.db.models import Sum
@@ -182,9 +183,41 @@ def stranger(make_user: Callable[..., User]) -> User:
     return make_user("Sam Stranger", is_builder=True)
 
 
+def in_groups(user: User, *names: str) -> User:
+    """Somebody of the support staff: in groups of the console (see `support.roles`)."""
+    user.groups.add(*[Group.objects.get(name=name) for name in names])
+    return user
+
+
 @pytest.fixture
 def staff(make_user: Callable[..., User]) -> User:
-    return make_user("Olu Staff", is_staff=True)
+    """Somebody who may do anything in the console."""
+    return in_groups(make_user("Olu Staff", is_staff=True), "Senior agent", "Finance", "Security")
+
+
+@pytest.fixture
+def agent(make_user: Callable[..., User]) -> User:
+    return in_groups(make_user("Mara Tanaka", is_staff=True), "Agent")
+
+
+@pytest.fixture
+def senior(make_user: Callable[..., User]) -> User:
+    return in_groups(make_user("Ines Duarte", is_staff=True), "Senior agent")
+
+
+@pytest.fixture
+def finance(make_user: Callable[..., User]) -> User:
+    return in_groups(make_user("Samir Aydin", is_staff=True), "Finance")
+
+
+@pytest.fixture
+def security(make_user: Callable[..., User]) -> User:
+    return in_groups(make_user("Noor Haddad", is_staff=True), "Security")
+
+
+@pytest.fixture
+def auditor(make_user: Callable[..., User]) -> User:
+    return in_groups(make_user("Piet Keizer", is_staff=True), "Auditor")
 
 
 @pytest.fixture(autouse=True)

@@ -64,7 +64,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ca
         if isinstance(user, User) and user.is_builder and not user.is_client:
             return reverse("orders:today")
         if isinstance(user, User) and user.is_staff and not user.is_client:
-            return reverse("admin:index")
+            return reverse("support:home")
         return str(super().get_login_redirect_url(request))
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:

@@ -103,7 +103,7 @@ def test_console_closes_when_the_app_is_removed(client: Client, enrolled: User) 
 def test_console_is_closed_to_people(client: Client, client_user: User) -> None:
     assert "/account/login/" in client.get("/console/", follow=True).redirect_chain[-1][0]
     client.force_login(client_user)
-    assert client.get("/console/", follow=True).status_code == 403
+    assert client.get("/console/", follow=True).status_code == 404
 
 
 def test_secret_of_the_app_is_not_readable_in_the_database(enrolled: User) -> None:

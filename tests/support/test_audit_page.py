@@ -174,7 +174,7 @@ def test_the_page_asks_the_same_number_of_questions_however_much_there_is(consol
         console.get(reverse(PAGE), {**asked, "open": str(pk)})
 
 
-QUERIES = 10  # session, user; five of the proof; the mark, the places, the rows
+QUERIES = 12  # session, user, what they may (two); five of the proof; the mark, the places, the rows
 
 
 def test_the_file_holds_every_row_of_the_filter_and_no_formula(console: Client, client_user: User, staff: User) -> None:

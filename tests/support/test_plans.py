@@ -55,16 +55,6 @@ def purse(monkeypatch: pytest.MonkeyPatch) -> Purse:
     return made
 
 
-@pytest.fixture
-def agent(make_user: Make) -> User:
-    return in_group(make_user("Mara Tanaka", is_staff=True), "Agent")
-
-
-@pytest.fixture
-def senior(make_user: Make) -> User:
-    return in_group(make_user("Ines Duarte", is_staff=True), "Senior agent")
-
-
 def in_group(user: User, name: str) -> User:
     user.groups.add(Group.objects.get(name=name))
     return user

@@ -1,61 +1,39 @@
-"""The console's own pages."""
+"""The audit log."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import wraps
-from typing import Any, Concatenate
+from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from django.contrib import admin
-from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import render
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.http import require_GET, require_POST
 
 from auditlog.downloads import csv_of
 from auditlog.search import Page, Place, changes_of, find_rows, proof, same_request, same_target, same_transaction
 from port444.kit.clock import now
 from port444.kit.http import UserRequest
+from support.actions import note_export, note_reading
+from support.forms import AuditFilter
+from support.roles import may
 
-from .actions import note_export, note_reading
-from .forms import AuditFilter
+from .frame import console_page, show
 
 ANEW = timedelta(minutes=10)  # after which the same filter counts as read again
 SEEN, MOST_SEEN = "audit_read", 20
 MOST_ABOUT_TARGET = 8
 
-View = Callable[Concatenate[UserRequest, ...], HttpResponseBase]
-
-
-def console_page(view: View) -> Callable[..., HttpResponseBase]:
-    """For staff behind their second factor. Nobody else learns that there is a page: 404; who only lacks a step is sent to it."""
-
-    @wraps(view)
-    def guarded(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path(), reverse("account_login"))
-        if not request.user.is_staff or not request.user.is_active:
-            raise Http404
-        if not admin.site.has_permission(request):
-            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
-        return view(request, *args, **kwargs)
-
-    return guarded
-
 
 @require_GET
-@console_page
+@console_page("read_audit")
 def audit(request: UserRequest) -> HttpResponse:
     """The log, filtered. The first look at a filter is itself recorded; paging through it and opening rows is the same look."""
     form = AuditFilter(request.GET, zone=ZoneInfo(request.user.time_zone))
-    context: dict[str, Any] = {"form": form, "section": "audit", "title": "Audit log", "proof": proof()}
+    context: dict[str, Any] = {"form": form, "proof": proof()}
     if not form.is_valid():
         return _page(request, {**context, "page": Page([], None, None)}, status=422)
     older, newer = _place(request, "older"), _place(request, "newer")
@@ -74,12 +52,12 @@ def audit(request: UserRequest) -> HttpResponse:
 
 
 @require_POST
-@console_page
+@console_page("export_data")
 def export_audit(request: UserRequest) -> HttpResponseBase:
     """All rows of the filter as CSV, streamed as the database sends them."""
     form = AuditFilter(request.POST, zone=ZoneInfo(request.user.time_zone))
     if not form.is_valid():
-        return _page(request, {"form": form, "section": "audit", "title": "Audit log", "proof": proof(), "page": Page([], None, None)}, status=422)
+        return _page(request, {"form": form, "proof": proof(), "page": Page([], None, None)}, status=422)
     wanted = form.wanted()
     note_export(actor=request.user, asked=form.given)
 
@@ -87,8 +65,9 @@ def export_audit(request: UserRequest) -> HttpResponseBase:
     return StreamingHttpResponse(csv_of(wanted), content_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _page(request: HttpRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    return render(request, "support/audit.html", {**admin.site.each_context(request), **context}, status=status)
+def _page(request: UserRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    may_export = may(request.user, "export_data")
+    return show(request, "support/audit.html", {"may_export": may_export, **context}, section="audit", title="Audit log", status=status)
 
 
 def _note_once(request: UserRequest, asked: dict[str, str]) -> None:

@@ -1,0 +1,10 @@
+"""The console's own pages, a module for each part."""
+
+from .audit import audit, export_audit
+from .home import home
+
+__all__ = [
+    "audit",
+    "export_audit",
+    "home",
+]
