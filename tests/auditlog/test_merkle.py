@@ -59,7 +59,8 @@ def test_known_answers() -> None:
         "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
         "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
     ]
-    leaves = [merkle.leaf(bytes.fromhex(text)) for text in inputs]
+    leaves = merkle.leaves(map(bytes.fromhex, inputs))
+    assert leaves == [merkle.leaf(bytes.fromhex(text)) for text in inputs]
     assert [merkle.root(leaves[:size]).hex() for size in range(len(inputs) + 1)] == roots
 
 
