@@ -81,7 +81,8 @@ def main() -> int:
 def fill(owner: str) -> None:
     with psycopg.connect(owner, autocommit=True) as connection:
         connection.execute(MONTH)
-        for first in range(1, ROWS + 1, BATCH):
+        already = connection.execute("SELECT count(*) FROM audit_log").fetchall()[0][0]  # what making the site has logged
+        for first in range(already + 1, ROWS + 1, BATCH):
             connection.execute(FILL, [first, min(first + BATCH - 1, ROWS)])
         connection.execute("VACUUM ANALYZE audit_log")
 
