@@ -12,8 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import migrations
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -27,21 +26,30 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-TELL = "SELECT set_config('audit.ctx', %s, true)"
-BEFORE = len(f"{TELL}; ") - len("%s")  # bytes in front of a statement, without what is told
+TELL = "SELECT set_config('audit.ctx', %s, true)"  # by itself
+TELL_FIRST = "SET LOCAL audit.ctx = %s; "  # in front of a statement: it is neither planned nor answered with rows
 WRITES = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:INSERT|UPDATE|DELETE|MERGE|TRUNCATE|WITH|CALL|DO)\b", re.IGNORECASE | re.DOTALL)
 
-# What the running transaction of a connection was told last.
-_told: WeakKeyDictionary[Connection[Any], str] = WeakKeyDictionary()
+TOLD = "audit_told"  # of a connection: what its running transaction was told last
 
 
 @lru_cache(maxsize=256)
 def _words(facts: context.Context) -> str:
-    """The facts as the triggers read them; nothing when nobody of ours acts."""
+    """The facts as the triggers read them, a row `audit_who`; nothing when nobody of ours acts."""
     if not facts.source:
         return ""
-    known = {name: getattr(facts, name) for name in facts.__slots__}
-    return json.dumps({name: str(value) for name, value in known.items() if value})
+    address, email, agent = _quoted(facts.ip_address), _quoted(facts.actor_email), _quoted(facts.user_agent[:512])
+    who = f"{_quoted(facts.actor_type or 'unknown')},{facts.actor_id or ''},{email},{facts.on_behalf_of or ''},{address},{agent}"
+    return f"(info,{who},{facts.request_id or ''},{facts.device_id or ''},{_source(facts.source)})"
+
+
+@lru_cache(maxsize=256)
+def _source(name: str) -> str:
+    return _quoted(json.dumps({"source": name}))
+
+
+def _quoted(value: str | None) -> str:
+    return "" if value is None else '"' + value.replace("\\", "\\\\").replace('"', '""') + '"'
 
 
 class TellingCursor(Base):
@@ -51,34 +59,49 @@ class TellingCursor(Base):
         _forget_what_ended(self.connection)
         if not isinstance(query, str) or not WRITES.match(query):
             if isinstance(query, str) and query.startswith("ROLLBACK"):  # to a savepoint: the database forgets what it was told since
-                _told.pop(self.connection, None)
+                vars(self.connection).pop(TOLD, None)
             return super().execute(query, params, **options)
         words = _words(context.current())
-        if words == _told.get(self.connection, ""):
+        if words == vars(self.connection).get(TOLD, ""):
             return super().execute(query, params, **options)
         if isinstance(self, ClientCursor) and isinstance(params, list | tuple):
-            # As a parameter, so that the driver need not take apart every statement anew: it knows those it has seen.
-            super().execute(f"{TELL}; {query}", [words, *params], **options)
-            self.nextset()
-            if self._query is not None and self._query.params:  # which Django shows as the statement that was run
-                self._query.query = self._query.query[BEFORE + len(self._query.params[0] or b"") :]
-            _told[self.connection] = words
-            return self
+            return self._tell_in_front(words, query, params, **options)
         return self._tell_before(words, super().execute, query, params, **options)
 
     def executemany(self, query: Any, params_seq: Iterable[Any], **options: Any) -> Any:
         _forget_what_ended(self.connection)
         words = _words(context.current())
-        if words == _told.get(self.connection, ""):
+        if words == vars(self.connection).get(TOLD, ""):
             return super().executemany(query, params_seq, **options)
         return self._tell_before(words, super().executemany, query, params_seq, **options)
+
+    def _tell_in_front(self, words: str, query: str, params: Iterable[Any], **options: Any) -> Self:
+        """In the same message as the statement.
+
+        As a parameter, so that the driver need not take apart every statement anew: it knows those it has seen.
+        """
+        connection, front = self.connection, TELL_FIRST
+        begins = not connection.autocommit and _idle(connection)
+        if begins:  # The driver would begin the transaction in a round trip of its own.
+            front = f"{connection._get_tx_start_command().decode()}; {front}"
+        connection._autocommit = connection._autocommit or begins
+        try:
+            super().execute(front + query, [words, *params], **options)
+        finally:
+            connection._autocommit = connection._autocommit and not begins
+        while self.nextset():
+            pass
+        if self._query is not None and self._query.params:  # which Django shows as the statement that was run
+            self._query.query = self._query.query[len(front) - len("%s") + len(self._query.params[0] or b"") :]
+        vars(connection)[TOLD] = words
+        return self
 
     def _tell_before(self, words: str, run: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """In a statement of its own; what would commit by itself becomes a transaction of both."""
         alone = self.connection.autocommit and _idle(self.connection)
         with self.connection.transaction() if alone else nullcontext():
             super().execute(TELL, [words])
-            _told[self.connection] = words
+            vars(self.connection)[TOLD] = words
             return run(*arguments, **options)
 
 
@@ -89,7 +112,7 @@ def _idle(connection: Connection[Any]) -> bool:
 def _forget_what_ended(connection: Connection[Any]) -> None:
     """What an earlier transaction was told does not hold in the one that begins with this statement."""
     if _idle(connection):
-        _told.pop(connection, None)
+        vars(connection).pop(TOLD, None)
 
 
 def _before_each(execute: Callable[..., Any], query: Any, params: Any, many: bool, about: dict[str, Any]) -> Any:

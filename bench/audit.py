@@ -362,9 +362,11 @@ APPEND = f"SELECT audit_append({PLACES})"  # what `record` does
 TELL = "SELECT set_config('audit.ctx', %s, true)"
 
 
-CONTEXT = json.dumps(
-    {"source": "web", "actor_type": "client", "actor_id": str(uuid4()), "actor_email": "client@bench.example", "ip_address": "203.0.113.7"}
-    | {"user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "request_id": str(uuid4()), "device_id": str(uuid4())}
+# As auditlog.witness tells it.
+CONTEXT = (
+    f"(info,client,{uuid4()},client@bench.example,,203.0.113.7,"
+    '"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",'
+    f'{uuid4()},{uuid4()},"{{""source"": ""web""}}")'
 )
 BEFORE, AFTER = json.dumps({"value": "1.0", "note": "note 1"}), json.dumps({"value": "2.0", "note": "note 2"})
 FACT = [

@@ -21,6 +21,7 @@ from django.test import Client
 from django.urls import reverse
 from psycopg import ClientCursor
 
+from auditlog.actions.recording import APPEND
 from auditlog.models import AuditLog, Watched
 from auditlog.models.log import ROW
 from port444.accounts.models import AUDITED_ELSEWHERE, User
@@ -271,6 +272,45 @@ def test_a_wide_row_is_kept_whole() -> None:
         row = owner.execute(LAST).fetchone()
         assert row is not None
         assert row[4] == {name: number for number, name in enumerate(names)}
+        owner.execute(f"UPDATE scratch SET {', '.join(f'{name} = {name} + 1' for name in names)}")
+        row = owner.execute(LAST).fetchone()
+        assert row is not None
+        assert row[3:] == tuple({name: number + more for number, name in enumerate(names)} for more in (0, 1))
+
+
+@pytest.mark.usefixtures("db")
+def test_what_becomes_nothing_is_kept_and_what_lies_within_a_value_too() -> None:
+    columns = "id int PRIMARY KEY, must text NOT NULL, may text, mail text, facts jsonb NOT NULL, more jsonb"
+    with scratch(columns, kept=["must", "may", "facts", "more"], personal=["mail"]) as owner:
+        owner.execute("INSERT INTO scratch VALUES (1, 'a', 'a', 'a@example.com', '{}', NULL)")
+        for change, before, after in (
+            ("must = '', may = NULL", {"must": "a", "may": "a"}, {"must": "", "may": None}),
+            ("may = ''", {"may": None}, {"may": ""}),
+            ("mail = NULL", {"mail": "[personal]"}, {"mail": None}),
+            ("mail = ''", {"mail": None}, {"mail": None}),
+            ("""facts = '{"a": null}', more = '[null]'""", {"facts": {}, "more": None}, {"facts": {"a": None}, "more": [None]}),
+            ("facts = 'null', more = 'null'", {"facts": {"a": None}, "more": [None]}, {"facts": None, "more": None}),
+        ):
+            owner.execute(f"UPDATE scratch SET {change}")
+            row = owner.execute(LAST).fetchone()
+            assert row is not None
+            assert row[3:] == (before, after)
+
+
+@pytest.mark.usefixtures("db")
+def test_a_table_that_is_watched_anew_keeps_its_triggers() -> None:
+    """Making them anew would wait for all who write to it, and all others for that."""
+    triggers = "SELECT tgname, oid, tgenabled FROM pg_trigger WHERE tgrelid = 'scratch'::regclass ORDER BY tgname"
+    with scratch("id int PRIMARY KEY, name text, other text", kept=["name"]) as owner:
+        made = owner.execute(triggers).fetchall()
+        assert len(made) == 4
+        owner.execute("ALTER TABLE scratch DISABLE TRIGGER audit_delete")
+        owner.execute("SELECT audit_watch('scratch', 'scratch', 'financial', '{name,other}')")
+        again = owner.execute(triggers).fetchall()
+        assert [row for row in again if row in made] == [row for row in made if row[0] != "audit_delete"]
+        assert {row[2] for row in again} == {"A"}
+        owner.execute("INSERT INTO scratch VALUES (1, 'a', 'b')")
+        assert owner.execute(LAST).fetchone() == ("row.inserted", None, {"key": 1}, None, {"name": "a", "other": "b"})
 
 
 @pytest.mark.usefixtures("db")
@@ -388,6 +428,31 @@ def test_who_acts_from_where_is_told(client_user: User, acting: dict[str, Any]) 
     assert (row.severity, row.metadata) == ("info", {"source": "web"})
 
 
+def test_who_acts_may_be_told_as_json(client_user: User, acting: dict[str, Any]) -> None:
+    """By hand, and by those who began before a row was told."""
+    place = newest()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('audit.ctx', %s, true)", [json.dumps({name: str(value) for name, value in acting.items()})])
+    User.objects.filter(pk=client_user.pk).update(language="nl")
+    (row,) = seen(place)
+    told = {name: getattr(row, name) for name in acting if name != "source"}
+    assert told == {name: value for name, value in acting.items() if name != "source"}
+    assert (row.severity, row.metadata) == ("info", {"source": "web"})
+
+
+@pytest.mark.parametrize("told", ['{"source": "web", "actor_type": "root"}', "(info,root,,,,,,,,{})"])
+def test_a_part_that_nobody_plays_is_refused(client_user: User, told: str) -> None:
+    values = ["x", "security", "info", "root", None, "", None, "user", None, "X", "", None, None, "{}", None, "", None, None, None, "", ""]
+    place = newest()
+    with transaction.atomic():
+        raw("SELECT set_config('audit.ctx', %s, true)", [told])
+        with pytest.raises(IntegrityError, match="no part root"), transaction.atomic():
+            User.objects.filter(pk=client_user.pk).update(language="nl")
+    with pytest.raises(IntegrityError, match="no part root"), transaction.atomic():
+        raw(APPEND, values)
+    assert newest() == place
+
+
 WRITES: dict[str, Callable[[User], object]] = {
     "save": lambda user: user.save(update_fields=["language"]),
     "update": lambda user: User.objects.filter(pk=user.pk).update(language="nl"),
@@ -450,6 +515,36 @@ def test_telling_takes_no_round_trip(client_user: User, acting: dict[str, Any], 
         for language in ("nl", "fr", "de"):
             User.objects.filter(pk=client_user.pk).update(language=language)
     assert ["audit.ctx" in query for query in sent] == [True, False, False], "told once a transaction"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_begins_in_the_message_that_tells(client_user: User, acting: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    messages: list[str] = []
+    send, command = ClientCursor._execute_send, psycopg.Connection._exec_command
+
+    def sent(cursor: Any, query: Any, **options: Any) -> None:
+        messages.append(query.query.decode())
+        send(cursor, query, **options)
+
+    def commanded(connection: Any, query: Any, *arguments: Any) -> Any:
+        messages.append(str(query, "ascii"))
+        return command(connection, query, *arguments)
+
+    monkeypatch.setattr(ClientCursor, "_execute_send", sent)
+    monkeypatch.setattr(psycopg.Connection, "_exec_command", commanded)
+    with context.use(**acting), transaction.atomic():
+        User.objects.filter(pk=client_user.pk).update(language="nl")
+        User.objects.filter(pk=client_user.pk).update(language="fr")
+    assert [message.split("'")[0] for message in messages] == [
+        "BEGIN; SET LOCAL audit.ctx =  E" if "\\" in acting["user_agent"] else "BEGIN; SET LOCAL audit.ctx = ",
+        'UPDATE "accounts_user" SET "language" = ',
+        "COMMIT",
+    ]
+    with context.use(**acting), pytest.raises(IntegrityError), transaction.atomic():
+        change_and_fail(client_user)
+    assert messages[-1] == "ROLLBACK"
+    client_user.refresh_from_db()
+    assert (client_user.language, connection.connection.autocommit) == ("fr", True)
 
 
 def test_the_driver_knows_a_statement_again_whoever_acts(client_user: User, acting: dict[str, Any]) -> None:
