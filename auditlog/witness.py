@@ -30,7 +30,8 @@ TELL = "SELECT set_config('audit.ctx', %s, true)"  # by itself
 TELL_FIRST = "SET LOCAL audit.ctx = %s; "  # in front of a statement: it is neither planned nor answered with rows
 WRITES = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:INSERT|UPDATE|DELETE|MERGE|TRUNCATE|WITH|CALL|DO)\b", re.IGNORECASE | re.DOTALL)
 
-TOLD = "audit_told"  # of a connection: what its running transaction was told last
+TOLD = "audit_told"  # of a connection: the facts that its running transaction was told last, and in which words
+NOTHING = (context.NOBODY, "")
 
 
 @lru_cache(maxsize=256)
@@ -57,30 +58,30 @@ class TellingCursor(Base):
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         _forget_what_ended(self.connection)
-        if not isinstance(query, str) or not WRITES.match(query):
-            if isinstance(query, str) and query.startswith("ROLLBACK"):  # to a savepoint: the database forgets what it was told since
-                vars(self.connection).pop(TOLD, None)
+        if not isinstance(query, str):
             return super().execute(query, params, **options)
-        words = _words(context.current())
-        if words == vars(self.connection).get(TOLD, ""):
+        if query.startswith("ROLLBACK"):  # to a savepoint: the database forgets what it was told since
+            vars(self.connection).pop(TOLD, None)
+        facts, (told, in_words) = context.current(), vars(self.connection).get(TOLD, NOTHING)
+        if facts is told or not WRITES.match(query) or _words(facts) == in_words:
             return super().execute(query, params, **options)
         if isinstance(self, ClientCursor) and isinstance(params, list | tuple):
-            return self._tell_in_front(words, query, params, **options)
-        return self._tell_before(words, super().execute, query, params, **options)
+            return self._tell_in_front(facts, query, params, **options)
+        return self._tell_before(facts, super().execute, query, params, **options)
 
     def executemany(self, query: Any, params_seq: Iterable[Any], **options: Any) -> Any:
         _forget_what_ended(self.connection)
-        words = _words(context.current())
-        if words == vars(self.connection).get(TOLD, ""):
+        facts = context.current()
+        if _words(facts) == vars(self.connection).get(TOLD, NOTHING)[1]:
             return super().executemany(query, params_seq, **options)
-        return self._tell_before(words, super().executemany, query, params_seq, **options)
+        return self._tell_before(facts, super().executemany, query, params_seq, **options)
 
-    def _tell_in_front(self, words: str, query: str, params: Iterable[Any], **options: Any) -> Self:
+    def _tell_in_front(self, facts: context.Context, query: str, params: Iterable[Any], **options: Any) -> Self:
         """In the same message as the statement.
 
         As a parameter, so that the driver need not take apart every statement anew: it knows those it has seen.
         """
-        connection, front = self.connection, TELL_FIRST
+        connection, front, words = self.connection, TELL_FIRST, _words(facts)
         begins = not connection.autocommit and _idle(connection)
         if begins:  # The driver would begin the transaction in a round trip of its own.
             front = f"{connection._get_tx_start_command().decode()}; {front}"
@@ -93,15 +94,15 @@ class TellingCursor(Base):
             pass
         if self._query is not None and self._query.params:  # which Django shows as the statement that was run
             self._query.query = self._query.query[len(front) - len("%s") + len(self._query.params[0] or b"") :]
-        vars(connection)[TOLD] = words
+        vars(connection)[TOLD] = facts, words
         return self
 
-    def _tell_before(self, words: str, run: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    def _tell_before(self, facts: context.Context, run: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """In a statement of its own; what would commit by itself becomes a transaction of both."""
-        alone = self.connection.autocommit and _idle(self.connection)
+        words, alone = _words(facts), self.connection.autocommit and _idle(self.connection)
         with self.connection.transaction() if alone else nullcontext():
             super().execute(TELL, [words])
-            vars(self.connection)[TOLD] = words
+            vars(self.connection)[TOLD] = facts, words
             return run(*arguments, **options)
 
 

@@ -242,7 +242,7 @@ DROP_WHO = "DROP FUNCTION audit_who_else, audit_gone; DROP TYPE audit_who;"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("auditlog", "0015_room_beside_writers")]
+    dependencies = [("auditlog", "0017_find_beside_readers")]
     operations = [
         migrations.RunSQL(
             WHO + WATCH + ANEW + APPEND.replace("PARTS", PARTS) + DROP_CHECK,
