@@ -57,7 +57,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
             wanted = [Wanted(who=tuple(acted))]
         else:
             wanted = [Wanted(who=(("actor_id", key),)), Wanted(what=(("target_id", key), ("request_id", key)))]
-        places = [place for one in wanted for place in find_places(one, limit=MOST_FOUND)]
+        places = [place for one in wanted for place in find_places(one, limit=MOST_FOUND).places]
         return queryset.filter(timestamp__in=[moment for moment, _ in places], pk__in=[pk for _, pk in places]), False
 
 

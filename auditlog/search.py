@@ -4,29 +4,35 @@ those of the last minute, are read from the log itself."""
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import product
+from time import monotonic
 from typing import Any, Literal
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import QueryCanceled
 
 from .marks import newest
 from .models import AuditAnchor, AuditCheck, AuditExport, AuditLog, AuditSeal, CheckKind, Severity
 
 PAGE = 50
 AHEAD = 2000  # rows that are looked through before other ways are tried
+SOME = 100  # those that are looked through however long they take
+BUDGET = 0.06  # seconds after which a page is shown as far as it is
+FIRST_MONTH = 0.6  # of them for the first month, so that some are left when it is too large
+QUICK = 0.006  # a month that took less is followed by more at once
+ROW_BY_ROW = ("enable_indexscan", "enable_indexonlyscan", "enable_seqscan", "jit")  # ways in which sets of rows do not meet
 MOST_IN_TIMELINE = 20
 NEAR = timedelta(days=1)  # what belongs to one request or transaction was written within it
 
 Place = tuple[datetime, int]  # of a row: moment and id
 Who = Literal["actor_id", "on_behalf_of", "actor_email"]
 What = Literal["target_id", "request_id", "transaction_hash"]
-WORD = re.compile(r"[^\W_]+")
+Pair = tuple[Who | What, UUID | str]
 TAGS = "audit_tags(event_category, event_type, severity, actor_id, ip_address)"
 SEVERITIES = {"": "", Severity.INFO: "", Severity.WARNING: "severity <> 'info'", Severity.CRITICAL: "severity = 'critical'"}
 
@@ -48,11 +54,15 @@ class Wanted:
     words: str = ""
 
     @property
-    def is_mixed(self) -> bool:
-        """Whether several conditions, each of which many rows may meet, have to be met at once. The rows about one thing are few."""
-        amount = self.amount_from is not None or self.amount_to is not None
-        single = (self.category, self.event_type, self.least not in ("", Severity.INFO), self.who, self.address, amount)
-        return not self.what and sum(map(bool, single)) + len(WORD.findall(self.words)) > 1
+    def is_in_order(self) -> bool:
+        """Whether an index holds just these rows, in the order of the page. None does for words, amounts and several conditions together."""
+        single = (self.category, self.event_type, self.least not in ("", Severity.INFO), self.who, self.what, self.address)
+        return sum(map(bool, single)) <= 1 and not self.words and self.amount_from is None and self.amount_to is None
+
+    @property
+    def ways(self) -> list[tuple[Pair, ...]]:
+        """The ways in which a row may fit: what has to be so together, of each."""
+        return [tuple(one for one in way if one) for way in product(self.what or (None,), self.who or (None,))]
 
 
 NOTHING = Wanted()
@@ -61,11 +71,13 @@ NOTHING = Wanted()
 @dataclass(frozen=True, slots=True)
 class Page:
     """Rows, newest first, and where the pages beside this one begin. Those in `away` are not in the database any more, and shown as far
-    as the copy knows them; those in `lost` should be there."""
+    as the copy knows them; those in `lost` should be there. `reached` is how far was looked when that is not yet a page and not the end;
+    the next page goes on from there."""
 
     rows: list[AuditLog]
     newer: Place | None
     older: Place | None
+    reached: datetime | None = None
     away: frozenset[int] = frozenset()
     lost: frozenset[int] = frozenset()
 
@@ -95,8 +107,11 @@ class _Conditions:
 def find_rows(wanted: Wanted, *, older_than: Place | None = None, newer_than: Place | None = None, limit: int = PAGE) -> Page:
     """One page of what is wanted: the newest, or those next to a place."""
     forwards = newer_than is not None
-    places = find_places(wanted, older_than=older_than, newer_than=newer_than, limit=limit + 1)
-    more, places = len(places) > limit, places[:limit]
+    look = find_places(wanted, older_than=older_than, newer_than=newer_than, limit=limit + 1)
+    places, more = look.places[:limit], len(look.places) > limit
+    onwards = places[-1] if more else look.reached
+    # Back from a page without rows: just before the place that it began after.
+    back = places[0] if places else _beside(newer_than, 1) if newer_than else _beside(older_than, -1) if older_than else None
     if forwards:
         places.reverse()
     moments, ids = [moment for moment, _ in places], [pk for _, pk in places]
@@ -106,11 +121,14 @@ def find_rows(wanted: Wanted, *, older_than: Place | None = None, newer_than: Pl
     known = _known(gone) if gone else {}
     rows = [found.get(pk) or known[pk] for pk in ids if pk in found or pk in known]
     stored = _in_cold_storage(known) if known else set()
-    if not places:
-        return Page([], None, None)
-    has_newer, has_older = (more, True) if forwards else (older_than is not None, more)
-    beside = (places[0] if has_newer else None, places[-1] if has_older else None)
-    return Page(rows, *beside, away=frozenset(stored), lost=frozenset(known.keys() - stored))
+    begins = back if forwards or older_than else None
+    newer, older = (onwards, begins) if forwards else (begins, onwards)
+    reached = look.reached[0] if look.reached and not more else None
+    return Page(rows, newer, older, reached, away=frozenset(stored), lost=frozenset(known.keys() - stored))
+
+
+def _beside(place: Place, step: int) -> Place:
+    return place[0], max(place[1] + step, 0)
 
 
 def _in_cold_storage(ids: Collection[int]) -> set[int]:
@@ -144,24 +162,34 @@ def _known(places: Sequence[Place]) -> dict[int, AuditLog]:
     return {row.pk: row for row in rows}
 
 
-def find_places(wanted: Wanted, *, older_than: Place | None = None, newer_than: Place | None = None, limit: int) -> list[Place]:
+@dataclass(slots=True)
+class Look:
+    """What was found, in the order of the look, and how far it went: `reached` is the place that it goes on from, None at the end."""
+
+    places: list[Place]
+    reached: Place | None = None
+
+
+def find_places(wanted: Wanted, *, older_than: Place | None = None, newer_than: Place | None = None, limit: int) -> Look:
     """Where the rows lie: from the newest on, or from the oldest of those that are newer than a place.
 
-    What one index answers in order is one question. Of several conditions together nobody knows beforehand how often they meet, and an
-    index that is read in order until a page is full may be read to its end: those are asked for carefully.
+    What one index holds in order is one question. Nobody knows beforehand how many rows have to be seen for the rest: there the look
+    ends when its time is over, wherever it is, and says so.
     """
-    way = Way(older_than, newer_than, limit)
+    way = Way(None if newer_than else older_than, newer_than, limit)
     with connection.cursor() as cursor:
         cursor.execute("SELECT xid, id, floor_id FROM audit_find_mark")
         mark = cursor.fetchone()
-        if not wanted.is_mixed:
+        if wanted.is_in_order:
             cursor.execute(*places_query(wanted, mark, way))
-            return list(cursor.fetchall())
+            return Look(list(cursor.fetchall()))
+        ends = monotonic() + BUDGET
         cursor.execute(*_tail_query(wanted, mark, way))
-        found = set(cursor.fetchall())
-        for who in wanted.who or (None,):
-            found.update(_mixed_places(cursor, wanted, who, way))
-        return sorted(found, reverse=way.order == "DESC")[:limit]
+        waiting = cursor.fetchall()
+        look = _look(cursor, wanted, way, ends)
+        # Of those that the copy has not, only the ones up to where it was looked through: the others come on a later page.
+        places = {*look.places, *(place for place in waiting if look.reached is None or not way.is_before(look.reached, place))}
+        return Look(sorted(places, reverse=not way.forwards)[:limit], look.reached)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +201,21 @@ class Way:
     limit: int = PAGE
 
     @property
+    def forwards(self) -> bool:
+        return self.newer_than is not None
+
+    @property
     def order(self) -> str:
-        return "ASC" if self.newer_than else "DESC"
+        return "ASC" if self.forwards else "DESC"
+
+    def after(self, place: Place) -> Way:
+        return replace(self, newer_than=place) if self.forwards else replace(self, older_than=place)
+
+    def first(self, places: Collection[Place]) -> Place:
+        return min(places) if self.forwards else max(places)
+
+    def is_before(self, one: Place, other: Place) -> bool:
+        return one < other if self.forwards else one > other
 
     @property
     def ordered(self) -> str:
@@ -187,54 +228,110 @@ class Way:
             conditions.add("(timestamp, id) < (%s, %s)", *self.older_than)
 
 
-def _mixed_places(cursor: Any, wanted: Wanted, who: tuple[Who, UUID | str] | None, way: Way) -> list[Place]:
-    """The same for several conditions: the next rows of the one that an index keeps in order are looked through; when they do not fill
-    the page, each month in turn is asked by the index in which conditions are met before any row is read."""
-    driver = replace(NOTHING, since=wanted.since, until=wanted.until)
-    for name in ("address", "event_type", "least", "category") if who is None else ():
-        if getattr(wanted, name):
-            driver = replace(driver, **{name: getattr(wanted, name)})
-            break
-    ahead = _conditions(driver, "audit_find").plus(*([who] if who else []))
-    way.bound(ahead)
-    rest = _conditions(wanted, "audit_find")
-    cursor.execute(
-        f"WITH ahead AS MATERIALIZED (SELECT * FROM audit_find WHERE {ahead.where} {replace(way, limit=AHEAD).ordered}) "
-        f"(SELECT timestamp, id FROM ahead WHERE {rest.where} {way.ordered}) UNION ALL SELECT NULL, count(*) FROM ahead",
-        [*ahead.params, *rest.params],
-    )
+def _look(cursor: Any, wanted: Wanted, way: Way, ends: float) -> Look:
+    """The next rows of the condition that an index keeps in order are looked through, which is enough where rows meet often. Then the
+    months in turn are asked by the index in which conditions are met before any row is read; where one month is too much for the time
+    that is left, more of its rows are looked through instead."""
+    # When not even these come in time, as from a disk of which nothing was read yet: some, however long they take, so that every page goes on.
+    look = _in_time(cursor, (ends - monotonic()) / 2, lambda: _ahead(cursor, wanted, way, AHEAD)) or _ahead(cursor, wanted, way, SOME)
+    begun = look.reached
+    if begun is None or len(look.places) >= way.limit:
+        return look
+    _in_time(cursor, ends - monotonic(), lambda: _by_months(cursor, wanted, way, look, ends), *ROW_BY_ROW)
+    if look.reached == begun and (more := _in_time(cursor, ends - monotonic(), lambda: _ahead(cursor, wanted, way.after(begun), AHEAD * 5))):
+        return Look([*look.places, *more.places], more.reached)
+    return look
+
+
+def _in_time[T](cursor: Any, seconds: float, ask: Callable[[], T], *off: str) -> T | None:
+    """None when a question takes longer than this; the settings in `off` are off meanwhile."""
+    try:
+        with transaction.atomic():
+            for name in off:
+                cursor.execute("SELECT set_config(%s, 'off', true)", [name])
+            _give_up_after(cursor, seconds)
+            answer = ask()
+            transaction.set_rollback(True)  # takes the settings back; nothing was written
+            return answer
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            return None
+        raise
+
+
+def _give_up_after(cursor: Any, seconds: float) -> None:
+    cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(max(1, int(seconds * 1000)))])
+
+
+def _ahead(cursor: Any, wanted: Wanted, way: Way, most: int) -> Look:
+    """Looks through so many of the next rows, of each way in which a row may fit."""
+    parts, told, params = [], [], []
+    for number, pairs in enumerate(wanted.ways):
+        next_rows, rest = _conditions(_driver(wanted, pairs), "audit_find").plus(*pairs[:1]), _conditions(wanted, "audit_find").plus(*pairs)
+        way.bound(next_rows)
+        name = f"ahead{number}"
+        part = f"SELECT timestamp, id, {rest.where} AS fits FROM audit_find WHERE {next_rows.where} {replace(way, limit=most).ordered}"
+        parts.append(f"{name} AS MATERIALIZED ({part})")
+        params += [*rest.params, *next_rows.params]
+        told.append(f"(SELECT timestamp, id, true FROM {name} WHERE fits {way.ordered})")
+        told.append(f"(SELECT timestamp, id, false FROM {name} {replace(way, limit=1).ordered} OFFSET {most - 1:d})")
+    cursor.execute(f"WITH {', '.join(parts)} {' UNION ALL '.join(told)}", params)
     rows = cursor.fetchall()
-    found = [place for place in rows if place[0]]
-    (seen,) = (count for moment, count in rows if moment is None)
-    if len(found) == way.limit or seen < AHEAD:
-        return found
-    found = []
-    everything = _together(wanted, who)
-    way.bound(everything)
-    with _sets_of_rows(cursor):
-        for since, until in _months(cursor, wanted, way):
-            month = _Conditions([*everything.sql], [*everything.params])
-            month.add("timestamp >= %s AND timestamp < %s", max(since, wanted.since or since), min(until, wanted.until or until))
-            # Planned for all its rows, as a plan for the first few would read in order again.
-            cursor.execute(
-                f"WITH met AS MATERIALIZED (SELECT timestamp, id FROM audit_find WHERE {month.where}) "
-                f"SELECT timestamp, id FROM met {replace(way, limit=way.limit - len(found)).ordered}",
-                month.params,
-            )
-            found += cursor.fetchall()
-            if len(found) == way.limit:
-                break
-    return found
+    ends = [(moment, pk) for moment, pk, fits in rows if not fits]
+    reached = way.first(ends) if ends else None
+    # What one way found beyond the place that another has come to is found again from there.
+    places = {(moment, pk) for moment, pk, fits in rows if fits and (reached is None or not way.is_before(reached, (moment, pk)))}
+    return Look(list(places), reached)
 
 
-def _together(wanted: Wanted, who: tuple[Who, UUID | str] | None) -> _Conditions:
+def _driver(wanted: Wanted, pairs: tuple[Pair, ...]) -> Wanted:
+    """The condition, beside the first of the pairs, that an index keeps in order; without any it is time alone."""
+    driver = replace(NOTHING, since=wanted.since, until=wanted.until)
+    for name in ("address", "event_type", "least", "category") if not pairs else ():
+        if getattr(wanted, name):
+            return replace(driver, **{name: getattr(wanted, name)})
+    return driver
+
+
+def _by_months(cursor: Any, wanted: Wanted, way: Way, look: Look, ends: float) -> None:
+    """Goes on with a look month by month, more at once where they are quick, and notes after each how far it is."""
+    assert look.reached is not None
+    on = way.after(look.reached)
+    ways = [_together(wanted, pairs) for pairs in wanted.ways]
+    for conditions in ways:
+        on.bound(conditions)
+    months, done, many = _months(cursor, wanted, on), 0, 1
+    while months[done:]:
+        group = sorted(months[done : done + many])
+        since, until = max(group[0][0], wanted.since or group[0][0]), min(group[-1][1], wanted.until or group[-1][1])
+        begun = monotonic()
+        _give_up_after(cursor, (ends - begun) * (1 if done else FIRST_MONTH))
+        met = [f"SELECT timestamp, id FROM audit_find WHERE {one.where} AND timestamp >= %s AND timestamp < %s" for one in ways]
+        left = replace(way, limit=way.limit - len(look.places))
+        # Planned for all rows, as a plan for the first few would read in order again.
+        cursor.execute(
+            f"WITH met AS MATERIALIZED ({' UNION '.join(met)}) SELECT timestamp, id FROM met {left.ordered}",
+            [value for one in ways for value in (*one.params, since, until)],
+        )
+        look.places += cursor.fetchall()
+        done += many
+        look.reached = (group[-1][1] if way.forwards else group[0][0], 0)
+        if len(look.places) >= way.limit or monotonic() >= ends:
+            break
+        many *= 2 if monotonic() - begun < QUICK else 1
+    if done >= len(months):
+        look.reached = None
+
+
+def _together(wanted: Wanted, pairs: tuple[Pair, ...]) -> _Conditions:
     """The conditions in the words of the index of tags, as far as it knows them."""
     tags = {"c": wanted.category, "e": wanted.event_type, "s": wanted.least if wanted.least == Severity.CRITICAL else ""}
     found = _conditions(replace(NOTHING, words=wanted.words, amount_from=wanted.amount_from, amount_to=wanted.amount_to), "audit_find")
-    if who and who[0] == "actor_id":
-        tags["a"] = str(who[1])
-    elif who:
-        found = found.plus(who)
+    for column, value in pairs:
+        if column == "actor_id":
+            tags["a"] = str(value)
+        else:
+            found = found.plus((column, value))
     given = [f"{kind}:{value}" for kind, value in tags.items() if value]
     if given:
         found.add(f"{TAGS} @> %s::text[]", given)
@@ -245,25 +342,15 @@ def _together(wanted: Wanted, who: tuple[Who, UUID | str] | None) -> _Conditions
     return found
 
 
-@contextmanager
-def _sets_of_rows(cursor: Any) -> Iterator[None]:
-    """Within this no index is read in order, and no table from end to end."""
-    names = ("enable_indexscan", "enable_indexonlyscan", "enable_seqscan")
-    with transaction.atomic():
-        cursor.execute("SELECT " + ", ".join(["set_config(%s, 'off', true)"] * len(names)), names)
-        yield
-        cursor.execute("SELECT " + ", ".join(["set_config(%s, 'on', true)"] * len(names)), names)
-
-
 def _months(cursor: Any, wanted: Wanted, way: Way) -> list[tuple[datetime, datetime]]:
-    """The months of the copy that the page may reach into, in its direction."""
+    """The months of the copy that the look may reach into, in its direction."""
     cursor.execute("SELECT right(inhrelid::regclass::text, 6) FROM pg_inherits WHERE inhparent = 'audit_find'::regclass ORDER BY 1")
     numbers = [int(name[:4]) * 12 + int(name[4:]) - 1 for (name,) in cursor.fetchall()]
     spans = [(datetime(n // 12, n % 12 + 1, 1, tzinfo=UTC), datetime((n + 1) // 12, (n + 1) % 12 + 1, 1, tzinfo=UTC)) for n in numbers]
-    least = max((moment for moment in (wanted.since, way.newer_than and way.newer_than[0]) if moment), default=None)
-    most = min((moment for moment in (wanted.until, way.older_than and way.older_than[0]) if moment), default=None)
-    reached = [(since, until) for since, until in spans if (least is None or until > least) and (most is None or since <= most)]
-    return reached if way.newer_than else reached[::-1]
+    after = max((moment for moment in (wanted.since, way.newer_than and way.newer_than[0]) if moment), default=None)
+    before = min((place for place in (wanted.until and (wanted.until, 0), way.older_than) if place), default=None)
+    reached = [(since, until) for since, until in spans if (after is None or until > after) and (before is None or (since, 0) < before)]
+    return reached if way.forwards else reached[::-1]
 
 
 def places_query(wanted: Wanted, mark: tuple[int, int, int], way: Way) -> tuple[str, list[Any]]:
@@ -274,12 +361,11 @@ def places_query(wanted: Wanted, mark: tuple[int, int, int], way: Way) -> tuple[
     """
     tail, params = _tail_query(wanted, mark, way)
     branches = []
-    for who in wanted.who or (None,):
-        for what in wanted.what or (None,):
-            conditions = _conditions(wanted, "audit_find").plus(*(one for one in (who, what) if one))
-            way.bound(conditions)
-            branches.append(f"(SELECT timestamp, id FROM audit_find WHERE {conditions.where} {way.ordered})")
-            params = [*conditions.params, *params]
+    for pairs in wanted.ways:
+        conditions = _conditions(wanted, "audit_find").plus(*pairs)
+        way.bound(conditions)
+        branches.append(f"(SELECT timestamp, id FROM audit_find WHERE {conditions.where} {way.ordered})")
+        params = [*conditions.params, *params]
     return f"SELECT timestamp, id FROM ({' UNION '.join([*reversed(branches), f'({tail})'])}) found {way.ordered}", params
 
 

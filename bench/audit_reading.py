@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from time import perf_counter
 from typing import Any
 from uuid import UUID
 
@@ -18,55 +19,89 @@ import django
 django.setup()
 
 
-from django.db import connection  # noqa: E402 (after setup, as all that follows)
+from django.db import connection, transaction  # noqa: E402 (after setup, as all that follows)
 
-from auditlog.search import Wanted, find_rows  # noqa: E402
+from auditlog.search import PAGE, Wanted, find_rows  # noqa: E402
 from port444.kit.clock import now  # noqa: E402
 from scripts.environment import say  # noqa: E402
 
 LIMIT_MS = 100.0
-TOGETHER_MS = 1000.0  # of several conditions that hardly ever meet
 ROUNDS = 5
 ONLY = os.environ.get("BENCH_ONLY", "")
 PLANS = os.environ.get("BENCH_PLANS", "1") != "0"
+
+Question = tuple[str, Any]
 
 
 def all_filters() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT sum(reltuples)::bigint FROM pg_class JOIN pg_inherits ON oid = inhrelid WHERE inhparent = 'audit_find'::regclass")
-        say(f"{cursor.fetchone()[0]:,} rows; what EXPLAIN ANALYZE tells of all questions of a page, first run and median of {ROUNDS}")
+        say(f"{cursor.fetchone()[0]:,} rows; milliseconds that the database takes for all questions of a page, first run and median of {ROUNDS}")
+        say("where a look takes several pages: those of the slowest")
     slow = 0
     for name, wanted, edges in cases():
         if ONLY not in name:
             continue
-        worst, middle, rows, plan = measure(wanted, edges)
-        kept = middle <= (TOGETHER_MS if name.startswith("together") else LIMIT_MS)
+        worst, middle, pages, rows, plans = measure(wanted, edges)
+        kept = max(worst, middle) <= LIMIT_MS
         slow += not kept
-        print(f"{'' if kept else 'TOO SLOW  '}{name:44} {rows:3} rows   first {worst:8.1f} ms   median {middle:8.1f} ms", flush=True)
+        steps = f"   in {pages} pages" if pages > 1 else ""
+        print(f"{'' if kept else 'TOO SLOW  '}{name:55} {rows:3} rows   first {worst:6.1f}   median {middle:6.1f}{steps}", flush=True)
         if PLANS:
-            print("\n".join(f"        {line}" for line in plan), flush=True)
-    say("every filter within its limit" if not slow else f"{slow} above their limit")
+            print("\n".join(f"        {line}" for told in plans for line in lines(told["Plan"])), flush=True)
+    say(f"every page within {LIMIT_MS:.0f} ms" if not slow else f"{slow} above their limit")
     return 1 if slow else 0
 
 
-def measure(wanted: Wanted, edges: dict[str, Any]) -> tuple[float, float, int, list[str]]:
-    """The first run, the median, how many rows came, and the plans of the last without what the months have alike."""
-    times: list[float] = []
+def measure(wanted: Wanted, edges: dict[str, Any]) -> tuple[float, float, int, int, list[dict[str, Any]]]:
+    """The slowest page in the first run and in the median of the others, how many pages a look took at most until it had a whole page or
+    was at the end, how many rows it found, and the plans of its first page."""
+    slowest: list[float] = []
+    most, rows, asked = 0, 0, list[Question]()
+    connection.close()  # the first run is that of a connection which has seen nothing yet
     for _ in range(ROUNDS + 1):
-        plans: list[dict[str, Any]] = []
-        with connection.execute_wrapper(partial(explained, plans)):
-            page = find_rows(wanted, **edges)
-        times.append(sum(told["Planning Time"] + told["Execution Time"] for told in plans))
-    return times[0], statistics.median(times[1:]), len(page.rows), [line for told in plans for line in lines(told["Plan"])]
+        times, found, onwards = list[float](), 0, edges
+        while True:
+            questions: list[Question] = []
+            spent: list[float] = []
+            with connection.execute_wrapper(partial(timed, questions, spent)):
+                page = find_rows(wanted, **onwards)
+            asked = asked if times else questions
+            times.append(sum(spent) * 1000)
+            found += len(page.rows)
+            if page.reached is None:
+                break
+            onwards = {"newer_than": page.newer} if "newer_than" in edges else {"older_than": page.older}
+        slowest.append(max(times))
+        most, rows = max(most, len(times)), min(found, PAGE)
+    return slowest[0], statistics.median(slowest[1:]), most, rows, list(plans_of(asked)) if PLANS else []
 
 
-def explained(plans: list[dict[str, Any]], execute: Any, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    """Have every question of the page explained before it is asked, so that what is measured is the colder one."""
-    if "set_config" not in sql:
-        with context["connection"].connection.cursor() as cursor:
-            (said,) = cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + sql, params).fetchone()
-        plans.append((json.loads(said) if isinstance(said, str) else said)[0])
-    return execute(sql, params, many, context)
+def timed(questions: list[Question], spent: list[float], execute: Any, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """As who asks waits for the answer, also for one that was given up."""
+    questions.append((sql, params))
+    begun = perf_counter()
+    try:
+        return execute(sql, params, many, context)
+    finally:
+        spent.append(perf_counter() - begun)
+
+
+def plans_of(questions: list[Question]) -> Iterator[dict[str, Any]]:
+    """The same questions asked again, each with the settings that it had, but with all the time it needs."""
+    off: list[str] = []
+    for sql, params in questions:
+        if "'off'" in sql:
+            off += params
+        elif sql.startswith(("SELECT", "WITH")) and "set_config" not in sql:
+            if not sql.startswith("WITH met"):
+                off.clear()
+            with transaction.atomic(), connection.cursor() as cursor:
+                for name in off:
+                    cursor.execute("SELECT set_config(%s, 'off', true)", [name])
+                cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + sql, params)
+                (said,) = cursor.fetchone()
+            yield (json.loads(said) if isinstance(said, str) else said)[0]
 
 
 def lines(node: dict[str, Any], depth: int = 0) -> Iterator[str]:
@@ -150,6 +185,7 @@ def cases() -> Iterator[tuple[str, Wanted, dict[str, Any]]]:
         "words: of one thread in 5,000": Wanted(words="see thread 4320"),
         "words: rare": Wanted(words="quincunx marmalade"),
         "words: an order's number": Wanted(words="P4-1052"),
+        "words: in the older half alone": Wanted(words="logout"),
         "words: none": Wanted(words="zzyzx"),
     }
     for name, wanted in filters.items():

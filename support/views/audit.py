@@ -43,6 +43,7 @@ def audit(request: UserRequest) -> HttpResponse:
     here = {name: request.GET[name] for name in ("older", "newer") if name in request.GET}
     context |= {
         "page": page,
+        "forwards": newer is not None,
         "asked": asked,
         "here": urlencode({**form.given, **here}),
         "newer": urlencode({**form.given, "newer": _said(page.newer)}) if page.newer else "",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,7 +27,7 @@ from auditlog.actions import index_rows, record
 from auditlog.events import Event
 from auditlog.management.commands import make_audit_rows
 from auditlog.models import AuditExport, AuditLog
-from auditlog.search import Wanted, find_places, find_rows
+from auditlog.search import Page, Wanted, find_places, find_rows
 from port444.accounts.models import User
 from port444.kit import context
 from port444.kit.clock import now
@@ -59,7 +62,7 @@ def copy_all(batch: int = 1000) -> None:
 
 
 def found(**asked: Any) -> list[int]:
-    return sorted(pk for _, pk in find_places(Wanted(**asked), limit=1000))
+    return sorted(pk for _, pk in find_places(Wanted(**asked), limit=1000).places)
 
 
 @pytest.fixture
@@ -139,12 +142,12 @@ def test_who_serves_cannot_hide_a_row_from_who_searches(attack: str) -> None:
     assert copied() == ids
 
 
-def test_the_copy_can_be_made_anew(owner: psycopg.Connection[Any]) -> None:
+def test_the_copy_can_be_made_anew(owner: psycopg.Connection[Any], own_database: str) -> None:
     ids = log(4)
     copy_all()
     owner.execute("DELETE FROM audit_find WHERE id = %s", [ids[1]])
     assert found() != ids
-    make_audit_rows.index_all(owner, quiet=True)
+    make_audit_rows.index_all(copies.libpq(copies.on_database(copies.owner_url(), own_database)), quiet=True)
     assert found() == ids
     more = log(2)
     copy_all()
@@ -192,10 +195,11 @@ def test_made_up_rows_are_found_and_proper(capsys: pytest.CaptureFixture[str], s
             cursor.execute(attack)
 
 
-@pytest.mark.parametrize("ahead", [2000, 0])
+@pytest.mark.parametrize("ahead", [2000, 1])
 def test_every_way_to_filter_gives_the_same_from_the_copy_as_from_the_log(monkeypatch: pytest.MonkeyPatch, ahead: int) -> None:
     """Also by the index that conditions are met in, which a short log would not need."""
     monkeypatch.setattr(search, "AHEAD", ahead)
+    monkeypatch.setattr(search, "BUDGET", 60.0)
     person, other = User(email="Ann@example.com"), User(email="bob@example.com")
     with transaction.atomic():
         with context.use(ip_address="2001:db8::7"):
@@ -236,6 +240,7 @@ def test_every_way_to_filter_gives_the_same_from_the_copy_as_from_the_log(monkey
 
 def test_conditions_that_meet_seldom_have_pages_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "AHEAD", 5)
+    monkeypatch.setattr(search, "BUDGET", 60.0)
     with transaction.atomic():
         rare = [
             record(Event.ADMIN_EDIT if n % 9 == 0 else Event.LOGIN, actor=None, target=User(email="x@example.com"), description="marmalade")
@@ -243,7 +248,7 @@ def test_conditions_that_meet_seldom_have_pages_both_ways(monkeypatch: pytest.Mo
         ][::9][::-1]
     copy_all()
     wanted = Wanted(event_type="admin.edited", words="marmalade edited")
-    assert wanted.is_mixed
+    assert not wanted.is_in_order
     first = find_rows(wanted, limit=4)
     second = find_rows(wanted, older_than=first.older, limit=4)
     third = find_rows(wanted, older_than=second.older, limit=4)
@@ -254,6 +259,107 @@ def test_conditions_that_meet_seldom_have_pages_both_ways(monkeypatch: pytest.Mo
     with connection.cursor() as cursor:
         cursor.execute("SHOW enable_indexscan")
         assert cursor.fetchone() == ("on",)
+
+
+def pages_of(wanted: Wanted, limit: int, **edge: Any) -> list[Page]:
+    """As who goes on by "Older" or "Newer" and "Look further" sees them, to the end."""
+    pages = [find_rows(wanted, limit=limit, **edge)]
+    forwards = "newer_than" in edge
+    while onwards := pages[-1].newer if forwards else pages[-1].older:
+        pages.append(find_rows(wanted, limit=limit, **{"newer_than" if forwards else "older_than": onwards}))
+    return pages
+
+
+def ids_of(pages: list[Page], *, forwards: bool = False) -> list[int]:
+    return [row.pk for page in pages for row in (reversed(page.rows) if forwards else page.rows)]
+
+
+@pytest.fixture
+def long_log(settings: Any, own_database: str) -> list[AuditLog]:
+    """Four months, the newest rows not yet in the copy; newest first."""
+    settings.DATABASE_OWNER_URL = copies.libpq(copies.on_database(copies.owner_url(), own_database))
+    settings.DEVELOPMENT = True
+    call_command("make_audit_rows", "2400", "--months", "4")
+    with transaction.atomic():
+        for n in range(30):
+            event = Event.ORDER_PAID if n % 3 else Event.LOGIN
+            record(event, actor=None, target=User(email="x@example.com"), amount=Decimal(n), description="see thread")
+    assert len(waiting()) == 30
+    return list(AuditLog.objects.order_by("-timestamp", "-id"))
+
+
+def fits(row: AuditLog, wanted: Wanted) -> bool:
+    """The same question in plain words."""
+    texts = (row.event_type, row.target_type, row.action, row.description, row.actor_email, row.before_state, row.after_state, row.metadata)
+    words = re.findall(r"[a-z0-9-]+", " ".join(map(str, texts)).lower())
+    return (
+        (wanted.since is None or row.timestamp >= wanted.since)
+        and (wanted.until is None or row.timestamp < wanted.until)
+        and wanted.category in ("", row.event_category)
+        and wanted.event_type in ("", row.event_type)
+        and (wanted.least == "" or row.severity in {"warning": ("warning", "critical"), "critical": ("critical",)}[wanted.least])
+        and (not wanted.who or any(getattr(row, column) == value for column, value in wanted.who))
+        and (not wanted.what or any(getattr(row, column) == value for column, value in wanted.what))
+        and wanted.address in ("", row.ip_address)
+        and (wanted.amount_from is None or (row.amount is not None and row.amount >= wanted.amount_from))
+        and (wanted.amount_to is None or (row.amount is not None and row.amount <= wanted.amount_to))
+        and all(word in words for word in wanted.words.split())
+    )
+
+
+@pytest.mark.parametrize(("budget", "ahead", "some"), [(60.0, 2000, 100), (60.0, 150, 100), (0.0, 150, 100), (0.04, 60, 70), (60.0, 90, 91)])
+def test_pages_leave_nothing_out_and_show_nothing_twice(
+    long_log: list[AuditLog], monkeypatch: pytest.MonkeyPatch, budget: float, ahead: int, some: int
+) -> None:
+    """Wherever a look ends for want of time: however many pages it takes, they hold what a plain filter over the log holds."""
+    for name, value in (("BUDGET", budget), ("AHEAD", ahead), ("SOME", some)):
+        monkeypatch.setattr(search, name, value)
+    if some == 91:
+        monkeypatch.setattr(search, "QUICK", 0)
+        ticks = itertools.count(step=15)  # each look at the clock takes a quarter of the budget: a page ends after one month
+        monkeypatch.setattr(search, "monotonic", lambda: float(next(ticks)))
+    drawn = random.Random(444)
+    row, middle = long_log[1000], long_log[1200].timestamp
+    choices: dict[str, list[Any]] = {
+        "since": [middle],
+        "until": [middle],
+        "category": ["financial", "security"],
+        "event_type": ["auth.login", "order.delivered"],
+        "least": ["warning", "critical"],
+        "who": [(("actor_id", row.actor_id), ("actor_email", "")), (("actor_email", row.actor_email),)],
+        "what": [(("target_id", row.target_id), ("request_id", row.request_id))],
+        "address": [row.ip_address],
+        "amount_from": [Decimal(10), Decimal(250)],
+        "amount_to": [Decimal(20), Decimal(300)],
+        "words": ["thread", "zzyzx", "delivered login", "see thread", "order delivered"],
+    }
+    cases = [Wanted(words="thread"), Wanted(words="zzyzx"), Wanted(category="administrative", event_type="auth.login")]
+    while len(cases) < 16:
+        names = drawn.sample(sorted(choices), drawn.choice([1, 2, 2, 3]))
+        cases.append(Wanted(**{name: drawn.choice(choices[name]) for name in names}))
+    for wanted in cases:
+        expected = [one.pk for one in long_log if fits(one, wanted)]
+        most = len(expected) // 20 + 2 * len(long_log) // min(ahead, some) + 6
+        older = pages_of(wanted, 20)
+        assert ids_of(older) == expected, wanted
+        assert len(older) <= most, "each look goes on"
+        reached = [page.reached for page in older if page.reached]
+        assert reached == sorted(reached, reverse=True)
+        newer = pages_of(wanted, 20, newer_than=(long_log[-1].timestamp - timedelta(1), 0))
+        assert ids_of(newer, forwards=True) == expected[::-1], wanted
+        assert len(newer) <= most
+
+
+def test_a_page_without_rows_has_a_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = log(3)
+    newest = find_rows(Wanted(), limit=2)
+    last = find_rows(Wanted(), older_than=newest.older, limit=2)
+    beyond = find_rows(Wanted(words="zzyzx"), older_than=newest.older)
+    assert [row.pk for row in [*newest.rows, *last.rows]] == ids[::-1]
+    assert (beyond.rows, beyond.older, beyond.reached) == ([], None, None)
+    assert beyond.newer is not None
+    assert [row.pk for row in find_rows(Wanted(), newer_than=beyond.newer).rows] == ids[:0:-1], "with the row that it began after"
+    assert find_rows(Wanted(words="zzyzx"), newer_than=newest.older).older is not None
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,8 +16,10 @@ from django.urls import reverse
 from auditlog.actions import record
 from auditlog.events import Event
 from auditlog.models import AuditLog
+from auditlog.search import Page
 from port444.accounts.models import User
 from port444.kit import context
+from support import views
 
 pytestmark = pytest.mark.django_db
 PAGE, FILE = "support:audit", "support:export_audit"
@@ -122,6 +125,26 @@ def test_pages_go_both_ways_without_a_gap(console: Client, client_user: User) ->
     assert rows_of(console.get(f"{reverse(PAGE)}?{back.context['newer']}")) == made[:50]
     for wrong in ("older=x", "older=1", "newer=9999999999999999999999-1"):
         assert console.get(f"{reverse(PAGE)}?{wrong}").status_code == 400
+
+
+def test_a_look_that_ends_for_want_of_time_says_how_far_it_is_and_goes_on(
+    console: Client, client_user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = AuditLog.objects.get(pk=record(Event.PROFILE_CHANGED, actor=client_user, target=client_user))
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    monkeypatch.setattr(views, "find_rows", lambda *_, **__: Page([], None, (moment, 0), moment))
+    page = console.get(reverse(PAGE), {"words": "marmalade"}).content.decode()
+    assert "No row so far" in page
+    assert "Looked back to" in page
+    assert "1 March 2026, 00:00" in page
+    assert "nothing up to there" in page
+    assert f'href="?words=marmalade&amp;older={int(moment.timestamp())}000000-0">Look further</a>' in page
+    assert "No row is like this" not in page
+    monkeypatch.setattr(views, "find_rows", lambda *_, **__: Page([row], (moment, 0), (row.timestamp, row.pk), moment))
+    page = console.get(reverse(PAGE), {"words": "marmalade", "newer": "1-0"}).content.decode()
+    assert "Looked forward to" in page
+    assert "no more up to there" in page
+    assert page.index(">Look further</a>") < page.index(">Older</a>")
 
 
 def test_reading_is_recorded_once_for_a_filter(console: Client, client_user: User, staff: User) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from typing import Any
 
 import psycopg
@@ -16,6 +19,7 @@ from auditlog.events import Event
 from port444.kit.clock import now
 
 CHUNK = 10_000  # rows of one transaction
+AT_ONCE = min(4, os.cpu_count() or 1)  # months
 # Of a hundred rows; what is not named shares the rest, each kind half as often as the one before it, down to the very rare.
 OFTEN = {
     Event.LOGIN: 22,
@@ -59,6 +63,8 @@ FROM (SELECT n, width_bucket(random(), %(bounds)s::float8[]) + 1 AS kind, floor(
       FROM generate_series(%(first)s::bigint + %(from)s, %(first)s::bigint + %(to)s - 1) n OFFSET 0) made
 """
 
+COPY = "INSERT INTO {part} SELECT {columns} FROM audit_log t WHERE t.timestamp >= %s AND t.timestamp < %s AND t.xid < %s ORDER BY t.timestamp, t.id"
+
 
 class Command(BaseCommand):
     help = "Makes rows in the audit log, spread over months that end now, and the copy that they are searched by. Never in production."
@@ -73,39 +79,76 @@ class Command(BaseCommand):
             raise CommandError("Made-up rows can never be taken out of the log again; this is not for production.")
         if rows < 1 or not 1 <= months <= 120:
             raise CommandError("Give a number of rows, and 1 to 120 months.")
-        with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True) as connection:
-            connection.execute("SET synchronous_commit = off")
-            connection.execute("SET maintenance_work_mem = '512MB'")
-            connection.execute("SET work_mem = '256MB'")
-            connection.execute("SELECT setseed(0.444)")
-            make_rows(connection, rows, months, quiet=not self.stderr.isatty())
+        make_rows(settings.DATABASE_OWNER_URL, rows, months, quiet=not self.stderr.isatty())
         self.stdout.write(f"{rows:,} rows over {months} months")
 
 
-def make_rows(connection: psycopg.Connection[Any], rows: int, months: int, *, quiet: bool) -> None:
-    end = now()
-    spans = list(_months(end, months))
+def make_rows(url: str, rows: int, months: int, *, quiet: bool) -> None:
+    spans = list(_months(now(), months))
     seconds = sum((until - since).total_seconds() for since, until in spans)
-    (first,) = _one(connection, "SELECT nextval(pg_get_serial_sequence('audit_log', 'id'))")
-    _one(connection, "SELECT setval(pg_get_serial_sequence('audit_log', 'id'), %s)", [first + rows])
+    with _connected(url) as connection:
+        (first,) = _one(connection, "SELECT nextval(pg_get_serial_sequence('audit_log', 'id'))")
+        _one(connection, "SELECT setval(pg_get_serial_sequence('audit_log', 'id'), %s)", [first + rows])
     left = rows
-    with tqdm(total=rows, desc="rows", unit="", disable=quiet) as bar:
+    with tqdm(total=rows, desc="rows", unit="", disable=quiet) as bar, ThreadPoolExecutor(AT_ONCE) as pool:
+        jobs = []
         for place, (since, until) in enumerate(spans):
             count = left if place == len(spans) - 1 else min(left, round(rows * (until - since).total_seconds() / seconds))
-            _fill_month(connection, since, until, first, count, old=place < len(spans) / 2, bar=bar)
+            jobs.append(pool.submit(_fill_month, url, since, until, first, count, old=place < len(spans) / 2, bar=bar))
             first, left = first + count, left - count
-    connection.execute("ANALYZE audit_log")
-    index_all(connection, quiet=quiet)
+        for job in jobs:
+            job.result()
+    index_all(url, quiet=quiet)
 
 
-def index_all(connection: psycopg.Connection[Any], *, quiet: bool) -> None:
+def index_all(url: str, *, quiet: bool) -> None:
     """Make the whole copy anew that the log is searched by. Writers go on; what they add meanwhile is taken in later, as always."""
-    (horizon,) = _one(connection, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-    months = connection.execute("SELECT DISTINCT date_trunc('month', timestamp AT TIME ZONE 'UTC')::date FROM audit_log ORDER BY 1").fetchall()
-    for (month,) in tqdm(months, desc="months indexed", unit="", disable=quiet):
-        connection.execute("SELECT audit_find_build(%s, %s)", [month, horizon])
-    connection.execute("UPDATE audit_find_mark SET xid = %s, id = %s, filled_at = clock_timestamp()", [horizon - 1, 2**63 - 1])
-    connection.execute("ANALYZE audit_find")
+    with _connected(url) as connection:
+        (horizon,) = _one(connection, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        found = connection.execute("SELECT DISTINCT date_trunc('month', timestamp AT TIME ZONE 'UTC')::date FROM audit_log ORDER BY 1").fetchall()
+        with tqdm(total=len(found), desc="months indexed", unit="", disable=quiet) as bar, ThreadPoolExecutor(AT_ONCE) as pool:
+            for job in [pool.submit(_index_month, url, month, horizon, bar) for (month,) in found]:
+                job.result()
+        connection.execute("UPDATE audit_find_mark SET xid = %s, id = %s, filled_at = clock_timestamp()", [horizon - 1, 2**63 - 1])
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for setting in ("synchronous_commit = off", "maintenance_work_mem = '512MB'", "work_mem = '256MB'", "max_parallel_maintenance_workers = 0"):
+            connection.execute(f"SET {setting}")
+        yield connection
+
+
+def _index_month(url: str, month: date, horizon: int, bar: Any) -> None:
+    """What audit_find_build does, several at once: rows and indexes are made in a table that stands alone."""
+    part, alone = f"audit_find_{month:%Y%m}", f"audit_find_{month:%Y%m}_new"
+    until = datetime(month.year + month.month // 12, month.month % 12 + 1, 1, tzinfo=UTC)
+    span = f"FROM ('{month} 00:00+00') TO ('{until}')"
+    with _connected(url) as connection:
+        columns = connection.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = 'audit_find'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+        ).fetchall()
+        taken = ", ".join({"actor_email": "lower(t.actor_email)", "words": "audit_words(t)"}.get(name, f"t.{name}") for (name,) in columns)
+        connection.execute(f"DROP TABLE IF EXISTS {alone}")
+        with connection.transaction():  # made and filled in one, so that its rows need no place in the write-ahead log
+            connection.execute(f"CREATE TABLE {alone} (LIKE audit_find INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)")
+            connection.execute(f"ALTER TABLE {alone} ALTER COLUMN words SET STATISTICS 500")
+            connection.execute(COPY.format(part=alone, columns=taken), [f"{month} 00:00+00", until, horizon])
+        connection.execute(f"ALTER TABLE {alone} ADD PRIMARY KEY (timestamp, id)")
+        wanted = connection.execute(
+            "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'audit_find'::regclass AND NOT indisprimary"
+        ).fetchall()
+        for (index,) in wanted:
+            connection.execute(f"CREATE INDEX ON {alone} {index[index.index('USING') :]}")
+        connection.execute(f"VACUUM (ANALYZE) {alone}")  # what the server would do by itself some time later
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext('audit_find'))")
+            connection.execute("SELECT audit_find_forget(%s)", [month])
+            connection.execute(f"ALTER TABLE {alone} RENAME TO {part}")
+            connection.execute(f"ALTER TABLE audit_find ATTACH PARTITION {part} FOR VALUES {span}")
+            connection.execute("SELECT audit_find_close(%s)", [part])
+    bar.update()
 
 
 def _months(end: datetime, count: int) -> Iterator[tuple[datetime, datetime]]:
@@ -117,13 +160,8 @@ def _months(end: datetime, count: int) -> Iterator[tuple[datetime, datetime]]:
         yield since, min(until, end)
 
 
-def _fill_month(connection: psycopg.Connection[Any], since: datetime, until: datetime, first: int, count: int, *, old: bool, bar: Any) -> None:
+def _fill_month(url: str, since: datetime, until: datetime, first: int, count: int, *, old: bool, bar: Any) -> None:
     part = f"audit_log_{since:%Y%m}"
-    (stands,) = _one(connection, "SELECT to_regclass(%s) IS NOT NULL", [part])
-    if not stands:
-        # Its indexes are made when it is attached, after the rows.
-        connection.execute(f"CREATE TABLE {part} (LIKE audit_log INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
-    query = ROWS.format(table="audit_log" if stands else part, overriding="OVERRIDING SYSTEM VALUE" if stands else "")
     kinds = _kinds(old=old)
     shares = [share for _, share in kinds]
     values = {
@@ -137,12 +175,20 @@ def _fill_month(connection: psycopg.Connection[Any], since: datetime, until: dat
         "actions": [event.words for event, _ in kinds],
         "bounds": [sum(shares[: n + 1]) / sum(shares) for n in range(len(shares) - 1)],
     }
-    for start in range(0, count, CHUNK):
-        stop = min(count, start + CHUNK)
-        connection.execute(query, {**values, "from": start, "to": stop})
-        bar.update(stop - start)
-    if not stands:
-        _adopt(connection, part, since)
+    with _connected(url) as connection:
+        connection.execute("SELECT setseed(0.444 + %s / 1000.0)", [since.month])
+        (stands,) = _one(connection, "SELECT to_regclass(%s) IS NOT NULL", [part])
+        if not stands:
+            # Its indexes are made when it is attached, after the rows.
+            connection.execute(f"CREATE TABLE {part} (LIKE audit_log INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+        query = ROWS.format(table="audit_log" if stands else part, overriding="OVERRIDING SYSTEM VALUE" if stands else "")
+        for start in range(0, count, CHUNK):
+            stop = min(count, start + CHUNK)
+            connection.execute(query, {**values, "from": start, "to": stop})
+            bar.update(stop - start)
+        if not stands:
+            _adopt(connection, part, since)
+        connection.execute(f"VACUUM (ANALYZE) {part}")
 
 
 def _adopt(connection: psycopg.Connection[Any], part: str, since: datetime) -> None:
