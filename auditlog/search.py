@@ -21,7 +21,7 @@ from .models import AuditAnchor, AuditCheck, AuditExport, AuditLog, AuditSeal, C
 
 PAGE = 50
 AHEAD = 2000  # rows that are looked through before other ways are tried
-SOME = 100  # those that are looked through however long they take
+SOME = 500  # those that are looked through however long they take
 BUDGET = 0.06  # seconds after which a page is shown as far as it is
 FIRST_MONTH = 0.6  # of them for the first month, so that some are left when it is too large
 QUICK = 0.006  # a month that took less is followed by more at once
