@@ -350,15 +350,15 @@ def test_pages_leave_nothing_out_and_show_nothing_twice(
         assert len(newer) <= most
 
 
-def test_a_page_without_rows_has_a_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    ids = log(3)
-    newest = find_rows(Wanted(), limit=2)
-    last = find_rows(Wanted(), older_than=newest.older, limit=2)
+def test_a_page_without_rows_has_a_way_back() -> None:
+    ids, signed = log(3), Wanted(event_type="auth.login")
+    newest = find_rows(signed, limit=2)
+    last = find_rows(signed, older_than=newest.older, limit=2)
     beyond = find_rows(Wanted(words="zzyzx"), older_than=newest.older)
     assert [row.pk for row in [*newest.rows, *last.rows]] == ids[::-1]
     assert (beyond.rows, beyond.older, beyond.reached) == ([], None, None)
     assert beyond.newer is not None
-    assert [row.pk for row in find_rows(Wanted(), newer_than=beyond.newer).rows] == ids[:0:-1], "with the row that it began after"
+    assert [row.pk for row in find_rows(signed, newer_than=beyond.newer).rows] == ids[:0:-1], "with the row that it began after"
     assert find_rows(Wanted(words="zzyzx"), newer_than=newest.older).older is not None
 
 
