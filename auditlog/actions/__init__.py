@@ -2,13 +2,14 @@
 
 from .copying import copy_rows
 from .exporting import Changed, export_rows, rows_to_export
+from .findings import Problem, Report
 from .incidents import Finding, open_incident
 from .moving import Different, drop_month, restore_month
 from .proving import NotProvable, prove
 from .recording import ensure_partitions, record, record_many
 from .sealing import ANCHOR_SECONDS, Behind, Forged, Unreachable, acknowledge_loss, anchor_seals, find_loss, report_refusal, seal_rows
 from .searching import INDEX_BATCH, index_rows
-from .verifying import Problem, Report, keep, verify, verify_history, verify_recent
+from .verifying import keep, verify, verify_history, verify_recent
 from .witnessing import Unexplained, find_unexplained, look_past_actions
 
 __all__ = [
