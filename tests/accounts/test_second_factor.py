@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal import auth
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.test import Client
 
@@ -33,8 +36,11 @@ def enrolled(staff: User) -> User:
 
 
 @pytest.fixture(autouse=True)
-def wanted(settings: Any) -> None:
+def wanted(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A code lasts as long as its test: the app's clock, which the server asks too, stands."""
     settings.STAFF_SECOND_FACTOR = True
+    moment = time.time()
+    monkeypatch.setattr(auth, "time", SimpleNamespace(time=lambda: moment))
 
 
 @pytest.mark.parametrize("path", ["/settings/", "/settings/devices/", "/console/", "/messages/"])
