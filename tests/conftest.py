@@ -19,10 +19,11 @@ from django.db.models import Sum
 from django.test import TransactionTestCase
 from xdist.scheduler import LoadScopeScheduling
 
+from auditlog.actions import sealing
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.payments.models import VOID, Credit, EscrowOperation, LedgerAccount, Posting
-from tests import copies
+from tests import copies, power
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's event loop runs in the test's thread
 
@@ -34,6 +35,8 @@ OWNER, APP = "port444_owner", "port444_app"
 ON_A_CHAIN = ("tests/e2e/test_change_on_chain.py", "tests/e2e/test_wallet.py")
 WHOLE_SITE = ("tests/faults/", "tests/e2e/", "tests/boot/")
 LONGEST = ("tests/faults/test_killed.py", "tests/e2e/test_main_job.py", *ON_A_CHAIN, "tests/e2e/test_calls.py", "tests/faults/")
+# And these share what takes seconds: a server that starts, a source that is read, a contract that is compiled.
+TOGETHER = ("tests/auditlog/test_cold.py", "tests/auditlog/test_coverage.py", "tests/chain/test_mutant.py")
 AT_ONCE = 2  # sites that are walked through at the same time: a third worker does what needs no site, while those two wait
 
 
@@ -44,7 +47,7 @@ class ByTest(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no typ
     def _split_scope(self, nodeid: str) -> str:
         if nodeid.startswith(ON_A_CHAIN):
             return ON_A_CHAIN[0]
-        return nodeid.split("::")[0] if has_site(nodeid) else nodeid
+        return nodeid.split("::")[0] if has_site(nodeid) or nodeid.startswith(TOGETHER) else nodeid
 
     def _assign_work_unit(self, node: Any) -> None:
         others = [units for other, units in self.assigned_work.items() if other is not node]
@@ -71,6 +74,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((place for place, path in enumerate(weights) if item.nodeid.startswith(path)), len(weights)))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What sites begin with is there before the first test: who waited for it would have less time."""
+    if any(item.nodeid.startswith("tests/e2e/") for item in session.items) and not session.config.option.collectonly:
+        copies.kept(copies.DEMO)
+
+
 def log_in_as(role: str) -> None:
     connection.close()
     connection.settings_dict["USER"] = role
@@ -90,23 +99,20 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """After the owner has migrated: serve as the app. Tests that commit empty the tables afterwards, for which they need TRUNCATE."""
+    """After the owner has migrated: serve as the app. Tests that commit empty the tables afterwards."""
     with django_db_blocker.unblock():
-        with connection.cursor() as cursor:
-            cursor.execute(f"GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO {APP}")
-            cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'audit_log'::regclass")
-            partitions = [name for (name,) in cursor.fetchall()]
-            cursor.execute(f"REVOKE TRUNCATE ON audit_log, {', '.join(partitions)} FROM {APP}")
         log_in_as(APP)
         tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
-    emptying = f"TRUNCATE {', '.join(sorted(set(tables) - NAMES - PROOF))}"
+        power.let_empty(connection.settings_dict["NAME"], set(tables) - NAMES - PROOF)
+        power.narrow(connection.settings_dict["NAME"])
 
     def empty(case: TransactionTestCase) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(emptying)
+            cursor.execute("SELECT empty_tables()")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        patch.setattr(sealing, "NOW", sealing.NOW.replace(power.CLUSTER, power.OWN))
         yield
     with django_db_blocker.unblock():
         for other in connections.all():

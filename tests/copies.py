@@ -84,7 +84,7 @@ def on(name: str, url: str, storage: Path) -> dict[str, str]:
 
 def create(name: str, source: str | None = None) -> None:
     with as_owner() as connection:
-        connection.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {source}" if source else ""))
+        connection.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {source} STRATEGY file_copy" if source else ""))
 
 
 # What migrating writes into watched tables, such as groups of staff, is in the log, which nobody but its owner empties.

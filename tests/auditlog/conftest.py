@@ -11,23 +11,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from auditlog.actions import sealing
 from auditlog.cold import Store, store
 from tests import copies
+from tests.power import narrow
 
 from .buckets import KEY, REGION, SECRET, GoogleStorage, google_storage, s3_client, seaweed
-from .tampering import OwnLog, as_superuser
-
-# Transaction ids count across the cluster, so what other tests keep open in their databases would hold up the seals of this one.
-# Nothing they do can come into its log, so here only this database's transactions count.
-HORIZON = """
-CREATE FUNCTION own_horizon() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS $$
-DECLARE
-  next_xid bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
-BEGIN
-  RETURN least(next_xid, (SELECT min(backend_xid::text::bigint) FROM pg_stat_activity WHERE datname = current_database()));
-END $$
-"""
+from .tampering import OwnLog
 
 
 @pytest.fixture(scope="session")
@@ -88,15 +77,13 @@ def cold(request: pytest.FixtureRequest, tmp_path: Path, settings: Any, monkeypa
 
 
 @pytest.fixture
-def own_database(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def own_database(transactional_db: None, tmp_path: Path) -> Iterator[str]:
     """A database with all tables and nothing in them for this test alone: what is written to the log stays for ever."""
     name, before = f"log_{secrets.token_hex(4)}", connection.settings_dict["NAME"]
     copies.copy(copies.TABLES, name, tmp_path / "copy")
     connection.close()
     connection.settings_dict["NAME"] = name
-    with as_superuser(name) as session:
-        session.execute(HORIZON)
-    monkeypatch.setattr(sealing, "NOW", sealing.NOW.replace("pg_snapshot_xmin(pg_current_snapshot())::text::bigint", "own_horizon()"))
+    narrow(name)
     yield name
     connection.close()
     connection.settings_dict["NAME"] = before

@@ -14,6 +14,7 @@ from auditlog.actions import anchor_seals, record
 from auditlog.events import Event
 from auditlog.models import AuditSeal
 from port444.accounts.models import User
+from tests.power import as_superuser
 
 from .sealed import seal_all
 
@@ -67,11 +68,6 @@ class OwnLog:
             wait_until_left(session, self.name)
             session.execute(f"DROP DATABASE {self.name}")
             session.execute(f"ALTER DATABASE {name} RENAME TO {self.name}")
-
-
-def as_superuser(name: str) -> psycopg.Connection[Any]:
-    parameters = connection.get_connection_params()
-    return psycopg.connect(host=parameters.get("host"), port=parameters.get("port"), user="postgres", dbname=name, autocommit=True)
 
 
 def wait_until_left(session: psycopg.Connection[Any], name: str) -> None:

@@ -112,7 +112,7 @@ def attacks() -> Iterator[str]:
 
 
 def test_the_serving_role_can_do_nothing_to_the_log_but_what_it_may(own_database: str) -> None:
-    """With the rights of production; the tests' own database gives more, to be emptied."""
+    """With the rights of production, in a database that nobody has been in."""
     log()
     seal_all()
     anchor_seals()

@@ -27,11 +27,12 @@ from django.db import transaction  # noqa: E402
 from django.db.backends.base.base import BaseDatabaseWrapper  # noqa: E402
 
 from auditlog import cold  # noqa: E402
-from auditlog.actions import export_rows, exporting, record, seal_rows  # noqa: E402
+from auditlog.actions import export_rows, exporting, record, seal_rows, sealing  # noqa: E402
 from auditlog.events import Event  # noqa: E402
 from auditlog.models import AuditSeal  # noqa: E402
 from port444.accounts.models import User  # noqa: E402
 from port444.kit import clock  # noqa: E402
+from tests import power  # noqa: E402
 
 ROWS = int(sys.argv[1])  # under seals of three, in files of two seals
 
@@ -61,7 +62,7 @@ class Steps:
 
 
 def write() -> None:
-    """Rows, all of them sealed; another database of the cluster may hold up the horizon for a while."""
+    """Rows, all of them sealed."""
     settings.AUDIT_COLD_URL = (settings.VAR_DIR / "seals").as_uri()  # which the sealer looks into, and is near
     with transaction.atomic():
         last = max(record(Event.LOGIN, actor=None, target=User(email="a@fault.example"), number=number) for number in range(ROWS))
@@ -100,6 +101,7 @@ def forked(*works: Callable[[], None]) -> list[int]:
 if __name__ == "__main__":
     cold.store()  # loads what talks to it, once for all
     settings.AUDIT_SEAL_ROWS, exporting.FILE_ROWS = 3, 6
+    sealing.NOW = sealing.NOW.replace(power.CLUSTER, power.OWN)
     for number in itertools.count(1):
         forked(write)
         (killed,) = forked(partial(export, number))

@@ -20,6 +20,7 @@ from auditlog import files, lines
 from auditlog.cold import Folder, Store
 from tests import copies
 from tests.auditlog.conftest import cold, google, google_server, s3, s3_server  # noqa: F401 (fixtures)
+from tests.power import narrow
 
 from .test_killed import ALL
 
@@ -36,6 +37,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of a site whose log can be filled for ever."""
     folder = tmp_path_factory.mktemp("archive")
     copies.copy(copies.TABLES, NAME, folder / "storage")
+    narrow(NAME)
     yield {**copies.on(NAME, copies.app_url(), folder / "storage"), "PORT444_VAR": str(folder), "DJANGO_SETTINGS_MODULE": "port444.settings"}
     with copies.as_owner() as connection:
         copies.remove(connection, NAME)
