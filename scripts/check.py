@@ -6,7 +6,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -36,7 +36,6 @@ PRODUCTION = {
 # Type checking and import rules load the settings.
 SETTINGS = {"PORT444_ENV": "test"}
 
-# The longest first, since several run at once.
 STATIC_CHECKS = (
     Step("types", ("mypy",), SETTINGS),
     Step("ruff", ("ruff", "check", ".")),
@@ -52,16 +51,24 @@ EVERYTHING = ("-n", "3")
 
 
 def main(arguments: list[str]) -> int:
-    """Every check and test, or with arguments only pytest. A check that fails ends the run before the tests."""
+    """Every check and test, or with arguments only pytest. Checks run beside the tests, so that one run shows all there is to repair."""
     os.chdir(database.HOME)
     system.prepare(arguments)
-    with database.thrown_away() as base, database.copies(base) as copies:
+    with database.thrown_away() as base, database.copies(base) as copies, ThreadPoolExecutor(2) as beside:
         environment = {"PORT444_ENV": "test", "SECRET_KEY": secrets.token_hex(30), **database.as_owner(base.addresses), **copies}
-        # Made by the first test that needs them, they would count as a part of that test's time.
-        wanted = [copied(environment)] if system.wants_browser(arguments) else []
-        if not all_pass(wanted if arguments else [*wanted, *django_checks(environment), *STATIC_CHECKS]):
-            return 1
-        return subprocess.call([program("pytest"), *(arguments or EVERYTHING)], env={**os.environ, **environment})
+        # The tests that need the copies wait for them, while they are still being collected.
+        steps = [copied(environment)] if system.wants_browser(arguments) else []
+        if not arguments:
+            steps += [*STATIC_CHECKS, *django_checks(environment)]
+        passed = [(step.name, beside.submit(passes, step)) for step in steps]
+        try:
+            code = subprocess.call([program("pytest"), *(arguments or EVERYTHING)], env={**os.environ, **environment})
+            failed = [name for name, done in passed if not done.result()]
+        finally:
+            beside.shutdown(cancel_futures=True)
+    if failed:
+        say(f"FAILED: {', '.join(failed)}")
+    return code or bool(failed)
 
 
 def copied(environment: Mapping[str, str]) -> Step:
@@ -76,12 +83,6 @@ def django_checks(environment: Mapping[str, str]) -> tuple[Step, ...]:
         Step("migrations", (*manage, "makemigrations", "--check", "--dry-run"), environment),
         Step("deploy", (*manage, "check", "--deploy", "--fail-level", "WARNING"), {**environment, **PRODUCTION}),
     )
-
-
-def all_pass(steps: Sequence[Step]) -> bool:
-    """Run all steps to their end, as many at once as there are cores, so that one run shows all there is to repair."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return all(list(pool.map(passes, steps)))
 
 
 def passes(step: Step) -> bool:
