@@ -32,6 +32,7 @@ from port444.accounts.models import User
 from port444.kit import context
 from port444.kit.clock import now
 from tests import copies
+from tests.conftest import in_groups
 
 from .sealed import another, append, log
 
@@ -459,7 +460,7 @@ def test_a_row_that_the_log_has_no_more_is_still_found_and_told_apart(
     owner_of: psycopg.Connection[Any], client: Client, make_user: Any, settings: Any
 ) -> None:
     settings.STAFF_SECOND_FACTOR = False
-    client.force_login(make_user("Olu Staff", is_staff=True))
+    client.force_login(in_groups(make_user("Olu Staff", is_staff=True), "Security"))
     asked = {"event_type": Event.AUDIT_LOSS_ACKNOWLEDGED.key}
     for pk in (5001, 5002):
         make_known(owner_of, pk, asked["event_type"])
