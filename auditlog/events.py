@@ -25,6 +25,7 @@ class Event(Enum):
     USER_SUSPENDED = "user.suspended", ADMIN, WARNING, "Suspended an account"
     USER_REINSTATED = "user.reinstated", ADMIN, WARNING, "Reinstated an account"
     STAFF_MADE = "user.staff_made", ADMIN, WARNING, "Made an account of staff"
+    GROUP_CHANGED = "staff_group.changed", ADMIN, WARNING, "Changed what a group of staff may do"
     PROFILE_CHANGED = "user.profile_changed", USER, INFO, "Changed the profile"
     ADMIN_EDIT = "admin.edited", ADMIN, WARNING, "Edited by staff"
     # Selling

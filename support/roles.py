@@ -6,7 +6,10 @@ from typing import Any
 
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
+from django.db import transaction
 
+from auditlog.actions import record
+from auditlog.events import Event
 from port444.kit.errors import NotAllowed
 
 from .models import Plan
@@ -52,11 +55,15 @@ def is_support(user: Any) -> bool:
     return bool(user.is_active and user.is_staff and any(user.has_perm(f"support.{permission}") for permission in PERMISSIONS))
 
 
+@transaction.atomic
 def make_groups(sender: Any, using: str, **signal: Any) -> None:
     """After migrations: every group has just the permissions that are written above."""
     create_permissions(sender, verbosity=0, using=using)
     known = {one.codename: one for one in Permission.objects.using(using).filter(content_type__app_label="support", codename__in=PERMISSIONS)}
     for name, granted in GROUPS.items():
         group, _ = Group.objects.using(using).get_or_create(name=name)
-        if {one.codename for one in group.permissions.all()} != granted:
+        had = {one.codename for one in group.permissions.all()}
+        if had != granted:
             group.permissions.set([known[codename] for codename in granted])
+            before, after = {"permissions": sorted(had)}, {"permissions": sorted(granted)}
+            record(Event.GROUP_CHANGED, actor=None, target=group, before=before, after=after, name=name)

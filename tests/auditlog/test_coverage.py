@@ -54,7 +54,6 @@ UNRECORDED = {
     "port444.orders.actions.nudges.send_nudges_batch": "Sends reminders by the clock; each one's row says what became of it. By hand is recorded.",
     "consultations.actions.reminders.send_reminder": "Sends a reminder by the clock; its row says what became of it.",
     "port444.messaging.actions.post_notice": "A line that tells of an act, written and recorded with it.",
-    "support.roles.make_groups": "Groups of staff as the code says, after migrations; the row witness sees them.",
     # Traces of looking
     "consultations.actions.feeds.note_feed_read": "When a calendar program last asked.",
     "port444.messaging.actions.mark_read": "How far somebody has read.",
@@ -84,6 +83,7 @@ UNRECORDED = {
 }
 # Record, but not on each way: on the others nothing is written in truth, which the source alone does not show, or what is not a fact.
 MOSTLY = {
+    "support.roles.make_groups": "A group that is new or changed is recorded; migrating again finds the same and says nothing.",
     "auditlog.actions.incidents.open_incident": "Found again just as it was.",
     "auditlog.actions.witnessing.look_past_actions": "A forged check was found again, and nothing else.",
     "consultations.actions.absences.look_at_attendance": "Notes that it has looked, when there is nothing to say or both are asked.",
