@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
@@ -57,9 +57,6 @@ class Store(Protocol):
 
     def names(self, prefix: str) -> Iterator[str]:
         """The names that begin with `prefix`, in their order."""
-
-    def kept_until(self, name: str) -> datetime | None:
-        """Until when the store itself lets nobody remove or change it; None where it makes no such promise. Raises Missing."""
 
 
 def store(url: str = "") -> Store:
@@ -119,10 +116,6 @@ class Folder:
     def names(self, prefix: str) -> Iterator[str]:
         folder = prefix.rpartition("/")[0]
         return (name for name in self._below(folder) if name.startswith(prefix))
-
-    def kept_until(self, name: str) -> datetime | None:
-        self.size(name)
-        return None
 
     def _below(self, folder: str) -> Iterator[str]:
         """Depth first: with the slash behind the name of a folder, this is the order of the whole names."""
@@ -196,11 +189,6 @@ class S3:
         keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
         # Not every server lists in the order of the bytes, as Amazon's does.
         return iter(sorted(key[len(self._key("")) :] for key in keys))
-
-    def kept_until(self, name: str) -> datetime | None:
-        head = self._head(name)
-        until: datetime | None = head.get("ObjectLockRetainUntilDate")
-        return until if head.get("ObjectLockMode") == "COMPLIANCE" else None
 
     def _create(self, key: str, content: BinaryIO) -> None:
         """In one request, which is all or nothing: of parts that are put together, not every server makes sure that one writer wins."""
@@ -300,11 +288,6 @@ class GCS:
 
     def names(self, prefix: str) -> Iterator[str]:
         return iter(sorted(blob.name[len(self._key("")) :] for blob in self.bucket.list_blobs(prefix=self._key(prefix))))
-
-    def kept_until(self, name: str) -> datetime | None:
-        blob = self._blob(name)
-        until: datetime | None = blob.retention.retain_until_time
-        return until if blob.retention.mode == "Locked" else None
 
     def _can_retain(self) -> bool:
         if self._retains is None:

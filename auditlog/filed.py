@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
 from . import files, lines, merkle
 from .cold import Missing, Store
 from .models import AuditExport, AuditSeal
-
-CHUNK = 1 << 20
 
 
 class Unusable(Exception):
@@ -31,19 +25,6 @@ class Found:
     ids: list[int] = field(default_factory=list)
     hashes: list[bytes] = field(default_factory=list)
     moments: list[bytes] = field(default_factory=list)
-
-
-class Digested:
-    """A file that knows the SHA-256 and the length of what was read of it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file, self.digest, self.bytes = file, hashlib.sha256(), 0
-
-    def read(self, size: int = -1) -> bytes:
-        chunk = self.file.read(size)
-        self.digest.update(chunk)
-        self.bytes += len(chunk)
-        return chunk
 
 
 class Volume:
@@ -77,30 +58,21 @@ class Volume:
             seal = after
 
     def _lines(self) -> Iterator[bytes]:
+        name = self.export.data_key
         try:
-            with self.place.open(self.export.data_key) as file:
-                packed = Digested(file)
-                yield from lines.split(self._unpacked(packed))
-                while packed.read(CHUNK):  # behind the end of the packed lines
-                    pass
+            with self.place.open(name) as file:
+                text = files.Unpacked(file)
+                yield from lines.split(text)
         except Missing:
-            raise Unusable(f"{self.export.data_key} is gone from cold storage") from None
+            raise Unusable(f"{name} is gone from cold storage") from None
+        except files.NotGzip as error:
+            raise Unusable(f"{name} in cold storage does not unpack: {error}") from error
         except ValueError as error:
-            raise Unusable(f"{self.export.data_key} in cold storage is cut off: {error}") from error
-        except Unusable:
-            raise
+            raise Unusable(f"{name} in cold storage is cut off: {error}") from error
         except Exception as error:
-            raise Unreachable(f"{self.export.data_key} cannot be read: {error}") from error
-        if (packed.bytes, packed.digest.hexdigest()) != (self.export.data_bytes, self.export.data_sha256):
-            self.problem = f"{self.export.data_key} is not the file that was exported"
-
-    def _unpacked(self, packed: Digested) -> Iterator[bytes]:
-        try:
-            with gzip.open(packed) as file:  # type: ignore[call-overload]  # reads is all that is asked of it
-                while chunk := file.read(CHUNK):
-                    yield chunk
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise Unusable(f"{self.export.data_key} in cold storage does not unpack: {error}") from error
+            raise Unreachable(f"{name} cannot be read: {error}") from error
+        if any(getattr(self.export, fact) != found for fact, found in text.facts().items()):
+            self.problem = f"{name} is not the file that was exported"
 
 
 class Shelf:

@@ -108,14 +108,10 @@ def read_manifest(store: cold.Store, name: str, *, digest: str = "") -> Manifest
         raise Damaged(name, "is gone") from None
     if digest and sha256(content).hexdigest() != digest:
         raise Damaged(name, "is not the file that was written")
-    try:
-        outer = json.loads(content)
-        text, key_id, signature = outer["body"], outer["key_id"], bytes.fromhex(outer["signature"])
-        if not signing.is_signed(signing.Kind.MANIFEST, text.encode(), key_id, signature) or seals.hash_of(text).hex() != outer["hash"]:
-            raise Damaged(name, "is not signed by a key that is known")
-        return Manifest(content, json.loads(text))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise Damaged(name, "is not a manifest") from None
+    signed = seals.read_signed(signing.Kind.MANIFEST, content)
+    if signed is None:
+        raise Damaged(name, "is not signed by a key that is known")
+    return Manifest(content, signed[1])
 
 
 def as_file(manifest: Manifest) -> BinaryIO:
@@ -158,40 +154,43 @@ def read_lines(export: AuditExport) -> Iterator[bytes]:
 def read_data(store: cold.Store, manifest: Manifest) -> Iterator[bytes]:
     """The lines of the CSV file of a manifest, as `read_lines`."""
     name, rows = manifest.body["data_key"], 0
-    lines = split(_unpacked(store, manifest))
-    try:
-        if next(lines, None) != HEADER:
-            raise Damaged(name, "does not begin with the names of the columns")
-        for line in lines:
-            rows += 1
-            yield line
-    except ValueError:
-        raise Damaged(name, "ends inside a line") from None
-    if rows != manifest.body["rows"]:
-        raise Damaged(name, f"has {rows} rows in the place of {manifest.body['rows']}")
-
-
-def _unpacked(store: cold.Store, manifest: Manifest) -> Iterator[bytes]:
-    body = manifest.body
-    name, packed, plain = body["data_key"], sha256(), sha256()
-    unpack = isal_zlib.decompressobj(GZIP)
-    size = 0
     with opened(store, name) as file:
-        while block := file.read(BLOCK):
-            size += len(block)
-            if size > body["data_bytes"]:
-                raise Damaged(name, "is longer than it was written")
-            packed.update(block)
-            try:
-                text = unpack.decompress(block)
-            except NotGzip:
-                raise Damaged(name, "cannot be unpacked") from None
-            plain.update(text)
-            yield text
-    if size != body["data_bytes"]:
-        raise Damaged(name, "is shorter than it was written")
-    if packed.hexdigest() != body["data_sha256"] or not unpack.eof or plain.hexdigest() != body["lines_sha256"]:
+        text = Unpacked(file)
+        lines = split(text)
+        try:
+            if next(lines, None) != HEADER:
+                raise Damaged(name, "does not begin with the names of the columns")
+            for line in lines:
+                rows += 1
+                yield line
+        except NotGzip:
+            raise Damaged(name, "cannot be unpacked") from None
+        except ValueError:
+            raise Damaged(name, "ends inside a line") from None
+    if not manifest.body.items() >= {"rows": rows, **text.facts()}.items():
         raise Damaged(name, "is not the file that was written")
+
+
+class Unpacked:
+    """The text in a file of rows, block by block, and what a manifest says of that file, known at its end. Raises NotGzip."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._size, self._packed, self._plain = file, 0, sha256(), sha256()
+
+    def __iter__(self) -> Iterator[bytes]:
+        unpack = isal_zlib.decompressobj(GZIP)
+        while block := self._file.read(BLOCK):
+            self._size += len(block)
+            self._packed.update(block)
+            if not unpack.eof:
+                text = unpack.decompress(block)
+                self._plain.update(text)
+                yield text
+        if not unpack.eof:
+            raise NotGzip("it is cut off")
+
+    def facts(self) -> dict[str, Any]:
+        return {"data_bytes": self._size, "data_sha256": self._packed.hexdigest(), "lines_sha256": self._plain.hexdigest()}
 
 
 def opened(store: cold.Store, name: str) -> BinaryIO:

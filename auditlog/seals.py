@@ -68,6 +68,19 @@ def is_genuine(seal: AuditSeal) -> bool:
     return bool(json.loads(text).items() >= statement(seal).items())
 
 
+def read_signed(kind: signing.Kind, content: bytes) -> tuple[str, dict[str, Any]] | None:
+    """The hash of a signed file of cold storage, and what it says; None when it is none of this kind that a known key has signed."""
+    try:
+        facts = json.loads(content)
+        text, hash_ = facts["body"], facts["hash"]
+        if not signing.is_signed(kind, text.encode(), facts["key_id"], bytes.fromhex(facts["signature"])) or hash_of(text).hex() != hash_:
+            return None
+        says = json.loads(text)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return (hash_, says) if isinstance(says, dict) else None
+
+
 def anchor_name(seq: int, day: date) -> str:
     return f"{FOLDER}{day:%Y/%m/%d}/{seq:012d}.json"
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, timedelta
 from hashlib import sha256
 from typing import Any
 
-from auditlog import cold, filed, merkle, seals, signing
+from auditlog import cold, filed, merkle, seals
 from auditlog.models import AuditAnchor, AuditExport, AuditLeaves, AuditSeal
 from auditlog.queries import COLD, last_seal
 from auditlog.signing import Kind
@@ -74,7 +74,7 @@ class Outside:
             return
         if sha256(content).hexdigest() != export.manifest_sha256:
             add("manifest.changed", f"{name} in cold storage is not the manifest that was written.", seal=export.first_seal)
-        elif _signed(Kind.MANIFEST, content) is None:
+        elif seals.read_signed(Kind.MANIFEST, content) is None:
             add("manifest.signature", f"{name} in cold storage is not signed with a known key.", seal=export.first_seal)
 
     def anchors(self, *, each: bool) -> None:
@@ -134,7 +134,7 @@ class Outside:
             if content == seals.anchor_content(seal) or self._is_given_up(seq):
                 continue
             if not quietly:
-                if (says := _signed(Kind.SEAL, content)) is None or says.get("seq") != seq:
+                if (signed := seals.read_signed(Kind.SEAL, content)) is None or signed[1].get("seq") != seq:
                     self.report.add("anchor.changed", f"{name} in cold storage was replaced: it is not signed with a known key.", seal=seq)
                 else:
                     words = f"Seal {seq} in the database is not the one in cold storage ({name}): the log was rewritten from there on, or before."
@@ -154,19 +154,7 @@ class Outside:
         return any(lost["first"] <= seq <= lost["last"] for lost in self.given_up)
 
 
-def _signed(kind: Kind, content: bytes) -> dict[str, Any] | None:
-    """What a signed file of cold storage says; None when it is none, or not signed with a known key."""
-    try:
-        facts = json.loads(content)
-        text = facts["body"].encode()
-        if sha256(text).hexdigest() != facts["hash"] or not signing.is_signed(kind, text, facts["key_id"], bytes.fromhex(facts["signature"])):
-            return None
-        says = json.loads(text)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None
-    return says if isinstance(says, dict) else None
-
-
 def _hash_of(content: bytes) -> str:
     """The hash that a seal in cold storage has; nothing when it is none of ours."""
-    return str(json.loads(content)["hash"]) if _signed(Kind.SEAL, content) is not None else ""
+    signed = seals.read_signed(Kind.SEAL, content)
+    return signed[0] if signed is not None else ""

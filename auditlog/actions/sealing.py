@@ -126,12 +126,10 @@ def find_loss() -> Loss | None:
 def _hash(store: cold.Store, name: str) -> bytes:
     """The hash of a seal that lies in cold storage; Conflict when it is not what was signed."""
     with store.open(name) as file:
-        facts = json.load(file)
-    hash_ = seals.hash_of(facts["body"])
-    signed = signing.is_signed(Kind.SEAL, facts["body"].encode(), facts["key_id"], bytes.fromhex(facts["signature"]))
-    if hash_.hex() != facts["hash"] or not signed:
+        signed = seals.read_signed(Kind.SEAL, file.read())
+    if signed is None:
         raise Conflict(f"{name} in cold storage is not signed with a known key.")
-    return hash_
+    return bytes.fromhex(signed[0])
 
 
 def _seal_next(loss: Loss | None = None, actor: Any | None = None, reason: str = "") -> AuditSeal | None:

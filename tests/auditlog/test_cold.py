@@ -141,8 +141,6 @@ def test_what_is_not_there_is_missing(cold: Store) -> None:
             cold.open(name)
         with pytest.raises(Missing):
             cold.size(name)
-        with pytest.raises(Missing):
-            cold.kept_until(name)
 
 
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/passwd", "a//b", ".hidden", "a/.b", "a\\b"])
@@ -190,10 +188,10 @@ def test_what_lies_in_a_locked_bucket_cannot_be_removed_by_anybody(s3: Any, sett
     place = store("s3://locked/log")
     for name, data in (("little", b"1"), ("big", BIG)):
         put(place, name, data)
-        until = place.kept_until(name)
-        assert until is not None
-        assert timedelta(days=29) < until - now() < timedelta(days=31)
-        version = s3.head_object(Bucket="locked", Key=f"log/{name}")["VersionId"]
+        head = s3.head_object(Bucket="locked", Key=f"log/{name}")
+        assert head["ObjectLockMode"] == "COMPLIANCE"
+        assert timedelta(days=29) < head["ObjectLockRetainUntilDate"] - now() < timedelta(days=31)
+        version = head["VersionId"]
         there = {"Bucket": "locked", "Key": f"log/{name}", "VersionId": version}
         attacks: list[tuple[Any, dict[str, Any]]] = [
             (s3.delete_object, {}),
@@ -228,10 +226,9 @@ def test_a_file_that_is_replaced_while_it_is_read_is_not_mixed(s3: Any) -> None:
             file.read()
 
 
-def test_a_bucket_without_lock_promises_nothing(cold: Store) -> None:
-    put(cold, "x", b"1")
-    is_locked = isinstance(cold, S3) and cold._lock() != {}
-    assert (cold.kept_until("x") is not None) == is_locked
+def test_a_bucket_without_lock_takes_files_too(s3: Any) -> None:
+    put(store("s3://plain/log"), "x", b"1")
+    assert "ObjectLockMode" not in s3.head_object(Bucket="plain", Key="log/x")
 
 
 def test_google_retains_where_the_bucket_allows_it(google: GoogleStorage, settings: Any) -> None:
@@ -241,9 +238,9 @@ def test_google_retains_where_the_bucket_allows_it(google: GoogleStorage, settin
     assert isinstance(place, GCS)
     for name, data in (("little", b"1"), ("big", BIG)):
         put(place, name, data)
-        until = place.kept_until(name)
-        assert until is not None
-        assert timedelta(days=29) < until - now() < timedelta(days=31)
+        retention = place._blob(name).retention
+        assert retention.mode == "Locked"
+        assert timedelta(days=29) < retention.retain_until_time - now() < timedelta(days=31)
         assert read(place, name) == data
 
 
