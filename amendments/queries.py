@@ -95,7 +95,7 @@ def preview_of(amendment: Amendment, moment: datetime | None = None) -> Preview:
 
 
 def may_propose(order: Order) -> bool:
-    return order.status in LIVE
+    return order.status in LIVE and order.disputed_at is None
 
 
 def suggested_terms(order: Order, note: str = "", *, known: Sequence[Amendment] | None = None) -> Terms:

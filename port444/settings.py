@@ -248,6 +248,7 @@ SCHEDULES = {
     "port444.away.jobs.welcome": "* * * * *",
     "port444.orders.jobs.auto_accept": "* * * * *",
     "port444.orders.jobs.cancel_unanswered": "* * * * *",
+    "port444.orders.jobs.escalate_disputes": "* * * * *",
     "port444.orders.jobs.send_nudges": "*/5 * * * *",
     "port444.orders.jobs.suggest_offers": "*/10 * * * *",
     "port444.catalog.jobs.refresh_points": "*/5 * * * *",
@@ -332,6 +333,8 @@ AMENDMENT_HOURS = 72  # an amendment that is not answered, or not paid, within t
 PROPOSAL_HOURS = 48  # another time for a call that is not accepted within this is off the table
 PAYMENT_MINUTES = 60
 REVIEW_DAYS = 3
+DISPUTE_ANSWER_HOURS = 48  # after which support has a dispute that was not answered
+DISPUTE_SETTLE_HOURS = 72  # and one that both sides did not settle after the answer
 CREDIT_DAYS = 60  # after a call, for which its price counts towards an order
 REQUIREMENTS_DAYS = 7
 OFFER_HOURS = 48  # how long a custom offer stands unless its author says otherwise

@@ -29,7 +29,7 @@ from port444.catalog.models import Category, Package, Service, ServiceStatus
 from port444.kit.clock import at, now
 from port444.kit.ids import uuid7
 from port444.orders import actions as orders
-from port444.orders.models import Offer, Order
+from port444.orders.models import Dispute, DisputeReason, Offer, Order
 from port444.orders.terms import terms_of_package
 from port444.payments import actions as payments
 from port444.payments.models import Invoice, Payment, SandboxCharge, WalletPayment
@@ -432,6 +432,57 @@ def test_a_bad_offer_is_refused_in_words_and_writes_nothing(world: World) -> Non
     assert {name: what for name, what in faults.items() if what} == {}
 
 
+def dispute(**changes: Any) -> Ask:
+    """The claim of a client, with something wrong in it."""
+    return on_order("delivered", "dispute", **{"reason": "not_as_agreed", "claim": "Slow.", "to_client": "60"} | changes)
+
+
+def in_dispute(step: str, **form: Any) -> Ask:
+    """The builder meets a dispute that waits for an answer."""
+
+    def ask(world: World) -> tuple[User, str, dict[str, Any]]:
+        made = Dispute.objects.filter(order=world.working).first() or orders.open_dispute(
+            world.working.pk,
+            actor=world.client_user,
+            client_key=uuid7(),
+            reason=DisputeReason.NO_ANSWER,
+            claim="No word.",
+            to_client=Decimal("120.00"),
+        )
+        return world.builder.user, f"/disputes/{made.number}/{step}/", form
+
+    return ask
+
+
+DISPUTES: dict[str, Ask] = {
+    **{f"claim of {text[:9]!r}": dispute(to_client=text) for text in [*BAD_MONEY, "", "180.01"] if text != "0"},
+    **{f"figure of {text[:9]!r}": in_dispute("answer", answer="No.", offer=text) for text in [*BAD_MONEY, "", "120.01"] if text != "0"},
+    "claim with NUL": dispute(claim=NUL),
+    "claim too long": dispute(claim="x" * 5001),
+    "claim without words": dispute(claim=" "),
+    "claim for no reason": dispute(reason="boredom"),
+    "claim for a reason of the other side": dispute(reason="unfair_changes"),
+    "claim without a key": dispute(client_key="again"),
+    "claim with a program": dispute(uploads=file("setup.exe", b"MZ")),
+    "answer with NUL": in_dispute("answer", answer=NUL, offer="10"),
+    "figure before an answer": in_dispute("figure", to_client="10"),
+    "settled without a figure": in_dispute("settle"),
+    "settled at another figure": in_dispute("settle", seen="1.00"),
+    "settled at NUL": in_dispute("settle", seen="120.00\x00"),
+    "withdrawn by the other side": in_dispute("withdraw"),
+    "brought before support too early": in_dispute("escalate"),
+    "evidence that is empty": in_dispute("evidence"),
+    "evidence with NUL": in_dispute("evidence", text=NUL),
+    "dispute of nobody": lambda world: (world.client_user, "/disputes/999999999/settle/", {"seen": "1"}),
+    "dispute of another": lambda world: (world.other.user, in_dispute("settle")(world)[1], {"seen": "120.00"}),
+}
+
+
+def test_a_bad_dispute_is_refused_in_words_and_writes_nothing(world: World) -> None:
+    faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in DISPUTES.items()}
+    assert {name: what for name, what in faults.items() if what} == {}
+
+
 NOBODY = "0x" + "00" * 19 + "12"  # a wallet whose key nobody holds
 
 
@@ -488,6 +539,9 @@ GOOD: dict[str, Ask] = {
     "address": lambda world: (world.builder.user, "/earnings/address/", {"address": "0x" + "cd" * 20}),
     "bank": bank(),
     "away": away(),
+    "dispute": dispute(),
+    "answer of a dispute": in_dispute("answer", answer="No.", offer="10"),
+    "settled dispute": in_dispute("settle", seen="120.00"),
 }
 
 

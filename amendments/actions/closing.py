@@ -22,6 +22,7 @@ from .telling import facts, lock, lock_within, post, tell
 
 A = AmendmentStatus
 ORDER_ENDED = "The order ended"
+IN_DISPUTE = "A dispute was opened"
 
 
 def close(
@@ -91,6 +92,23 @@ def order_ends(order: Order, actor: Any | None) -> None:
     if amendment.status not in NO_MONEY_YET:
         raise WrongState(_why_not(amendment), code="amendment_funding")
     close(amendment, A.EXPIRED, actor=actor, event=Event.AMENDMENT_EXPIRED, to_builder=False, to_client=False, answer=ORDER_ENDED)
+
+
+def dispute_begins(order: Order, actor: Any | None) -> None:
+    """Before a dispute about the order is opened, under its lock: what waits for an answer or for payment is off the table, and both sides
+    have the time back for which the clock stood. Raises WrongState (code `amendment_funding`) while money of a change is on its way.
+    """
+    open_id = Amendment.objects.filter(order=order).open().values_list("pk", flat=True).first()
+    if open_id is None:
+        return
+    amendment = lock_within(order, open_id)
+    if amendment.status == A.FUNDING_FAILED:
+        raise WrongState("Escrow did not take a change of this order. Try that again or give it up first.", code="amendment_funding")
+    if amendment.status not in NO_MONEY_YET:
+        raise WrongState(
+            "A change of this order is on its way into escrow. Wait until it has arrived, usually for minutes.", code="amendment_funding"
+        )
+    close(amendment, A.EXPIRED, actor=actor, event=Event.AMENDMENT_EXPIRED, answer=IN_DISPUTE)
 
 
 def _why_not(amendment: Amendment) -> str:

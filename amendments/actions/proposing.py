@@ -117,6 +117,7 @@ def _require_party(order: Order, actor: Any) -> None:
 
 
 def _require_changeable(order: Order) -> None:
+    order.require_undisputed()
     if order.status not in LIVE:
         raise WrongState(f"This order is {order.status_words()}. What runs can be changed.")
     for person in (order.client, order.builder.user):

@@ -14,6 +14,7 @@ class OrdersConfig(AppConfig):
         from port444.payments.models import EscrowKind
 
         from . import actions, checkout, queries
+        from .handlers import add_part
         from .models import DIGEST
 
         handlers.register("order", lock=actions.lock_for_payment, settled=actions.order_paid, unpaid=actions.order_unpaid, describe=checkout.describe)
@@ -21,6 +22,7 @@ class OrdersConfig(AppConfig):
         handlers.on_escrow("order", EscrowKind.OPEN, actions.order_funded)
         handlers.on_escrow("order", EscrowKind.REFUND, actions.order_repaid)
         handlers.on_escrow_failed("order", EscrowKind.OPEN, actions.order_unfunded)
+        add_part(queries.disputes.OnOrders())
         register_chips(queries.offers.chips)
         register_chips(queries.chips)
         register_facts(queries.facts)
@@ -37,6 +39,10 @@ class OrdersConfig(AppConfig):
         register(Kind("order.completed", Group.ORDERS))
         register(Kind("order.cancelled", Group.ORDERS, sms=True))
         register(Kind("order.reviewed", Group.ORDERS))
+        for key in ("dispute.opened", "dispute.escalated", "dispute.settled", "dispute.decided"):
+            register(Kind(key, Group.ORDERS, sms=True))
+        for key in ("dispute.answered", "dispute.evidence", "dispute.withdrawn"):
+            register(Kind(key, Group.ORDERS))
         register(Kind("offer.received", Group.ORDERS, sms=True))
         register(Kind("offer.countered", Group.ORDERS, sms=True))
         register(Kind("offer.declined", Group.ORDERS))

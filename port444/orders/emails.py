@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
 from port444.catalog.models import QuestionKind
-from port444.kit.money import usd
+from port444.kit.money import ZERO, usd
 from port444.kit.templatetags.ui import city
 
+from . import notices
 from .helm import days_words, left_words, moment_words
-from .models import CancelCause, NudgeKind, Offer, Order, OrderStatus, Requirement
+from .models import CancelCause, Dispute, DisputeStatus, Evidence, NudgeKind, Offer, Order, OrderStatus, Requirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,7 @@ def cancelled_to(order: Order, reader: Any) -> Words:
         "was agreed.",
         CancelCause.NO_REQUIREMENTS: _unanswered(order),
         CancelCause.NOT_FUNDED: f"The money for {order.title} could not be put into escrow, so nothing began. That counts against nobody.",
+        CancelCause.DISPUTE: f"{order.title} ended with a dispute.",
         CancelCause.RECLAIMED: f"{order.client.first_name} took the money for {order.title} back from escrow after its expiry.",
     }
     why = causes[CancelCause(order.cancel_cause)]
@@ -305,3 +308,98 @@ def withdrawn_to_reader(offer: Offer) -> Words:
     name = offer.author.first_name
     what = "their proposed terms" if offer.by_client else "the offer"
     return Words(f"{name} withdrew {what}", f"{offer.title}, {usd(offer.price)}. It cannot be accepted any more; nothing was charged.")
+
+
+# Disputes
+
+
+def facts_of_dispute(dispute: Dispute, reader: Any) -> list[tuple[str, str]]:
+    """What every mail about a dispute names."""
+    order = dispute.order
+    return [
+        ("Dispute", str(dispute)),
+        ("Order", f"{order.number}, {order.title}"),
+        ("With", order.other(reader).name),
+        ("In escrow", usd(dispute.amount) if dispute.is_live else "nothing any more"),
+    ]
+
+
+def _figure(dispute: Dispute, figure: Decimal | None) -> str:
+    """ "$60.00 of $180.00 back to Jonas, the rest to Anaya"."""
+    order = dispute.order
+    return f"{usd(figure or ZERO)} of {usd(dispute.amount)} back to {order.client.first_name}, the rest to {order.builder.user.first_name}"
+
+
+def dispute_opened(dispute: Dispute) -> Words:
+    name, reader = dispute.opened_by.first_name, dispute.other_side
+    return Words(
+        f"{name} opened a dispute about {dispute.order.title}",
+        f"{dispute.get_reason_display()}: “{_cut(dispute.claim)}” {name} wants {_figure(dispute, dispute.to_client)}. The order stands still. "
+        f"Answer by {_when(dispute.answer_until, reader)}: accept that, or say how you see it and what you would agree to. "
+        "Without an answer support decides with what is there.",
+    )
+
+
+def dispute_answered(dispute: Dispute) -> Words:
+    name, reader = dispute.other_side.first_name, dispute.opened_by
+    return Words(
+        f"{name} answered your dispute {dispute}",
+        f"“{_cut(dispute.answer)}” {name} would agree to {_figure(dispute, dispute.offer)}. {_until(dispute, reader)}",
+    )
+
+
+def figure_changed(dispute: Dispute, actor: Any, reader: Any) -> Words:
+    return Words(
+        f"{actor.first_name} comes closer in dispute {dispute}",
+        f"{actor.first_name} would agree to {_figure(dispute, dispute.figure_of(actor))}. {_until(dispute, reader)}",
+    )
+
+
+def _until(dispute: Dispute, reader: Any) -> str:
+    if dispute.status == DisputeStatus.ESCALATED:
+        return "Support has it by now; you can still settle it between you."
+    return f"Accept that, or come closer yourself. What is not settled by {_when(dispute.settle_until, reader)} is decided by support."
+
+
+def evidence_added(evidence: Evidence, author: Any) -> Words:
+    said = f"“{_cut(evidence.text)}” " if evidence.text else ""
+    return Words(f"{author.first_name} added evidence to dispute {evidence.dispute}", f"{said}You can answer it with your own.")
+
+
+def support_asks(evidence: Evidence) -> Words:
+    return Words(
+        f"Support wrote to you about dispute {evidence.dispute}", f"“{_cut(evidence.text)}” Answer on the page of the dispute; both sides read it."
+    )
+
+
+def dispute_escalated(dispute: Dispute, reader: Any) -> Words:
+    return Words(
+        f"Support decides dispute {dispute}",
+        "It was not settled between you, so support looks at both sides and decides. Add what it should know; until then you can still settle it.",
+    )
+
+
+def dispute_withdrawn(dispute: Dispute) -> Words:
+    name = dispute.opened_by.first_name
+    return Words(
+        f"{name} withdrew dispute {dispute}", f"Order {dispute.order.number} goes on where it stood; its dates have moved by as long as it stood."
+    )
+
+
+def dispute_settled(dispute: Dispute, reader: Any) -> Words:
+    return Words(f"Dispute {dispute} is settled", _outcome(dispute, reader))
+
+
+def dispute_decided(dispute: Dispute, reader: Any) -> Words:
+    return Words(f"Support decided dispute {dispute}", f"“{_cut(dispute.decision)}” {_outcome(dispute, reader)}")
+
+
+def _outcome(dispute: Dispute, reader: Any) -> str:
+    order, back = dispute.order, dispute.decided_to_client or ZERO
+    rest = dispute.amount - back
+    said = notices.parts(dispute)
+    if reader.pk == order.client_id:
+        how = " It goes to where it was paid from, with its part of the service fee." if back else ""
+        return f"{said}{how} The order has ended."
+    earned = f" You get {usd(order.builder_share)} of that after the platform fee." if rest else ""
+    return f"{said}{earned} The order has ended."

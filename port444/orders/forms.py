@@ -16,10 +16,11 @@ from port444.builders.forms import ListField
 from port444.catalog.models import Package, QuestionKind, Service
 from port444.kit.amounts import AmountField
 from port444.kit.errors import Invalid
+from port444.kit.money import usd
 from port444.kit.uploads import KINDS, check
 from port444.messaging.forms import FilesField
 
-from .models import Offer, Requirement
+from .models import REASONS_OF_BUILDER, REASONS_OF_CLIENT, DisputeReason, Offer, Requirement
 from .terms import (
     HOURS,
     LONGEST_DELIVERABLE,
@@ -250,3 +251,94 @@ class CounterForm(forms.Form):
 
 class DeclineOfferForm(forms.Form):
     reason = forms.CharField(required=False, max_length=300)
+
+
+# Disputes
+
+
+class FigureField(AmountField):
+    """What of the money in escrow would go back to the client."""
+
+    def __init__(self, amount: Decimal, client: str, **options: Any) -> None:
+        options.setdefault("error_messages", {"required": "Say how much. Nothing is 0."})
+        options.setdefault("help_text", f"Of {usd(amount)} in escrow. From 0 to all of it; what is left goes to the other side.")
+        super().__init__(most=amount, label=f"Back to {client}", **options)
+
+
+class DisputeForm(forms.Form):
+    """What one side claims. The reasons are those of the side."""
+
+    reason = forms.ChoiceField(label="What is wrong?", widget=forms.RadioSelect, error_messages={"required": "Choose what is wrong."})
+    claim = forms.CharField(
+        label="What happened",
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 6}),
+        help_text="What was agreed, what is not so, and since when. The other side and support read it.",
+        error_messages={"required": "Say what is wrong."},
+    )
+    uploads = CheckedFilesField(label="Evidence", required=False)
+    client_key = forms.UUIDField(widget=forms.HiddenInput)
+
+    field_order = ["reason", "claim", "to_client", "uploads"]
+
+    def __init__(self, amount: Decimal, client: str, builder: str, *args: Any, by_client: bool, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        reasons = REASONS_OF_CLIENT if by_client else REASONS_OF_BUILDER
+        self.fields["reason"].choices = [(one.value, one.label) for one in reasons]  # type: ignore[attr-defined]
+        help_text = f"Of {usd(amount)} in escrow. Write {amount} for all of it; what is left goes to {builder}, less the platform fee."
+        if not by_client:
+            help_text = f"Of {usd(amount)} in escrow. Write 0 if all of it should go to you."
+        whom = "you" if by_client else client
+        self.fields["to_client"] = FigureField(amount, whom, help_text=help_text)
+        self.fields["uploads"].help_text = f"Optional. {files_help()} You can add more later."
+        self.order_fields(self.field_order)
+
+    @property
+    def reason_asked(self) -> DisputeReason:
+        return DisputeReason(self.cleaned_data["reason"])
+
+
+class AnswerDisputeForm(forms.Form):
+    answer = forms.CharField(
+        label="How you see it",
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text="The other side and support read it.",
+        error_messages={"required": "Say how you see it."},
+    )
+    uploads = CheckedFilesField(label="Evidence", required=False)
+
+    def __init__(self, amount: Decimal, client: str, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        self.fields["offer"] = FigureField(amount, client)
+        self.fields["uploads"].help_text = f"Optional. {files_help()}"
+        self.order_fields(["answer", "offer", "uploads"])
+
+
+class FigureForm(forms.Form):
+    def __init__(self, amount: Decimal, client: str, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        self.fields["to_client"] = FigureField(amount, client)
+
+
+class SettleForm(forms.Form):
+    seen = AmountField()
+
+
+class EvidenceForm(forms.Form):
+    text = forms.CharField(label="What should be known", required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 4}))
+    uploads = CheckedFilesField(label="Files", required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        self.fields["uploads"].help_text = files_help()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors and not cleaned.get("text") and not cleaned.get("uploads"):
+            self.add_error("text", "Write something, or add a file.")
+        return cleaned

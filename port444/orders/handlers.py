@@ -30,6 +30,23 @@ def ending(order: Order, actor: Any | None) -> None:
         call(order, actor)
 
 
+_before_dispute: list[BeforeEnd] = []
+
+
+def before_dispute(call: BeforeEnd) -> None:
+    """Call `call(order, actor)` before a dispute about an order is opened, in its transaction and under its lock.
+
+    It closes what the two were still talking about, or raises WrongState when money of it is on its way.
+    """
+    _before_dispute.append(call)
+
+
+def disputing(order: Order, actor: Any | None) -> None:
+    """Tell whoever registered that a dispute begins."""
+    for call in _before_dispute:
+        call(order, actor)
+
+
 @dataclass(frozen=True, slots=True)
 class Addition:
     """What one app above shows on the page of an order, to one reader.

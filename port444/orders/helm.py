@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from port444.kit.money import usd
+from port444.kit.money import ZERO, usd
 from port444.kit.templatetags.ui import city
 
-from .models import CancelCause, Order, OrderStatus
+from .models import CancelCause, Dispute, DisputeStatus, Order, OrderStatus
 
 S = OrderStatus
 
@@ -213,6 +214,8 @@ def _cancelled(order: Order, viewer: Any, builder: bool, moment: datetime) -> He
         who = f"It ended {at}, because the money could not be put into escrow. That counts against nobody."
     elif order.cancel_cause == CancelCause.RECLAIMED:
         return Helm("Ended", "The order was cancelled", f"{_by(order, viewer)} took the money back from escrow after its expiry, {at}.", True)
+    elif order.cancel_cause == CancelCause.DISPUTE:
+        who = f"A dispute ended it {at}."
     elif order.cancel_cause == CancelCause.LATE:
         who = f"{_by(order, viewer)} cancelled it {at}, because the delivery was late."
     elif order.cancel_cause == CancelCause.AWAY:
@@ -293,6 +296,73 @@ def _work_stage(order: Order, zone: str, moment: datetime) -> Stage:
     return Stage("In work", days_words(order.delivery_days), "done" if order.started_at and order.status == S.CANCELLED else "")
 
 
+# Disputes
+
+D = DisputeStatus
+ANSWER_HOURS, SETTLE_HOURS = settings.DISPUTE_ANSWER_HOURS, settings.DISPUTE_SETTLE_HOURS
+
+
+def hours_words(dispute: Dispute) -> str:
+    """For how long the other side may answer."""
+    return f"{round((dispute.answer_until - dispute.opened_at) / timedelta(hours=1))} hours"
+
+
+def dispute_helm(dispute: Dispute, viewer: Any, *, href: str) -> Helm:
+    """The first line of the dispute's own page."""
+    found = steer_dispute(dispute, viewer, href=href)
+    if found is not None:
+        return found
+    at = moment_words(dispute.closed_at, viewer.time_zone)
+    why = dispute.decision or "The order went on where it stood, and its dates moved by as long as it stood."
+    return Helm("Over", f"Withdrawn {at}", why, True)
+
+
+def steer_dispute(dispute: Dispute, viewer: Any, *, href: str, settled: bool = True) -> Helm | None:
+    """The first line of an order in dispute, or of one that ended with one; None when the order's own says it."""
+    if dispute.status == D.WITHDRAWN:
+        return None
+    if not dispute.is_live:
+        return _dispute_over(dispute, viewer, settled=settled)
+    order = dispute.order
+    name, mine = order.other(viewer).first_name, dispute.is_claimant(viewer)
+    link, until = "Open the dispute", moment_words(dispute.until, viewer.time_zone)
+    if dispute.status == D.ESCALATED:
+        if not mine and not dispute.is_answered:
+            why = "You have not answered yet. Support reads it if you do so before it decides; you can still settle it between you."
+            return Helm("Your turn", f"Support decides dispute {dispute}", why, False, href, "Answer it", "scale")
+        why = f"Nothing to do for you. Add what support should know, or settle it with {name} after all."
+        return Helm("Support’s turn", f"Support decides dispute {dispute}", why, True, href, link, "scale")
+    if dispute.status == D.OPEN:
+        if mine:
+            why = "The clock and the money of the order stand still. Without an answer support decides."
+            return Helm(f"{name}’s turn", f"{name} answers your dispute by {until}", why, True, href, link, "scale", until, dispute.until)
+        why = f"{name} wants {_to_client(dispute, dispute.to_client, viewer)}. Accept that, or say how you see it. Without an answer support decides."
+        return Helm("Your turn", f"Answer {name}’s dispute by {until}", why, False, href, "Answer it", "scale", until, dispute.until)
+    figure = _to_client(dispute, dispute.figure_against(viewer), viewer)
+    why = f"{name} would agree to {figure}. Accept that or come closer; what is not settled by then is decided by support."
+    return Helm("Your turn", f"Settle dispute {dispute} with {name} by {until}", why, False, href, "Settle it", "handshake", until, dispute.until)
+
+
+def _to_client(dispute: Dispute, figure: Decimal | None, viewer: Any) -> str:
+    order = dispute.order
+    whom = "you" if viewer.pk == order.client_id else order.client.first_name
+    return f"{usd(figure or ZERO)} of {usd(dispute.amount)} back to {whom}"
+
+
+def _dispute_over(dispute: Dispute, viewer: Any, *, settled: bool) -> Helm:
+    order, back = dispute.order, dispute.decided_to_client or ZERO
+    rest, builder = dispute.amount - back, viewer.pk != dispute.order.client_id
+    how = "You settled it between you" if dispute.status == D.SETTLED else "Support decided it"
+    how = f"{how} {moment_words(dispute.closed_at, viewer.time_zone)}"
+    on_the_way = "" if settled else " Some of it is on its way, usually for minutes."
+    if builder:
+        got = f"You got {usd(order.builder_share)} after the platform fee" if rest else f"All of it went back to {order.client.first_name}"
+        return Helm("Done" if rest else "Ended", f"Dispute {dispute} is over", f"{how}. {got}.{on_the_way}", True)
+    part = "all of it" if not rest else usd(back)
+    got = f"You get {part} back, with its part of the service fee" if back else f"All of it went to {order.builder.user.first_name}"
+    return Helm("Done" if rest else "Ended", f"Dispute {dispute} is over", f"{how}. {got}.{on_the_way}", True)
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """The ticket of an order: the moment that counts now, and what it means."""
@@ -307,6 +377,8 @@ class Due:
 
 def brief(order: Order, viewer: Any, moment: datetime) -> str:
     """Where a running order is, in two or three words: "due Sat 5 Dec", "late", "in review"."""
+    if order.disputed_at is not None:
+        return "in dispute"
     if order.status == S.PENDING_PAYMENT:
         return "to be paid"
     if order.status == S.FUNDING:
@@ -323,6 +395,9 @@ def brief(order: Order, viewer: Any, moment: datetime) -> str:
 
 def due(order: Order, moment: datetime) -> Due:
     """What the ticket says."""
+    if order.disputed_at is not None:
+        words = "Date and money wait until the dispute is over."
+        return Due("In dispute", None, icon_name="scale", none="The clock stands still", hint=words)
     if order.status == S.PENDING_PAYMENT:
         return Due("Held for you until", order.pay_until, "Then the order ends by itself.", "hourglass")
     if order.status == S.FUNDING:
@@ -390,6 +465,8 @@ def task(order: Order, builder: Any, moment: datetime, turn: Helm | None = None)
     days = (local.date() - here.date()).days
     day = "Today" if days == 0 else f"{local:%a}" if 0 < days < 7 else f"{local.day} {local:%b}"
     about = f"Order {order.number}, {order.client.name}."
+    if order.disputed_at is not None:
+        return Task("", "", f"{order.title} is in dispute", f"{about} {turn.title if turn else 'Its clock stands'}.", "In dispute", "bad", False)
     if turn is not None:
         about = f"{about} A change is under way: {turn.who}."
     if order.status == S.FUNDING:

@@ -9,7 +9,7 @@ from port444.kit.clock import now
 from port444.kit.jobs import drain, each, in_time
 
 from . import actions
-from .models import Order
+from .models import Dispute, Order
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,12 @@ def cancel_unanswered() -> int:
     """End paid orders whose questions were never answered."""
     due = Order.objects.unanswered(now()).order_by("requirements_until").values_list("pk", flat=True)
     return each(actions.cancel_unanswered, in_time(list(due[:BATCH])))
+
+
+def escalate_disputes() -> int:
+    """Bring disputes before support whose time to answer or to settle is over."""
+    due = Dispute.objects.overdue(now()).order_by("opened_at").values_list("pk", flat=True)
+    return each(actions.escalate_overdue, in_time(list(due[:BATCH])))
 
 
 def suggest_offers() -> int:

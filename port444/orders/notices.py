@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from port444.kit.money import usd
+from decimal import Decimal
+from typing import Any
+
+from port444.kit.money import ZERO, usd
 
 from .helm import days_words, left_words
-from .models import CancelCause, Offer, Order
+from .models import CancelCause, Dispute, Offer, Order
 
 PLACED, PAID, ANSWERED, DELIVERED, REVISED = "shopping-bag", "lock", "list-checks", "package", "undo-2"
+DISPUTED, ANSWERED_DISPUTE, EVIDENCE, ESCALATED, SETTLED_DISPUTE, DECIDED = "scale", "message-square", "paperclip", "life-buoy", "handshake", "gavel"
 OFFERED, COUNTERED, OFFER_OVER = "handshake", "repeat", "circle-x"
 COMPLETED, CANCELLED, EXPIRED, REVIEWED = "circle-check", "circle-x", "hourglass", "star"
 # What the order's own feed shows in full, as posts, so that the line would say it twice.
@@ -49,6 +53,7 @@ def cancelled(order: Order) -> str:
         "date that was agreed.",
         CancelCause.NO_REQUIREMENTS: f"{_unanswered(order)} That counts against nobody.",
         CancelCause.NOT_FUNDED: f"Order {order.number} ended: the money could not be put into escrow. That counts against nobody.",
+        CancelCause.DISPUTE: f"Order {order.number} ended with a dispute.",
         CancelCause.RECLAIMED: f"{order.client.first_name} took the money of order {order.number} back from escrow after its expiry.",
     }[CancelCause(order.cancel_cause)]
     if order.cancel_cause == CancelCause.RECLAIMED:
@@ -101,3 +106,64 @@ def declined(offer: Offer) -> str:
 def withdrawn(offer: Offer) -> str:
     what = f"the proposed {usd(offer.price)}" if offer.by_client else f"the offer of {usd(offer.price)}"
     return f"{offer.author.first_name} withdrew {what}."
+
+
+# Disputes
+
+
+def _wants(dispute: Dispute, figure: Decimal | None) -> str:
+    return f"{usd(figure or ZERO)} of {usd(dispute.amount)} back to {dispute.order.client.first_name}"
+
+
+def disputed(dispute: Dispute) -> str:
+    order = dispute.order
+    return (
+        f"{dispute.opened_by.first_name} opened dispute {dispute} about order {order.number}: {dispute.get_reason_display().lower()}. "
+        f"The clock and the money of the order stand still until it is over."
+    )
+
+
+def dispute_answered(dispute: Dispute) -> str:
+    return f"{dispute.other_side.first_name} answered dispute {dispute}: {_wants(dispute, dispute.offer)}."
+
+
+def figure_changed(dispute: Dispute, actor: Any) -> str:
+    return f"{actor.first_name} would settle dispute {dispute} for {_wants(dispute, dispute.figure_of(actor))}."
+
+
+def evidence_added(dispute: Dispute, actor: Any) -> str:
+    return f"{actor.first_name} added evidence to dispute {dispute}."
+
+
+def support_wrote(dispute: Dispute) -> str:
+    return f"Support wrote to both sides of dispute {dispute}."
+
+
+def escalated(dispute: Dispute, actor: Any | None) -> str:
+    if actor is not None:
+        return f"{actor.first_name} asked support to decide dispute {dispute}."
+    return f"Dispute {dispute} was not settled in time. Support decides it."
+
+
+def dispute_withdrawn(dispute: Dispute) -> str:
+    return f"{dispute.opened_by.first_name} withdrew dispute {dispute}. Order {dispute.order.number} goes on where it stood."
+
+
+def settled(dispute: Dispute) -> str:
+    return f"Dispute {dispute} is settled. {parts(dispute)}"
+
+
+def decided(dispute: Dispute) -> str:
+    return f"Support decided dispute {dispute}. {parts(dispute)}"
+
+
+def parts(dispute: Dispute) -> str:
+    """Who gets what of the money in escrow, before fees."""
+    client, builder = dispute.order.client.first_name, dispute.order.builder.user.first_name
+    back = dispute.decided_to_client or ZERO
+    rest = dispute.amount - back
+    if not rest:
+        return f"All of {usd(dispute.amount)} goes back to {client}."
+    if not back:
+        return f"All of {usd(dispute.amount)} goes to {builder}."
+    return f"{usd(back)} goes back to {client}, {usd(rest)} to {builder}."

@@ -33,8 +33,8 @@ from port444.messaging.models import Attachment
 from port444.notifications.emails import token
 from port444.notifications.kinds import Group
 from port444.notifications.models import Notification
-from port444.orders.actions import place_order, send_offer
-from port444.orders.models import Suggestion
+from port444.orders.actions import open_dispute, place_order, send_offer
+from port444.orders.models import DisputeReason, Suggestion
 from port444.orders.terms import terms_of_package
 from port444.payments import actions as payments
 from port444.payments import handlers, ledger
@@ -62,7 +62,7 @@ def world(client_user: User, builder: Builder, stranger: User, request: pytest.F
     world.objects |= withdrawn(builder.user)
     world.objects |= offered(builder.user, world.objects["conversation_id"], world.objects["orders:package_id"])
     world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder) | linked(builder)
-    world.objects |= absent(builder)
+    world.objects |= absent(builder) | disputed(client_user, world.objects["orders:package_id"])
     return world
 
 
@@ -110,6 +110,16 @@ def ordered(client: User, package_id: Any) -> dict[str, Any]:
         "amendment_id": amendment.pk,
         "payments:invoice_pdf:invoice_id": order.invoice_id,
     }
+
+
+def disputed(client: User, package_id: Any) -> dict[str, Any]:
+    """An order that stands still."""
+    order = place_order(package_id, actor=client, client_key=uuid.uuid4())
+    assert order.invoice_id is not None
+    payments.pay_with_test_wallet(order.invoice_id, actor=client)
+    claim: dict[str, Any] = {"reason": DisputeReason.NO_ANSWER, "claim": "No word for days.", "to_client": Decimal("60.00")}
+    dispute = open_dispute(order.pk, actor=client, client_key=uuid.uuid4(), **claim)
+    return {"orders:dispute_number": dispute.number, "support:dispute_number": dispute.number}
 
 
 def said(client: User, builder: Builder) -> dict[str, Any]:

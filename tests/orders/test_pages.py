@@ -21,7 +21,7 @@ from port444.orders.models import Delivery, Order, OrderStatus, Review
 from .conftest import ANSWERS, MakeOrder
 
 S = OrderStatus
-PAGE_QUERIES, LIST_QUERIES, TODAY_QUERIES = 19, 7, 17
+PAGE_QUERIES, LIST_QUERIES, TODAY_QUERIES = 20, 8, 18
 HTMX = {"HX-Request": "true"}
 
 

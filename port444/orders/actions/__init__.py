@@ -1,29 +1,54 @@
 """Every write of an order, from placing to review."""
 
+from .disputes import (
+    add_evidence,
+    answer_dispute,
+    ask_sides,
+    change_figure,
+    decide_dispute,
+    escalate_dispute,
+    escalate_overdue,
+    fee_back,
+    lock_dispute,
+    open_dispute,
+    settle_dispute,
+    withdraw_dispute,
+)
 from .ending import accept_delivery, auto_accept, cancel_order, cancel_unanswered, leave_review, order_repaid, order_unfunded
 from .nudges import note_opened, plan_nudges, put_off_nudge, send_nudge_now, send_nudges_batch, stop_nudges
 from .offers import accept_offer, counter_offer, decline_offer, reopen_offer, send_offer, withdraw_offer
 from .purchase import lock_for_payment, order_funded, order_paid, order_unpaid, place_order
 from .suggestions import dismiss_suggestion, send_suggestion, suggest_batch
-from .terms import Change, change_terms, prolong_escrow, start_clock, stop_clock
+from .terms import Change, change_terms, lower_price, prolong_escrow, start_clock, stop_clock
 from .work import answer_requirements, deliver, request_revision, save_answers
 
 __all__ = [
     "Change",
     "accept_delivery",
     "accept_offer",
+    "add_evidence",
+    "answer_dispute",
     "answer_requirements",
+    "ask_sides",
     "auto_accept",
     "cancel_order",
     "cancel_unanswered",
+    "change_figure",
     "change_terms",
     "counter_offer",
+    "decide_dispute",
     "decline_offer",
     "deliver",
     "dismiss_suggestion",
+    "escalate_dispute",
+    "escalate_overdue",
+    "fee_back",
     "leave_review",
+    "lock_dispute",
     "lock_for_payment",
+    "lower_price",
     "note_opened",
+    "open_dispute",
     "order_funded",
     "order_paid",
     "order_repaid",
@@ -40,9 +65,11 @@ __all__ = [
     "send_nudges_batch",
     "send_offer",
     "send_suggestion",
+    "settle_dispute",
     "start_clock",
     "stop_clock",
     "stop_nudges",
     "suggest_batch",
+    "withdraw_dispute",
     "withdraw_offer",
 ]

@@ -11,17 +11,17 @@ from django.db import transaction
 from auditlog.actions import record
 from auditlog.events import Event
 from port444.builders import actions as builders
-from port444.builders.models import Builder
 from port444.catalog import actions as catalog
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, WrongState, word_constraint
 from port444.orders import emails, handlers, notices
-from port444.orders.models import CancelCause, Order, OrderStatus, Review
+from port444.orders.models import WORKING, CancelCause, Order, OrderStatus, Review
 from port444.payments import escrow
 from port444.payments.actions import repay, undo_funding, void_invoice
 from port444.payments.escrow import books
 from port444.payments.models import EscrowOperation, EscrowStatus
 
+from .closing import close_reclaimed, lock_with_builder
 from .offers import reopen_offer
 from .telling import deal, post, tell
 
@@ -30,16 +30,10 @@ S = OrderStatus
 word_constraint("orders_review_pkey", Conflict("You have reviewed this order already.", code="reviewed"))
 
 
-def _lock_with_builder(order_id: UUID) -> Order:
-    """The builder's row first, then the order: these actions count for the builder, and a builder is never locked after an order."""
-    Builder.objects.lock(Order.objects.values_list("builder_id", flat=True).get(pk=order_id))
-    return Order.objects.lock(order_id)
-
-
 @transaction.atomic
 def accept_delivery(order_id: UUID, *, actor: Any) -> Order:
     """The client is content: the builder is paid out of escrow."""
-    order = _lock_with_builder(order_id)
+    order = lock_with_builder(order_id)
     order.require_client(actor)
     _complete(order, actor)
     return order
@@ -48,9 +42,9 @@ def accept_delivery(order_id: UUID, *, actor: Any) -> Order:
 @transaction.atomic
 def auto_accept(order_id: UUID) -> Order:
     """Accept a delivery that nobody objected to in time; for the sweep."""
-    order = _lock_with_builder(order_id)
+    order = lock_with_builder(order_id)
     waits = order.clock_stopped_at is not None
-    if waits or order.status != S.DELIVERED or order.auto_accept_at is None or order.auto_accept_at > now():
+    if waits or order.disputed_at is not None or order.status != S.DELIVERED or order.auto_accept_at is None or order.auto_accept_at > now():
         raise WrongState("This order is not waiting for acceptance any more.")
     _complete(order, None)
     return order
@@ -63,6 +57,9 @@ def _end(order: Order, status: str, actor: Any | None) -> None:
 
 
 def _complete(order: Order, actor: Any | None) -> None:
+    order.require_undisputed()
+    if order.status in WORKING:  # only a dispute completes what was not delivered
+        raise WrongState(f"This order is {order.status_words()} and cannot become completed.")
     _end(order, S.COMPLETED, actor)
     order.move_to(S.COMPLETED, completed_at=now(), accepted_by_client=actor is not None)
     release = escrow.current().release(deal(order), order.price, f"order:{order.pk}:release", actor=actor)
@@ -80,6 +77,7 @@ def cancel_order(order_id: UUID, *, actor: Any, reason: str = "") -> Order:
     order = Order.objects.lock(order_id)
     if not order.is_builder(actor):
         order.require_client(actor)
+    order.require_undisputed()
     cause = order.may_cancel(actor, now())
     if cause is None:
         raise WrongState(_why_not(order, actor))
@@ -125,6 +123,7 @@ def order_repaid(operation: EscrowOperation) -> None:
         with suppress(WrongState):  # what is open around it and paid ends when escrow has answered
             handlers.ending(order, order.client)
         catalog.forget_sale(order.pk)
+        close_reclaimed(order, operation.amount)
         _over(order, CancelCause.RECLAIMED, order.client, "")
 
 
@@ -167,7 +166,7 @@ def _over(order: Order, cause: CancelCause, actor: Any | None, reason: str) -> N
 @transaction.atomic
 def leave_review(order_id: UUID, *, actor: Any, stars: int, text: str = "", private_note: str = "") -> Review:
     """The client's word on a completed order, once. `private_note` is read by the builder alone."""
-    order = _lock_with_builder(order_id)
+    order = lock_with_builder(order_id)
     order.require_client(actor)
     if order.status != S.COMPLETED:
         raise WrongState("A review is written when the order is complete.")

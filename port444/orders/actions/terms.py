@@ -142,6 +142,23 @@ def change_terms(order: Order, change: Change, *, actor: Any | None = None) -> N
     prolong_escrow(order, actor=actor)
 
 
+def lower_price(order: Order, *, source: UUID, amount: Decimal, client_fee: Decimal, credit: Decimal, prepaid: Decimal, actor: Any | None) -> None:
+    """Take off the price what went back to the client, with the fee that went along and what credits had paid of it. In the caller's
+    transaction, with the order locked; `source` names what it follows from."""
+    before = _terms(order)
+    values = {
+        "price": order.price - amount,
+        "client_fee": order.client_fee - client_fee,
+        "credit": order.credit - credit,
+        "prepaid": order.prepaid - prepaid,
+    }
+    for name, value in values.items():
+        setattr(order, name, value)
+    order.save(update_fields=list(values))
+    facts: dict[str, Any] = {"number": order.number, "by": source}
+    record(Event.ORDER_TERMS_CHANGED, actor=actor, target=order, amount=amount, before=before, after=_terms(order), **facts)
+
+
 def _terms(order: Order) -> dict[str, Any]:
     """For the audit log."""
     return {

@@ -110,6 +110,7 @@ def deliver(order_id: UUID, *, actor: Any, note: str, uploads: Iterable[Any] = (
     """Hand over work: a note, files, or both. The client's time to review starts."""
     order = Order.objects.lock(order_id)
     order.require_builder(actor)
+    order.require_undisputed()
     if not order.can_move_to(S.DELIVERED):
         raise WrongState(f"This order is {order.status_words()}; there is nothing to deliver now.")
     note, files = _checked_note(note), list(uploads)
@@ -133,6 +134,7 @@ def request_revision(order_id: UUID, *, actor: Any, note: str) -> Revision:
     """Ask for changes to what was delivered; counted against the package. Raises Conflict when none are left."""
     order = Order.objects.lock(order_id)
     order.require_client(actor)
+    order.require_undisputed()
     if not order.can_move_to(S.IN_REVISION):
         raise WrongState(f"This order is {order.status_words()}; changes can be asked for after a delivery.")
     if order.revisions_left <= 0:

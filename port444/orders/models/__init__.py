@@ -1,6 +1,6 @@
 """Work: an order from placing to review, the offers that lead to one, and what reminds people of it."""
 
-from .disputes import Dispute, DisputeQuerySet, DisputeReason, DisputeStatus, Evidence
+from .disputes import DISPUTABLE, REASONS_OF_BUILDER, REASONS_OF_CLIENT, Dispute, DisputeQuerySet, DisputeReason, DisputeStatus, Evidence
 from .nudges import AFTER, ANSWERS, DIGEST, Nudge, NudgeKind, NudgeStatus, Why
 from .offers import Offer, OfferStatus, Suggestion, SuggestionStatus, discounted
 from .orders import (
@@ -25,8 +25,11 @@ __all__ = [
     "ANSWERS",
     "CUSTOM",
     "DIGEST",
+    "DISPUTABLE",
     "LIVE",
     "PAID",
+    "REASONS_OF_BUILDER",
+    "REASONS_OF_CLIENT",
     "RUNNING",
     "WORKING",
     "CancelCause",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from port444.kit.money import amount_field
 from port444.kit.states import StateMachine, known_status
 from port444.messaging.models import Attachment
 
-from .orders import Order
+from .orders import WORKING, Order, OrderStatus
 
 USER = settings.AUTH_USER_MODEL
 
@@ -42,6 +43,10 @@ class DisputeStatus(models.TextChoices):
 
 S = DisputeStatus
 LIVE = [S.OPEN, S.ANSWERED, S.ESCALATED]
+DISPUTABLE = [*WORKING, OrderStatus.DELIVERED]  # before the work begins either side may simply cancel
+R = DisputeReason
+REASONS_OF_CLIENT = (R.NOT_DELIVERED, R.NOT_AS_AGREED, R.LATE, R.NO_ANSWER, R.OTHER)
+REASONS_OF_BUILDER = (R.NO_ANSWER, R.UNFAIR_CHANGES, R.OTHER)
 
 
 class DisputeQuerySet(models.QuerySet["Dispute"]):
@@ -54,9 +59,12 @@ class DisputeQuerySet(models.QuerySet["Dispute"]):
     def visible_to(self, user: Any) -> DisputeQuerySet:
         return self.filter(Q(order__client=user) | Q(order__builder__user=user))
 
-    def unanswered(self, moment: datetime) -> DisputeQuerySet:
-        """Their time to answer has passed."""
-        return self.filter(status=S.OPEN, answer_until__lte=moment)
+    def with_people(self) -> DisputeQuerySet:
+        return self.select_related("order__client", "order__builder__user", "order__conversation", "opened_by")
+
+    def overdue(self, moment: datetime) -> DisputeQuerySet:
+        """The time to answer, or to settle, has passed: support decides."""
+        return self.filter(Q(status=S.OPEN, answer_until__lte=moment) | Q(status=S.ANSWERED, settle_until__lte=moment))
 
 
 class Dispute(StateMachine):
@@ -134,10 +142,37 @@ class Dispute(StateMachine):
         indexes = [
             models.Index(fields=["answer_until"], condition=Q(status="open"), name="dispute_unanswered"),
             models.Index(fields=["settle_until"], condition=Q(status="answered"), name="dispute_unsettled"),
+            models.Index(fields=["escalated_at", "number"], condition=Q(status="escalated"), name="dispute_with_support"),
         ]
 
     def __str__(self) -> str:
         return f"D-{self.number}"
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in LIVE
+
+    @property
+    def is_answered(self) -> bool:
+        return self.answered_at is not None
+
+    def is_claimant(self, user: Any) -> bool:
+        return bool(user.pk == self.opened_by_id)
+
+    def figure_of(self, user: Any) -> Decimal | None:
+        """What `user` would let go back to the client; None before they have said."""
+        figure: Decimal | None = self.to_client if self.is_claimant(user) else self.offer
+        return figure
+
+    def figure_against(self, user: Any) -> Decimal | None:
+        """What the other side of `user` would let go back to the client: what `user` may take up."""
+        figure: Decimal | None = self.offer if self.is_claimant(user) else self.to_client
+        return figure
+
+    @property
+    def until(self) -> datetime | None:
+        """When it goes to support by itself."""
+        return {S.OPEN: self.answer_until, S.ANSWERED: self.settle_until}.get(S(self.status))
 
     @property
     def other_side(self) -> Any:

@@ -14,7 +14,7 @@ from auditlog.models import Category, Watched
 from port444.builders.models import AWAY_FIELDS, Builder
 from port444.catalog.models import Package, QuestionKind, Service
 from port444.kit.clock import now
-from port444.kit.errors import NotAllowed
+from port444.kit.errors import NotAllowed, WrongState
 from port444.kit.ids import uuid7
 from port444.kit.money import ZERO, amount_field, fee
 from port444.kit.states import StateMachine, known_status
@@ -82,8 +82,8 @@ class OrderQuerySet(models.QuerySet["Order"]):
         return self.filter(status__in=RUNNING)
 
     def unaccepted(self, moment: datetime) -> OrderQuerySet:
-        """Delivered, and the time to review is over; not while the clock stands."""
-        return self.filter(status=S.DELIVERED, auto_accept_at__lte=moment, clock_stopped_at__isnull=True)
+        """Delivered, and the time to review is over; not while the clock stands, and not in a dispute."""
+        return self.filter(status=S.DELIVERED, disputed_at__isnull=True, auto_accept_at__lte=moment, clock_stopped_at__isnull=True)
 
     def unanswered(self, moment: datetime) -> OrderQuerySet:
         """Paid, but the questions were never answered."""
@@ -93,16 +93,17 @@ class OrderQuerySet(models.QuerySet["Order"]):
 class Order(StateMachine):
     """A package bought by a client from a builder. Price, fees and limits are copied at purchase, and changed by amendments alone.
 
-    The clock starts when the requirements are answered; `due_at` is set then. It stands still while an amendment waits for somebody.
+    The clock starts when the requirements are answered; `due_at` is set then. It stands still while an amendment waits for somebody, and
+    in a dispute, which alone ends an order as completed that was not delivered.
     """
 
     NEXT = {
         S.PENDING_PAYMENT: frozenset({S.FUNDING, S.EXPIRED, S.CANCELLED}),
         S.FUNDING: frozenset({S.PENDING_REQUIREMENTS, S.IN_PROGRESS, S.CANCELLED}),
         S.PENDING_REQUIREMENTS: frozenset({S.IN_PROGRESS, S.CANCELLED}),
-        S.IN_PROGRESS: frozenset({S.DELIVERED, S.CANCELLED}),
+        S.IN_PROGRESS: frozenset({S.DELIVERED, S.CANCELLED, S.COMPLETED}),
         S.DELIVERED: frozenset({S.IN_REVISION, S.IN_PROGRESS, S.COMPLETED, S.CANCELLED}),
-        S.IN_REVISION: frozenset({S.DELIVERED, S.CANCELLED}),
+        S.IN_REVISION: frozenset({S.DELIVERED, S.CANCELLED, S.COMPLETED}),
     }
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -205,7 +206,7 @@ class Order(StateMachine):
         indexes = [
             models.Index(fields=["client", "-placed_at", "-id"], name="order_of_client"),
             models.Index(fields=["builder", "-placed_at", "-id"], name="order_of_builder"),
-            models.Index(fields=["auto_accept_at"], condition=Q(status="delivered"), name="order_unaccepted"),
+            models.Index(fields=["auto_accept_at"], condition=Q(status="delivered", disputed_at__isnull=True), name="order_unaccepted"),
             models.Index(fields=["requirements_until"], condition=Q(status="pending_requirements"), name="order_unanswered"),
         ]
 
@@ -219,6 +220,10 @@ class Order(StateMachine):
     def require_builder(self, actor: Any) -> None:
         if actor.pk != self.builder.user_id:
             raise NotAllowed("Only the builder of this order can do that.")
+
+    def require_undisputed(self) -> None:
+        if self.disputed_at is not None:
+            raise WrongState("This order is in dispute. It stands still until the dispute is settled, withdrawn or decided.", code="disputed")
 
     def is_builder(self, user: Any) -> bool:
         return bool(user.pk == self.builder.user_id)
@@ -334,6 +339,8 @@ class Order(StateMachine):
 
     def may_cancel(self, actor: Any, moment: datetime) -> CancelCause | None:
         """Why `actor` may cancel the order as it stands; None when they may not."""
+        if self.disputed_at is not None:
+            return None
         builder = self.is_builder(actor)
         if builder and self.is_free(moment):
             return CancelCause.NO_REQUIREMENTS

@@ -1,6 +1,6 @@
 """Reads of orders and offers."""
 
-from . import offers, suggestions
+from . import disputes, offers, suggestions
 from .nudges import nudge_holds, nudges_are_late
 from .orders import (
     File,
@@ -31,6 +31,7 @@ __all__ = [
     "OrderPage",
     "Purse",
     "chips",
+    "disputes",
     "facts",
     "feed",
     "files_of",

@@ -199,7 +199,7 @@ def orders_of(user: Any, *, as_builder: bool) -> QuerySet[Order]:
     needs = WORKING if as_builder else NEEDS_CLIENT
     waits = [When(pk__in=ids, then=Value(0)) for ids in handlers.waiting(user)]
     group = Case(
-        When(status__in=needs, then=Value(0)),
+        When(status__in=needs, disputed_at__isnull=True, then=Value(0)),
         *waits,
         When(status__in=RUNNING, then=Value(1)),
         default=Value(2),
@@ -292,7 +292,7 @@ class FirstSteps:
 def queue(builder: Any) -> list[Order]:
     """The running orders of a builder, the nearest due first; what waits for the client comes after."""
     rows = Order.objects.filter(builder=builder).running().select_related("client")
-    waits = Case(When(status__in=WORKING, then=Value(0)), default=Value(1), output_field=IntegerField())
+    waits = Case(When(status__in=WORKING, disputed_at__isnull=True, then=Value(0)), default=Value(1), output_field=IntegerField())
     return list(rows.annotate(waits=waits).order_by("waits", "due_at", "number")[:QUEUE])
 
 

@@ -1,5 +1,16 @@
 """Pages of orders and of the offers that lead to one."""
 
+from .disputes import (
+    add_evidence,
+    answer_dispute,
+    change_figure,
+    dispute,
+    dispute_live,
+    escalate_dispute,
+    open_dispute,
+    settle_dispute,
+    withdraw_dispute,
+)
 from .offers import accept_offer, counter_offer, decline_offer, new_offer, send_counter, show_offer, withdraw_offer
 from .orders import accept, answer, cancel, deliver, detail, list_orders, live, message, place, review, revision, today
 from .suggestions import dismiss_suggestion, send_suggestion
@@ -7,23 +18,32 @@ from .suggestions import dismiss_suggestion, send_suggestion
 __all__ = [
     "accept",
     "accept_offer",
+    "add_evidence",
     "answer",
+    "answer_dispute",
     "cancel",
+    "change_figure",
     "counter_offer",
     "decline_offer",
     "deliver",
     "detail",
     "dismiss_suggestion",
+    "dispute",
+    "dispute_live",
+    "escalate_dispute",
     "list_orders",
     "live",
     "message",
     "new_offer",
+    "open_dispute",
     "place",
     "review",
     "revision",
     "send_counter",
     "send_suggestion",
+    "settle_dispute",
     "show_offer",
     "today",
+    "withdraw_dispute",
     "withdraw_offer",
 ]

@@ -63,6 +63,8 @@ def _page(request: UserRequest, order: Order, *, bound: Forms | None = None, ref
         "other": order.other(viewer),
         "late": order.is_late(moment),
         "cause": order.may_cancel(viewer, moment),
+        "may_dispute": queries.disputes.may_dispute(order),
+        "ended_by_dispute": order.completed_at is not None and any(more.context.get("ended_by_dispute") for more in additions),
         "due": helm.due(order, moment),
         "answer_due_at": helm.due_if_answered(order, moment),
         "moment": moment,
@@ -319,7 +321,7 @@ def today(request: UserRequest) -> HttpResponse:
         queue.sort(key=lambda order: order.pk not in asked)  # answers first; the order within stays
         context |= {
             "queue": [(order, helm.task(order, user, moment, turns.get(order.pk))) for order in queue],
-            "needs": sum(order.status in WORKING or order.pk in asked for order in queue),
+            "needs": sum((order.status in WORKING and order.disputed_at is None) or order.pk in asked for order in queue),
             "calls": queries.next_calls(builder, moment),
             "purse": purse(user, ZoneInfo(user.time_zone)),
         }
