@@ -24,6 +24,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
     """What happened. Found by whole ids and e-mails, the newest of them, so that an index answers however long the log is. That somebody
     reads here is recorded, as on the log's own page."""
 
+    seen_with = "read_audit"
     list_display = ("moment", "event_type", "severity", "actor_email", "target_type", "target_id", "action", "amount", "ip_address")
     # No filters: the log has no index for them, and its own page answers them from the copy that has.
     list_display_links = ("moment",)
@@ -72,6 +73,7 @@ def _note_reading(request: HttpRequest) -> None:
 class IncidentLogAdmin(ReadOnlyAdmin):
     """What looked wrong."""
 
+    seen_with = "see_incidents"
     list_display = ("detected_at", "incident_type", "severity", "status", "confidence", "user_id", "description")
     list_filter = ("status", "severity", "incident_type", "detection_method")
     list_display_links = ("detected_at",)
@@ -94,5 +96,6 @@ class IncidentLogAdmin(ReadOnlyAdmin):
 class AuditExportAdmin(ReadOnlyAdmin):
     """Which seals of the log lie in cold storage."""
 
+    seen_with = "read_audit"
     list_display = ("exported_at", "first_seal", "last_seal", "rows", "first_at", "last_at", "data_key")
     ordering = ("-last_seal",)

@@ -14,7 +14,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods
 
 from port444.accounts.models import User
-from port444.kit.console import ReadOnlyAdmin
+from port444.kit.console import ReadOnlyAdmin, needs
 from port444.kit.http import done
 
 from . import actions
@@ -79,6 +79,7 @@ class AbsenceAdmin(ReadOnlyAdmin):
         return [path("<uuid:absence_id>/decide/<slug:outcome>/", decide, name="consultations_absence_decide"), *super().get_urls()]
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("decide_disputes")
     def decide(self, request: HttpRequest, absence_id: UUID, outcome: str) -> HttpResponse:
         absence = get_object_or_404(Absence.objects.select_related("consultation__client", "consultation__builder__user"), pk=absence_id)
         if outcome not in VERBS:

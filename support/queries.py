@@ -1,15 +1,29 @@
-"""What people type into the console's fields, found out."""
+"""What people type into the console's fields, found out; and what the console's header shows."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from auditlog.search import What, Who
+from django.conf import settings
+from django.db.models import Q
+
+from auditlog.search import What, Who, proof
 from port444.accounts.models import User
 from port444.orders.models import Order
-from port444.payments.models import Invoice
+from port444.payments.models import ChainStatus, Invoice
 
+from .models import Plan, PlanStatus, SupportAction, Viewing
+from .models.plans import STANDS
+from .queues import MOST, Case, long, own_of, plan_address
+
+RECENT_SHOWN, MINE_SHOWN = 6, 10
+LATELY, LONG_AGO = timedelta(days=7), timedelta(days=30)
+STALE = timedelta(minutes=3)
 ORDER = re.compile(r"(?:p4-|#)?(\d{1,9})", re.IGNORECASE)
 HASH = re.compile(r"0x[0-9a-f]{64}", re.IGNORECASE)
 
@@ -44,3 +58,70 @@ def what(said: str) -> tuple[tuple[What, UUID | str], ...]:
     found += Invoice.objects.filter(number=said.upper()).values_list("pk", flat=True)[:1]
     found += User.objects.filter(email__iexact=said).values_list("pk", flat=True)[:1]
     return tuple(("target_id", pk) for pk in found)
+
+
+def open_viewing(agent: Any, moment: datetime) -> Viewing | None:
+    """Through whose eyes a member of staff looks at the site now."""
+    return Viewing.objects.open().filter(agent=agent, expires_at__gt=moment).select_related("subject").first()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that is as it should be, or not."""
+
+    words: str
+    is_good: bool = True
+
+
+def last_actions() -> Sequence[SupportAction]:
+    return list(SupportAction.objects.select_related("admin").order_by("-created_at", "-number")[:RECENT_SHOWN])
+
+
+def own_plans(user: Any, moment: datetime) -> list[Case]:
+    """What somebody has asked for and is not done, and what was refused to them lately."""
+    open_ones = Q(status__in=[PlanStatus.DRAFT, PlanStatus.REQUESTED, PlanStatus.APPROVED])
+    refused = Q(status__in=[PlanStatus.REJECTED, PlanStatus.FAILED], decided_at__gt=moment - LATELY)
+    rows = Plan.objects.filter(open_ones | refused, requester=user, created_at__gt=moment - LONG_AGO).select_related("target_user")
+    tones = {PlanStatus.REQUESTED: "wait", PlanStatus.APPROVED: "go", PlanStatus.REJECTED: "bad", PlanStatus.FAILED: "bad"}
+    return [
+        Case(
+            row.pk,
+            str(row),
+            plan_address(row),
+            f"{row.get_kind_display()}{f' for {row.target_user.name}' if row.target_user else ''}",
+            row.get_status_display(),
+            row.requested_at or row.created_at,
+            row.expires_at or row.created_at + STANDS,
+            row.amount or None,
+            tones.get(PlanStatus(row.status), ""),
+        )
+        for row in rows.order_by("-created_at")[:MINE_SHOWN]
+    ]
+
+
+def own_incidents(user: Any, moment: datetime) -> list[Case]:
+    return own_of("incidents", Q(assigned_to=user.pk), moment, MINE_SHOWN)
+
+
+def health(moment: datetime) -> list[Line]:
+    """Whether the log, escrow and the worker are as they should be; all read from the database."""
+    found = proof()
+    if found.problems:
+        log = Line(f"A check of the audit log found {found.problems} problem{'s' if found.problems > 1 else ''}", is_good=False)
+    elif found.seal and found.recent:
+        log = Line(f"Audit log sealed, verified {long(moment - found.recent.checked_at)} ago")
+    else:
+        log = Line("Audit log not verified yet", is_good=False)
+    lines = [log]
+    if settings.ESCROW_BACKEND == "web3":
+        status = ChainStatus.objects.filter(chain_id=settings.CHAIN_ID, contract__iexact=settings.ESCROW_ADDRESS).first()
+        if status is None or status.taken_at is None:
+            lines.append(Line("The chain was not looked at yet", is_good=False))
+        else:
+            old = moment - status.taken_at > STALE
+            lines.append(Line(f"Escrow chain read {long(moment - status.taken_at)} ago", is_good=not old and not status.problem))
+    else:
+        lines.append(Line("Escrow is kept in the ledger"))
+    done = SupportAction.objects.filter(created_at__gt=moment - LATELY)[:MOST].count()
+    lines.append(Line(f"{done}{'+' if done == MOST else ''} action{'' if done == 1 else 's'} of support in the last seven days"))
+    return lines

@@ -16,8 +16,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from port444.accounts.models import User
 from port444.accounts.queries import has_second_factor, passed_second_factor
+from port444.kit.clock import now
 from port444.kit.console import ReadOnlyAdmin
 
+from .queries import open_viewing
+from .queues import numbers_beside
 from .roles import is_support, may
 from .tabs import TABS
 
@@ -29,7 +32,7 @@ class SupportAdminSite(admin.AdminSite):
     """Signing in and out is the site's own; the console has no door of its own."""
 
     site_header = site_title = "port444 console"
-    index_title = "Console"
+    index_title = "Records"
     site_url = "/"
     enable_nav_sidebar = False
     empty_value_display = "none"
@@ -50,7 +53,11 @@ class SupportAdminSite(admin.AdminSite):
         """What the header shows on every page, of the stock admin too."""
         context = super().each_context(request)
         if context["has_permission"]:
-            context["tabs"] = [tab for tab in TABS if not tab.permission or may(request.user, tab.permission)]
+            tabs = [tab for tab in TABS if not tab.permission or may(request.user, tab.permission)]
+            moment = now()
+            numbers = numbers_beside([tab.queue for tab in tabs if tab.queue], moment)
+            context["tabs"] = [(tab, numbers.get(tab.queue, 0)) for tab in tabs]
+            context["open_viewing"] = open_viewing(request.user, moment)
         return context
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:

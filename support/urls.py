@@ -10,6 +10,8 @@ app_name = "support"
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("queues/<slug:key>/", views.queue, name="queue"),
+    path("search/", views.search, name="search"),
     path("audit/", views.audit, name="audit"),
     path("audit/export/", views.export_audit, name="export_audit"),
 ]

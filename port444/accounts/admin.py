@@ -12,7 +12,7 @@ from django.urls.resolvers import URLPattern
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods
 
-from port444.kit.console import ReadOnlyAdmin
+from port444.kit.console import ReadOnlyAdmin, needs
 from port444.kit.http import done
 
 from . import actions
@@ -47,6 +47,7 @@ class UserAdmin(ReadOnlyAdmin):
         ]
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("restrict")
     def suspend(self, request: HttpRequest, user_id: UUID) -> HttpResponse:
         user = get_object_or_404(User, pk=user_id)
         form = SuspendForm(request.POST or None)
@@ -56,6 +57,7 @@ class UserAdmin(ReadOnlyAdmin):
         return self._ask(request, user, form, title=f"Suspend {user.name}", verb="Suspend the account")
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("restrict")
     def reinstate(self, request: HttpRequest, user_id: UUID) -> HttpResponse:
         user = get_object_or_404(User, pk=user_id)
         form = ReinstateForm(request.POST or None)

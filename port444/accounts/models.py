@@ -10,11 +10,12 @@ from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 from django.utils.module_loading import import_string
 
 from auditlog.actions import record
@@ -103,6 +104,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
 
     class Meta:
+        indexes = [
+            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="user_name_trgm"),
+            GinIndex(OpClass(Upper("email"), name="gin_trgm_ops"), name="user_email_trgm"),
+        ]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_once"),
             models.CheckConstraint(

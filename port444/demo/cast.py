@@ -491,7 +491,13 @@ BUYERS: tuple[Buyer, ...] = (
     Buyer("Ingrid Solheim", "Europe/Oslo"),
 )
 
-STAFF_PEOPLE: tuple[tuple[str, str], ...] = (("Olu Adeyemi", STAFF),)
+# Who of the staff is in which groups of the console; what one asks for, another approves.
+STAFF_PEOPLE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("Olu Adeyemi", STAFF, ("Senior agent", "Finance", "Security")),
+    ("Ines Duarte", "ines@demo.port444.example", ("Senior agent",)),
+    ("Mara Tanaka", "mara@demo.port444.example", ("Agent",)),
+    ("Piet Keizer", "piet@demo.port444.example", ("Auditor",)),
+)
 
 # What clients answer to the builders' questions.
 ANSWERS = {

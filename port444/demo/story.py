@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group as StaffGroup
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from PIL import Image, ImageDraw
@@ -129,7 +130,7 @@ class Story:
     # People
 
     def person(self, name: str, zone: str, email: str, moment: datetime, **fields: object) -> User:
-        """Somebody who signed up at `moment` and confirmed the address. Only the three demo accounts get mail."""
+        """Somebody who signed up at `moment` and confirmed the address. Only the demo accounts get mail."""
         address = email or f"{name.lower().replace(' ', '.').replace('-', '')}@people.port444.example"
         with clock.at(moment):
             user = User(email=address, name=name, time_zone=zone, password=self.password, created_at=moment, **fields)
@@ -138,6 +139,11 @@ class Story:
             if not email:
                 quiet = {(str(group), str(Channel.EMAIL)): False for group in Group.values if group != Group.ACCOUNT}
                 change_preferences(user.pk, actor=user, chosen=quiet, hours=Hours(enabled=True, starts=time(21), ends=time(8)))
+        return user
+
+    def staff(self, name: str, email: str, groups: Sequence[str]) -> User:
+        user = self.person(name, "Europe/Lisbon", email, self.today - 200 * DAY, is_staff=True, is_client=False)
+        user.groups.set(StaffGroup.objects.filter(name__in=groups))
         return user
 
     def buyer(self, buyer: Buyer, days_ago: int) -> User:
@@ -567,10 +573,7 @@ class Story:
 def tell(today: datetime, scale: int = 1) -> None:
     """Write the whole demo. `scale` more than 1 adds that many times the cast again, under numbered names, for load."""
     story = Story(today)
-    staff = [
-        story.person(name, "Europe/Lisbon", email, today - 200 * DAY, is_staff=True, is_superuser=True, is_client=False)
-        for name, email in cast.STAFF_PEOPLE
-    ]
+    staff = [story.staff(name, email, groups) for name, email, groups in cast.STAFF_PEOPLE]
     sellers = [story.seller(seller, 120 + 3 * n) for n, seller in enumerate(cast.SELLERS)]
     buyers = [story.buyer(buyer, 100 + 2 * n) for n, buyer in enumerate(cast.BUYERS)]
     play(story, sellers, buyers)

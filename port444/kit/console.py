@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -11,6 +13,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
+from .errors import NotAllowed
+
 MOST_ROWS = 5000
 
 if TYPE_CHECKING:
@@ -19,6 +23,27 @@ if TYPE_CHECKING:
 else:
     AnyPaginator = Paginator
     AnyAdmin = admin.ModelAdmin
+
+
+def has(request: HttpRequest, permission: str) -> bool:
+    """Whether whoever asks is in a group of the console that has `permission`."""
+    user = request.user
+    return bool(user.is_active and user.is_staff and user.has_perm(f"support.{permission}"))
+
+
+def needs(permission: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """For a method that answers a page on which something is done: who lacks this permission of the console is told so."""
+
+    def wrap(page: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(page)
+        def guarded(self: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if not has(request, permission):
+                raise NotAllowed("Your group may look at this, but not do it.", code="no_permission")
+            return page(self, request, *args, **kwargs)
+
+        return guarded
+
+    return wrap
 
 
 class CappedPaginator(AnyPaginator):
@@ -32,8 +57,9 @@ class CappedPaginator(AnyPaginator):
 
 
 class ReadOnlyAdmin(AnyAdmin):
-    """Rows to look at; nothing is added, changed or deleted here, whatever rights a member of staff has."""
+    """Rows to look at for who has `seen_with`; nothing is added, changed or deleted here, whatever rights a member of staff has."""
 
+    seen_with = "see_people"
     paginator = CappedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -53,7 +79,7 @@ class ReadOnlyAdmin(AnyAdmin):
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return bool(request.user.is_active and request.user.is_staff)
+        return has(request, self.seen_with)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

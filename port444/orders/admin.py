@@ -14,7 +14,7 @@ from django.urls.resolvers import URLPattern
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods
 
-from port444.kit.console import ReadOnlyAdmin
+from port444.kit.console import ReadOnlyAdmin, needs
 from port444.kit.http import done
 from port444.payments.forms import ReasonForm
 
@@ -130,6 +130,7 @@ class NudgeAdmin(ReadOnlyAdmin):
         ]
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("open_threads")
     def send(self, request: HttpRequest, nudge_id: UUID) -> HttpResponse:
         def act(nudge: Nudge, reason: str) -> str:
             actions.send_nudge_now(nudge.pk, actor=request.user, reason=reason)
@@ -138,6 +139,7 @@ class NudgeAdmin(ReadOnlyAdmin):
         return self._ask(request, nudge_id, act, "Send this reminder now", "Send it")
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("open_threads")
     def stop(self, request: HttpRequest, nudge_id: UUID) -> HttpResponse:
         def act(nudge: Nudge, reason: str) -> str:
             actions.stop_nudges(nudge.order_id, actor=request.user, reason=reason)

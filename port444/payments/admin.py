@@ -19,7 +19,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods, require_POST
 
 from port444.accounts.models import User
-from port444.kit.console import ReadOnlyAdmin
+from port444.kit.console import ReadOnlyAdmin, needs
 from port444.kit.http import done
 from port444.kit.money import usd
 
@@ -170,6 +170,7 @@ class WithdrawalAdmin(MoneyAdmin):
         return self.ask(request, back, form, title=title, verb=verb, text=text, done_with=lambda reason: act(row, reason))
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("restrict")
     def hold(self, request: HttpRequest, withdrawal_id: UUID) -> HttpResponse:
         def act(row: Withdrawal, reason: str) -> str:
             actions.hold_withdrawal(row.pk, actor=_actor(request), reason=reason)
@@ -178,6 +179,7 @@ class WithdrawalAdmin(MoneyAdmin):
         return self._page(request, withdrawal_id, ReasonForm(request.POST or None, help_text=READS), "Hold the withdrawal", "Hold it", act)
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("restrict")
     def hold_all(self, request: HttpRequest, withdrawal_id: UUID) -> HttpResponse:
         def act(row: Withdrawal, reason: str) -> str:
             actions.hold_withdrawals_of(row.user_id, actor=_actor(request), reason=reason)
@@ -187,6 +189,7 @@ class WithdrawalAdmin(MoneyAdmin):
         return self._page(request, withdrawal_id, form, "Hold all withdrawals of this person", "Hold them all", act)
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("restrict")
     def release(self, request: HttpRequest, withdrawal_id: UUID) -> HttpResponse:
         def act(row: Withdrawal, reason: str) -> str:
             actions.release_withdrawal(row.pk, actor=_actor(request), reason=reason)
@@ -195,6 +198,7 @@ class WithdrawalAdmin(MoneyAdmin):
         return self._page(request, withdrawal_id, ReasonForm(request.POST or None), "Let the withdrawal go on", "Let it go on", act)
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("approve")
     def give_back(self, request: HttpRequest, withdrawal_id: UUID) -> HttpResponse:
         def act(row: Withdrawal, reason: str) -> str:
             actions.mark_line_failed(row.pk, actor=_actor(request), reason=reason)
@@ -204,6 +208,7 @@ class WithdrawalAdmin(MoneyAdmin):
         return self._page(request, withdrawal_id, form, "Give the money back to the builder", "Give it back", act)
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("approve")
     def sent(self, request: HttpRequest, withdrawal_id: UUID) -> HttpResponse:
         def act(row: Withdrawal, reason: str) -> str:
             actions.mark_line_sent(row.pk, actor=_actor(request))
@@ -241,6 +246,7 @@ class ChainTransferAdmin(MoneyAdmin):
         return [self.button("<uuid:transfer_id>/back/", self.back, "chaintransfer_back"), *super().get_urls()]
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("approve")
     def back(self, request: HttpRequest, transfer_id: UUID) -> HttpResponse:
         row = get_object_or_404(ChainTransfer, pk=transfer_id)
 
@@ -275,6 +281,7 @@ class PayoutHoldAdmin(MoneyAdmin):
         return [self.button("<uuid:hold_id>/end/", self.end, "payouthold_end"), *super().get_urls()]
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("restrict")
     def end(self, request: HttpRequest, hold_id: UUID) -> HttpResponse:
         hold = get_object_or_404(PayoutHold.objects.select_related("user"), pk=hold_id)
 
@@ -333,6 +340,7 @@ class PayoutBatchAdmin(MoneyAdmin):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("approve")
     def make(self, request: HttpRequest) -> HttpResponse:
         lines, total = queries.due_for_batch()
         text = f"Bank transfers that are due: {lines}, {usd(total)} together."
@@ -344,6 +352,7 @@ class PayoutBatchAdmin(MoneyAdmin):
         return self.ask(request, back, form, title="Make a batch", verb="Make the batch", text=text, done_with=lambda reason: "")
 
     @method_decorator(require_POST)
+    @needs("approve")
     def export(self, request: HttpRequest, batch_id: UUID, kind: str) -> HttpResponseBase:
         """The file, line by line as it is read: ISO 20022 for the bank, or a table to look at."""
         if kind not in ("xml", "csv"):
@@ -373,6 +382,7 @@ class PayoutBatchAdmin(MoneyAdmin):
         return StreamingHttpResponse(text, content_type="text/csv; charset=utf-8" if kind == "csv" else "application/xml", headers=headers)
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("approve")
     def sent(self, request: HttpRequest, batch_id: UUID) -> HttpResponse:
         def act(reason: str) -> str:
             return f"Sent: {_transfers(actions.settle_batch(batch_id, actor=_actor(request)))}."
@@ -380,6 +390,7 @@ class PayoutBatchAdmin(MoneyAdmin):
         return self._page(request, batch_id, SureForm(request.POST or None), "The bank has sent all that is on its way", "All were sent", act)
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("approve")
     def refused(self, request: HttpRequest, batch_id: UUID) -> HttpResponse:
         def act(reason: str) -> str:
             return f"Given back: {_transfers(actions.settle_batch(batch_id, actor=_actor(request), reason=reason))}."
@@ -388,6 +399,7 @@ class PayoutBatchAdmin(MoneyAdmin):
         return self._page(request, batch_id, form, "The bank has refused all that is on its way", "All were refused", act)
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("approve")
     def close(self, request: HttpRequest, batch_id: UUID) -> HttpResponse:
         def act(reason: str) -> str:
             actions.close_batch(batch_id, actor=_actor(request))
@@ -492,6 +504,7 @@ class ChainStatusAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "payments/admin/chain.html", context)
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("approve")
     def handle_operation(self, request: HttpRequest, number: int, verb: str) -> HttpResponse:
         if verb not in VERBS:
             raise Http404
@@ -501,6 +514,7 @@ class ChainStatusAdmin(ReadOnlyAdmin):
         return self._ask(request, words, about, operation.reason, follows, lambda user, why: action(operation.op_id, actor=user, reason=why))
 
     @method_decorator(require_http_methods(["GET", "POST"]))
+    @needs("approve")
     def settle(self, request: HttpRequest, difference_id: int) -> HttpResponse:
         row = get_object_or_404(ChainDifference, pk=difference_id)
         follows = "It leaves the list. What is still not right is found again by the next look, but for operations that nobody knows."

@@ -6,6 +6,7 @@ import csv
 import io
 from datetime import UTC, datetime
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,9 +20,9 @@ from auditlog.models import AuditLog
 from auditlog.search import Page
 from port444.accounts.models import User
 from port444.kit import context
-from support import views
 
 pytestmark = pytest.mark.django_db
+VIEW = import_module("support.views.audit")
 PAGE, FILE = "support:audit", "support:export_audit"
 
 
@@ -132,7 +133,7 @@ def test_a_look_that_ends_for_want_of_time_says_how_far_it_is_and_goes_on(
 ) -> None:
     row = AuditLog.objects.get(pk=record(Event.PROFILE_CHANGED, actor=client_user, target=client_user))
     moment = datetime(2026, 3, 1, tzinfo=UTC)
-    monkeypatch.setattr(views, "find_rows", lambda *_, **__: Page([], None, (moment, 0), moment))
+    monkeypatch.setattr(VIEW, "find_rows", lambda *_, **__: Page([], None, (moment, 0), moment))
     page = console.get(reverse(PAGE), {"words": "marmalade"}).content.decode()
     assert "No row so far" in page
     assert "Looked back to" in page
@@ -140,7 +141,7 @@ def test_a_look_that_ends_for_want_of_time_says_how_far_it_is_and_goes_on(
     assert "nothing up to there" in page
     assert f'href="?words=marmalade&amp;older={int(moment.timestamp())}000000-0">Look further</a>' in page
     assert "No row is like this" not in page
-    monkeypatch.setattr(views, "find_rows", lambda *_, **__: Page([row], (moment, 0), (row.timestamp, row.pk), moment))
+    monkeypatch.setattr(VIEW, "find_rows", lambda *_, **__: Page([row], (moment, 0), (row.timestamp, row.pk), moment))
     page = console.get(reverse(PAGE), {"words": "marmalade", "newer": "1-0"}).content.decode()
     assert "Looked forward to" in page
     assert "no more up to there" in page
@@ -197,7 +198,7 @@ def test_the_page_asks_the_same_number_of_questions_however_much_there_is(consol
         console.get(reverse(PAGE), {**asked, "open": str(pk)})
 
 
-QUERIES = 12  # session, user, what they may (two); five of the proof; the mark, the places, the rows
+QUERIES = 14  # session, user, what they may (two), numbers beside the tabs, an open viewing; five of the proof; the mark, the places, the rows
 
 
 def test_the_file_holds_every_row_of_the_filter_and_no_formula(console: Client, client_user: User, staff: User) -> None:

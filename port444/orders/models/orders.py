@@ -206,6 +206,7 @@ class Order(StateMachine):
         indexes = [
             models.Index(fields=["client", "-placed_at", "-id"], name="order_of_client"),
             models.Index(fields=["builder", "-placed_at", "-id"], name="order_of_builder"),
+            models.Index(fields=["due_at"], condition=Q(status__in=WORKING), name="order_due"),
             models.Index(fields=["auto_accept_at"], condition=Q(status="delivered", disputed_at__isnull=True), name="order_unaccepted"),
             models.Index(fields=["requirements_until"], condition=Q(status="pending_requirements"), name="order_unanswered"),
         ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -38,6 +39,7 @@ class PayoutAddress(models.Model):
 
     class Meta:
         verbose_name_plural = "payout addresses"
+        indexes = [models.Index(Upper("address"), name="payout_address_letters")]
 
     def __str__(self) -> str:
         return self.address

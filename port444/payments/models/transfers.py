@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
@@ -41,6 +42,10 @@ class WalletPayment(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(method__in=WalletMethod.values), name="wallet_payment_method"),
             models.UniqueConstraint(fields=["chain_id", "token", "nonce"], condition=~Q(nonce=""), name="wallet_payment_nonce_once"),
+        ]
+        indexes = [
+            models.Index(Upper("address"), name="wallet_payment_address"),
+            models.Index(fields=["tx_hash"], condition=~Q(tx_hash=""), name="wallet_payment_hash"),
         ]
 
     def __str__(self) -> str:

@@ -24,8 +24,10 @@ class Command(BaseCommand):
             # A whole minute, so that times read well.
             story.tell((now() - timedelta(minutes=1)).replace(second=0, microsecond=0), max(1, options["scale"]))
         self.stdout.write("Demo accounts, all with the password " + cast.PASSWORD)
-        for role, email in (("client", cast.CLIENT), ("builder", cast.BUILDER), ("staff", cast.STAFF)):
+        for role, email in (("client", cast.CLIENT), ("builder", cast.BUILDER)):
             self.stdout.write(f"  {role:<8} {email}")
+        for _, email, groups in cast.STAFF_PEOPLE:
+            self.stdout.write(f"  {'staff':<8} {email} ({', '.join(groups)})")
         if settings.STAFF_SECOND_FACTOR:
             self.stdout.write("Staff need an authenticator app: it is set up at the first sign-in (or start with STAFF_SECOND_FACTOR=0).")
         self.stdout.write("The staff console is at /console/.")
