@@ -48,6 +48,7 @@ class World:
     client: User
     builder: User
     stranger: User
+    staff: User  # who may do anything in the console, with a second factor
     objects: dict[str, Any] = field(default_factory=dict)
 
     def find(self, namespace: str, view: str, arg: str) -> Any | None:
@@ -55,14 +56,16 @@ class World:
 
 
 @pytest.fixture
-def world(client_user: User, builder: Builder, stranger: User, request: pytest.FixtureRequest) -> World:
-    world = World(client_user, builder.user, stranger)
+def world(client_user: User, builder: Builder, stranger: User, staff: User, settings: Any, request: pytest.FixtureRequest) -> World:
+    settings.STAFF_SECOND_FACTOR = False
+    world = World(client_user, builder.user, stranger, staff)
     jobs.heartbeat()
     world.objects |= sold(builder) | said(client_user, builder) | owed(client_user, builder.user, request)
     world.objects |= withdrawn(builder.user)
     world.objects |= offered(builder.user, world.objects["conversation_id"], world.objects["orders:package_id"])
     world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder) | linked(builder)
     world.objects |= absent(builder) | disputed(client_user, world.objects["orders:package_id"])
+    world.objects |= {"support:queue:key": "late"}
     return world
 
 
