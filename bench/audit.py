@@ -359,10 +359,10 @@ PLACES = ", ".join(["%s"] * (FIELDS.count(",") + 1))
 CHANGE_BARE, CHANGE_WATCHED = (f"UPDATE bench_{name} SET value = value + 1, note = %s WHERE id = %s" for name in ("bare", "watched"))
 INSERT = f"INSERT INTO bench_append ({FIELDS}) VALUES ({PLACES})"
 APPEND = f"SELECT audit_append({PLACES})"  # what `record` does
-TELL = "SELECT set_config('audit.ctx', %s, true)"
 
 
-# As auditlog.witness tells it.
+# As auditlog.witness tells it, in front of the change and in the same message.
+TELL = "SET LOCAL audit.ctx = %s; "
 CONTEXT = (
     f"(info,client,{uuid4()},client@bench.example,,203.0.113.7,"
     '"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",'
@@ -429,7 +429,8 @@ def eight_writers(ours: Site) -> dict[str, list[float]]:
 
 def write(pipe: Connection, conninfo: str, row: int) -> None:
     """One writer, until it is told to end."""
-    with psycopg.connect(conninfo, autocommit=True, application_name="port444", prepare_threshold=0) as connection:
+    with psycopg.connect(conninfo, autocommit=True, application_name="port444") as connection:
+        cursor = psycopg.ClientCursor(connection)  # as the site's
         while told := pipe.recv():
             name, begin = told
             scenario, done = SCENARIOS[name], 0
@@ -437,10 +438,11 @@ def write(pipe: Connection, conninfo: str, row: int) -> None:
             while time.monotonic() < begin + SECONDS:
                 with connection.transaction():
                     if scenario.tells:
-                        connection.execute(TELL, [CONTEXT])
-                    connection.execute(scenario.change.encode(), [f"note {done}", row])
+                        cursor.execute((TELL + scenario.change).encode(), [CONTEXT, f"note {done}", row])
+                    else:
+                        cursor.execute(scenario.change.encode(), [f"note {done}", row])
                     for _ in range(scenario.facts_times if scenario.facts else 0):
-                        connection.execute(scenario.facts.encode(), FACT)
+                        cursor.execute(scenario.facts.encode(), FACT)
                 done += 1
             pipe.send(done)
 
