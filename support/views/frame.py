@@ -44,6 +44,7 @@ def console_page(permission: str = "") -> Callable[[View], AnyView]:
                 require(user, permission)
             return view(request, *args, **kwargs)
 
+        guarded.permission = permission  # type: ignore[attr-defined]  # for the test that tries every group at every address
         return guarded
 
     return wrap

@@ -160,7 +160,9 @@ def test_the_table_is_walked() -> None:
 
 def test_lists_of_exceptions_name_addresses_that_exist() -> None:
     exceptions = {
-        name for name in (*PUBLIC, *FOR_EVERYBODY, *OPEN_TO_STRANGERS, *RECORDED) if name.partition(":")[0] in {a.name.partition(":")[0] for a in OURS}
+        name
+        for name in (*PUBLIC, *FOR_EVERYBODY, *OPEN_TO_STRANGERS, *RECORDED)
+        if name.partition(":")[0] in {a.name.partition(":")[0] for a in OURS}
     }
     assert exceptions - {address.name for address in OURS} == set()
 
