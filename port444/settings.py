@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "port444.accounts.middleware.second_factor",
     "port444.accounts.middleware.zone",
     "port444.kit.http.DomainErrors",
+    "support.middleware.Viewing",
 ]
 
 ROOT_URLCONF = "port444.urls"
@@ -102,15 +103,22 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(application_name="port444"
 DATABASES["default"]["TEST"] = {"NAME": env("PORT444_TEST_DB", default="test_port444")}
 DATABASE_OWNER_URL = env("DATABASE_OWNER_URL", default="")
 DATABASE_VIEWER_URL = env("DATABASE_VIEWER_URL", default="")
+DATABASE_ROUTERS = ["support.viewer.guard.Router"]
+if DATABASE_VIEWER_URL:  # the role that can only read, by which staff look through somebody's eyes
+    DATABASES["viewer"] = env.db("DATABASE_VIEWER_URL")
+    DATABASES["viewer"].update(CONN_MAX_AGE=300, CONN_HEALTH_CHECKS=True, ENGINE="django.db.backends.postgresql", TEST={"MIRROR": "default"})
+    DATABASES["viewer"].setdefault("OPTIONS", {}).update(
+        application_name="port444 viewer", options="-c search_path=viewing,public -c default_transaction_read_only=on"
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+CACHES = {"default": {"BACKEND": "port444.kit.cache.InDatabase", "LOCATION": "cache"}}
 if ENVIRONMENT == "test":
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CACHES = {"default": {"BACKEND": "port444.kit.cache.InMemory"}}
 
 # Files
 STORAGE_DIR = Path(env("PORT444_STORAGE", default=str(VAR_DIR / "storage")))
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(STORAGE_DIR)}},
+    "default": {"BACKEND": "port444.kit.storage.Storage", "OPTIONS": {"location": str(STORAGE_DIR)}},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEVELOPMENT
@@ -186,6 +194,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+VIEW_COOKIE = "__Host-view" if SECURE else "view"  # of a viewing, beside the agent's own session; the prefix wants https
 X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
@@ -272,6 +281,7 @@ SCHEDULES = {
     "consultations.jobs.sweep_calendars": "* * * * *",
     "consultations.jobs.sweep_channels": "*/5 * * * *",
     "support.jobs.plans": "* * * * *",
+    "support.jobs.viewings": "* * * * *",
     "auditlog.jobs.export": "37 2 * * *",
     "auditlog.jobs.partitions": "7 2 * * *",
     "auditlog.jobs.index": "* * * * *",

@@ -1,6 +1,9 @@
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
-from django.db.models.signals import post_migrate
+from django.core.checks import Tags, register
+from django.db.models.signals import post_migrate, pre_migrate
+
+from .checks import viewer
 
 
 class SupportConfig(AppConfig):
@@ -8,9 +11,17 @@ class SupportConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        from .roles import make_groups
+        from port444.accounts import looks
 
+        from . import queries
+        from .roles import make_groups
+        from .viewer import tables
+
+        pre_migrate.connect(tables.make_way, sender=self)
+        post_migrate.connect(tables.grant, sender=self)
         post_migrate.connect(make_groups, sender=self)
+        register(viewer, Tags.security)
+        looks.register(queries.looks_at)
 
 
 class SupportAdminConfig(admin_apps.AdminConfig):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from port444.kit.clock import now
 
-from .actions import execute_approved, expire_plans
+from .actions import end_lapsed, execute_approved, expire_plans
 
 
 def plans() -> None:
@@ -12,3 +12,8 @@ def plans() -> None:
     moment = now()
     expire_plans(moment)
     execute_approved(moment)
+
+
+def viewings() -> None:
+    """Every minute: close viewings whose hour is over, or whose agent or person has changed, so that each has an end that is known."""
+    end_lapsed(now())

@@ -13,17 +13,20 @@ from django.conf import settings
 from django.db.models import Q
 
 from auditlog.search import What, Who, proof
+from port444.accounts.looks import Look
 from port444.accounts.models import User
 from port444.orders.models import Order
 from port444.payments.models import ChainStatus, Invoice
 
-from .models import Plan, PlanStatus, SupportAction, Viewing
+from .models import Plan, PlanStatus, SupportAction, ViewedPage, Viewing, ViewingQuerySet
 from .models.plans import STANDS
 from .queues import MOST, Case, long, own_of, plan_address
 
 RECENT_SHOWN, MINE_SHOWN = 6, 10
 LATELY, LONG_AGO = timedelta(days=7), timedelta(days=30)
 STALE = timedelta(minutes=3)
+LOOKS_SHOWN, PAGES_SHOWN, VIEWINGS_SHOWN = 20, 100, 50
+
 ORDER = re.compile(r"(?:p4-|#)?(\d{1,9})", re.IGNORECASE)
 HASH = re.compile(r"0x[0-9a-f]{64}", re.IGNORECASE)
 
@@ -125,3 +128,39 @@ def health(moment: datetime) -> list[Line]:
     done = SupportAction.objects.filter(created_at__gt=moment - LATELY)[:MOST].count()
     lines.append(Line(f"{done}{'+' if done == MOST else ''} action{'' if done == 1 else 's'} of support in the last seven days"))
     return lines
+
+
+def looks_at(user: User, moment: datetime) -> list[Look]:
+    """The last viewings of this person, as they may know of them: a first name, never a whole one."""
+    rows = Viewing.objects.filter(subject=user).select_related("agent").order_by("-number")[:LOOKS_SHOWN]
+    return [
+        Look(
+            row.agent.first_name,
+            row.started_at,
+            row.ended_at or (row.expires_at if row.expires_at <= moment else None),
+            row.duration(moment),
+            row.reason,
+            row.reference,
+        )
+        for row in rows
+    ]
+
+
+def viewings_of(agent: User | None, *, before: int | None) -> tuple[list[Viewing], int | None]:
+    """Viewings of one agent, or of all, newest first, and the number at which the next page begins."""
+    rows: ViewingQuerySet = Viewing.objects.select_related("agent", "subject").order_by("-number")
+    if agent is not None:
+        rows = rows.filter(agent=agent)
+    if before is not None:
+        rows = rows.filter(number__lt=before)
+    found = list(rows[: VIEWINGS_SHOWN + 1])
+    return found[:VIEWINGS_SHOWN], found[VIEWINGS_SHOWN - 1].number if len(found) > VIEWINGS_SHOWN else None
+
+
+def pages_of(viewing: Viewing, *, before: int | None) -> tuple[list[ViewedPage], int | None]:
+    """What was looked at in a viewing, newest first, and the number at which the next page begins."""
+    rows = ViewedPage.objects.filter(viewing=viewing).order_by("-number")
+    if before is not None:
+        rows = rows.filter(number__lt=before)
+    found = list(rows[: PAGES_SHOWN + 1])
+    return found[:PAGES_SHOWN], found[PAGES_SHOWN - 1].number if len(found) > PAGES_SHOWN else None

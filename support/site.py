@@ -19,6 +19,8 @@ from port444.accounts.queries import has_second_factor, passed_second_factor
 from port444.kit.clock import now
 from port444.kit.console import ReadOnlyAdmin
 
+from .actions import end_open_of
+from .models import EndReason
 from .queries import open_viewing
 from .queues import numbers_beside
 from .roles import is_support, may
@@ -96,8 +98,12 @@ class SupportAdminSite(admin.AdminSite):
         """As on the site, so that the log has it."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
+        if isinstance(request.user, User):
+            end_open_of(request.user, why=EndReason.SIGNED_OUT)
         get_adapter(request).logout(request)
-        return HttpResponseRedirect("/")
+        response = HttpResponseRedirect("/")
+        response.delete_cookie(settings.VIEW_COOKIE, samesite="Strict")
+        return response
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]  # no page, a redirect
         """The site's own page, which the log and the second factor know."""

@@ -51,6 +51,10 @@ def app_url() -> str:
     return os.environ.get("DATABASE_APP_URL") or owner_url().replace("port444_owner", "port444_app")
 
 
+def viewer_url() -> str:
+    return os.environ.get("DATABASE_VIEWER_URL") or owner_url().replace("port444_owner", "port444_viewer")
+
+
 def as_owner() -> psycopg.Connection[Any]:
     return psycopg.connect(libpq(owner_url()), autocommit=True)
 
@@ -76,6 +80,7 @@ def on(name: str, url: str, storage: Path) -> dict[str, str]:
         "PORT444_ENV": "development",
         "SECRET_KEY": secret(),
         "DATABASE_URL": on_database(url, name),
+        "DATABASE_VIEWER_URL": on_database(viewer_url(), name),
         "PORT444_STORAGE": str(storage),
         "AUDIT_COLD_URL": (storage.resolve() / "cold").as_uri(),
         "CLEARING_DAYS": "0",  # who is paid in a test withdraws at once

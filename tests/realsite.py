@@ -119,6 +119,7 @@ def running(folder: Path, *, seeded: bool = True, worker: bool = True, **setting
         "PYTHONUNBUFFERED": "1",
         "DATABASE_URL": on_database(copies.app_url(), name),
         "DATABASE_OWNER_URL": on_database(copies.owner_url(), name),
+        "DATABASE_VIEWER_URL": on_database(copies.viewer_url(), name),
         "PORT444_VAR": str(folder),
         "PORT444_MAIL_DIR": str(folder / "mail"),
         "PORT444_STORAGE": str(folder / "storage"),

@@ -14,6 +14,7 @@ from port444.kit.http import UserRequest, done, next_url
 
 from . import actions, queries
 from .forms import ProfileForm
+from .looks import looks
 from .models import Theme
 
 
@@ -58,7 +59,8 @@ def offer_work(request: UserRequest) -> HttpResponse:
 @require_GET
 def devices(request: UserRequest) -> HttpResponse:
     """The browsers that are or were signed in."""
-    return render(request, "accounts/devices.html", {"devices": queries.devices(request.user, moment=now())})
+    moment = now()
+    return render(request, "accounts/devices.html", {"devices": queries.devices(request.user, moment=moment), "looks": looks(request.user, moment)})
 
 
 @login_required

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -47,7 +47,8 @@ def photo(request: HttpRequest, slug: str) -> HttpResponseBase:
     if request.headers.get("If-None-Match") == etag:
         response: HttpResponseBase = HttpResponseNotModified()
     elif builder.photo:
-        response = FileResponse(builder.photo.open("rb"), content_type="image/jpeg")
+        with builder.photo.open("rb") as file:  # small: it was shrunk when it was sent
+            response = HttpResponse(file.read(), content_type="image/jpeg")
     else:
         response = HttpResponse(pictures.portrait(builder.slug), content_type="image/svg+xml")
     response["ETag"], response["Cache-Control"] = etag, "public, max-age=3600"

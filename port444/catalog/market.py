@@ -20,8 +20,9 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import connections, models
 
+from port444.kit import readonly
 from port444.kit.money import CENT
 
 BARS = 12
@@ -186,7 +187,7 @@ def _rows(statement: str, asks: Sequence[tuple[Ask, Source, Decimal | None, Deci
         [low for _, _, low, _ in asks],
         [high for _, _, _, high in asks],
     ]
-    with connection.cursor() as cursor:
+    with connections[readonly.alias()].cursor() as cursor:
         cursor.execute(statement, columns)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows

@@ -14,12 +14,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.postgres.search import SearchQuery, SearchRank, TrigramWordSimilarity
-from django.db import connection, models, transaction
+from django.db import connections, models, transaction
 from django.db.models import Count, F, Q
 from django.db.models.functions import Cast, Ln, Upper
 
 from port444.builders.models import Builder
-from port444.kit import money
+from port444.kit import money, readonly
 
 from .market import JUMP, Ask, Cell, Comparison, Verdict, compare, count_bars
 from .models import Category, Service, ServiceQuerySet, Tier
@@ -131,7 +131,7 @@ KEYS = {Sort.CHEAP: "from_price", Sort.DEAR: "-from_price", Sort.ORDERED: "-orde
 def find_services(search: Search, cursor: Cursor | None = None) -> Found:
     """The services that fit, one page of them, in the order that was asked for."""
     # The threshold of likeness is a setting of the transaction, so the reads share one.
-    with transaction.atomic():
+    with transaction.atomic(using=readonly.alias()):
         near = bool(search.words) and (cursor.near if cursor else not _exact(_listed(), search.words).exists())
         if near:
             _set_likeness()
@@ -157,7 +157,7 @@ def loosen(search: Search) -> list[tuple[str, Search, int]]:
         "words": replace(search, words=""),
     }
     looser = [(name, other) for name, other in without.items() if other != search]
-    with transaction.atomic():
+    with transaction.atomic(using=readonly.alias()):
         _set_likeness()
         counts = [_matching(other, near=bool(other.words))[: COUNTED + 1].count() for _, other in looser]
     return [(name, other, count) for (name, other), count in zip(looser, counts, strict=True) if count]
@@ -168,7 +168,7 @@ def _listed() -> ServiceQuerySet:
 
 
 def _set_likeness() -> None:
-    with connection.cursor() as database:
+    with connections[readonly.alias()].cursor() as database:
         database.execute("SELECT set_config('pg_trgm.word_similarity_threshold', %s, true)", [ALIKE])
 
 

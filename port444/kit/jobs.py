@@ -21,7 +21,7 @@ from django_q.conf import Conf
 from django_q.models import OrmQ, Schedule
 from django_q.tasks import async_task
 
-from . import context
+from . import context, readonly
 from .clock import now
 from .errors import Conflict
 from .ids import uuid7
@@ -37,6 +37,7 @@ def enqueue(path: str, *ids: UUID | str | int, seconds: int | None = None) -> No
     `seconds` is how long it may take, where that is longer than settings.Q_TIMEOUT. The queue gives a job that takes longer than
     its `retry` to another worker as well, so it has to see for itself that it is at work already, and return.
     """
+    readonly.refuse("a task")
     more = {} if seconds is None else {"timeout": seconds}
     async_task(path, *(str(i) if isinstance(i, UUID) else i for i in ids), task_name=path.rpartition(".")[2], **more)
 
@@ -56,6 +57,7 @@ class _Collected:
 
 def enqueue_many(path: str, ids: Iterable[UUID | str | int]) -> None:
     """Queue the function at dotted `path` once for each of `ids`, in one statement, inside the running transaction."""
+    readonly.refuse("a task")
     collected = _Collected()
     for one in ids:
         async_task(path, str(one) if isinstance(one, UUID) else one, task_name=path.rpartition(".")[2], broker=collected)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 
+from . import readonly
+
 
 class Undeliverable(Exception):
     """The mail server refused this message for good: trying again would not help."""
@@ -45,6 +47,7 @@ def send(mail: Mail) -> None:
 
     Raises Undeliverable when the address or the content is refused with a 5xx answer, else what the transport raises.
     """
+    readonly.refuse("mail")
     message = EmailMultiAlternatives(
         subject=" ".join(mail.subject.split()),
         body=mail.text,

@@ -18,6 +18,8 @@ from requests_hardened.ip_filter_adapter import IPFilterAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from . import readonly
+
 TIMEOUT = (3.05, 8)  # seconds to connect, and between two pieces of an answer
 TOTAL = 20.0  # seconds for everything, however busily the other side drips
 MOST_BYTES = 8 * 2**20
@@ -165,6 +167,7 @@ class _Session(requests.Session):
         self.total = total
 
     def request(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
+        readonly.refuse("a request to the outside")
         if self.guarded:
             _check_address(url)
         options.setdefault("timeout", TIMEOUT)

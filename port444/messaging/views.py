@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.builders.models import Builder
-from port444.kit import uploads
+from port444.kit import readonly, uploads
 from port444.kit.clock import now
 from port444.kit.errors import DomainError, Invalid
 from port444.kit.http import UserRequest, done
@@ -62,7 +62,8 @@ def thread(request: UserRequest, conversation_id: UUID) -> HttpResponse:
         return send(request, conversation)
     before = by_id(Message.objects.filter(conversation=conversation), request.GET.get("before"))
     if before is None:
-        actions.mark_read(conversation.pk, actor=request.user)
+        if not readonly.is_on():  # support looks; the person has not
+            actions.mark_read(conversation.pk, actor=request.user)
     elif request.htmx:
         return render(request, "messaging/thread.html#earlier", feed(request, conversation, before, now()))
     return thread_page(request, conversation, MessageForm(), before=before)

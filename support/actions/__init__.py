@@ -12,17 +12,41 @@ from .plans import (
 )
 from .reading import note_export, note_reading
 from .records import note_action
+from .viewings import (
+    cannot_view,
+    end_lapsed,
+    end_open_of,
+    end_viewing,
+    hashed,
+    note_answer,
+    note_page,
+    note_refusal,
+    order_of,
+    start_viewing,
+    why_over,
+)
 
 __all__ = [
     "approve_plan",
+    "cannot_view",
     "draft_plan",
+    "end_lapsed",
+    "end_open_of",
+    "end_viewing",
     "execute_approved",
     "execute_plan",
     "expire_plans",
+    "hashed",
     "note_action",
+    "note_answer",
     "note_export",
+    "note_page",
     "note_reading",
+    "note_refusal",
+    "order_of",
     "reject_plan",
+    "start_viewing",
     "submit_plan",
+    "why_over",
     "withdraw_plan",
 ]

@@ -39,6 +39,7 @@ from port444.orders.terms import terms_of_package
 from port444.payments import actions as payments
 from port444.payments import handlers, ledger
 from port444.payments.models import Payment
+from support.actions import start_viewing
 
 
 @dataclass
@@ -66,7 +67,14 @@ def world(client_user: User, builder: Builder, stranger: User, staff: User, sett
     world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder) | linked(builder)
     world.objects |= absent(builder) | disputed(client_user, world.objects["orders:package_id"])
     world.objects |= {"support:queue:key": "late"}
+    world.objects |= looked_at(client_user, staff)
     return world
+
+
+def looked_at(person: User, agent: User) -> dict[str, Any]:
+    """Somebody whom staff view as."""
+    viewing = start_viewing(person.pk, actor=agent, reason="To see what they see.", reference="P4-1", session_key="")
+    return {"support:person_id": person.pk, "support:viewing_id": viewing.pk}
 
 
 def sold(builder: Builder) -> dict[str, Any]:

@@ -61,6 +61,8 @@ UNRECORDED = {
     "port444.notifications.actions.read_all": "What somebody has read.",
     "port444.notifications.actions.read_notification": "What somebody has read.",
     "port444.orders.actions.nudges.note_opened": "That somebody has looked, so that no reminder is sent.",
+    "support.actions.viewings.note_answer": "How a page of a viewing was answered; the viewing is recorded.",
+    "support.actions.viewings.note_page": "The log of the pages of a viewing, which is recorded.",
     # Numbers that follow from what is recorded
     "port444.catalog.actions.sales.count_sales_batch": "Statistics of sales, which are recorded.",
     "port444.catalog.actions.sales.note_sale": "Statistics of sales, which are recorded.",

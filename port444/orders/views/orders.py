@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from port444.catalog.models import Package, Service
+from port444.kit import readonly
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongState
 from port444.kit.http import UserRequest, done
@@ -151,7 +152,7 @@ def place(request: UserRequest, package_id: UUID) -> HttpResponse:
 @require_GET
 def detail(request: UserRequest, number: int) -> HttpResponse:
     order = _order(request, number)
-    if order.status in REMINDED and not order.is_builder(request.user):
+    if order.status in REMINDED and not order.is_builder(request.user) and not readonly.is_on():
         actions.note_opened(order.pk, actor=request.user)
     return render(request, "orders/detail.html", _page(request, order))
 

@@ -1,0 +1,193 @@
+"""While a viewing is open, pages of the site are those of the person, and nothing of the request can write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.contrib.messages.storage.base import BaseStorage
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import Resolver404, resolve, reverse
+from django.utils import timezone
+
+from port444.accounts.models import User
+from port444.accounts.queries import passed_second_factor
+from port444.accounts.sessions import SessionStore
+from port444.kit import context, readonly
+from port444.kit.clock import now
+from port444.kit.errors import TooMany
+from port444.kit.http import Handler, answer
+
+from . import actions, models
+from .models import EndReason, ViewedPage
+from .viewer import guard, token
+from .viewer.addresses import SIGN_OUT, Place, place_of, why_closed
+
+LOOKING = ("GET", "HEAD")
+WORDS = {
+    EndReason.BUTTON: "It was ended.",
+    EndReason.TIME: "Its hour is over.",
+    EndReason.SIGNED_OUT: "It belongs to a session that is over, or to another browser.",
+    EndReason.AGENT_CHANGED: "Your rights or your password have changed since it began.",
+    EndReason.SUBJECT_CHANGED: "The account of the person has changed.",
+    EndReason.REVOKED: "Another member of staff has ended it.",
+    EndReason.REPLACED: "You have begun another one, in this window or in another.",
+}
+
+
+class NoMessages(BaseStorage):
+    """What waits to be said to the agent is not shown on the person's pages."""
+
+    def _get(self, *args: Any, **options: Any) -> tuple[list[Any], bool]:
+        return [], True
+
+    def _store(self, messages: Any, response: HttpResponse, *args: Any, **options: Any) -> list[Any]:
+        return []
+
+
+class Viewing:
+    """The innermost middleware: all that stands before it knows the agent alone, by their own sign-in, which is never swapped."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: Any) -> HttpResponse:
+        request.viewing = None
+        held = request.COOKIES.get(settings.VIEW_COOKIE)
+        if not held:
+            return self.get_response(request)
+        name = name_of(request)
+        if name == SIGN_OUT and request.method == "POST":
+            return self._sign_out(request)
+        if place_of(name) is Place.OWN:
+            return self.get_response(request)
+        viewing = find(held)
+        why = None if viewing is None else EndReason(viewing.end_reason) if viewing.ended_at else self._over(request, viewing)
+        if viewing is None or why is not None:
+            return over(request, why)
+        if request.method == "OPTIONS":
+            return HttpResponse(status=204, headers={"Allow": ", ".join((*LOOKING, "OPTIONS")), "Cache-Control": "no-store"})
+        return self._look(request, viewing, name)
+
+    def _sign_out(self, request: Any) -> HttpResponse:
+        if isinstance(request.user, User):
+            actions.end_open_of(request.user, why=EndReason.SIGNED_OUT)
+        return forget(self.get_response(request))
+
+    def _over(self, request: Any, viewing: models.Viewing) -> EndReason | None:
+        """Why it may not go on; ends it in that case."""
+        agent = request.user
+        if agent.pk != viewing.agent_id or actions.hashed(request.session.session_key or "") != viewing.agent_session:
+            why: EndReason | None = EndReason.SIGNED_OUT if agent.pk in (None, viewing.agent_id) else EndReason.AGENT_CHANGED
+        elif settings.STAFF_SECOND_FACTOR and not passed_second_factor(request, agent):
+            why = EndReason.AGENT_CHANGED
+        else:
+            why = actions.why_over(viewing, agent, viewing.subject, now())
+        if why is not None:
+            actions.end_viewing(viewing.pk, actor=None, why=why)
+        return why
+
+    def _look(self, request: Any, viewing: models.Viewing, name: str) -> HttpResponse:
+        """Write the request down, then answer it as the person is answered, or refuse it."""
+        began = time.monotonic()
+        refused = "" if request.method in LOOKING else "method"
+        if not refused and name and place_of(name) is Place.CLOSED:
+            refused = "view"
+        agent = request.user
+        try:
+            page = actions.note_page(viewing.pk, view_name=name, method=request.method, path=request.path, refused=refused)
+        except TooMany as error:
+            return answer(request, error)
+        if page is None:
+            return over(request, EndReason.TIME)
+        if refused:
+            actions.note_refusal(viewing.pk, page, actor=agent, why=refused)
+        with as_subject(request, viewing) as looking:
+            response = refusal(request, viewing, page, refused) if refused else self.get_response(request)
+            stopped = request.stopped or ", ".join(looking.tried)
+            if not stopped and response.streaming:
+                stopped = "a streamed answer"
+            if stopped and not refused:
+                response.close()
+                response = refusal(request, viewing, page, "write")
+        if stopped and not refused:
+            actions.note_refusal(viewing.pk, page, actor=agent, why="write", tried=stopped)
+        actions.note_answer(page, status=response.status_code, milliseconds=int((time.monotonic() - began) * 1000))
+        return closed(request, response)
+
+    def process_exception(self, request: Any, exception: Exception) -> HttpResponse | None:
+        """The database, or the guard, has stopped an attempt to write."""
+        if getattr(request, "viewing", None) is None or not guard.is_refusal(exception):
+            return None
+        request.stopped = f"{type(exception).__name__}: {exception}"[:300]
+        return HttpResponse(status=403)
+
+
+def name_of(request: HttpRequest) -> str:
+    """The name of the view that answers; empty when none does."""
+    try:
+        return str(resolve(request.path_info).view_name)
+    except Resolver404:
+        return ""
+
+
+def find(held: str) -> models.Viewing | None:
+    """The viewing that the browser's token names, in whatever state it is."""
+    try:
+        viewing_id = token.read(held, now())
+    except token.BadToken:
+        return None
+    return models.Viewing.objects.select_related("agent", "subject__builder").filter(pk=viewing_id).first()
+
+
+@contextmanager
+def as_subject(request: Any, viewing: models.Viewing) -> Iterator[readonly.Looking]:
+    """The request as one of the person: their pages, clock and rights, with a session and messages that are nobody's."""
+    own = request.user, request.session, request._messages
+    request.user, request.session, request._messages = viewing.subject, SessionStore(), NoMessages(request)
+    request.viewing, request.stopped = viewing, ""
+    try:
+        with (
+            context.use(on_behalf_of=viewing.subject_id),
+            timezone.override(ZoneInfo(viewing.subject.time_zone)),
+            guard.enforced(viewing.subject_id, viewing.number) as looking,
+        ):
+            yield looking
+    finally:
+        request.user, request.session, request._messages = own
+
+
+def refusal(request: Any, viewing: models.Viewing, page: ViewedPage, why: str) -> HttpResponse:
+    """The page that says that this is no part of a viewing."""
+    facts = {"kind": why, "page": page, "reason": why_closed(page.view_name), "moment": page.seen_at}
+    response = render(request, "support/viewing/refused.html", facts, status=405 if why == "method" else 403)
+    if why == "method":
+        response["Allow"] = ", ".join((*LOOKING, "OPTIONS"))
+    return response
+
+
+def over(request: Any, why: EndReason | None) -> HttpResponse:
+    """The page that says that the viewing is over; from the next request on, the agent is themselves again."""
+    words = "The browser holds none that is known here." if why is None else WORDS[why]
+    return forget(render(request, "support/viewing/over.html", {"words": words}, status=403))
+
+
+def forget(response: HttpResponse) -> HttpResponse:
+    response.delete_cookie(settings.VIEW_COOKIE, samesite="Strict")
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def closed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Nothing of the page is kept, sets a cookie, or can be sent anywhere but to where the viewing ends."""
+    response["Cache-Control"] = "no-store"
+    response.cookies.clear()
+    end = request.build_absolute_uri(reverse("support:end_viewing"))
+    if not hasattr(response, "_csp_config"):
+        response._csp_config = {**settings.SECURE_CSP, "form-action": [end]}  # type: ignore[attr-defined]  # as csp_override does
+    return response

@@ -1,0 +1,1 @@
+"""Looking at the site as somebody sees it: which pages, which tables, by which token, behind which guard."""
