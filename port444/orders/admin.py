@@ -54,6 +54,7 @@ class OrderAdmin(ReadOnlyAdmin):
     search_help_text = "The whole number, id or e-mail of one of the two people."
     ordering = ("-number",)
     inlines = (RequirementInline,)
+    change_form_template = "orders/admin/order.html"
 
 
 @admin.register(Delivery)

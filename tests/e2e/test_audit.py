@@ -23,9 +23,11 @@ SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PERIOD = 30  # seconds for which a code is good
 HISTORY = """
 from allauth.mfa.totp.internal.auth import TOTP
+from django.contrib.auth.models import Group
 from port444.accounts.actions import suspend
 mara = User.objects.create_user("mara-{tag}@example.com", {password!r}, name="Mara Tanaka", is_staff=True)
 EmailAddress.objects.create(user=mara, email=mara.email, verified=True, primary=True)
+mara.groups.set(Group.objects.filter(name__in=["Senior agent", "Finance"]))
 TOTP.activate(mara, {secret!r})
 order = ordered()
 actions.answer_requirements(order.pk, actor=noor, answers={{1: "The order list."}})
