@@ -56,6 +56,8 @@ class Event(Enum):
     TRANSFER_RETURNED = "transfer.returned", FINANCIAL, WARNING, "Sent a transfer back that fitted nothing"
     REFUND_REQUESTED = "refund.requested", FINANCIAL, INFO, "Asked for a refund"
     REFUND_COMPLETED = "refund.completed", FINANCIAL, INFO, "Refund completed"
+    MONEY_GIVEN_BACK = "money.given_back", FINANCIAL, WARNING, "Gave money back after it had left escrow"
+    REST_SENT = "money.rest_sent", FINANCIAL, WARNING, "Sent the rest of what had gone in part"
     REFUND_FAILED = "refund.failed", FINANCIAL, WARNING, "Refund failed"
     CREDIT_ISSUED = "credit.issued", FINANCIAL, INFO, "Gave a credit"
     CREDIT_USED = "credit.used", FINANCIAL, INFO, "Used a credit"
@@ -107,6 +109,7 @@ class Event(Enum):
     ORDER_CANCELLED = "order.cancelled", USER, INFO, "Cancelled an order"
     ORDER_EXPIRED = "order.expired", USER, INFO, "Unpaid order expired"
     ORDER_REVIEWED = "order.reviewed", USER, INFO, "Reviewed an order"
+    ORDER_COMPENSATED = "order.compensated", FINANCIAL, WARNING, "Gave money of an order back after its end"
     ORDER_TERMS_CHANGED = "order.terms_changed", FINANCIAL, INFO, "Changed the terms of an order"
     # Amendments
     OFFER_SENT = "offer.sent", USER, INFO, "Sent an offer"

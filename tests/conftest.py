@@ -22,7 +22,7 @@ from xdist.scheduler import LoadScopeScheduling
 from auditlog.actions import sealing
 from port444.accounts.models import User
 from port444.builders.models import Builder
-from port444.payments.models import VOID, Credit, EscrowOperation, LedgerAccount, Posting
+from port444.payments.models import VOID, Compensation, Credit, EscrowOperation, LedgerAccount, Posting
 from tests import copies, power
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's event loop runs in the test's thread
@@ -152,6 +152,7 @@ def assert_credits_balance() -> None:
             advanced += operation.prepaid + operation.gift
         elif operation.kind != "move" and operation.applied_at is not None:
             advanced -= operation.prepaid + (operation.gift if operation.kind == "refund" else 0)
+    advanced -= sum(Compensation.objects.values_list("gift", flat=True))
     row = LedgerAccount.objects.filter(kind="credits").first()
     assert (row.balance if row else 0) == -advanced
 

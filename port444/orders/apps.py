@@ -23,6 +23,7 @@ class OrdersConfig(AppConfig):
         handlers.on_escrow("order", EscrowKind.REFUND, actions.order_repaid)
         handlers.on_escrow_failed("order", EscrowKind.OPEN, actions.order_unfunded)
         add_part(queries.disputes.OnOrders())
+        handlers.on_escrow_failed("order", EscrowKind.REFUND, actions.reduction_failed)
         register_chips(queries.offers.chips)
         register_chips(queries.chips)
         register_facts(queries.facts)
@@ -43,6 +44,7 @@ class OrdersConfig(AppConfig):
             register(Kind(key, Group.ORDERS, sms=True))
         for key in ("dispute.answered", "dispute.evidence", "dispute.withdrawn"):
             register(Kind(key, Group.ORDERS))
+        register(Kind("order.refunded", Group.ORDERS))
         register(Kind("offer.received", Group.ORDERS, sms=True))
         register(Kind("offer.countered", Group.ORDERS, sms=True))
         register(Kind("offer.declined", Group.ORDERS))

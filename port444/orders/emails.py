@@ -258,6 +258,30 @@ def reviewed_to_builder(order: Order, stars: int) -> Words:
     )
 
 
+# What support gives back
+
+
+def lowered(order: Order, amount: Decimal, money: Decimal) -> Words:
+    back = f" {usd(money)} goes back to {order.client.first_name}, the service fee on it included." if money else ""
+    body = f"port444 lowered the price of {order.title} by {usd(amount)}, because less is done for it.{back} {order.builder.user.first_name} gets "
+    return Words(f"The price of order {order.number} is {usd(order.price)}", f"{body}{usd(order.builder_share)} when it is accepted.")
+
+
+def not_lowered(order: Order) -> Words:
+    body = "Escrow could not give the money back, so nothing moved and the price is what it was. We look at it and write to you."
+    return Words(f"The price of order {order.number} is {usd(order.price)} again", body)
+
+
+def given_back(order: Order, amount: Decimal) -> Words:
+    body = f"port444 gives {usd(amount)} of {order.title} back to {order.client.first_name}. Money goes to where it was paid from."
+    return Words(f"{usd(amount)} of order {order.number} goes back", body)
+
+
+def taken_from_builder(order: Order, amount: Decimal, reason: str) -> Words:
+    body = f"{reason} {usd(amount)} of what you earned with {order.title} was taken from your balance and goes back to {order.client.first_name}."
+    return Words(f"{usd(amount)} was taken from your balance", f"{body} The platform gives back its fee on it.")
+
+
 # Custom offers
 
 

@@ -13,6 +13,7 @@ from .models import CancelCause, Dispute, Offer, Order
 PLACED, PAID, ANSWERED, DELIVERED, REVISED = "shopping-bag", "lock", "list-checks", "package", "undo-2"
 DISPUTED, ANSWERED_DISPUTE, EVIDENCE, ESCALATED, SETTLED_DISPUTE, DECIDED = "scale", "message-square", "paperclip", "life-buoy", "handshake", "gavel"
 OFFERED, COUNTERED, OFFER_OVER = "handshake", "repeat", "circle-x"
+REFUNDED = "undo-2"
 COMPLETED, CANCELLED, EXPIRED, REVIEWED = "circle-check", "circle-x", "hourglass", "star"
 # What the order's own feed shows in full, as posts, so that the line would say it twice.
 TOLD_IN_FULL = (ANSWERED, DELIVERED, REVISED)
@@ -80,6 +81,19 @@ def expired(order: Order) -> str:
 
 def reviewed(order: Order, stars: int) -> str:
     return f"{order.client.first_name} reviewed order {order.number}: {stars} of 5 stars."
+
+
+def lowered(order: Order, amount: Decimal, money: Decimal) -> str:
+    back = f" {usd(money)} goes back to {order.client.first_name}, the service fee on it included." if money else ""
+    return f"port444 lowered the price of order {order.number} by {usd(amount)}; it is {usd(order.price)} now.{back}"
+
+
+def not_lowered(order: Order) -> str:
+    return f"The price of order {order.number} is {usd(order.price)} again: escrow could not give the money back. Nothing moved."
+
+
+def given_back(order: Order, amount: Decimal) -> str:
+    return f"port444 gave {usd(amount)} of order {order.number} back to {order.client.first_name}."
 
 
 # Custom offers. The first line of each is shown as its card; these words stand for it in lists.

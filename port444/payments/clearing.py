@@ -111,6 +111,15 @@ def funds(user_id: UUID, moment: datetime, address: str, known: Cleared | None =
     return Funds(found, {PayoutMethod.WALLET: min(found.ready, here + ours), PayoutMethod.BANK: min(found.ready, ours)}, claims)
 
 
+def within_reach(user_id: UUID) -> Decimal:
+    """What of a builder's balance the platform itself holds, whether it has cleared or not. What lies in the contract for the builder's
+    own wallet is theirs to take and nobody else's."""
+    balance = ledger.balance(AccountKind.EARNINGS, owner=user_id)
+    if not settings.ESCROW_ADDRESS:
+        return balance
+    return max(ZERO, balance - sum(_claims(user_id).values(), ZERO) - _shaken(user_id))
+
+
 def _shaken(user_id: UUID) -> Decimal:
     """What the contract will hold again for wallets of the builder when releases that a reorganisation took back are confirmed anew."""
     shaken = EscrowOperation.objects.filter(builder_id=user_id, kind=EscrowKind.RELEASE, backend="web3", applied_at__isnull=False)

@@ -1,7 +1,7 @@
 """The double-entry books: the one door through which money moves.
 
 The database keeps the promises: an entry sums to zero, nothing posted is changed, no account but the outside world and what
-is advanced for credits falls below zero, and a balance is written by the trigger on postings alone. The serving role may only insert here.
+the platform advances or bears falls below zero, and a balance is written by the trigger on postings alone. The serving role may only insert here.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ RANK = {
             AccountKind.CLIENT,
             AccountKind.EARNINGS,
             AccountKind.CREDITS,
+            AccountKind.LOSSES,
             AccountKind.FEES,
             AccountKind.EXTERNAL,
             AccountKind.REFUNDS,
@@ -55,6 +56,7 @@ Move = tuple[Account, Decimal]
 EXTERNAL = Account(AccountKind.EXTERNAL)
 CREDITS = Account(AccountKind.CREDITS)
 FEES = Account(AccountKind.FEES)
+LOSSES = Account(AccountKind.LOSSES)
 REFUNDS = Account(AccountKind.REFUNDS)
 PAYOUTS = Account(AccountKind.PAYOUTS)
 

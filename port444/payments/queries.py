@@ -397,6 +397,7 @@ TITLES = {
     "withdrawal": ("arrow-down-to-line", "Withdrawn"),
     "returned": ("undo-2", ""),
     "bounced": ("undo-2", ""),
+    "compensation": ("undo-2", ""),
 }
 
 

@@ -148,6 +148,7 @@ CLOSED = {
     "payments_chainsigner": CHAIN,
     "payments_chainstatus": CHAIN,
     "payments_chaintransfer": CHAIN,
+    "payments_compensation": BOOKS,
     "payments_escrowattempt": CHAIN,
     "payments_payoutbatch": PAYOUT,
     "payments_payouthold": PAYOUT,

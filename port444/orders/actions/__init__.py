@@ -18,6 +18,16 @@ from .ending import accept_delivery, auto_accept, cancel_order, cancel_unanswere
 from .nudges import note_opened, plan_nudges, put_off_nudge, send_nudge_now, send_nudges_batch, stop_nudges
 from .offers import accept_offer, counter_offer, decline_offer, reopen_offer, send_offer, withdraw_offer
 from .purchase import lock_for_payment, order_funded, order_paid, order_unpaid, place_order
+from .refunding import (
+    compensate_order,
+    lock_for_refund,
+    plan_compensation,
+    plan_reduction,
+    plan_waive_fee,
+    reduce_order,
+    reduction_failed,
+    waive_fee,
+)
 from .suggestions import dismiss_suggestion, send_suggestion, suggest_batch
 from .terms import Change, change_terms, lower_price, prolong_escrow, start_clock, stop_clock
 from .work import answer_requirements, deliver, request_revision, save_answers
@@ -35,6 +45,7 @@ __all__ = [
     "cancel_unanswered",
     "change_figure",
     "change_terms",
+    "compensate_order",
     "counter_offer",
     "decide_dispute",
     "decline_offer",
@@ -46,6 +57,7 @@ __all__ = [
     "leave_review",
     "lock_dispute",
     "lock_for_payment",
+    "lock_for_refund",
     "lower_price",
     "note_opened",
     "open_dispute",
@@ -55,9 +67,14 @@ __all__ = [
     "order_unfunded",
     "order_unpaid",
     "place_order",
+    "plan_compensation",
     "plan_nudges",
+    "plan_reduction",
+    "plan_waive_fee",
     "prolong_escrow",
     "put_off_nudge",
+    "reduce_order",
+    "reduction_failed",
     "reopen_offer",
     "request_revision",
     "save_answers",
@@ -70,6 +87,7 @@ __all__ = [
     "stop_clock",
     "stop_nudges",
     "suggest_batch",
+    "waive_fee",
     "withdraw_dispute",
     "withdraw_offer",
 ]

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from .batches import close_batch, export_batch, make_batch, mark_line_failed, mark_line_sent, settle_batch
+from .compensations import compensate, return_payment, send_parts
 from .credits import Grant, issue_credit
 from .details import change_bank_account, change_payout_address, check_address, remove_bank_account
 from .invoices import Line, close_unpaid, open_invoice, settle_covered, settle_invoice, void_invoice
 from .own_wallet import (
+    cannot_send_rest,
     choose_again,
     collected,
     collection_failed,
+    lock_sent,
     note_hash,
     note_own_wallet,
     part_ended,
     part_failed,
+    parts_of,
     return_transfer,
     send_from_wallet,
+    send_rest,
     sign_with_wallet,
 )
 from .payments import change_provider, end_attempt, expire_invoice, expire_payment, reach_provider, reconcile_payment, record_answer, start_payment
@@ -42,6 +47,7 @@ __all__ = [
     "answer_wallet",
     "begin_withdrawal",
     "cancel_withdrawal",
+    "cannot_send_rest",
     "change_bank_account",
     "change_payout_address",
     "change_provider",
@@ -51,6 +57,7 @@ __all__ = [
     "close_unpaid",
     "collected",
     "collection_failed",
+    "compensate",
     "complete_refund",
     "complete_withdrawal",
     "end_attempt",
@@ -64,6 +71,7 @@ __all__ = [
     "hold_withdrawal",
     "hold_withdrawals_of",
     "issue_credit",
+    "lock_sent",
     "make_batch",
     "mark_line_failed",
     "mark_line_sent",
@@ -72,6 +80,7 @@ __all__ = [
     "open_invoice",
     "part_ended",
     "part_failed",
+    "parts_of",
     "pay_with_test_wallet",
     "reach_provider",
     "reconcile_payment",
@@ -82,9 +91,12 @@ __all__ = [
     "request_refund",
     "request_withdrawal",
     "retry_refund",
+    "return_payment",
     "return_transfer",
     "send_from_wallet",
+    "send_parts",
     "send_refund",
+    "send_rest",
     "send_withdrawal",
     "settle_batch",
     "settle_covered",

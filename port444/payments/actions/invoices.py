@@ -21,7 +21,7 @@ from port444.kit.money import ZERO, parse, usd
 from port444.notifications.actions import notify
 from port444.payments import credits, handlers, ledger
 from port444.payments.credits import Wish
-from port444.payments.models import Invoice, InvoiceLine, InvoiceStatus, Payment
+from port444.payments.models import Invoice, InvoiceLine, InvoiceStatus, Payment, Refund
 
 from .refunds import request_refund
 from .series import take_number
@@ -154,7 +154,7 @@ def settle_invoice(invoice_id: UUID) -> Invoice:
             _pay(invoice, payment)
             handler.settled(row, invoice, payment)
         else:
-            _send_back(invoice, payment)
+            send_back(invoice, payment)
     return invoice
 
 
@@ -209,11 +209,12 @@ def _pay(invoice: Invoice, payment: Payment | None) -> None:
     )
 
 
-def _send_back(invoice: Invoice, payment: Payment) -> None:
+def send_back(invoice: Invoice, payment: Payment, *, actor: User | None = None) -> Refund:
+    """What came for an invoice that is paid or closed goes back. Both are locked."""
     moves = [(ledger.EXTERNAL, -payment.amount), (ledger.client(invoice.payer_id), payment.amount)]
     ledger.post(f"late:{payment.pk}", "Came too late or twice", moves, invoice.subject_id)
     why = "This was paid already." if invoice.status == InvoiceStatus.PAID else "The payment came after the time to pay had passed."
-    request_refund(payment, payment.amount, reason=why, dedupe_key=f"late:{payment.pk}", actor=None)
+    refund = request_refund(payment, payment.amount, reason=why, dedupe_key=f"late:{payment.pk}", actor=actor)
     notify(
         invoice.payer,
         "payment.returned",
@@ -222,3 +223,4 @@ def _send_back(invoice: Invoice, payment: Payment) -> None:
         url=reverse("payments:invoice", args=[invoice.pk]),
         dedupe_key=f"payment.returned:{payment.pk}",
     )
+    return refund

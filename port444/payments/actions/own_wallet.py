@@ -15,7 +15,7 @@ from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
 from port444.kit.jobs import enqueue
-from port444.kit.money import usd
+from port444.kit.money import ZERO, usd
 from port444.payments.escrow import books, web3
 from port444.payments.escrow.chain.contract import CENT_UNITS, from_units
 from port444.payments.models import (
@@ -25,10 +25,15 @@ from port444.payments.models import (
     ChainTransfer,
     EscrowKind,
     EscrowOperation,
+    EscrowStatus,
     Payment,
     PaymentStatus,
+    Refund,
+    RefundStatus,
     WalletMethod,
     WalletPayment,
+    Withdrawal,
+    WithdrawalStatus,
 )
 from port444.payments.providers import Outcome, named
 from port444.payments.providers import wallet as own
@@ -190,6 +195,58 @@ def part_failed(operation: EscrowOperation) -> None:
 def part_ended(operation: EscrowOperation) -> None:
     """Escrow's handler: a part of a refund or a withdrawal is through."""
     enqueue(f"port444.payments.jobs.send_{operation.purpose}", operation.subject_id)
+
+
+def parts_of(purpose: str, subject_id: UUID) -> tuple[list[EscrowOperation], list[EscrowOperation]]:
+    """What of a refund or a withdrawal has moved or may still, and what was given up."""
+    parts = web3.in_force(EscrowOperation.objects.filter(purpose=purpose, subject_id=subject_id).order_by("number"))
+    return [one for one in parts if one.status not in VOID], [one for one in parts if one.status in VOID]
+
+
+@transaction.atomic
+def send_rest(purpose: str, subject_id: UUID, *, actor: User) -> list[EscrowOperation]:
+    """Ask anew for what was given up of a refund or a withdrawal of which another part has gone; for staff.
+
+    Each part is asked for in the place of the one that was given up, to the same address, so that together just the whole goes out.
+    """
+    if not actor.is_staff:
+        raise NotAllowed("Only staff can send the rest.")
+    row: Refund | Withdrawal = lock_sent(purpose, subject_id)
+    gone, given_up = parts_of(purpose, subject_id)
+    why = cannot_send_rest(row, gone, given_up)
+    if why is not None:
+        raise why
+    asked = []
+    for part in given_up:
+        key = f"{purpose}:{subject_id}:{part.kind}:rest{part.number}"
+        if part.kind == EscrowKind.PAY:
+            asked.append(web3.pay(purpose, subject_id, part.address, part.amount, key, replaces=part.op_id))
+        else:
+            asked.append(web3.withdraw(purpose, subject_id, part.address, part.amount, key, builder_id=part.builder_id, replaces=part.op_id))
+    rest = sum((part.amount for part in asked), ZERO)
+    record(Event.REST_SENT, actor=actor, target=row, amount=rest, purpose=purpose, operations=[part.op_id for part in asked])
+    return asked
+
+
+def lock_sent(purpose: str, subject_id: UUID) -> Refund | Withdrawal:
+    """The refund, or the withdrawal after its owner."""
+    if purpose == "refund":
+        return Refund.objects.lock(subject_id)
+    User.objects.lock(Withdrawal.objects.values_list("user_id", flat=True).get(pk=subject_id))
+    return Withdrawal.objects.lock(subject_id)
+
+
+def cannot_send_rest(row: Refund | Withdrawal, gone: list[EscrowOperation], given_up: list[EscrowOperation]) -> WrongState | None:
+    """Why there is no rest to send; None when there is."""
+    if row.status not in (RefundStatus.REQUESTED, WithdrawalStatus.SENDING):
+        return WrongState(f"This is {row.status_words()} already.", code="over")
+    if not given_up:
+        return WrongState("Nothing of this was given up.", code="nothing_given_up")
+    if any(one.status != EscrowStatus.CONFIRMED for one in gone):
+        return WrongState("A part of this is still on its way. Wait until it has arrived.", code="under_way")
+    if not gone:
+        return WrongState("Nothing of this has moved. It is refused as a whole, and can then be sent again.", code="nothing_moved")
+    return None
 
 
 @transaction.atomic

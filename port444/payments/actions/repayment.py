@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
-from typing import Any
-
 from django.db import transaction
-from django.db.models import Sum
 
 from port444.accounts.models import User
 from port444.kit.clock import now
-from port444.kit.errors import Conflict, WrongState
-from port444.kit.money import ZERO, parse, usd
+from port444.kit.errors import WrongState
+from port444.kit.money import ZERO, parse
 from port444.payments import credits, ledger
 from port444.payments.escrow import books
 from port444.payments.models import EscrowKind, EscrowOperation, Invoice, Payment, Refund
 from port444.payments.models.escrow import VOID
 from port444.payments.providers.wallet import is_ours
+from port444.payments.refunding import split_back
 
 from .refunds import request_refund
 
@@ -46,26 +42,8 @@ def repay(operation: EscrowOperation) -> list[Refund]:
             fee=fee,
             escrowed=price if set_aside and payment.provider == "wallet" else ZERO,
         )
-        for payment, price, fee in _split(books.sources(operation.subject_id), cash, asked)
+        for payment, price, fee in split_back(books.sources(operation.subject_id), cash, asked)
     ]
-
-
-def _split(deal_ids: Sequence[Any], cash: Decimal, fee: Decimal) -> list[tuple[Payment, Decimal, Decimal]]:
-    """Which payments give back how much of price and service fee; together just `cash` and `fee`."""
-    settled = Payment.objects.filter(invoice__deal_id__in=deal_ids, settled_at__isnull=False).select_related("invoice")
-    payments = sorted(settled.order_by("-settled_at", "-pk"), key=lambda payment: deal_ids.index(payment.invoice.deal_id))
-    parts = []
-    for payment in payments:
-        invoice = payment.invoice
-        noted = invoice.credit_notes.aggregate(price=Sum("subtotal", default=ZERO), fee=Sum("fee", default=ZERO))
-        of_price = min(cash, payment.amount - invoice.fee - noted["price"])
-        of_fee = min(fee, invoice.fee - noted["fee"])
-        if of_price + of_fee > 0:
-            parts.append((payment, of_price, of_fee))
-        cash, fee = cash - of_price, fee - of_fee
-    if cash or fee:
-        raise Conflict(f"{usd(cash + fee)} more would go back than was paid.", code="refund_exceeds")
-    return sorted(parts, key=lambda part: not part[2])  # with a fee first: accounts are locked in one order, fees before refunds
 
 
 @transaction.atomic

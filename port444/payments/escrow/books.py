@@ -91,7 +91,7 @@ def give_up(op_id: str, reason: str) -> EscrowOperation:
         for later in _later(operation).filter(Q(subject_id__in=touched), kind__in=[K.RELEASE, K.REFUND, K.MOVE]):
             give_up(later.op_id, "What was to come in before it did not come in.")
     if not handlers.escrow_failed(operation):
-        _open_incident(operation, reason)
+        open_incident_of(operation, reason)
     return operation
 
 
@@ -263,7 +263,8 @@ def _keep_in_ledger(opening: EscrowOperation) -> None:
         apply_confirmed(locked, actor=_actor(locked), stamps=("backend", "chain_id", "contract", "key", "address"))
 
 
-def _open_incident(operation: EscrowOperation, reason: str) -> None:
+def open_incident_of(operation: EscrowOperation, reason: str) -> None:
+    """A person has to look at an operation that was given up."""
     open_incident(
         Finding(
             fingerprint=f"escrow-failed:{operation.number}",

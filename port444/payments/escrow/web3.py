@@ -5,6 +5,7 @@ Nothing here talks to a network. Until `books.confirm` has run, nothing is booke
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -111,14 +112,28 @@ def _key(operation: EscrowOperation) -> str:
     return "0x" + op_key(operation.chain_id, operation.contract, operation.kind, operation.op_id).hex()
 
 
-def withdraw(purpose: str, subject_id: UUID, address: str, amount: Decimal, key: str, *, builder_id: UUID | None = None) -> EscrowOperation:
-    """Have the contract pay out of what `address` may claim, to that address. `builder_id` names whose claim it is."""
-    return _insert(K.WITHDRAW, purpose, subject_id, address, amount, key, {}, builder_id)
+def withdraw(
+    purpose: str, subject_id: UUID, address: str, amount: Decimal, key: str, *, builder_id: UUID | None = None, replaces: str = ""
+) -> EscrowOperation:
+    """Have the contract pay out of what `address` may claim, to that address. `builder_id` names whose claim it is, `replaces` the
+    operation for which this one is asked, because that was given up."""
+    return _insert(K.WITHDRAW, purpose, subject_id, address, amount, key, _instead(replaces), builder_id)
 
 
-def pay(purpose: str, subject_id: UUID, address: str, amount: Decimal, key: str) -> EscrowOperation:
+def pay(purpose: str, subject_id: UUID, address: str, amount: Decimal, key: str, *, replaces: str = "") -> EscrowOperation:
     """Pay `address` out of the platform's float."""
-    return _insert(K.PAY, purpose, subject_id, address, amount, key, {})
+    return _insert(K.PAY, purpose, subject_id, address, amount, key, _instead(replaces))
+
+
+def _instead(op_id: str) -> dict[str, Any]:
+    return {"replaces": op_id} if op_id else {}
+
+
+def in_force(operations: Iterable[EscrowOperation]) -> list[EscrowOperation]:
+    """Without those in whose place another was asked for."""
+    found = list(operations)
+    replaced = {one.args.get("replaces") for one in found}
+    return [one for one in found if one.op_id not in replaced]
 
 
 def collect(payment: Payment, address: str, amount: Decimal, key: str, args: dict[str, Any]) -> EscrowOperation:

@@ -7,6 +7,7 @@ app above registers what happens when the money has moved (see `handlers`).
 from __future__ import annotations
 
 from .books import AccountKind, JournalEntry, LedgerAccount, Posting
+from .compensations import Basis, Compensation
 from .credits import Credit, CreditQuerySet, CreditScope, CreditSource, CreditUse, CreditUser
 from .escrow import (
     FLYING,
@@ -52,6 +53,7 @@ __all__ = [
     "WAITING",
     "AccountKind",
     "BankAccount",
+    "Basis",
     "BatchStatus",
     "ChainAnchor",
     "ChainCursor",
@@ -60,6 +62,7 @@ __all__ = [
     "ChainSigner",
     "ChainStatus",
     "ChainTransfer",
+    "Compensation",
     "Credit",
     "CreditQuerySet",
     "CreditScope",

@@ -17,6 +17,7 @@ class AccountKind(models.TextChoices):
     EARNINGS = "earnings", "Builder's earnings"
     CREDITS = "credits", "Advanced for credits"
     FEES = "fees", "Platform's fees"
+    LOSSES = "losses", "Borne by the platform"
     REFUNDS = "refunds", "Refunds on their way"
     PAYOUTS = "payouts", "Payouts on their way"
 
@@ -24,7 +25,8 @@ class AccountKind(models.TextChoices):
 class LedgerAccount(models.Model):
     """One account. `balance` is kept by a trigger on postings.
 
-    Only two may be negative: the outside world, and what the platform has advanced for credits, which is never more than zero.
+    Only three may be negative: the outside world, and what the platform has advanced for credits or borne itself, which are never more
+    than zero.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -36,8 +38,9 @@ class LedgerAccount(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["kind", "owner_id", "subject_id"], name="ledger_account_once", nulls_distinct=False),
-            models.CheckConstraint(condition=Q(kind__in=["external", "credits"]) | Q(balance__gte=0), name="ledger_account_covered"),
+            models.CheckConstraint(condition=Q(kind__in=["external", "credits", "losses"]) | Q(balance__gte=0), name="ledger_account_covered"),
             models.CheckConstraint(condition=~Q(kind="credits") | Q(balance__lte=0), name="ledger_credits_only_advanced"),
+            models.CheckConstraint(condition=~Q(kind="losses") | Q(balance__lte=0), name="ledger_losses_only_borne"),
         ]
 
     def __str__(self) -> str:

@@ -160,7 +160,7 @@ def _moved(purpose: str, row: Refund | Withdrawal, parts: Callable[[], list[Part
     with transaction.atomic():
         if isinstance(row, Withdrawal):
             User.objects.lock(row.user_id)  # before looking: two at once would find nothing, and split the same amount differently
-        done = list(EscrowOperation.objects.filter(purpose=purpose, subject_id=row.pk).order_by("number"))
+        done = web3.in_force(EscrowOperation.objects.filter(purpose=purpose, subject_id=row.pk).order_by("number"))
         tries = sum(1 for one in done if since is not None and one.status in VOID and one.created_at <= since)
         done = [one for one in done if not (since is not None and one.status in VOID and one.created_at <= since)]
         if not done:
