@@ -69,7 +69,7 @@ def test_an_empty_form_of_staff_does_nothing(world: World, member: tuple[User, s
 
 
 # POSTs of the console that need no field.
-DO_BY_THEMSELVES = {"support:export_audit"}
+DO_BY_THEMSELVES = {"support:export_audit", "support:revoke_viewing"}
 
 
 def test_staff_are_strangers_on_the_site(world: World, member: tuple[User, set[str]]) -> None:

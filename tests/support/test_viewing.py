@@ -642,7 +642,7 @@ def test_signing_out_on_the_site_ends_it(looking: Client) -> None:
 def test_another_member_of_staff_may_end_it(looking: Client, senior: User, auditor: User, finance: User) -> None:
     row = viewing()
     url = reverse("support:revoke_viewing", args=[row.pk])
-    for one in (auditor, finance):
+    for one in (auditor, finance):  # who may not restrict accounts
         other = Client()
         other.force_login(one)
         assert other.post(url).status_code == 403
