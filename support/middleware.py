@@ -112,10 +112,10 @@ class Viewing:
             stopped = request.stopped or ", ".join(looking.tried)
             if not stopped and response.streaming:
                 stopped = "a streamed answer"
-            if stopped and not refused:
-                response.close()
-                response = refusal(request, viewing, page, "write")
         if stopped and not refused:
+            response.close()
+            with as_subject(request, viewing):
+                response = refusal(request, viewing, page, "write")
             actions.note_refusal(viewing.pk, page, actor=agent, why="write", tried=stopped)
         actions.note_answer(page, status=response.status_code, milliseconds=int((time.monotonic() - began) * 1000))
         return closed(request, response)

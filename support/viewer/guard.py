@@ -8,13 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from port444.kit import readonly
 from port444.kit.readonly import ALIAS
 
-# What PostgreSQL answers to a write in a read-only transaction, to what the role has no right to, and to a write into a masked view.
-REFUSALS = ("25006", "42501", "0A000", "55000")
+# What PostgreSQL answers to a write in a read-only transaction, to what the role has no right to, to a write into a masked view, to an
+# attempt to make the transaction another one, and to whatever follows in the same transaction.
+REFUSALS = ("25006", "42501", "0A000", "55000", "25001", "25P02")
 
 
 class Router:
@@ -48,11 +49,14 @@ def enforced(subject_id: UUID, number: int) -> Iterator[readonly.Looking]:
     viewer = connections[ALIAS]
     # Masked tables are views, which have no primary key that the other columns could depend on.
     viewer.features.allows_group_by_selected_pks = False
-    with viewer.cursor() as cursor:
-        words = [f"port444 V-{number}", str(subject_id)]
-        cursor.execute("SELECT set_config('application_name', %s, false), set_config('viewing.subject', %s, false)", words)
-    with readonly.only() as looking, connections[DEFAULT_DB_ALIAS].execute_wrapper(_refuse):
-        yield looking
+    # In one transaction, so that what is set goes with it, whoever gets the connection next.
+    with transaction.atomic(using=ALIAS):
+        with viewer.cursor() as cursor:
+            words = [f"port444 V-{number}", str(subject_id)]
+            cursor.execute("SELECT set_config('application_name', %s, true), set_config('viewing.subject', %s, true)", words)
+        with readonly.only() as looking, connections[DEFAULT_DB_ALIAS].execute_wrapper(_refuse):
+            yield looking
+        transaction.set_rollback(True, using=ALIAS)
 
 
 def is_refusal(error: BaseException | None) -> bool:
