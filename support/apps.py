@@ -13,12 +13,15 @@ class SupportConfig(AppConfig):
     def ready(self) -> None:
         from port444.accounts import looks
 
-        from . import queries
+        from . import kinds, queries
+        from .actions import disputes
+        from .models import PlanKind
         from .roles import make_groups
         from .viewer import tables
 
         pre_migrate.connect(tables.make_way, sender=self)
         post_migrate.connect(tables.grant, sender=self)
+        kinds.register(PlanKind.DISPUTE, disputes.KIND)
         post_migrate.connect(make_groups, sender=self)
         register(viewer, Tags.security)
         looks.register(queries.looks_at)

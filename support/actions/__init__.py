@@ -1,5 +1,6 @@
 """Everything that staff write."""
 
+from .disputes import draft_decision, write_to_sides
 from .plans import (
     approve_plan,
     draft_plan,
@@ -29,6 +30,7 @@ from .viewings import (
 __all__ = [
     "approve_plan",
     "cannot_view",
+    "draft_decision",
     "draft_plan",
     "end_lapsed",
     "end_open_of",
@@ -49,4 +51,5 @@ __all__ = [
     "submit_plan",
     "why_over",
     "withdraw_plan",
+    "write_to_sides",
 ]

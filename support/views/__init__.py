@@ -1,18 +1,24 @@
 """The console's own pages, a module for each part."""
 
 from .audit import audit, export_audit
+from .disputes import ask_in_dispute, decide_dispute, dispute, dispute_file, submit_decision
 from .home import home, queue
 from .search import search
 from .viewer import end_viewing, revoke_viewing, view_as, viewing, viewings
 
 __all__ = [
+    "ask_in_dispute",
     "audit",
+    "decide_dispute",
+    "dispute",
+    "dispute_file",
     "end_viewing",
     "export_audit",
     "home",
     "queue",
     "revoke_viewing",
     "search",
+    "submit_decision",
     "view_as",
     "viewing",
     "viewings",

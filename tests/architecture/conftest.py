@@ -129,8 +129,10 @@ def disputed(client: User, package_id: Any) -> dict[str, Any]:
     assert order.invoice_id is not None
     payments.pay_with_test_wallet(order.invoice_id, actor=client)
     claim: dict[str, Any] = {"reason": DisputeReason.NO_ANSWER, "claim": "No word for days.", "to_client": Decimal("60.00")}
-    dispute = open_dispute(order.pk, actor=client, client_key=uuid.uuid4(), **claim)
-    return {"orders:dispute_number": dispute.number, "support:dispute_number": dispute.number}
+    proof = SimpleUploadedFile("proof.txt", b"no word")
+    dispute = open_dispute(order.pk, actor=client, client_key=uuid.uuid4(), uploads=[proof], **claim)
+    file = Attachment.objects.get(name="proof.txt")
+    return {"orders:dispute_number": dispute.number, "support:dispute_number": dispute.number, "support:attachment_id": file.pk}
 
 
 def said(client: User, builder: Builder) -> dict[str, Any]:
