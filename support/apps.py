@@ -12,9 +12,10 @@ class SupportConfig(AppConfig):
 
     def ready(self) -> None:
         from port444.accounts import looks
+        from port444.notifications import kinds as told
 
-        from . import kinds, queries
-        from .actions import disputes
+        from . import forms, kinds, queries
+        from .actions import disputes, restrict
         from .models import PlanKind
         from .roles import make_groups
         from .viewer import tables
@@ -25,6 +26,15 @@ class SupportConfig(AppConfig):
         post_migrate.connect(make_groups, sender=self)
         register(viewer, Tags.security)
         looks.register(queries.looks_at)
+        told.register(told.Kind("plan.requested", told.Group.ACCOUNT))
+        told.register(told.Kind("plan.decided", told.Group.ACCOUNT))
+
+        kinds.register(PlanKind.SUSPEND, restrict.SUSPEND)
+        forms.register(PlanKind.SUSPEND, forms.SuspendForm)
+        kinds.register(PlanKind.REINSTATE, restrict.REINSTATE)
+        forms.register(PlanKind.REINSTATE, forms.ReinstateForm)
+        kinds.register(PlanKind.HOLD, restrict.HOLD)
+        forms.register(PlanKind.HOLD, forms.HoldForm)
 
 
 class SupportAdminConfig(admin_apps.AdminConfig):

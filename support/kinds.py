@@ -59,6 +59,7 @@ class Done:
 
     description: str
     result: Mapping[str, Any] = field(default_factory=dict)
+    action: ActionType | None = None  # in the list of actions, where it is not the one of the kind
 
 
 @dataclass(frozen=True, slots=True)

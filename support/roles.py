@@ -7,9 +7,11 @@ from typing import Any
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from auditlog.actions import record
 from auditlog.events import Event
+from port444.accounts.models import User
 from port444.kit.errors import NotAllowed
 
 from .models import Plan
@@ -48,6 +50,13 @@ def require(user: Any, permission: str) -> None:
     """Raise NotAllowed unless a member of staff has one of PERMISSIONS."""
     if not may(user, permission):
         raise NotAllowed(f"Your group may not do this: {PERMISSIONS[permission].lower()}.", code="no_permission")
+
+
+def who_may(permission: str) -> QuerySet[User]:
+    """The staff who have one of PERMISSIONS, by name."""
+    granted = Group.objects.filter(permissions__codename=permission, permissions__content_type__app_label="support")
+    staff = User.objects.filter(is_active=True, is_staff=True, suspended_at__isnull=True)
+    return staff.filter(Q(is_superuser=True) | Q(groups__in=granted)).distinct().order_by("name", "pk")
 
 
 def is_support(user: Any) -> bool:

@@ -24,4 +24,11 @@ urlpatterns = [
     path("viewings/", views.viewings, name="viewings"),
     path("viewings/<uuid:viewing_id>/", views.viewing, name="viewing"),
     path("viewings/<uuid:viewing_id>/end/", views.revoke_viewing, name="revoke_viewing"),
+    path("plans/", views.plans, name="plans"),
+    path("plans/new/<str:kind>/", views.draft, name="draft"),
+    path("plans/<int:number>/", views.plan, name="plan"),
+    path("plans/<int:number>/submit/", views.submit, name="submit_plan"),
+    path("plans/<int:number>/approve/", views.approve, name="approve_plan"),
+    path("plans/<int:number>/reject/", views.reject, name="reject_plan"),
+    path("plans/<int:number>/withdraw/", views.withdraw, name="withdraw_plan"),
 ]

@@ -7,8 +7,10 @@ from .plans import (
     execute_approved,
     execute_plan,
     expire_plans,
+    refresh_plan,
     reject_plan,
     submit_plan,
+    why_second_person,
     withdraw_plan,
 )
 from .reading import note_export, note_reading
@@ -46,10 +48,12 @@ __all__ = [
     "note_reading",
     "note_refusal",
     "order_of",
+    "refresh_plan",
     "reject_plan",
     "start_viewing",
     "submit_plan",
     "why_over",
+    "why_second_person",
     "withdraw_plan",
     "write_to_sides",
 ]

@@ -16,6 +16,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, Sum
+from django.urls import reverse
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -24,18 +25,20 @@ from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed, WrongState, word_constraint, words
 from port444.kit.money import ZERO, usd
+from port444.notifications.actions import Notice, notify, notify_many
 from port444.orders.models import Dispute, Order
 from support import kinds
 from support.kinds import Preview
 from support.models import LIVE, ActionType, Plan, PlanKind, PlanStatus
 from support.models.plans import STANDS
-from support.roles import may, require
+from support.roles import may, require, who_may
 
 from .records import note_action
 
 S = PlanStatus
 WINDOW = timedelta(days=30)
 LONGEST_REASON = 600
+MOST_TOLD = 50  # of those who may approve
 
 word_constraint("plan_second_person", NotAllowed("Another member of staff has to approve what you asked for.", code="own_plan"))
 word_constraint("plan_approver_no_party", NotAllowed("You cannot approve what is about yourself.", code="own_case"))
@@ -92,8 +95,13 @@ def draft_plan(key: PlanKind, *, actor: User, asked: Mapping[str, Any], reason: 
 
 def _take(plan: Plan, preview: Preview) -> None:
     plan.figures, plan.figures_sha256, plan.amount = preview.as_json(), preview.sha256, preview.amount
-    plan.why_approval = (preview.always or over_limit(plan))[:200]
+    plan.why_approval = why_second_person(plan, preview)
     plan.needs_approval = bool(plan.why_approval)
+
+
+def why_second_person(plan: Plan, preview: Preview) -> str:
+    """Why what a plan comes to needs a second person; empty when it does not."""
+    return (preview.always or over_limit(plan, preview.amount))[:200]
 
 
 def limits_of(key: str) -> tuple[Decimal, Decimal, Decimal] | None:
@@ -107,18 +115,18 @@ def given(key: str, moment: datetime, **of: Any) -> Decimal:
     return plans.aggregate(sum=Sum("amount", default=ZERO))["sum"] or ZERO
 
 
-def over_limit(plan: Plan) -> str:
-    """Why the amount needs a second person; empty when it does not."""
+def over_limit(plan: Plan, amount: Decimal) -> str:
+    """Why an amount needs a second person; empty when it does not."""
     limits = limits_of(plan.kind)
     if limits is None:
         return ""
     once, by_agent, to_person = limits
     moment = now()
-    if plan.amount > once:
+    if amount > once:
         return f"More than {usd(once)} at once"
-    if plan.amount + given(plan.kind, moment, requester=plan.requester_id) > by_agent:
+    if amount + given(plan.kind, moment, requester=plan.requester_id) > by_agent:
         return f"More than {usd(by_agent)} by one member of staff in 30 days"
-    if plan.target_user_id and plan.amount + given(plan.kind, moment, target_user=plan.target_user_id) > to_person:
+    if plan.target_user_id and amount + given(plan.kind, moment, target_user=plan.target_user_id) > to_person:
         return f"More than {usd(to_person)} to one person in 30 days"
     return ""
 
@@ -159,7 +167,46 @@ def submit_plan(plan_id: UUID, *, actor: User, seen: str) -> Plan:
             expires_at=moment + STANDS,
         )
     record(Event.PLAN_REQUESTED, actor=actor, as_a=ActorType.ADMIN, target=plan, amount=plan.amount, kind=plan.kind, why=plan.why_approval)
+    _tell_approvers(plan)
     return plan
+
+
+def approvers_of(plan: Plan) -> list[User]:
+    """The staff who may decide this plan: not who asked, and nobody whom it is about."""
+    return list(who_may("approve").exclude(pk__in=parties_of(plan) | {plan.requester_id})[:MOST_TOLD])
+
+
+def _tell_approvers(plan: Plan) -> None:
+    assert plan.requested_at is not None
+    notify_many(
+        [
+            Notice(
+                person,
+                "plan.requested",
+                title=f"{plan} waits for a second person",
+                body=f"{plan.requester.name} asks: {plan.figures['title']}. {plan.why_approval}.",
+                url=_address(plan),
+                dedupe_key=f"plan.requested:{plan.pk}:{plan.requested_at.isoformat()}:{person.pk}",
+            )
+            for person in approvers_of(plan)
+        ]
+    )
+
+
+def _tell_requester(plan: Plan, what: str, body: str) -> None:
+    """`what` became of a plan after it was asked for."""
+    notify(
+        plan.requester,
+        "plan.decided",
+        title=f"{plan} {what}: {plan.figures.get('title', plan.get_kind_display())}"[:200],
+        body=body,
+        url=_address(plan),
+        dedupe_key=f"plan.decided:{plan.pk}:{plan.status}:{now().isoformat()}",
+    )
+
+
+def _address(plan: Plan) -> str:
+    return reverse("support:plan", args=[plan.number])
 
 
 @transaction.atomic
@@ -196,6 +243,7 @@ def reject_plan(plan_id: UUID, *, actor: User, note: str) -> Plan:
     plan = _lock_to_decide(plan_id, actor)
     _decide(plan, S.REJECTED, actor, note)
     record(Event.PLAN_REJECTED, actor=actor, as_a=ActorType.ADMIN, target=plan, amount=plan.amount, kind=plan.kind, requester=plan.requester_id)
+    _tell_requester(plan, "was rejected", f"{actor.name}: {plan.decision_note}")
     return plan
 
 
@@ -291,15 +339,18 @@ def _execute(plan_id: UUID) -> Plan:
             error="The figures changed between the approval and the execution.",
         )
         record(Event.PLAN_RETURNED, actor=None, target=plan, amount=plan.amount, kind=plan.kind)
+        _tell_requester(plan, "came back", "The figures changed between the approval and the execution. Nothing moved; look at it and ask again.")
         return plan
-    return _do(plan, kind)
+    done = _do(plan, kind)
+    _tell_requester(done, "was approved and done", done.decision_note or "As it was asked for.")
+    return done
 
 
 def _do(plan: Plan, kind: kinds.Kind) -> Plan:
     done = kind.execute(plan, plan.requester)
     plan.move_to(S.EXECUTED, executed_at=now(), result=dict(done.result), error="")
     note_action(
-        kind.action,
+        done.action or kind.action,
         actor=plan.requester,
         description=done.description,
         reason=plan.reason,
@@ -333,6 +384,7 @@ def _fail(plan_id: UUID, error: str) -> Plan:
         error=error,
     )
     record(Event.PLAN_FAILED, actor=None, target=plan, amount=plan.amount, kind=plan.kind, error=error)
+    _tell_requester(plan, "could not be done", error[:300])
     return plan
 
 
@@ -352,6 +404,7 @@ def expire_plans(moment: datetime) -> int:
         with suppress(WrongState):
             plan.move_to(S.EXPIRED)
             record(Event.PLAN_EXPIRED, actor=None, target=plan, amount=plan.amount, kind=plan.kind)
+            _tell_requester(plan, "has expired", "Nobody decided it in 72 hours.")
     return len(overdue)
 
 

@@ -56,6 +56,13 @@ class PlanQuerySet(models.QuerySet["Plan"]):
     def waiting(self) -> PlanQuerySet:
         return self.filter(status=S.REQUESTED)
 
+    def visible_to(self, user: Any) -> PlanQuerySet:
+        """A draft is its author's until it is asked for."""
+        return self.filter(~Q(status=S.DRAFT) | Q(requester=user))
+
+    def with_people(self) -> PlanQuerySet:
+        return self.select_related("requester", "approver", "target_user", "order", "other_order", "dispute")
+
     def overdue(self, moment: datetime) -> PlanQuerySet:
         return self.filter(status__in=LIVE, expires_at__lte=moment)
 

@@ -3,23 +3,31 @@
 from .audit import audit, export_audit
 from .disputes import ask_in_dispute, decide_dispute, dispute, dispute_file, submit_decision
 from .home import home, queue
+from .plans import approve, draft, plan, plans, reject, submit, withdraw
 from .search import search
 from .viewer import end_viewing, revoke_viewing, view_as, viewing, viewings
 
 __all__ = [
+    "approve",
     "ask_in_dispute",
     "audit",
     "decide_dispute",
     "dispute",
     "dispute_file",
+    "draft",
     "end_viewing",
     "export_audit",
     "home",
+    "plan",
+    "plans",
     "queue",
+    "reject",
     "revoke_viewing",
     "search",
+    "submit",
     "submit_decision",
     "view_as",
     "viewing",
     "viewings",
+    "withdraw",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, time, timedelta
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,9 +13,7 @@ from django.core.exceptions import ValidationError
 from auditlog.events import Event
 from auditlog.models import Category, Severity
 from auditlog.search import Wanted
-from port444.kit.amounts import AmountField
-
-from .queries import what, who
+from support.queries import what, who
 
 LABELS = {
     Category.FINANCIAL: "Financial",
@@ -113,65 +110,3 @@ class AuditFilter(forms.Form):
             amount_to=said["amount_to"],
             words=said["words"],
         )
-
-
-class ViewingForm(forms.Form):
-    """Why somebody's pages are looked at."""
-
-    FIELD_OF = {"reason_missing": "reason", "reference_missing": "reference"}
-
-    reason = forms.CharField(label="Reason", max_length=600, widget=forms.Textarea(attrs={"rows": 3}))
-    reference = forms.CharField(label="Order, dispute, incident or plan", max_length=40)
-
-
-# Disputes
-
-
-class DecisionForm(forms.Form):
-    """What a member of staff would decide. `decision` is read by both sides, `reason` by staff."""
-
-    decision = forms.CharField(
-        label="Decision",
-        max_length=2000,
-        widget=forms.Textarea({"rows": 5}),
-        help_text="Both sides read it: what was agreed, what you saw, why this figure.",
-        error_messages={"required": "Both sides read why. Write it."},
-    )
-    reason = forms.CharField(
-        label="For colleagues",
-        max_length=600,
-        widget=forms.Textarea({"rows": 2}),
-        help_text="The second person and the log read it.",
-        error_messages={"required": "Say why. Whoever looks at this later reads it."},
-    )
-
-    field_order = ["to_client", "decision", "reason"]
-
-    def __init__(self, amount: Decimal, figure: Decimal | None, *args: Any, **kwargs: Any) -> None:
-        if figure is not None:
-            kwargs.setdefault("initial", {"to_client": figure})
-        super().__init__(*args, **{"label_suffix": "", "auto_id": "decide_%s", **kwargs})
-        self.fields["to_client"] = AmountField(
-            label="Back to the client, USDC", most=amount, error_messages={"required": "Say how much. Nothing is 0."}
-        )
-        self.order_fields(self.field_order)
-
-
-class SubmitForm(forms.Form):
-    """`seen` is the hash of the figures that were looked at."""
-
-    seen = forms.CharField(max_length=64)
-    do = forms.ChoiceField(choices=[("submit", "submit"), ("drop", "drop")])
-
-
-class WordsForm(forms.Form):
-    text = forms.CharField(
-        label="Ask both sides",
-        max_length=2000,
-        widget=forms.Textarea({"rows": 3}),
-        help_text="They read it on the page of the dispute and are told.",
-        error_messages={"required": "Write what you want to know."},
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"label_suffix": "", "auto_id": "ask_%s", **kwargs})

@@ -1,0 +1,21 @@
+"""What staff type, a module for each part."""
+
+from .audit import AuditFilter
+from .disputes import DecisionForm, SubmitForm, WordsForm
+from .plans import PlanForm, form_of, register
+from .restrict import HoldForm, ReinstateForm, SuspendForm
+from .viewings import ViewingForm
+
+__all__ = [
+    "AuditFilter",
+    "DecisionForm",
+    "HoldForm",
+    "PlanForm",
+    "ReinstateForm",
+    "SubmitForm",
+    "SuspendForm",
+    "ViewingForm",
+    "WordsForm",
+    "form_of",
+    "register",
+]
