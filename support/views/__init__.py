@@ -3,7 +3,7 @@
 from .audit import audit, export_audit
 from .disputes import ask_in_dispute, decide_dispute, dispute, dispute_file, submit_decision
 from .home import home, queue
-from .plans import approve, draft, plan, plans, reject, submit, withdraw
+from .plans import approve, draft, list_plans, plan, reject, submit, withdraw
 from .search import search
 from .viewer import end_viewing, revoke_viewing, view_as, viewing, viewings
 
@@ -18,8 +18,8 @@ __all__ = [
     "end_viewing",
     "export_audit",
     "home",
+    "list_plans",
     "plan",
-    "plans",
     "queue",
     "reject",
     "revoke_viewing",

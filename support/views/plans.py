@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 
 from allauth.mfa.base.forms import ReauthenticateForm
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -24,7 +23,7 @@ from port444.kit.http import UserRequest, done
 from support import actions, kinds
 from support.actions.plans import approvers_of, cannot_decide
 from support.forms import form_of
-from support.models import Plan, PlanKind, PlanStatus
+from support.models import Plan, PlanKind, PlanQuerySet, PlanStatus
 from support.roles import may, require
 
 from .frame import console_page, show
@@ -60,13 +59,13 @@ class Line:
 
 @require_GET
 @console_page("see_people")
-def plans(request: UserRequest) -> HttpResponse:
+def list_plans(request: UserRequest) -> HttpResponse:
     """What waits, longest first; one's own, and all of them, newest first."""
     which = request.GET.get("which", "waiting")
     if which not in dict(STATES):
         which = "waiting"
     kind, status = request.GET.get("kind", ""), request.GET.get("status", "")
-    rows: QuerySet[Plan] = Plan.objects.visible_to(request.user).with_people()
+    rows: PlanQuerySet = Plan.objects.visible_to(request.user).with_people()
     if which == "waiting":
         rows, status = rows.waiting(), ""
     elif which == "mine":
@@ -283,7 +282,7 @@ def _look(row: Plan) -> tuple[dict[str, Any], bool, str]:
         return kept, False, error.message
     differs = fresh.sha256 != row.figures_sha256
     if row.status != S.DRAFT:
-        return kept, differs, ""
+        return {**kept, "blocked": fresh.blocked}, differs, ""
     why = actions.why_second_person(row, fresh)
     return {**fresh.as_json(), "sha256": fresh.sha256, "needs_approval": bool(why), "why": why}, differs, ""
 
