@@ -39,7 +39,9 @@ from port444.orders.terms import terms_of_package
 from port444.payments import actions as payments
 from port444.payments import handlers, ledger
 from port444.payments.models import Payment
-from support.actions import start_viewing
+from support.actions import draft_plan, start_viewing
+from support.actions.plans import About
+from support.models import PlanKind
 
 
 @dataclass
@@ -67,7 +69,7 @@ def world(client_user: User, builder: Builder, stranger: User, staff: User, sett
     world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder) | linked(builder)
     world.objects |= absent(builder) | disputed(client_user, world.objects["orders:package_id"])
     world.objects |= {"support:queue:key": "late"}
-    world.objects |= looked_at(client_user, staff)
+    world.objects |= looked_at(client_user, staff) | planned(staff, stranger)
     return world
 
 
@@ -75,6 +77,14 @@ def looked_at(person: User, agent: User) -> dict[str, Any]:
     """Somebody whom staff view as."""
     viewing = start_viewing(person.pk, actor=agent, reason="To see what they see.", reference="P4-1", session_key="")
     return {"support:person_id": person.pk, "support:viewing_id": viewing.pk}
+
+
+def planned(staff: User, person: User) -> dict[str, Any]:
+    """What one of the staff has drafted."""
+    asked = {"told": "Your account was used for spam."}
+    plan = draft_plan(PlanKind.SUSPEND, actor=staff, asked=asked, reason="Ticket 5531", about=About(target_user=person))
+    parts = ("plan", "submit_plan", "approve_plan", "reject_plan", "withdraw_plan")
+    return {"support:draft:kind": plan.kind} | {f"support:{part}:number": plan.number for part in parts}
 
 
 def sold(builder: Builder) -> dict[str, Any]:
