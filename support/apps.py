@@ -15,7 +15,7 @@ class SupportConfig(AppConfig):
         from port444.notifications import kinds as told
 
         from . import forms, kinds, queries
-        from .actions import disputes, restrict
+        from .actions import disputes, refunds, restrict
         from .models import PlanKind
         from .roles import make_groups
         from .viewer import tables
@@ -35,6 +35,8 @@ class SupportConfig(AppConfig):
         forms.register(PlanKind.REINSTATE, forms.ReinstateForm)
         kinds.register(PlanKind.HOLD, restrict.HOLD)
         forms.register(PlanKind.HOLD, forms.HoldForm)
+
+        kinds.register(PlanKind.REFUND, refunds.REFUND)
 
 
 class SupportAdminConfig(admin_apps.AdminConfig):
