@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from . import views
+from .panels import PANELS
 
 app_name = "support"
+
+
+class PanelConverter(StringConverter):
+    """The panels that there are; beside them other parts have pages of a person."""
+
+    regex = "|".join(panel.key for panel in PANELS)
+
+
+register_converter(PanelConverter, "panel")
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -17,6 +28,11 @@ urlpatterns = [
     path("disputes/<int:dispute_number>/submit/", views.submit_decision, name="submit_decision"),
     path("disputes/<int:dispute_number>/ask/", views.ask_in_dispute, name="ask_in_dispute"),
     path("disputes/<int:dispute_number>/files/<uuid:attachment_id>/", views.dispute_file, name="dispute_file"),
+    path("people/<uuid:user_id>/", views.person, name="person"),
+    path("people/<uuid:user_id>/<panel:panel>/", views.panel, name="panel"),
+    path("threads/<uuid:conversation_id>/", views.thread, name="thread"),
+    path("threads/<uuid:conversation_id>/open/", views.open_thread, name="open_thread"),
+    path("orders/<int:number>/", views.order, name="order"),
     path("audit/", views.audit, name="audit"),
     path("audit/export/", views.export_audit, name="export_audit"),
     path("people/<uuid:person_id>/view/", views.view_as, name="view_as"),

@@ -483,6 +483,21 @@ def test_a_bad_dispute_is_refused_in_words_and_writes_nothing(world: World) -> N
     assert {name: what for name, what in faults.items() if what} == {}
 
 
+def test_a_conversation_stays_closed_for_a_bad_reason(world: World, staff: User, settings: Any) -> None:
+    """In the console, where somebody has to say why they read what others wrote."""
+    settings.STAFF_SECOND_FACTOR = False
+    url = f"/console/threads/{world.asking.conversation_id}/open/"
+    asks: dict[str, Ask] = {
+        "without a reason": lambda world: (staff, url, {}),
+        "a reason of spaces": lambda world: (staff, url, {"reason": "  "}),
+        "a reason with NUL": lambda world: (staff, url, {"reason": NUL}),
+        "a reason too long": lambda world: (staff, url, {"reason": "x" * 601}),
+        "by a side of it": lambda world: (world.client_user, url, {"reason": "Case"}),
+    }
+    faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in asks.items()}
+    assert {name: what for name, what in faults.items() if what} == {}
+
+
 NOBODY = "0x" + "00" * 19 + "12"  # a wallet whose key nobody holds
 
 

@@ -13,8 +13,9 @@ from .plans import (
     why_second_person,
     withdraw_plan,
 )
-from .reading import note_export, note_reading
+from .reading import note_export, note_person_seen, note_reading
 from .records import note_action
+from .threads import open_thread
 from .viewings import (
     cannot_view,
     end_lapsed,
@@ -45,8 +46,10 @@ __all__ = [
     "note_answer",
     "note_export",
     "note_page",
+    "note_person_seen",
     "note_reading",
     "note_refusal",
+    "open_thread",
     "order_of",
     "refresh_plan",
     "reject_plan",

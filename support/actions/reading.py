@@ -22,3 +22,9 @@ def note_reading(*, actor: Any, asked: Mapping[str, str]) -> None:
 def note_export(*, actor: Any, asked: Mapping[str, str]) -> None:
     """A member of staff takes all rows of these filters away as a file."""
     record(Event.AUDIT_DOWNLOADED, actor=actor, as_a=ActorType.ADMIN, target=actor, asked=dict(asked), format="csv")
+
+
+@transaction.atomic
+def note_person_seen(*, actor: Any, person: Any, what: str = "") -> None:
+    """A member of staff looks at somebody; `what` names a panel that is recorded apart."""
+    record(Event.PERSON_SEEN, actor=actor, as_a=ActorType.ADMIN, target=person, what=what or "page")

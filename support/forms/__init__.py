@@ -4,12 +4,14 @@ from .audit import AuditFilter
 from .disputes import DecisionForm, SubmitForm, WordsForm
 from .plans import PlanForm, form_of, register
 from .restrict import HoldForm, ReinstateForm, SuspendForm
+from .threads import OpenThread
 from .viewings import ViewingForm
 
 __all__ = [
     "AuditFilter",
     "DecisionForm",
     "HoldForm",
+    "OpenThread",
     "PlanForm",
     "ReinstateForm",
     "SubmitForm",

@@ -3,8 +3,11 @@
 from .audit import audit, export_audit
 from .disputes import ask_in_dispute, decide_dispute, dispute, dispute_file, submit_decision
 from .home import home, queue
+from .orders import order
+from .person import panel, person
 from .plans import approve, draft, list_plans, plan, reject, submit, withdraw
 from .search import search
+from .threads import open_thread, thread
 from .viewer import end_viewing, revoke_viewing, view_as, viewing, viewings
 
 __all__ = [
@@ -19,6 +22,10 @@ __all__ = [
     "export_audit",
     "home",
     "list_plans",
+    "open_thread",
+    "order",
+    "panel",
+    "person",
     "plan",
     "queue",
     "reject",
@@ -26,6 +33,7 @@ __all__ = [
     "search",
     "submit",
     "submit_decision",
+    "thread",
     "view_as",
     "viewing",
     "viewings",

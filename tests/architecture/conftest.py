@@ -70,6 +70,7 @@ def world(client_user: User, builder: Builder, stranger: User, staff: User, sett
     world.objects |= absent(builder) | disputed(client_user, world.objects["orders:package_id"])
     world.objects |= {"support:queue:key": "late"}
     world.objects |= looked_at(client_user, staff) | planned(staff, stranger)
+    world.objects |= {"support:user_id": client_user.pk, "support:panel": "threads", "support:order:number": world.objects["orders:number"]}
     return world
 
 

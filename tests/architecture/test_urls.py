@@ -56,6 +56,8 @@ COMES_WITH_A_LOOK = {
 # Pages of which the log says that somebody looked, and at what.
 RECORDED = {
     "support:audit": "reading the log",
+    "support:panel": "looking at a person's private things",
+    "support:person": "looking at a person",
 }
 # Not of this table: allauth's own pages, tested by allauth and in tests/accounts, and the pages of development.
 FOREIGN = ("account_", "mfa_")

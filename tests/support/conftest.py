@@ -7,6 +7,9 @@ import pytest
 from django.test import Client
 
 from port444.accounts.models import User
+from tests.orders.conftest import make_order, package, service
+
+__all__ = ["make_order", "package", "service"]
 
 
 @pytest.fixture
