@@ -37,6 +37,7 @@ class SupportConfig(AppConfig):
         forms.register(PlanKind.HOLD, forms.HoldForm)
 
         kinds.register(PlanKind.REFUND, refunds.REFUND)
+        forms.register(PlanKind.REFUND, forms.RefundForm)
 
 
 class SupportAdminConfig(admin_apps.AdminConfig):

@@ -3,6 +3,7 @@
 from .audit import AuditFilter
 from .disputes import DecisionForm, SubmitForm, WordsForm
 from .plans import PlanForm, form_of, register
+from .refunds import RefundForm
 from .restrict import HoldForm, ReinstateForm, SuspendForm
 from .threads import OpenThread
 from .viewings import ViewingForm
@@ -13,6 +14,7 @@ __all__ = [
     "HoldForm",
     "OpenThread",
     "PlanForm",
+    "RefundForm",
     "ReinstateForm",
     "SubmitForm",
     "SuspendForm",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.urls import reverse
 
 from port444.accounts.models import User
 from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed
@@ -212,3 +213,45 @@ def test_two_agents_at_once_never_give_back_more_than_was_paid(
     after = fresh(order)
     assert (after.price, sum(refund.amount for refund in Refund.objects.all())) == (D("90.00"), D("94.95"))
     assert ledger.balance("escrow", subject=order.pk) == after.price
+
+
+# The pages
+
+
+def begin(browser: Any, **form: Any) -> Any:
+    return browser.post(reverse("support:draft", args=["refund_manual"]), form)
+
+
+def test_from_the_form_to_the_refund(browse: Any, make_order: MakeOrder, agent: User) -> None:  # noqa: F811
+    order, browser = make_order(S.IN_PROGRESS), browse(agent)
+    form = browser.get(reverse("support:draft", args=["refund_manual"]), {"order": order.number})
+    assert "The price is $180.00" in form.content.decode()
+    answer = begin(browser, order=order.number, what="scope", amount="60", why="less_work", reason="Ticket 12")
+    plan = Plan.objects.get()
+    assert (answer.status_code, plan.target_user, plan.order, plan.amount) == (302, order.client, order, D("63.30"))
+    seen = browser.get(reverse("support:plan", args=[plan.number]))
+    assert "63.30" in seen.content.decode()
+    assert browser.post(reverse("support:submit_plan", args=[plan.number]), {"seen": seen.context["sha256"]}).status_code == 302
+    assert fresh(order).price == 120
+    again = browser.get(reverse("support:draft", args=["refund_manual"]), {"from": plan.number})
+    assert 'value="60.00"' in again.content.decode()
+
+
+def test_what_is_typed_wrongly_is_said_at_its_field(browse: Any, make_order: MakeOrder, agent: User) -> None:  # noqa: F811
+    order, browser = make_order(S.COMPLETED), browse(agent)
+    right = {"order": order.number, "what": "scope", "amount": "60", "why": "less_work", "reason": "Ticket 12"}
+    wrong = {
+        "order": {"order": "999999"},
+        "amount": {"amount": "6,0"},
+        "what": {"what": "everything"},
+        "why": {"why": "duplicate"},
+        "reason": {"reason": ""},
+    }
+    for name, said in wrong.items():
+        answer = begin(browser, **{**right, **said})
+        assert (answer.status_code, list(answer.context["form"].errors)) == (422, [name]), name
+    for missing in ("amount", "why", "order"):
+        answer = begin(browser, **{name: said for name, said in right.items() if name != missing})
+        assert (answer.status_code, missing in answer.context["form"].errors) == (422, True), missing
+    assert not Plan.objects.exists()
+    assert begin(browser, **{**right, "what": "rest", "amount": "", "why": ""}).status_code == 302
