@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -62,14 +62,14 @@ def unread_count(user: Any) -> int:
     return unread_conversations(user)[:MOST_COUNTED].count()
 
 
-def feed_messages(conversation: Conversation, *, before: Message | None = None, limit: int = 50, subject: Subject | None = None) -> list[Message]:
+def feed_messages(conversation: Conversation, *, before: Message | None = None, limit: int = 50, subjects: Collection[Subject] = ()) -> list[Message]:
     """The newest `limit` messages, oldest first, or those before `before`; with author and files, in two queries.
 
-    With `subject`, only what is about it.
+    With `subjects`, only what is about one of them.
     """
     rows = Message.objects.filter(conversation=conversation)
-    if subject is not None:
-        rows = rows.filter(subject_type=subject[0], subject_id=subject[1])
+    if subjects:
+        rows = rows.filter(subject_type__in={kind for kind, _ in subjects}, subject_id__in=[pk for _, pk in subjects])
     if before is not None:
         rows = rows.filter(Q(created_at__lt=before.created_at) | Q(created_at=before.created_at, id__lt=before.pk))
     newest = rows.select_related("author").prefetch_related("attachments").order_by("-created_at", "-id")[:limit]

@@ -42,7 +42,7 @@ class OrdersConfig(AppConfig):
         register(Kind("order.reviewed", Group.ORDERS))
         for key in ("dispute.opened", "dispute.escalated", "dispute.settled", "dispute.decided"):
             register(Kind(key, Group.ORDERS, sms=True))
-        for key in ("dispute.answered", "dispute.evidence", "dispute.withdrawn"):
+        for key in ("dispute.answered", "dispute.evidence", "dispute.withdrawn", "order.merged", "order.split", "order.undone"):
             register(Kind(key, Group.ORDERS))
         register(Kind("order.refunded", Group.ORDERS))
         register(Kind("offer.received", Group.ORDERS, sms=True))

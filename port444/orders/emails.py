@@ -282,6 +282,42 @@ def taken_from_builder(order: Order, amount: Decimal, reason: str) -> Words:
     return Words(f"{usd(amount)} was taken from your balance", f"{body} The platform gives back its fee on it.")
 
 
+# Orders that support has put together or apart
+
+
+def merged_to(made: Order, parts: Sequence[Order], reader: Any) -> Words:
+    first, second = parts
+    return Words(
+        f"Orders {first.number} and {second.number} go on as order {made.number}",
+        f"Support merged them, with all that was agreed in both. Before: {_priced(first)}, and {_priced(second)}. "
+        f"Now: {_priced(made)}.{_until(made, reader)} Nothing is charged and nothing is paid out by this; the money stays in escrow.",
+    )
+
+
+def split_to(order: Order, made: Order, before: str, reader: Any) -> Words:
+    return Words(
+        f"Order {order.number} goes on as two orders",
+        f"Support split it. Before: order {order.number} for {usd(Decimal(before))}. Now: {_priced(order)}, and {_priced(made)}."
+        f"{_until(made, reader)} Nothing is charged and nothing is paid out by this; the money stays in escrow.",
+    )
+
+
+def undone_to(made: Order, parts: Sequence[Order], reader: Any) -> Words:
+    go = f"Orders {parts[0].number} and {parts[1].number} go" if len(parts) > 1 else f"Order {parts[0].number} goes"
+    return Words(
+        f"{go} on as before",
+        f"Support took order {made.number} back. Now: {', and '.join(_priced(part) for part in parts)}. The money stays in escrow.",
+    )
+
+
+def _priced(order: Order) -> str:
+    return f"order {order.number}, {order.title}, for {usd(order.price)}"
+
+
+def _until(order: Order, reader: Any) -> str:
+    return f" It is due by {_when(order.due_at, reader)}." if order.due_at else ""
+
+
 # Custom offers
 
 

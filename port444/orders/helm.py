@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.urls import reverse
 
 from port444.kit.money import ZERO, usd
 from port444.kit.templatetags.ui import city
@@ -216,6 +217,13 @@ def _cancelled(order: Order, viewer: Any, builder: bool, moment: datetime) -> He
         return Helm("Ended", "The order was cancelled", f"{_by(order, viewer)} took the money back from escrow after its expiry, {at}.", True)
     elif order.cancel_cause == CancelCause.DISPUTE:
         who = f"A dispute ended it {at}."
+    elif order.cancel_cause == CancelCause.MERGED:
+        why = f"Support merged it {at}. All that was agreed is part of {_named(order.merged_into)}, and so is the money in escrow."
+        return Helm("Merged", f"It goes on as {_named(order.merged_into)}", why, True, *_to(order.merged_into))
+    elif order.cancel_cause == CancelCause.UNDONE:
+        goes = order.split_from
+        why = f"Support put it back {at}. What it was made of goes on as before, and the money with it."
+        return Helm("Undone", f"It goes on as {_named(goes)}" if goes else "It goes on as the orders it was made of", why, True, *_to(goes))
     elif order.cancel_cause == CancelCause.LATE:
         who = f"{_by(order, viewer)} cancelled it {at}, because the delivery was late."
     elif order.cancel_cause == CancelCause.AWAY:
@@ -231,6 +239,15 @@ def _cancelled(order: Order, viewer: Any, builder: bool, moment: datetime) -> He
         if order.credit:
             back += f" Your credit of {usd(order.credit)} is there again."
     return Helm("Ended", "The order was cancelled", f"{who} {back}", True)
+
+
+def _named(order: Order | None) -> str:
+    return f"order {order.number}" if order is not None else "another order"
+
+
+def _to(order: Order | None) -> tuple[str, str, str]:
+    """Where it goes on: address, words and icon of the link."""
+    return (reverse("orders:detail", args=[order.number]), f"Open order {order.number}", "git-merge") if order is not None else ("", "", "")
 
 
 def _by(order: Order, viewer: Any) -> str:

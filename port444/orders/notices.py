@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ DISPUTED, ANSWERED_DISPUTE, EVIDENCE, ESCALATED, SETTLED_DISPUTE, DECIDED = "sca
 OFFERED, COUNTERED, OFFER_OVER = "handshake", "repeat", "circle-x"
 REFUNDED = "undo-2"
 COMPLETED, CANCELLED, EXPIRED, REVIEWED = "circle-check", "circle-x", "hourglass", "star"
+JOINED, PARTED = "git-merge", "split"
 # What the order's own feed shows in full, as posts, so that the line would say it twice.
 TOLD_IN_FULL = (ANSWERED, DELIVERED, REVISED)
 
@@ -43,6 +45,21 @@ def revised(order: Order) -> str:
 def completed(order: Order) -> str:
     how = f"{order.client.first_name} accepted order {order.number}" if order.accepted_by_client else f"Order {order.number} was accepted by itself"
     return f"{how}. {usd(order.builder_share)} was released to {order.builder.user.first_name}."
+
+
+def merged(made: Order, parts: Sequence[Order]) -> str:
+    first, second = parts
+    return f"Support merged orders {first.number} and {second.number} into order {made.number}, {usd(made.price)}. Their money is in its escrow."
+
+
+def split(order: Order, made: Order) -> str:
+    return f"Support split order {order.number}: {usd(made.price)} of it is order {made.number} now, {usd(order.price)} stays."
+
+
+def undone(made: Order, parts: Sequence[Order]) -> str:
+    numbers = " and ".join(str(part.number) for part in parts)
+    goes = f"orders {numbers} go" if len(parts) > 1 else f"order {numbers} goes"
+    return f"Support took order {made.number} back: {goes} on as before."
 
 
 def cancelled(order: Order) -> str:

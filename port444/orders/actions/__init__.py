@@ -15,6 +15,7 @@ from .disputes import (
     withdraw_dispute,
 )
 from .ending import accept_delivery, auto_accept, cancel_order, cancel_unanswered, leave_review, order_repaid, order_unfunded
+from .joining import Share, merge_orders, split_order, undo_joining
 from .nudges import note_opened, plan_nudges, put_off_nudge, send_nudge_now, send_nudges_batch, stop_nudges
 from .offers import accept_offer, counter_offer, decline_offer, reopen_offer, send_offer, withdraw_offer
 from .purchase import lock_for_payment, order_funded, order_paid, order_unpaid, place_order
@@ -34,6 +35,7 @@ from .work import answer_requirements, deliver, request_revision, save_answers
 
 __all__ = [
     "Change",
+    "Share",
     "accept_delivery",
     "accept_offer",
     "add_evidence",
@@ -59,6 +61,7 @@ __all__ = [
     "lock_for_payment",
     "lock_for_refund",
     "lower_price",
+    "merge_orders",
     "note_opened",
     "open_dispute",
     "order_funded",
@@ -83,10 +86,12 @@ __all__ = [
     "send_offer",
     "send_suggestion",
     "settle_dispute",
+    "split_order",
     "start_clock",
     "stop_clock",
     "stop_nudges",
     "suggest_batch",
+    "undo_joining",
     "waive_fee",
     "withdraw_dispute",
     "withdraw_offer",

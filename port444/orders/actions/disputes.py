@@ -37,6 +37,7 @@ from port444.orders.models import (
     Evidence,
     Order,
     OrderStatus,
+    family,
 )
 from port444.payments import escrow
 
@@ -357,7 +358,8 @@ def _end_order(dispute: Dispute, to_client: Decimal, actor: Any) -> None:
         builders.count_completed(order.builder_id)
         record(Event.ORDER_COMPLETED, actor=actor, target=order, amount=order.price, number=order.number, by_itself=False, dispute=dispute.number)
     else:
-        catalog.forget_sale(order.pk)
+        for one in family(order):
+            catalog.forget_sale(one)
         order.move_to(OrderStatus.CANCELLED, cancelled_at=now(), cancelled_by=None, cancel_cause=CancelCause.DISPUTE)
         record(Event.ORDER_CANCELLED, actor=actor, target=order, number=order.number, cause=CancelCause.DISPUTE, dispute=dispute.number)
 

@@ -15,7 +15,7 @@ from port444.catalog import actions as catalog
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, WrongState, word_constraint
 from port444.orders import emails, handlers, notices
-from port444.orders.models import WORKING, CancelCause, Order, OrderStatus, Review
+from port444.orders.models import WORKING, CancelCause, Order, OrderStatus, Review, family
 from port444.payments import escrow
 from port444.payments.actions import repay, undo_funding, void_invoice
 from port444.payments.escrow import books
@@ -122,7 +122,7 @@ def order_repaid(operation: EscrowOperation) -> None:
     if order.can_move_to(S.CANCELLED):
         with suppress(WrongState):  # what is open around it and paid ends when escrow has answered
             handlers.ending(order, order.client)
-        catalog.forget_sale(order.pk)
+        _forget_sales(order)
         close_reclaimed(order, operation.amount)
         _over(order, CancelCause.RECLAIMED, order.client, "")
 
@@ -131,11 +131,17 @@ def _cancel(order: Order, cause: CancelCause, actor: Any | None, reason: str) ->
     _end(order, S.CANCELLED, actor)
     waiting = order.status == S.FUNDING
     if order.paid_at is not None:
-        catalog.forget_sale(order.pk)
+        _forget_sales(order)
         _give_back(order, actor, waiting=waiting)
     elif order.invoice_id is not None:
         void_invoice(order.invoice_id, actor=actor)
     _over(order, cause, actor, reason)
+
+
+def _forget_sales(order: Order) -> None:
+    """What was sold with it came to nothing; of a merged order that is what was sold with its parts."""
+    for one in family(order):
+        catalog.forget_sale(one)
 
 
 def _give_back(order: Order, actor: Any | None, *, waiting: bool) -> None:

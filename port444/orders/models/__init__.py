@@ -5,6 +5,7 @@ from .nudges import AFTER, ANSWERS, DIGEST, Nudge, NudgeKind, NudgeStatus, Why
 from .offers import Offer, OfferStatus, Suggestion, SuggestionStatus, discounted
 from .orders import (
     CUSTOM,
+    JOINABLE,
     LIVE,
     PAID,
     RUNNING,
@@ -18,6 +19,7 @@ from .orders import (
     Requirement,
     Review,
     Revision,
+    family,
 )
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "CUSTOM",
     "DIGEST",
     "DISPUTABLE",
+    "JOINABLE",
     "LIVE",
     "PAID",
     "REASONS_OF_BUILDER",
@@ -55,4 +58,5 @@ __all__ = [
     "SuggestionStatus",
     "Why",
     "discounted",
+    "family",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models
@@ -41,6 +43,7 @@ PAID = [S.FUNDING, S.PENDING_REQUIREMENTS, S.IN_PROGRESS, S.DELIVERED, S.IN_REVI
 WORKING = [S.IN_PROGRESS, S.IN_REVISION]
 LIVE = [S.PENDING_REQUIREMENTS, S.IN_PROGRESS, S.IN_REVISION, S.DELIVERED]
 RUNNING = [S.FUNDING, *LIVE]  # paid and not over
+JOINABLE = [S.PENDING_REQUIREMENTS, *WORKING]  # nothing of it waits for somebody's word
 
 
 class CancelCause(models.TextChoices):
@@ -68,6 +71,11 @@ FREE_EXIT_BEFORE_END = timedelta(days=settings.REQUIREMENTS_DAYS) - timedelta(ho
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
+    def lock_all(self, ids: Iterable[Any]) -> dict[Any, Order]:
+        """Several, in the one order in which orders are locked."""
+        rows = self.with_people().select_for_update(of=("self",), no_key=True).filter(pk__in=list(ids)).order_by("pk")
+        return {row.pk: row for row in rows}
+
     def lock(self, pk: Any) -> Order:
         """The order alone is locked; the two people and the conversation come along for reading."""
         return self.with_people().select_for_update(of=("self",), no_key=True).get(pk=pk)
@@ -157,6 +165,8 @@ class Order(StateMachine):
     disputed_at = models.DateTimeField(null=True)  # while a dispute about it is live
 
     objects = OrderQuerySet.as_manager()
+    # Set for the moment in which the order that it was merged into is taken apart again.
+    goes_on = False
 
     audited = Watched(
         Category.USER_ACTION,
@@ -214,6 +224,10 @@ class Order(StateMachine):
     def __str__(self) -> str:
         return f"Order {self.number}"
 
+    def can_move_to(self, status: str) -> bool:
+        again = self.goes_on and self.status == S.CANCELLED and self.cancel_cause == CancelCause.MERGED and status in JOINABLE
+        return again or super().can_move_to(status)
+
     def require_client(self, actor: Any) -> None:
         if actor.pk != self.client_id:
             raise NotAllowed("Only the client of this order can do that.")
@@ -234,8 +248,20 @@ class Order(StateMachine):
         return self.client if self.is_builder(user) else self.builder.user
 
     @property
+    def goes_on_in(self) -> Order | None:
+        """The order in which this one goes on: what it was merged into in the end, or what its part came back to."""
+        found = self
+        while found.merged_into is not None:
+            found = found.merged_into
+        if found.cancel_cause == CancelCause.UNDONE and found.split_from is not None:
+            found = found.split_from
+        return found if found is not self else None
+
+    @property
     def bought_as(self) -> str:
         """What was bought, e.g. "Standard package" or "Custom offer"."""
+        if self.origin == Origin.MERGE:
+            return "Merged order"
         return CUSTOM if self.is_custom else f"{self.package_name} package"
 
     @property
@@ -352,6 +378,15 @@ class Order(StateMachine):
         if self.status in WORKING and not builder and self.exit_until is not None and moment < self.exit_until:
             return CancelCause.AWAY
         return CancelCause.LATE if self.is_late(moment) and not builder else None
+
+
+def family(order: Order) -> list[UUID]:
+    """The order, and those that were merged into it, and into those. No query for one that was bought."""
+    found, news = [order.pk], [order.pk] if order.origin != Origin.PURCHASE else []
+    while news:
+        news = [pk for pk in Order.objects.filter(merged_into__in=news).order_by("number").values_list("pk", flat=True) if pk not in found]
+        found += news
+    return found
 
 
 class Requirement(models.Model):

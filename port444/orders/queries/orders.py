@@ -22,7 +22,7 @@ from port444.messaging.handlers import Chip, Fact
 from port444.messaging.models import Attachment, Conversation, Message, MessageKind
 from port444.messaging.queries import feed_messages
 from port444.orders import handlers, helm
-from port444.orders.models import RUNNING, WORKING, Delivery, Order, OrderStatus, Requirement, Review, Revision
+from port444.orders.models import RUNNING, WORKING, CancelCause, Delivery, Order, OrderStatus, Requirement, Review, Revision, family
 from port444.orders.notices import TOLD_IN_FULL
 from port444.payments import escrow
 from port444.payments.models import EscrowOperation, PayoutAddress
@@ -75,7 +75,7 @@ def feed(order: Order, viewer: Any, requirements: list[Requirement], *, show: st
 
 
 def _messages(order: Order, viewer: Any) -> list[Item]:
-    rows = feed_messages(order.conversation, subject=("order", order.pk), limit=FEED)
+    rows = feed_messages(order.conversation, subjects=[("order", one) for one in family(order)], limit=FEED)
     earlier = [Item("earlier", rows[0].created_at, id="earlier")] if len(rows) == FEED else []
     return earlier + [
         Item("note", row.created_at, text=row.body, icon_name=row.icon, id=f"m-{row.pk}")
@@ -106,12 +106,12 @@ def _deliveries(order: Order, viewer: Any) -> list[Item]:
             files=files_of(row.files.all()),
             id=f"d-{row.pk}",
         )
-        for row in Delivery.objects.filter(order=order).prefetch_related("files")
+        for row in Delivery.objects.filter(order__in=family(order)).order_by("delivered_at").prefetch_related("files")
     ]
 
 
 def _revisions(order: Order, viewer: Any) -> list[Item]:
-    rows = Revision.objects.filter(order=order).select_related("delivery")
+    rows = Revision.objects.filter(order__in=family(order)).select_related("delivery")
     return [
         Item("revision", row.requested_at, order.client, order.client_id == viewer.pk, row.note, number=row.delivery.number, id=f"r-{row.pk}")
         for row in rows
@@ -134,6 +134,17 @@ def requirements_of(order: Order) -> list[Requirement]:
     return list(order.requirements.prefetch_related("files"))
 
 
+def receipts_of(order: Order) -> list[UUID]:
+    """The invoices with which it was paid: its own, or those of the orders that it was made of."""
+    if order.invoice_id is not None:
+        return [order.invoice_id]
+    made_of = [*family(order), order.split_from_id]
+    while made_of[-1] is not None:
+        made_of.append(Order.objects.filter(pk=made_of[-1]).values_list("split_from", flat=True).first())
+    rows = Order.objects.filter(pk__in=[pk for pk in made_of if pk], invoice__isnull=False).order_by("number")
+    return [pk for pk in rows.values_list("invoice", flat=True) if pk]
+
+
 def review_of(order: Order) -> Review | None:
     return Review.objects.filter(order=order).first() if order.status == S.COMPLETED else None
 
@@ -149,7 +160,7 @@ def version_of(order: Order, viewer: Any, moment: datetime, *, show: str = "") -
     state = f"{state_of(order, moment, reviewed=reviewed)}.{handlers.marks(order)}"
     if order.is_builder(viewer) and order.is_free(moment):
         state += ".free"
-    last = Message.objects.filter(subject_type="order", subject_id=order.pk).order_by("-created_at").values_list("pk", flat=True).first()
+    last = Message.objects.filter(subject_type="order", subject_id__in=family(order)).order_by("-created_at").values_list("pk", flat=True).first()
     today = moment.astimezone(ZoneInfo(viewer.time_zone)).date()
     facts = (state, last, today, viewer.pk, viewer.time_zone, order.due_at, show, _on_the_way(order))
     return state, sha256("|".join(map(str, facts)).encode()).hexdigest()[:24]
@@ -205,7 +216,7 @@ def orders_of(user: Any, *, as_builder: bool) -> QuerySet[Order]:
         default=Value(2),
         output_field=IntegerField(),
     )
-    return mine.annotate(group=group).select_related("client", "builder__user").order_by("group", "-number")
+    return mine.annotate(group=group).select_related("client", "builder__user", "merged_into", "split_from").order_by("group", "-number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +277,8 @@ def facts(conversation: Conversation, user: Any) -> list[Fact]:
     """The orders that run between the two, and how many there were."""
     moment = now()
     rows = _shown(user).filter(conversation=conversation)
-    counts = rows.aggregate(all=Count("pk"), done=Count("pk", filter=Q(status=S.COMPLETED)))
+    own = rows.exclude(cancel_cause__in=[CancelCause.MERGED, CancelCause.UNDONE])
+    counts = own.aggregate(all=Count("pk"), done=Count("pk", filter=Q(status=S.COMPLETED)))
     if not counts["all"]:
         return [Fact("Orders together", "none yet")]
     running = rows.filter(status__in=[S.PENDING_PAYMENT, *RUNNING]).order_by("-number")[:BESIDE]

@@ -60,6 +60,7 @@ def _page(request: UserRequest, order: Order, *, bound: Forms | None = None, ref
         "requirements": requirements,
         "review": review,
         "purse": money,
+        "receipts": queries.receipts_of(order) if order.paid_at and not is_builder else [],
         "is_builder": is_builder,
         "other": order.other(viewer),
         "late": order.is_late(moment),
@@ -152,6 +153,12 @@ def place(request: UserRequest, package_id: UUID) -> HttpResponse:
 @require_GET
 def detail(request: UserRequest, number: int) -> HttpResponse:
     order = _order(request, number)
+    goes_on = order.goes_on_in if order.status == S.CANCELLED else None
+    if goes_on is not None:
+        words = "was merged into" if order.merged_into_id else "is part again of"
+        return done(
+            request, reverse("orders:detail", args=[goes_on.number]), "" if readonly.is_on() else f"Order {number} {words} order {goes_on.number}."
+        )
     if order.status in REMINDED and not order.is_builder(request.user) and not readonly.is_on():
         actions.note_opened(order.pk, actor=request.user)
     return render(request, "orders/detail.html", _page(request, order))

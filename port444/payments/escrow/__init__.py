@@ -11,9 +11,10 @@ from django.conf import settings
 from .asking import Asking
 from .deals import Deal, Escrow, Lent, Position
 from .in_ledger import LedgerEscrow
+from .standing import place_of
 from .web3 import Web3Escrow
 
-__all__ = ["Deal", "Escrow", "LedgerEscrow", "Lent", "Position", "Web3Escrow", "current"]
+__all__ = ["Deal", "Escrow", "LedgerEscrow", "Lent", "Position", "Web3Escrow", "current", "place_of"]
 
 
 def current() -> Escrow:

@@ -42,10 +42,19 @@ class Asking:
         raise NotImplementedError
 
     def open(
-        self, deal: Deal, amount: Decimal, fee_bps: int, key: str, *, expiry: datetime, lent: Lent = NOTHING, actor: Any | None = None
+        self,
+        deal: Deal,
+        amount: Decimal,
+        fee_bps: int,
+        key: str,
+        *,
+        expiry: datetime,
+        lent: Lent = NOTHING,
+        beside: Deal | None = None,
+        actor: Any | None = None,
     ) -> EscrowOperation:
         until = min(expiry, now() + LONGEST_LIFE)
-        return self._ask(K.OPEN, deal, amount, key, actor, fee_bps=fee_bps, lent=lent, args={"expiry": int(until.timestamp())})
+        return self._ask(K.OPEN, deal, amount, key, actor, fee_bps=fee_bps, lent=lent, other=beside, args={"expiry": int(until.timestamp())})
 
     def amend(self, deal: Deal, additional: Decimal, key: str, *, lent: Lent = NOTHING, actor: Any | None = None) -> EscrowOperation:
         return self._ask(K.AMEND, deal, additional, key, actor, lent=lent)
@@ -59,8 +68,19 @@ class Asking:
         args = {"fee": str(parse(fee)), "reason": reason, **_ruled(ruling)}
         return self._ask(K.REFUND, deal, amount, key, actor, args=args)
 
-    def move(self, source: Deal, target: Deal, amount: Decimal, key: str, *, ruling: bool = False, actor: Any | None = None) -> EscrowOperation:
-        return self._ask(K.MOVE, source, amount, key, actor, target=target, args=_ruled(ruling))
+    def move(
+        self,
+        source: Deal,
+        target: Deal,
+        amount: Decimal,
+        key: str,
+        *,
+        lent: Lent | None = None,
+        ruling: bool = False,
+        actor: Any | None = None,
+    ) -> EscrowOperation:
+        args = _ruled(ruling) if lent is None else {**_ruled(ruling), "lent": True}
+        return self._ask(K.MOVE, source, amount, key, actor, lent=lent or NOTHING, other=target, args=args)
 
     def extend(self, deal: Deal, expiry: datetime, key: str, *, actor: Any | None = None) -> EscrowOperation:
         return self._ask(K.EXTEND, deal, ZERO, key, actor, args={"expiry": int(expiry.timestamp())})
@@ -82,9 +102,10 @@ class Asking:
         *,
         fee_bps: int | None = None,
         lent: Lent = NOTHING,
-        target: Deal | None = None,
+        other: Deal | None = None,
         args: dict[str, Any] | None = None,
     ) -> EscrowOperation:
+        target = other if kind == K.MOVE else None
         if len(key) > LONGEST_KEY:
             raise ValueError(f"the key of an escrow operation has at most {LONGEST_KEY} characters")
         operation = EscrowOperation(
@@ -113,7 +134,12 @@ class Asking:
         _require_fit(operation, standing, target)
         if opened is not None:
             operation.fee_bps, operation.backend = opened.fee_bps, opened.backend
-        if kind not in FUNDING and operation.amount:
+        elif other is not None:
+            opened = _require_open(other)
+            operation.backend = opened.backend
+        if "lent" in operation.args:
+            standing.require_lent(lent, operation.amount)
+        elif kind not in FUNDING and operation.amount:
             share = standing.share(kind, operation.amount, operation.fee_bps)
             operation.prepaid, operation.gift = share.prepaid, share.gift
         return Asking.backends[operation.backend]()._write(operation, opened, actor)
@@ -163,6 +189,13 @@ def _require_fit(operation: EscrowOperation, standing: Standing, target: Deal | 
         _require_target(operation, opened, target, ruling, latest)
     if amount > standing.locked:
         raise Conflict(f"Escrow holds {usd(standing.locked)}, which is less than {usd(amount)}.", code="escrow_short")
+
+
+def _require_open(beside: Deal) -> EscrowOperation:
+    opened = Standing.of(beside.id).opened
+    if opened is None:
+        raise WrongState("Nothing is in escrow for this.", code="escrow_empty")
+    return opened
 
 
 def _require_target(operation: EscrowOperation, opened: EscrowOperation, target: Deal, ruling: bool, latest: int) -> None:

@@ -7,6 +7,7 @@ and then the operation.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -23,6 +24,7 @@ from port444.payments import credits, handlers, ledger
 from port444.payments.models import EscrowKind, EscrowOperation, EscrowStatus
 from port444.payments.models.escrow import VOID, WAITING
 
+from .deals import Lent
 from .standing import Standing
 
 K = EscrowKind
@@ -220,6 +222,12 @@ def _over(operation: EscrowOperation) -> Any:
 
 
 BOOKINGS: dict[EscrowKind, Callable[[EscrowOperation], Any]] = {K.OPEN: _into, K.AMEND: _into, K.RELEASE: _out, K.REFUND: _back, K.MOVE: _over}
+
+
+def would_go(deal_id: Any, amount: Decimal) -> Lent:
+    """What of the credits that lent to a deal would go with `amount`, if it were moved now."""
+    standing = Standing.of(deal_id)
+    return standing.share(K.MOVE, amount, standing.opened.fee_bps if standing.opened else 0)
 
 
 def sources(deal_id: Any) -> list[Any]:

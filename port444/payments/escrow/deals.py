@@ -74,9 +74,12 @@ class Escrow(Protocol):
         *,
         expiry: datetime,
         lent: Lent = NOTHING,
+        beside: Deal | None = None,
         actor: Any | None = None,
     ) -> EscrowOperation:
         """Lock `amount` of the client's money; `fee_bps` of what is released goes to the platform. Once for a deal. May be zero.
+
+        `beside` is an open deal in whose place and between whose wallets this one is opened, so that money can move between them.
 
         `lent` is what of it credits lent. Each release and each refund carries its share of that back, in proportion and to the
         cent: together all of it, when nothing is locked any more. From `expiry` on the client may take back what is locked.
@@ -97,9 +100,19 @@ class Escrow(Protocol):
         `reason` on the credit note; whoever owns the purpose registers that.
         """
 
-    def move(self, source: Deal, target: Deal, amount: Decimal, key: str, *, ruling: bool = False, actor: Any | None = None) -> EscrowOperation:
-        """Lock `amount` of `source` for `target` instead, with its share of what credits lent. Both are open and of one client; another
-        builder needs a `ruling`."""
+    def move(
+        self,
+        source: Deal,
+        target: Deal,
+        amount: Decimal,
+        key: str,
+        *,
+        lent: Lent | None = None,
+        ruling: bool = False,
+        actor: Any | None = None,
+    ) -> EscrowOperation:
+        """Lock `amount` of `source` for `target` instead, with its share of what credits lent, or with just what `lent` says. Both are open
+        and of one client; another builder needs a `ruling`."""
 
     def extend(self, deal: Deal, expiry: datetime, key: str, *, actor: Any | None = None) -> EscrowOperation:
         """Put off the moment from which the client may take back what is locked. WrongState `escrow_expiry` when it is not later."""

@@ -92,6 +92,15 @@ class Standing:
                 self.funded -= amount
             self.prepaid -= operation.prepaid
             self.lent -= operation.prepaid + operation.gift
+            if "lent" in operation.args:  # not in proportion: what is left is counted anew
+                self._base = (self.locked, self.prepaid, self.lent)
+
+    def require_lent(self, lent: Lent, amount: Decimal) -> None:
+        """Raise ValueError unless just this may go out with `amount`."""
+        both = lent.prepaid + lent.gift
+        fits = lent.prepaid <= self.prepaid and lent.gift <= self.lent - self.prepaid and both <= amount and self.lent - both <= self.locked - amount
+        if not fits or min(lent.prepaid, lent.gift) < 0:
+            raise ValueError(f"credits did not lend that to {self.deal_id}")
 
     def share(self, kind: str, amount: Decimal, fee_bps: int) -> Lent:
         """What of the credits goes out with `amount`. Of a release it is never more than the builder earns with it."""
@@ -115,3 +124,13 @@ def expiry_of(operation: EscrowOperation) -> datetime | None:
     """What an operation says of the moment from which the client may take the money back; None in old rows."""
     seconds = operation.args.get("expiry")
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def place_of(deal_id: UUID) -> tuple[str, ...] | None:
+    """Where the money of a deal is held, and between which wallets; money moves between deals for which this is the same. None before it
+    is open."""
+    opened = Standing.of(deal_id).opened
+    if opened is None:
+        return None
+    wallets = (opened.args.get("client", ""), opened.args.get("builder", ""))
+    return (opened.backend, str(opened.chain_id or ""), opened.contract, *wallets)

@@ -48,6 +48,8 @@ class Web3Escrow(Asking):
         else:
             operation.chain_id, operation.contract = opened.chain_id, opened.contract
             known = opened.args
+            if operation.kind == K.OPEN:  # beside another deal
+                operation.args |= {name: known[name] for name in ("client", "builder")}
         if operation.kind == K.RELEASE:
             operation.address = known["builder"]
         elif operation.kind == K.REFUND:
