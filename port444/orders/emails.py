@@ -290,7 +290,7 @@ def merged_to(made: Order, parts: Sequence[Order], reader: Any) -> Words:
     return Words(
         f"Orders {first.number} and {second.number} go on as order {made.number}",
         f"Support merged them, with all that was agreed in both. Before: {_priced(first)}, and {_priced(second)}. "
-        f"Now: {_priced(made)}.{_until(made, reader)} Nothing is charged and nothing is paid out by this; the money stays in escrow.",
+        f"Now: {_priced(made)}.{_due(made, reader)} Nothing is charged and nothing is paid out by this; the money stays in escrow.",
     )
 
 
@@ -298,7 +298,7 @@ def split_to(order: Order, made: Order, before: str, reader: Any) -> Words:
     return Words(
         f"Order {order.number} goes on as two orders",
         f"Support split it. Before: order {order.number} for {usd(Decimal(before))}. Now: {_priced(order)}, and {_priced(made)}."
-        f"{_until(made, reader)} Nothing is charged and nothing is paid out by this; the money stays in escrow.",
+        f"{_due(made, reader)} Nothing is charged and nothing is paid out by this; the money stays in escrow.",
     )
 
 
@@ -314,7 +314,7 @@ def _priced(order: Order) -> str:
     return f"order {order.number}, {order.title}, for {usd(order.price)}"
 
 
-def _until(order: Order, reader: Any) -> str:
+def _due(order: Order, reader: Any) -> str:
     return f" It is due by {_when(order.due_at, reader)}." if order.due_at else ""
 
 

@@ -114,7 +114,7 @@ def test_a_cancelled_merged_order_goes_back_to_both_payments(merged: tuple[Order
 
 
 def test_credits_come_back_out_of_a_merged_order(make_order: MakeOrder, client_user: User, builder_user: User, staff: User) -> None:
-    credit = issue_credit(client_user, Grant(D("50.01"), CreditSource.ADMIN), actor=staff)
+    credit = issue_credit(client_user, Grant(D("50.01"), CreditSource.ADMIN, "a test"), actor=staff)
     first, second = make_order(S.IN_PROGRESS), make_order(S.IN_PROGRESS)
     assert (first.credit, second.credit) == (D("50.01"), D("0.00"))
     made, manifest = actions.merge_orders(first.pk, second.pk, actor=staff)
@@ -274,7 +274,7 @@ def test_shares_that_leave_nothing_or_too_much(make_order: MakeOrder, nothing_ha
 
 
 def test_a_split_is_undone(make_order: MakeOrder, staff: User, client_user: User) -> None:
-    issue_credit(client_user, Grant(D("33.33"), CreditSource.ADMIN), actor=staff)
+    issue_credit(client_user, Grant(D("33.33"), CreditSource.ADMIN, "a test"), actor=staff)
     before = make_order(S.IN_PROGRESS)
     made, manifest = actions.split_order(before.pk, Share("Part", D("77.77"), (0,), revisions=2), actor=staff)
     assert made.credit + fresh(before).credit == D("33.33")

@@ -242,7 +242,7 @@ def split_order(order_id: UUID, share: Share, *, actor: Any) -> tuple[Order, dic
     post(made, notices.split(order, made), notices.PARTED)
     for person in (order.client, order.builder.user):
         tell(made, person, "order.split", emails.split_to(order, made, before["price"], person), "split")
-    told = {"did": "split", "made": str(made.pk), "number": made.number, "order": str(order.pk)}
+    told = {"did": "split", "made": str(made.pk), "number": made.number, "order": str(order.pk), "from": order.number}
     return made, {**told, "before": before, "after": _terms(order), "made_after": _terms(made)}
 
 
