@@ -44,6 +44,7 @@ word_constraint("plan_second_person", NotAllowed("Another member of staff has to
 word_constraint("plan_approver_no_party", NotAllowed("You cannot approve what is about yourself.", code="own_case"))
 word_constraint("plan_not_for_oneself", NotAllowed("You cannot do this for yourself.", code="own_case"))
 word_constraint("plan_one_live_for_order", Conflict("Another plan for this order is waiting already.", code="plan_live"))
+word_constraint("plan_undone_once", Conflict("This was undone already, or is about to be.", code="plan_live"))
 word_constraint("plan_one_live_for_other_order", Conflict("Another plan for one of these orders is waiting already.", code="plan_live"))
 
 

@@ -90,7 +90,7 @@ class Plan(StateMachine):
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="support_plans", null=True)
     other_order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="+", null=True)  # the second one of a merge
     dispute = models.ForeignKey(Dispute, on_delete=models.PROTECT, related_name="plans", null=True)
-    undoes = models.OneToOneField("self", on_delete=models.PROTECT, related_name="undone_by", null=True)
+    undoes = models.ForeignKey("self", on_delete=models.PROTECT, related_name="undone_by", null=True)
     asked = models.JSONField(default=dict)
     reason = models.CharField(max_length=600)
     figures = models.JSONField(default=dict)
@@ -166,6 +166,7 @@ class Plan(StateMachine):
                 name="plan_executed_has_moment",
             ),
             models.UniqueConstraint(fields=["order"], condition=Q(status__in=LIVE), name="plan_one_live_for_order"),
+            models.UniqueConstraint(fields=["undoes"], condition=Q(status__in=[*LIVE, S.EXECUTED]), name="plan_undone_once"),
             models.UniqueConstraint(fields=["other_order"], condition=Q(status__in=LIVE), name="plan_one_live_for_other_order"),
         ]
         indexes = [
