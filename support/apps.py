@@ -15,7 +15,7 @@ class SupportConfig(AppConfig):
         from port444.notifications import kinds as told
 
         from . import forms, kinds, queries
-        from .actions import disputes, refunds, restrict
+        from .actions import disputes, joining, refunds, restrict
         from .models import PlanKind
         from .roles import make_groups
         from .viewer import tables
@@ -35,6 +35,12 @@ class SupportConfig(AppConfig):
         forms.register(PlanKind.REINSTATE, forms.ReinstateForm)
         kinds.register(PlanKind.HOLD, restrict.HOLD)
         forms.register(PlanKind.HOLD, forms.HoldForm)
+        kinds.register(PlanKind.MERGE, joining.MERGE)
+        forms.register(PlanKind.MERGE, forms.MergeForm)
+        kinds.register(PlanKind.SPLIT, joining.SPLIT)
+        forms.register(PlanKind.SPLIT, forms.SplitForm)
+        kinds.register(PlanKind.UNDO, joining.UNDO)
+        forms.register(PlanKind.UNDO, forms.UndoForm)
 
         kinds.register(PlanKind.REFUND, refunds.REFUND)
         forms.register(PlanKind.REFUND, forms.RefundForm)

@@ -60,6 +60,10 @@ def _money(amount: Decimal) -> str:
     return f"{amount:,.2f}"
 
 
+def _things(row: Order) -> str:
+    return ", ".join(row.deliverables) or row.title
+
+
 def _facts(row: Order) -> dict[str, Any]:
     names = ("number", "status", "price", "client_fee", "credit", "prepaid", "revisions_allowed", "revisions_used", "deliverables", "due_at")
     return {name: getattr(row, name) for name in names}
@@ -98,7 +102,7 @@ def _preview_merge(plan: Plan) -> Preview:
         *([Figure("Paid with credits", _money(credit), _money(credit), "The same credits, with the same end", is_sum=True)] if credit else []),
         Figure("Orders", f"One: {title_of(first, second)}", f"P4-{first.number} and P4-{second.number}"),
         Figure("Due", _until(later, plan), " and ".join(dict.fromkeys(_until(row, plan) for row in both)), "The later of the two"),
-        Figure("To deliver", f"{len(first.deliverables) + len(second.deliverables)} things", " and ".join(str(len(row.deliverables)) for row in both)),
+        Figure("To deliver", ", ".join(_things(row) for row in both), " and ".join(_things(row) for row in both)),
         Figure(
             "Revisions left",
             str(first.revisions_left + second.revisions_left),
@@ -193,7 +197,7 @@ def _preview_split(plan: Plan) -> Preview:
             Figure("Credits in the new order", _money(credit), _money(ZERO)),
         ]
     figures += [
-        Figure(f"P4-{row.number} delivers", ", ".join(left) or "As it says", ", ".join(row.deliverables) or "As it says"),
+        Figure(f"P4-{row.number} delivers", ", ".join(left) or "As it says", _things(row)),
         Figure("The new order delivers", ", ".join(part), ""),
         Figure("Revisions left", f"{row.revisions_left - share.revisions} and {share.revisions}", str(row.revisions_left)),
         Figure("Due", f"Both {_until(row, plan)}", _until(row, plan), "Neither date moves"),
