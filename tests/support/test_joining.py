@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from amendments.actions import propose
 from amendments.terms import Terms
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.django_db
 
 __all__ = ["make_order", "package", "service"]
 S, K, D = OrderStatus, PlanKind, Decimal
+Browse = Callable[[User | None], Client]
 WHY = "One hand-over for both, the client asked for it"
 
 
@@ -168,3 +171,56 @@ def test_who_may(two: tuple[Order, Order], agent: User, senior: User, make_user:
 
 def merge_of(two: tuple[Order, Order], actor: User) -> Plan:
     return draft(K.MERGE, actor, About(order=Order.objects.get(pk=two[0].pk), other_order=Order.objects.get(pk=two[1].pk)))
+
+
+# The pages
+
+
+def test_a_split_from_its_form_to_the_act(browse: Browse, two: tuple[Order, Order], senior: User, staff: User) -> None:
+    browser, order = browse(senior), two[0]
+    url = reverse("support:draft", args=["order_split"])
+    form = browser.get(url, {"order": str(order.number)}).content.decode()
+    assert "A report" in form
+    assert "Of 2 that are left." in form
+    said = {"order": str(order.number), "title": "The report", "price": "60.01", "deliverables": ["1"], "revisions": "1", "reason": WHY}
+    for wrong in ({"price": "a lot"}, {"deliverables": ["9"]}, {"revisions": "-1"}, {"title": ""}, {"order": "999999"}):
+        answer = browser.post(url, said | wrong)
+        assert answer.status_code == 422, wrong
+    assert not Plan.objects.exists()
+    assert browser.post(url, said).status_code == 302
+    plan = Plan.objects.get()
+    page = browser.get(reverse("support:plan", args=[plan.number]))
+    assert "Stays where it is" in page.content.decode()
+    browser.post(reverse("support:submit_plan", args=[plan.number]), {"seen": page.context["sha256"]})
+    approve_plan(plan.pk, actor=staff, seen=Plan.objects.get().figures_sha256)
+    execute_plan(plan.pk)
+    assert f"Undo {plan}" in browser.get(reverse("support:plan", args=[plan.number])).content.decode()
+    undo = browser.get(reverse("support:draft", args=["order_undo"]), {"undoes": str(plan.number)})
+    assert undo.status_code == 200
+    assert browser.post(reverse("support:draft", args=["order_undo"]), {"undoes": str(plan.number), "reason": WHY}).status_code == 302
+    made = Order.objects.get(split_from=order)
+    assert (Plan.objects.latest("number").order, Plan.objects.latest("number").other_order) == (made, order)
+
+
+def test_a_merge_offers_what_can_be_merged(browse: Browse, two: tuple[Order, Order], make_order: MakeOrder, senior: User) -> None:
+    done, browser = make_order(S.COMPLETED), browse(senior)
+    url = reverse("support:draft", args=["order_merge"])
+    form = browser.get(url, {"order": str(two[0].number)}).content.decode()
+    assert f'<option value="{two[1].number}"' in form
+    assert f'<option value="{done.number}"' not in form
+    of_person = browser.get(url, {"person": str(two[0].client_id)}).content.decode()
+    assert f'<option value="{two[0].number}"' in of_person
+    answer = browser.post(url, {"order": str(two[0].number), "other": str(two[0].number), "reason": WHY})
+    assert (answer.status_code, Plan.objects.count()) == (422, 0)
+    assert browser.post(url, {"order": str(two[0].number), "other": f"P4-{done.number}", "reason": WHY}).status_code == 302
+    blocked = browser.get(reverse("support:plan", args=[Plan.objects.get().number])).content.decode()
+    assert f"Order {done.number} is completed." in blocked
+    assert "Freeze and ask" not in blocked
+
+
+def test_only_what_was_executed_is_undone(browse: Browse, two: tuple[Order, Order], senior: User, agent: User) -> None:
+    plan = merge(two, senior)
+    url = reverse("support:draft", args=["order_undo"])
+    answer = browse(senior).post(url, {"undoes": str(plan.number), "reason": WHY})
+    assert (answer.status_code, Plan.objects.count()) == (422, 1)
+    assert browse(agent).get(url).status_code == 403
