@@ -538,6 +538,35 @@ def test_a_wallet_s_page_takes_nothing_that_is_wrong(world: World, settings: Any
     assert WalletPayment.objects.get().address == NOBODY
 
 
+REASON = {"reason": "Cannot find the order.", "reference": "P4-1061"}
+
+
+def test_a_viewing_is_not_begun_by_a_bad_form(world: World, agent: User, finance: User, settings: Any) -> None:
+    settings.STAFF_SECOND_FACTOR = False
+
+    def view(person: Any = None, by: User = agent, **form: str) -> Ask:
+        return lambda world: (by, f"/console/people/{person or world.client_user.pk}/view/", {**REASON, **form})
+
+    asks = {
+        "no reason": view(reason=" "),
+        "reason with NUL": view(reason=NUL),
+        "reason too long": view(reason="x" * 601),
+        "no reference": view(reference=""),
+        "reference without a number": view(reference="the order"),
+        "reference with NUL": view(reference="P4-1\x00"),
+        "reference too long": view(reference="1" * 41),
+        "reference with a line": view(reference="P4-1\nP4-2"),
+        "of nobody": view(uuid7()),
+        "of oneself": view(agent.pk),
+        "of staff": view(finance.pk),
+        "without the permission": view(by=finance),
+        "end of nobody's": lambda world: (agent, f"/console/viewings/{uuid7()}/end/", {}),
+    }
+    faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in asks.items()}
+    assert {name: what for name, what in faults.items() if what} == {}
+    assert ready(world, view())().status_code == 302
+
+
 GOOD: dict[str, Ask] = {
     "hold": hold(),
     "hours": hours(),

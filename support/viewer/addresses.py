@@ -13,7 +13,6 @@ OPEN = frozenset(
         "away:home",
         "builders:detail",
         "builders:edit",
-        "builders:photo",
         "catalog:cover",
         "catalog:create",
         "catalog:edit",
@@ -94,8 +93,9 @@ CLOSED = {
     "orders:new_offer": STEPS,
     "orders:open_dispute": STEPS,
 }
-# The agent's own, as which they are there whether or not a viewing is open: nothing of the person is in it.
-OWN = frozenset({"healthz", "readyz"})
+# Answered to the agent as whom they are, whether or not a viewing is open: nothing of the person is in it. Portraits are the same for
+# everybody, and a page has dozens of them.
+OWN = frozenset({"builders:photo", "healthz", "readyz"})
 CONSOLE = ("support:", "admin:")
 SIGN_OUT = "account_logout"
 
