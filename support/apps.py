@@ -14,8 +14,9 @@ class SupportConfig(AppConfig):
         from port444.accounts import looks
         from port444.notifications import kinds as told
 
-        from . import forms, kinds, queries
+        from . import forms, kinds, macros, queries
         from .actions import disputes, joining, refunds, restrict
+        from .actions import macros as sequences
         from .models import PlanKind
         from .roles import make_groups
         from .viewer import tables
@@ -44,6 +45,10 @@ class SupportConfig(AppConfig):
 
         kinds.register(PlanKind.REFUND, refunds.REFUND)
         forms.register(PlanKind.REFUND, forms.RefundForm)
+        kinds.register(macros.REMIND, sequences.REMIND)
+        told.register(told.Kind("order.late", told.Group.ORDERS))
+        kinds.register(PlanKind.MACRO, sequences.MACRO)
+        forms.register(PlanKind.MACRO, forms.MacroForm)
 
 
 class SupportAdminConfig(admin_apps.AdminConfig):

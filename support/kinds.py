@@ -12,7 +12,7 @@ from typing import Any
 
 from port444.kit.money import ZERO
 
-from .models import ActionType, Plan, PlanKind
+from .models import ActionType, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,13 @@ class Kind:
 _kinds: dict[str, Kind] = {}
 
 
-def register(key: PlanKind, kind: Kind) -> None:
-    """Say how plans of `key` work; called from `apps.py`."""
+def register(key: str, kind: Kind) -> None:
+    """Say how plans of a PlanKind work, or a step of macros that is no plan of its own; called from `apps.py`."""
     _kinds[key] = kind
+
+
+def is_known(key: str) -> bool:
+    return key in _kinds
 
 
 def of(key: str) -> Kind:

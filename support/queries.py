@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Count, Q, Sum
 
 from auditlog.search import What, Who, proof
 from port444.accounts.looks import Look
@@ -18,7 +19,7 @@ from port444.accounts.models import User
 from port444.orders.models import Order
 from port444.payments.models import ChainStatus, Invoice
 
-from .models import Plan, PlanStatus, SupportAction, ViewedPage, Viewing, ViewingQuerySet
+from .models import ActionType, Plan, PlanStatus, SupportAction, ViewedPage, Viewing, ViewingQuerySet
 from .models.plans import STANDS
 from .queues import MOST, Case, long, own_of, plan_address
 
@@ -164,3 +165,46 @@ def pages_of(viewing: Viewing, *, before: int | None) -> tuple[list[ViewedPage],
         rows = rows.filter(number__lt=before)
     found = list(rows[: PAGES_SHOWN + 1])
     return found[:PAGES_SHOWN], found[PAGES_SHOWN - 1].number if len(found) > PAGES_SHOWN else None
+
+
+# What staff did
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What one member of staff did in a period. `given` is the money of what they did; what a macro gave is that of its parts."""
+
+    admin_id: UUID
+    name: str
+    acts: int
+    given: Decimal
+    decided: int
+    looked: int
+    failed: int
+
+
+def person_id(said: str) -> UUID | None:
+    """Whose e-mail or id this is."""
+    try:
+        key = UUID(said)
+    except ValueError:
+        return User.objects.filter(email__iexact=said).values_list("pk", flat=True).first()
+    return User.objects.filter(pk=key).values_list("pk", flat=True).first()
+
+
+def workers(period: Q, limit: int = 50) -> list[Worker]:
+    """Who did how much, busiest first."""
+    rows = (
+        SupportAction.objects.filter(period)
+        .order_by()
+        .values("admin_id", "admin__name")
+        .annotate(
+            acts=Count("pk"),
+            given=Sum("amount", filter=Q(success=True) & ~Q(action_type__in=[ActionType.MACRO, ActionType.APPROVAL]), default=Decimal("0.00")),
+            decided=Count("pk", filter=Q(action_type=ActionType.APPROVAL)),
+            looked=Count("pk", filter=Q(action_type__in=[ActionType.IMPERSONATION, ActionType.THREAD_OPENED])),
+            failed=Count("pk", filter=Q(success=False)),
+        )
+        .order_by("-acts", "admin__name")[:limit]
+    )
+    return [Worker(row["admin_id"], row["admin__name"], row["acts"], row["given"], row["decided"], row["looked"], row["failed"]) for row in rows]

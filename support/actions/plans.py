@@ -112,22 +112,24 @@ def limits_of(key: str) -> tuple[Decimal, Decimal, Decimal] | None:
 
 def given(key: str, moment: datetime, **of: Any) -> Decimal:
     """What was given by plans of this kind in 30 days without a second person."""
-    plans = Plan.objects.filter(kind=key, status=S.EXECUTED, needs_approval=False, executed_at__gt=moment - WINDOW, **of)
+    alike = Q(kind=key) | Q(kind=PlanKind.MACRO, asked__limited=key)
+    plans = Plan.objects.filter(alike, status=S.EXECUTED, needs_approval=False, executed_at__gt=moment - WINDOW, **of)
     return plans.aggregate(sum=Sum("amount", default=ZERO))["sum"] or ZERO
 
 
 def over_limit(plan: Plan, amount: Decimal) -> str:
     """Why an amount needs a second person; empty when it does not."""
-    limits = limits_of(plan.kind)
+    key = str(plan.asked["limited"]) if plan.kind == PlanKind.MACRO else plan.kind  # a macro is no way around them
+    limits = limits_of(key)
     if limits is None:
         return ""
     once, by_agent, to_person = limits
     moment = now()
     if amount > once:
         return f"More than {usd(once)} at once"
-    if amount + given(plan.kind, moment, requester=plan.requester_id) > by_agent:
+    if amount + given(key, moment, requester=plan.requester_id) > by_agent:
         return f"More than {usd(by_agent)} by one member of staff in 30 days"
-    if plan.target_user_id and amount + given(plan.kind, moment, target_user=plan.target_user_id) > to_person:
+    if plan.target_user_id and amount + given(key, moment, target_user=plan.target_user_id) > to_person:
         return f"More than {usd(to_person)} to one person in 30 days"
     return ""
 

@@ -1,8 +1,10 @@
 """What staff type, a module for each part."""
 
+from .actions import ActionFilter
 from .audit import AuditFilter
 from .disputes import DecisionForm, SubmitForm, WordsForm
 from .joining import MergeForm, SplitForm, UndoForm
+from .macros import MacroForm, macros_of
 from .plans import PlanForm, form_of, register
 from .refunds import RefundForm
 from .restrict import HoldForm, ReinstateForm, SuspendForm
@@ -10,9 +12,11 @@ from .threads import OpenThread
 from .viewings import ViewingForm
 
 __all__ = [
+    "ActionFilter",
     "AuditFilter",
     "DecisionForm",
     "HoldForm",
+    "MacroForm",
     "MergeForm",
     "OpenThread",
     "PlanForm",
@@ -25,5 +29,6 @@ __all__ = [
     "ViewingForm",
     "WordsForm",
     "form_of",
+    "macros_of",
     "register",
 ]

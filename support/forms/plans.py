@@ -62,9 +62,9 @@ class PlanForm(forms.Form):
     and `preview`.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("person",)
-    optional: ClassVar[tuple[str, ...]] = ()
-    intro: ClassVar[str] = ""
+    needs: tuple[str, ...] = ("person",)
+    optional: tuple[str, ...] = ()
+    intro: str = ""
     part: ClassVar[str] = ""
     FIELD_OF: ClassVar[Mapping[str, str]] = {"reason_missing": "reason", "reason_long": "reason"}
 
@@ -96,6 +96,11 @@ class PlanForm(forms.Form):
             if row is None and said.get(name):
                 self.add_error(name, UNKNOWN[name])
         return said
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it asks for all; before, it asks what it is about to ask for."""
+        return True
 
     @property
     def asked(self) -> dict[str, Any]:

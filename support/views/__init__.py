@@ -1,5 +1,6 @@
 """The console's own pages, a module for each part."""
 
+from .acts import export_actions, list_actions
 from .audit import audit, export_audit
 from .disputes import ask_in_dispute, decide_dispute, dispute, dispute_file, submit_decision
 from .home import home, queue
@@ -19,8 +20,10 @@ __all__ = [
     "dispute_file",
     "draft",
     "end_viewing",
+    "export_actions",
     "export_audit",
     "home",
+    "list_actions",
     "list_plans",
     "open_thread",
     "order",

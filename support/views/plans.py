@@ -22,7 +22,7 @@ from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed
 from port444.kit.http import UserRequest, done
 from support import actions, kinds
 from support.actions.plans import approvers_of, cannot_decide
-from support.forms import form_of
+from support.forms import form_of, macros_of
 from support.models import Plan, PlanKind, PlanQuerySet, PlanStatus
 from support.roles import may, require
 
@@ -98,7 +98,10 @@ def list_plans(request: UserRequest) -> HttpResponse:
 
 def _beginnings(user: Any) -> list[tuple[str, str]]:
     """The kinds of plans that this member of staff may begin here."""
-    return [(reverse("support:draft", args=[key]), label) for key, label in PlanKind.choices if form_of(key) and may(user, kinds.of(key).permission)]
+    single = [key for key in PlanKind if key != PlanKind.MACRO and form_of(key) and may(user, kinds.of(key).permission)]
+    begin = reverse("support:draft", args=[PlanKind.MACRO])
+    several = [(f"{begin}?macro={macro.key}", macro.name) for macro in macros_of(user)]
+    return [*((reverse("support:draft", args=[key]), str(key.label)) for key in single), *several]
 
 
 # Beginning one
@@ -121,7 +124,7 @@ def draft(request: UserRequest, kind: str) -> HttpResponse:
     status = 200
     if request.method == "POST":
         status = 422
-        if form.is_valid():
+        if form.is_ready and form.is_valid():
             try:
                 made = actions.draft_plan(key, actor=request.user, asked=form.asked, reason=form.cleaned_data["reason"], about=form.about())
             except (Invalid, NotAllowed, Conflict) as error:
