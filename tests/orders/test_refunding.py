@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from auditlog.models import AuditLog
+from auditlog.models import AuditLog, IncidentLog
 from port444.accounts.models import User
 from port444.kit.errors import Conflict, Invalid, WrongState
 from port444.kit.ids import uuid7
@@ -16,9 +16,12 @@ from port444.messaging.models import Message
 from port444.notifications.models import Notification
 from port444.orders import actions
 from port444.orders.models import Order, OrderStatus
-from port444.payments import escrow, ledger
+from port444.payments import escrow, ledger, providers
 from port444.payments.actions import Grant, issue_credit, pay_with_test_wallet, send_refund
+from port444.payments.escrow import books
 from port444.payments.models import Basis, Compensation, Credit, CreditSource, EscrowOperation, InvoiceKind, Refund, SandboxCharge
+from port444.payments.providers import Unavailable
+from tests.confirming import confirm_all, use_chain
 
 from .conftest import ANSWERS, MakeOrder, earnings
 
@@ -100,18 +103,45 @@ def test_never_the_whole_price(make_order: MakeOrder, staff: User, amount: str, 
         lower(order, "0.00", staff)
 
 
-def test_a_refund_that_escrow_gives_up_leaves_the_price_as_it_was(make_order: MakeOrder, staff: User) -> None:
-    order = make_order(S.IN_PROGRESS)
-    before = (order.price, order.client_fee)
+def test_a_refund_that_escrow_gives_up_leaves_the_price_as_it_was(
+    client_user: User, builder_user: User, package: Any, staff: User, settings: Any
+) -> None:
+    use_chain(settings)
+    order = actions.place_order(package.pk, actor=client_user, client_key=uuid7())
+    pay_with_test_wallet(order.invoice_id, actor=client_user)  # type: ignore[arg-type]
+    confirm_all()
+    actions.answer_requirements(order.pk, actor=client_user, answers=ANSWERS)
     operation = lower(order, "60.00", staff)
-    # As on a chain: asked for, but never confirmed.
-    waiting = EscrowOperation(op_id="x", kind="refund", purpose="order", subject_id=order.pk, client_id=order.client_id)
-    waiting.builder_id, waiting.amount, waiting.args, waiting.op_id = order.builder.user_id, operation.amount, operation.args, operation.op_id
-    waiting.number, waiting.reason = operation.number, "The contract said no."
-    assert actions.reduction_failed(waiting)
+    assert fresh(order).price == 120
+    books.give_up(operation.pk, "The contract said no.")
     after = fresh(order)
-    assert (after.price, after.client_fee) == before
+    assert (after.price, after.client_fee) == (order.price, order.client_fee)
     assert Notification.objects.filter(kind="order.refunded", dedupe_key__contains="failed").count() == 2
+    assert IncidentLog.objects.filter(fingerprint=f"escrow-failed:{operation.number}").exists()
+    actions.deliver(order.pk, actor=builder_user, note="Done.")
+    actions.accept_delivery(order.pk, actor=client_user)
+    confirm_all()
+    assert (earnings(builder_user), Refund.objects.count()) == (order.builder_share, 0)
+
+
+def test_the_wallet_is_asked_once_however_often_it_does_not_answer(make_order: MakeOrder, staff: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What became of a call without an answer is asked under the same key, and nothing is sent a second time."""
+    order = make_order(S.IN_PROGRESS)
+    lower(order, "60.00", staff)
+    refund = Refund.objects.get()
+    provider = providers.named("sandbox")
+    done = type(provider).refund
+
+    def no_answer(self: Any, row: Refund) -> str:
+        done(self, row)
+        raise Unavailable("The line went dead.")
+
+    monkeypatch.setattr(type(provider), "refund", no_answer)
+    for _ in range(3):
+        assert send_refund(refund.pk).status == "requested"
+    monkeypatch.setattr(type(provider), "refund", done)
+    assert send_refund(refund.pk).status == "completed"
+    assert [charge.refunded for charge in SandboxCharge.objects.all()] == [refund.amount]
 
 
 def test_the_platform_lets_the_client_off_its_fee(make_order: MakeOrder, staff: User, client_user: User, nothing_happens: Callable[..., Any]) -> None:

@@ -349,6 +349,28 @@ def test_a_refund_of_which_a_part_moved_waits_for_a_person(with_money: Payment) 
     assert actions.send_refund(refund.pk).status == RefundStatus.REQUESTED
 
 
+def test_staff_send_the_rest_of_what_moved_in_part(with_money: Payment, staff: User, stranger: User) -> None:
+    refund = refund_of(with_money, "30.00")
+    actions.send_refund(refund.pk)
+    with pytest.raises(WrongState, match="given up"):
+        actions.send_rest("refund", refund.pk, actor=staff)
+    first, second = EscrowOperation.objects.filter(purpose="refund").order_by("number")
+    books.confirm(first.pk, tx_hash=HASH)
+    books.give_up(second.pk, "No.")
+    with pytest.raises(NotAllowed):
+        actions.send_rest("refund", refund.pk, actor=stranger)
+    (again,) = actions.send_rest("refund", refund.pk, actor=staff)
+    assert parts() == [("withdraw", "30.00", "confirmed"), ("pay", "10.00", "failed"), ("pay", "10.00", "queued")]
+    with pytest.raises(WrongState):
+        actions.send_rest("refund", refund.pk, actor=staff)
+    assert actions.send_refund(refund.pk).status == RefundStatus.REQUESTED
+    books.give_up(again.pk, "No, again.")
+    (third,) = actions.send_rest("refund", refund.pk, actor=staff)
+    books.confirm(third.pk, tx_hash=HASH)
+    assert actions.send_refund(refund.pk).status == RefundStatus.COMPLETED
+    assert sum(one.amount for one in EscrowOperation.objects.filter(purpose="refund", status="confirmed")) == refund.amount
+
+
 def test_a_refund_without_a_wallet_is_refused(payment: Payment) -> None:
     with pytest.raises(Refused):
         providers.named("wallet").refund(Refund(pk=uuid7(), payment=payment, amount=D("1.00")))
