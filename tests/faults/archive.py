@@ -9,6 +9,7 @@ process, which itself stays off the database. At last, two export at the same ti
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import signal
 import sys
@@ -90,6 +91,8 @@ def forked(*works: Callable[[], None]) -> list[int]:
             try:
                 work()
                 code = 0
+            except Exception:
+                logging.getLogger(__name__).exception("a process failed")
             finally:
                 os._exit(code)
     ends = [os.waitpid(child, 0)[1] for child in children]
