@@ -20,7 +20,7 @@ from consultations.models import Consultation
 from port444.accounts.models import User, UserDevice
 from port444.builders.models import Builder
 from port444.kit.money import ZERO
-from port444.orders.models import RUNNING, Dispute, Order, OrderStatus
+from port444.orders.models import RUNNING, CancelCause, Dispute, Order, OrderStatus
 from port444.payments.models import (
     GIVEN_BACK,
     AccountKind,
@@ -86,12 +86,12 @@ class Side:
 
 
 def _side(rows: QuerySet[Order]) -> Side:
-    newest = rows.order_by("-placed_at", "-id")[:MOST].values("pk", "status")
+    newest = rows.order_by("-placed_at", "-id")[:MOST].values("pk", "status", "cancel_cause")
     found = newest.aggregate(
         count=Count("*"),
         active=Count("pk", filter=Q(status__in=RUNNING)),
         completed=Count("pk", filter=Q(status=OrderStatus.COMPLETED)),
-        cancelled=Count("pk", filter=Q(status=OrderStatus.CANCELLED)),
+        cancelled=Count("pk", filter=Q(status=OrderStatus.CANCELLED) & ~Q(cancel_cause__in=[CancelCause.MERGED, CancelCause.UNDONE])),
     )
     return Side(**found)
 

@@ -263,7 +263,8 @@ def _preview_undo(plan: Plan) -> Preview:
 
 
 def _gets(row: Order, made: Order, manifest: Mapping[str, Any]) -> Decimal:
-    return row.price if manifest["did"] == "merge" else made.price
+    moved = row if manifest["did"] == "merge" else made
+    return parse(moved.price)
 
 
 def _undo(plan: Plan, actor: Any) -> Done:

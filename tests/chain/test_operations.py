@@ -14,7 +14,7 @@ from django.db import connection
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.payments import ledger
-from port444.payments.escrow import current
+from port444.payments.escrow import Deal, Lent, current
 from port444.payments.escrow.chain import engine, pulse
 from port444.payments.escrow.chain.calls import call_of
 from port444.payments.escrow.chain.client import connect
@@ -23,7 +23,7 @@ from port444.payments.escrow.web3 import collect, pay
 from port444.payments.models import ChainSigner, EscrowAttempt, EscrowOperation, EscrowStatus
 from scripts import chain as local
 
-from .rig import Rig, X, depth
+from .rig import FIRST, Rig, X, depth
 from .test_signers import FakeKms
 
 pytestmark = pytest.mark.django_db
@@ -95,6 +95,25 @@ def test_many_deals_fly_together(rig: Rig) -> None:
         rig.mine(3)
     engine.tick(rig.chain)
     assert set(EscrowOperation.objects.filter(pk__in=asked).values_list("status", flat=True)) == {S.CONFIRMED}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_deals_go_on_as_one_and_are_taken_apart(rig: Rig) -> None:
+    escrow, first = current(), rig.deal
+    second, whole = (Deal("test", uuid7(), first.client_id, first.builder_id) for _ in range(2))
+    until = now() + timedelta(days=90)
+    escrow.open(second, Decimal("300.00"), 1000, "second", expiry=until)
+    escrow.open(whole, Decimal("0.00"), 1000, "whole", expiry=until, beside=first)
+    for part, amount in ((first, FIRST), (second, Decimal("300.00"))):
+        escrow.move(part, whole, amount, f"{part.id}:in")
+    rig.settle_all()
+    assert (rig.locked(whole), rig.locked(first), rig.locked(second)) == (to_units(Decimal("800.00")), 0, 0)
+    for part, amount in ((first, FIRST), (second, Decimal("300.00"))):
+        escrow.move(whole, part, amount, f"{part.id}:out", lent=Lent())
+    escrow.refund(second, Decimal("300.00"), "back")
+    rig.settle_all()
+    assert not EscrowOperation.objects.exclude(status=S.CONFIRMED).exists()
+    assert (rig.locked(whole), rig.locked(first), rig.locked(second)) == (0, to_units(FIRST), 0)
 
 
 @pytest.mark.django_db(transaction=True)
