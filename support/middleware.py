@@ -61,7 +61,7 @@ class Viewing:
         held = request.COOKIES.get(settings.VIEW_COOKIE)
         if not held:
             return self.get_response(request)
-        name = name_of(request)
+        name, address = name_of(request)
         if name == SIGN_OUT and request.method == "POST":
             return self._sign_out(request)
         if place_of(name) is Place.OWN:
@@ -72,7 +72,7 @@ class Viewing:
             return over(request, why)
         if request.method == "OPTIONS":
             return HttpResponse(status=204, headers={"Allow": ", ".join((*LOOKING, "OPTIONS")), "Cache-Control": "no-store"})
-        return self._look(request, viewing, name)
+        return self._look(request, viewing, name, address)
 
     def _sign_out(self, request: Any) -> HttpResponse:
         if isinstance(request.user, User):
@@ -92,7 +92,7 @@ class Viewing:
             actions.end_viewing(viewing.pk, actor=None, why=why)
         return why
 
-    def _look(self, request: Any, viewing: models.Viewing, name: str) -> HttpResponse:
+    def _look(self, request: Any, viewing: models.Viewing, name: str, address: str) -> HttpResponse:
         """Write the request down, then answer it as the person is answered, or refuse it."""
         began = time.monotonic()
         refused = "" if request.method in LOOKING else "method"
@@ -100,7 +100,7 @@ class Viewing:
             refused = "view"
         agent = request.user
         try:
-            page = actions.note_page(viewing.pk, view_name=name, method=request.method, path=request.path, refused=refused)
+            page = actions.note_page(viewing.pk, view_name=name, method=request.method, path=address, refused=refused)
         except TooMany as error:
             return answer(request, error)
         if page is None:
@@ -128,12 +128,15 @@ class Viewing:
         return HttpResponse(status=403)
 
 
-def name_of(request: HttpRequest) -> str:
-    """The name of the view that answers; empty when none does."""
+def name_of(request: HttpRequest) -> tuple[str, str]:
+    """The name of the view that answers, empty when none does, and the address as it is written down: of what is closed only its
+    pattern, for there are tokens in some of them."""
     try:
-        return str(resolve(request.path_info).view_name)
+        match = resolve(request.path_info)
     except Resolver404:
-        return ""
+        return "", request.path
+    name = str(match.view_name)
+    return name, request.path if place_of(name) is Place.OPEN else f"/{match.route}"
 
 
 def find(held: str) -> models.Viewing | None:

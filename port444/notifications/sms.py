@@ -21,6 +21,7 @@ from typing import Protocol
 
 from django.conf import settings
 
+from port444.kit import readonly
 from port444.kit.clock import now
 
 
@@ -144,5 +145,6 @@ PROVIDERS: dict[str, type[SmsProvider]] = {"none": Nobody, "captured": Captured,
 
 
 def current() -> SmsProvider:
-    """The provider that the settings name."""
+    """The provider that the settings name, to send with."""
+    readonly.refuse("a text message")
     return PROVIDERS[settings.SMS_PROVIDER]()

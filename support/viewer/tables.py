@@ -77,7 +77,7 @@ MASKED: dict[str, dict[str, str]] = {
     "messaging_report": {"reason": "''", "text": "''"},
     "orders_evidence": {"text": f"'{HIDDEN_WORDS}'"},
     "orders_review": {"private_note": "''"},
-    "notifications_notification": {},
+    "notifications_notification": {"body": f"CASE WHEN kind LIKE 'message.%' AND body <> '' THEN '{HIDDEN_WORDS}' ELSE body END"},
     "notifications_preference": {},
     "notifications_quiethours": {},
     "payments_bankaccount": {"details": "NULL", "masked": "''"},

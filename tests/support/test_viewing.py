@@ -17,6 +17,7 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection, connections, transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import include, path, reverse
 from django_q.models import OrmQ
 
@@ -29,6 +30,7 @@ from port444.kit.errors import Invalid, NotAllowed
 from port444.kit.ids import uuid7
 from port444.messaging.actions import open_conversation, send_message
 from port444.messaging.models import ReadMarker
+from port444.notifications import sms
 from support import actions
 from support.models import EndReason, SupportAction, ViewedPage, Viewing
 from support.viewer import addresses, token
@@ -165,6 +167,11 @@ def _queue_itself(user: User) -> None:
 @attempt("mail")
 def _mail(user: User) -> None:
     mail.send(mail.Mail(user.email, "Hello", "Hello", key="x"))
+
+
+@attempt("text-message")
+def _text_message(user: User) -> None:
+    sms.current().send(sms.Sms("+31201234567", "Hello", "x"))
 
 
 @attempt("request-outside")
@@ -341,6 +348,43 @@ def test_what_was_not_chosen_is_closed(looking: Client, url: str) -> None:
     assert b"Viewing as Jonas Vermeer" in answer.content
     if answer.status_code == 403:
         assert ViewedPage.objects.latest("number").refused == "view"
+
+
+def test_no_token_of_a_closed_address_gets_into_the_log(looking: Client) -> None:
+    assert looking.get("/calls/feed/very-secret.ics").status_code == 403
+    assert ViewedPage.objects.get().path == "/calls/feed/<str:token>.ics"
+
+
+def test_the_console_s_pages_ask_the_same_number_of_times(looking: Client, stranger: User) -> None:
+    for _ in range(3):
+        looking.get("/orders/")
+    own = {"form": reverse("support:view_as", args=[stranger.pk]), "list": reverse("support:viewings")}
+    own["one"] = reverse("support:viewing", args=[viewing().pk])
+    counts = {}
+    for name, url in own.items():
+        with CaptureQueriesContext(connection) as asked:
+            assert looking.get(url).status_code == 200
+        counts[name] = len(asked)
+    begin(looking, stranger)
+    for _ in range(3):
+        looking.get("/orders/")
+    looking.post(reverse("support:end_viewing"))
+    begin(looking, stranger)
+    for name, url in own.items():
+        with CaptureQueriesContext(connection) as asked:
+            looking.get(url)
+        assert len(asked) == counts[name], name
+    assert counts == {"form": 9, "list": 7, "one": 8}
+
+
+def test_a_viewed_page_costs_a_fixed_number_of_statements_more(looking: Client, client_user: User) -> None:
+    own = Client()
+    own.force_login(client_user)
+    with CaptureQueriesContext(connection) as theirs:
+        own.get("/orders/")
+    with CaptureQueriesContext(connection) as writing, CaptureQueriesContext(connections["viewer"]) as reading:
+        looking.get("/orders/")
+    assert (len(theirs), len(writing), len(reading)) == (5, 13, 6)
 
 
 def test_many_refusals_are_an_incident(looking: Client, agent: User) -> None:
@@ -574,7 +618,8 @@ def test_private_messages_are_hidden_and_not_marked_as_read(looking: Client, cli
     talk = open_conversation(client_user, builder_user, actor=client_user)
     send_message(talk.pk, actor=builder_user, body="My bank says no.", client_key=uuid7())
     before = list(ReadMarker.objects.filter(user=client_user).values())
-    for url in ("/messages/", talk.get_absolute_url()):
+    assert "bank says no" in client_user.notifications.get(kind="message.received").body
+    for url in ("/messages/", talk.get_absolute_url(), "/notifications/"):
         answer = looking.get(url)
         assert answer.status_code == 200
         assert b"bank says no" not in answer.content
