@@ -264,6 +264,7 @@ SCHEDULES = {
     "port444.catalog.jobs.refresh_services": "*/5 * * * *",
     "port444.kit.jobs.heartbeat": "* * * * *",
     "port444.notifications.jobs.sweep": "* * * * *",
+    "port444.payments.jobs.expire_credits": "*/5 * * * *",
     "port444.payments.jobs.expire_invoices": "* * * * *",
     "port444.payments.jobs.reconcile": "* * * * *",
     "port444.payments.jobs.send_waiting": "* * * * *",
@@ -366,6 +367,7 @@ CALL_HORIZON_DAYS = 60
 # What a member of staff may give alone, in USDC: at once, in 30 days, and to one person in 30 days. Beyond it a second person approves.
 SUPPORT_LIMITS = {
     "credit_issue": (Decimal("50.00"), Decimal("200.00"), Decimal("100.00")),
+    "credit_void": (Decimal("50.00"), Decimal("200.00"), Decimal("100.00")),
     "refund_manual": (Decimal("100.00"), Decimal("500.00"), Decimal("250.00")),
 }
 

@@ -22,7 +22,7 @@ from xdist.scheduler import LoadScopeScheduling
 from auditlog.actions import sealing
 from port444.accounts.models import User
 from port444.builders.models import Builder
-from port444.payments.models import VOID, Compensation, Credit, EscrowOperation, LedgerAccount, Posting
+from port444.payments.models import VOID, Compensation, Credit, CreditStep, EscrowOperation, LedgerAccount, Posting
 from tests import copies, power
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's event loop runs in the test's thread
@@ -143,9 +143,17 @@ def assert_books_balance() -> None:
 
 
 def assert_credits_balance() -> None:
-    """Every credit is where it was given or where it was used, and the platform has advanced what lies in deals and nothing else."""
-    for credit in Credit.objects.filter(withdrawn_at__isnull=True).prefetch_related("uses"):
-        assert credit.remaining + sum(use.amount - use.returned for use in credit.uses.all()) == credit.amount
+    """What was given of every credit is left, held, spent, expired or voided, as its entries say and as its uses say; and the platform has
+    advanced what lies in deals and nothing else."""
+    for credit in Credit.objects.prefetch_related("uses", "entries"):
+        of = dict.fromkeys(CreditStep, Decimal(0))
+        for entry in credit.entries.all():
+            of[CreditStep(entry.step)] += entry.amount
+        held, spent = of[CreditStep.HELD] - of[CreditStep.FREED] - of[CreditStep.SPENT], of[CreditStep.SPENT] - of[CreditStep.RETURNED]
+        assert of[CreditStep.ISSUED] == credit.amount
+        assert credit.amount == credit.remaining + held + spent + of[CreditStep.EXPIRED] + of[CreditStep.VOIDED]
+        assert min(credit.remaining, held, spent) >= 0
+        assert held + spent == sum(use.amount - use.returned for use in credit.uses.all())
     advanced = Decimal(0)
     for operation in EscrowOperation.objects.exclude(status__in=VOID):
         if operation.kind in ("open", "amend"):  # lent when the invoice was paid, whether escrow has it already or not

@@ -33,6 +33,7 @@ from .models import (
     ChainStatus,
     ChainTransfer,
     Credit,
+    CreditEntry,
     CreditUse,
     EscrowOperation,
     Invoice,
@@ -456,6 +457,10 @@ class UsesInline(ReadOnlyInline):
     model = CreditUse
 
 
+class EntriesInline(ReadOnlyInline):
+    model = CreditEntry
+
+
 @admin.register(Credit)
 class CreditAdmin(ReadOnlyAdmin):
     list_display = ["label", "user", "amount", "remaining", "source", "applicable_to", "expires_at", "issued_by", "created_at"]
@@ -464,7 +469,7 @@ class CreditAdmin(ReadOnlyAdmin):
     search_fields = ["=id", "=user__email", "=source_id", "=source_invoice__number"]
     search_help_text = "The whole id of it or of what it came from, e-mail of its owner, or number of an invoice."
     ordering = ["-created_at", "-id"]
-    inlines = [UsesInline]
+    inlines = [EntriesInline, UsesInline]
 
 
 class PostingsInline(ReadOnlyInline):

@@ -21,6 +21,8 @@ class PaymentsConfig(AppConfig):
         checks.register(chain, checks.Tags.security)
         health.watch("chain worker", pulse.is_late)
         health.watch("comparison with the chain", desk.comparison_is_late)
+        register(Kind("credit.issued", Group.MONEY))
+        register(Kind("credit.voided", Group.MONEY))
         register(Kind("payment.failed", Group.MONEY))
         register(Kind("payment.returned", Group.MONEY))
         register(Kind("refund.completed", Group.MONEY))

@@ -1,15 +1,15 @@
 """Taking credits for an invoice and giving them back.
 
-A credit is reserved when its invoice is opened, lent into the payer's account when that is settled (see `actions.invoices`), and
-what escrow gives back of it goes back (see `escrow.books`). Lock order: the row that the credit came from, the credit, the
-ledger. So credits are taken and given back before money moves in the books.
+A credit is held when its invoice is opened, spent and lent into the payer's account when that is settled (see `actions.invoices`),
+and what escrow gives back of it goes back (see `escrow.books`). Each step is an entry. Lock order: the row that the credit came from,
+the credit, the ledger. So credits are taken and given back before money moves in the books.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -19,9 +19,11 @@ from auditlog.events import Event
 from port444.kit.money import ZERO
 
 from . import handlers
-from .models import Credit, CreditUse, Invoice, InvoiceKind, InvoiceStatus
+from .models import Credit, CreditEntry, CreditStep, CreditUse, Invoice, InvoiceKind, InvoiceStatus
+from .models.credits import EFFECTS
 
 FAR = datetime.max.replace(tzinfo=UTC)
+AT_LEAST = timedelta(days=14)  # for which what was paid with a credit can be used when it comes back after the credit's end
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,10 @@ Part = tuple[Credit, Decimal]
 
 
 def plan(credits: Iterable[Credit], wish: Wish) -> list[Part]:
-    """How much of which credit is taken: those that end first, first."""
+    """How much of which credit is taken: those that end first, first; of those that end together the ones that pay for less."""
     parts: list[Part] = []
     left, left_prepaid = wish.most, wish.most_prepaid
-    for credit in sorted(credits, key=lambda credit: (credit.expires_at or FAR, credit.pk)):
+    for credit in sorted(credits, key=lambda credit: (credit.expires_at or FAR, credit.narrowness, credit.pk)):
         part = min(credit.remaining, left, left_prepaid) if credit.is_prepaid else min(credit.remaining, left)
         if part > 0:
             parts.append((credit, part))
@@ -71,20 +73,46 @@ def take(user_id: UUID, wish: Wish, moment: datetime) -> list[Part]:
     return plan(_lock(usable.filter(pk__in=[credit.pk for credit in seen])), wish)
 
 
+def enter(
+    credit: Credit,
+    step: CreditStep,
+    amount: Decimal,
+    key: str,
+    moment: datetime,
+    *,
+    use: CreditUse | None = None,
+    until: datetime | None = None,
+    note: str = "",
+    actor: Any | None = None,
+) -> CreditEntry:
+    """Write a step of a locked credit; the database moves what is left of it."""
+    entry = CreditEntry.objects.create(
+        credit=credit, step=step, amount=amount, use=use, until=until, key=key, note=note[:200], actor=actor, created_at=moment
+    )
+    credit.remaining += EFFECTS[step][0] * amount
+    credit.expires_at = until or credit.expires_at
+    return entry
+
+
 def use(invoice: Invoice, parts: Sequence[Part], moment: datetime, actor: Any | None) -> None:
     """Write down what the invoice has taken."""
     for credit, part in parts:
-        credit.remaining -= part
-        credit.save(update_fields=["remaining"])
-        CreditUse.objects.create(credit=credit, invoice=invoice, amount=part, created_at=moment)
+        used = CreditUse.objects.create(credit=credit, invoice=invoice, amount=part, created_at=moment)
+        enter(credit, CreditStep.HELD, part, f"hold:{used.pk}", moment, use=used, actor=actor)
         record(Event.CREDIT_USED, actor=actor, target=credit, amount=part, invoice=invoice.pk, purpose=invoice.purpose, subject=invoice.subject_id)
         handlers.credit_used(credit, invoice)
+
+
+def spend(invoice: Invoice, moment: datetime) -> None:
+    """The invoice is paid: what it holds is spent. Nothing is locked, because nothing is left more or less."""
+    for one in CreditUse.objects.filter(invoice=invoice).select_related("credit"):
+        enter(one.credit, CreditStep.SPENT, one.amount, f"spend:{one.pk}", moment, use=one)
 
 
 def give_back_all(invoice: Invoice, moment: datetime) -> Decimal:
     """The invoice came to nothing: everything that it took is there again, until the day on which it would have ended anyway. How much
     that was."""
-    uses = list(CreditUse.objects.filter(invoice=invoice).kept().select_related("credit"))
+    uses = list(CreditUse.objects.filter(invoice=invoice).kept().select_related("credit", "invoice"))
     amounts = [use.amount - use.returned for use in uses]
     _give_back(uses, amounts, moment)
     return sum(amounts, ZERO)
@@ -120,12 +148,43 @@ def _give_back(uses: Sequence[CreditUse], amounts: Sequence[Decimal], moment: da
         one.returned += part
         one.returned_at = moment
         one.save(update_fields=["returned", "returned_at"])
-        if credit.withdrawn_at is None:
-            credit.remaining += part
-            credit.save(update_fields=["remaining"])
+        _come_back(credit, one, part, moment)
         record(Event.CREDIT_RETURNED, actor=None, target=credit, amount=part, invoice=one.invoice_id, withdrawn=credit.withdrawn_at is not None)
         if one.returned == one.amount:
             handlers.credit_returned(credit, one.invoice)
+
+
+def _come_back(credit: Credit, one: CreditUse, part: Decimal, moment: datetime) -> None:
+    """What was paid with a credit lasts 14 days more when the credit has ended meanwhile; what was only held does not, or a checkout
+    that is left would make any credit last."""
+    paid = one.invoice.paid_at is not None
+    if paid and credit.withdrawn_at is None and credit.is_expired(moment):
+        expire(credit, moment)
+        until = moment + AT_LEAST
+        enter(credit, CreditStep.EXTENDED, ZERO, f"extend:{one.pk}:{one.returned}", moment, until=until, note="Paid back after its end")
+    enter(credit, CreditStep.RETURNED if paid else CreditStep.FREED, part, f"back:{one.pk}:{one.returned}", moment, use=one)
+    if credit.withdrawn_at is not None:
+        enter(credit, CreditStep.VOIDED, part, f"void:{one.pk}:{one.returned}", moment, note="It was taken back meanwhile")
+
+
+def expire(credit: Credit, moment: datetime) -> Decimal:
+    """Write off what is left of a locked credit that has ended by the clock. How much that was."""
+    gone: Decimal = credit.remaining
+    if not gone or not credit.is_expired(moment):
+        return ZERO
+    before = credit.entries.filter(step=CreditStep.EXPIRED).count()
+    enter(credit, CreditStep.EXPIRED, gone, f"expire:{credit.pk}:{before + 1}", moment)
+    record(Event.CREDIT_EXPIRED, actor=None, target=credit, amount=gone, user=credit.user_id, ended=credit.expires_at)
+    return gone
+
+
+def take_back(credit: Credit, amount: Decimal, moment: datetime, *, note: str, actor: Any | None) -> None:
+    """End a locked credit: `amount` of what is left is taken back, and all that comes back to it later."""
+    credit.withdrawn_at = moment
+    credit.save(update_fields=["withdrawn_at"])
+    if amount:
+        before = credit.entries.filter(step=CreditStep.VOIDED).count()
+        enter(credit, CreditStep.VOIDED, amount, f"void:{credit.pk}:{before + 1}", moment, note=note, actor=actor)
 
 
 def withdraw(invoice: Invoice, amount: Decimal, moment: datetime, actor: Any | None) -> None:
@@ -134,10 +193,14 @@ def withdraw(invoice: Invoice, amount: Decimal, moment: datetime, actor: Any | N
     if credit is None or credit.withdrawn_at is not None:
         return
     gone = min(credit.remaining, amount)
-    credit.remaining -= gone
-    credit.withdrawn_at = moment
-    credit.save(update_fields=["remaining", "withdrawn_at"])
+    take_back(credit, gone, moment, note="What it came from was paid back", actor=actor)
     record(Event.CREDIT_WITHDRAWN, actor=actor, target=credit, amount=gone, invoice=invoice.pk)
+
+
+def lock_one(credit_id: UUID) -> Credit:
+    """A credit, locked after the row that it came from."""
+    _lock_sources([Credit.objects.get(pk=credit_id)])
+    return _lock(Credit.objects.filter(pk=credit_id))[0]
 
 
 def _lock_sources(credits: Iterable[Credit]) -> None:

@@ -18,6 +18,7 @@ from port444.kit.jobs import each
 from . import actions
 from .models import (
     ChainTransfer,
+    Credit,
     Invoice,
     Payment,
     PayoutHold,
@@ -104,6 +105,12 @@ def send_waiting() -> int:
     sent = each(actions.send_refund, list(refunds.values_list("pk", flat=True)[:SWEPT]))
     sent += each(actions.send_withdrawal, list(due.values_list("pk", flat=True)[:SWEPT]))
     return sent + each(actions.send_withdrawal, list(unanswered.values_list("pk", flat=True)[:SWEPT]))
+
+
+def expire_credits() -> int:
+    """Sweep: write off what is left of credits that have ended. They cannot be used from that moment on, however late this is."""
+    over = Credit.objects.ended(now()).order_by("expires_at")
+    return each(actions.expire_credit, list(over.values_list("pk", flat=True)[:SWEPT]))
 
 
 def end_holds() -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Max, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 
 from port444.accounts.models import User
 from port444.kit.clock import now
@@ -27,6 +27,8 @@ from .models import (
     BankAccount,
     ChainTransfer,
     Credit,
+    CreditEntry,
+    CreditStep,
     CreditUse,
     EscrowKind,
     EscrowOperation,
@@ -203,10 +205,46 @@ def invoices(user: User, *, sold: bool, before: UUID | None) -> tuple[list[Any],
 def credits_of(user: User, *, before: UUID | None) -> tuple[list[Any], UUID | None]:
     """One page of the user's credits with what they were used for, newest first, and the key of the next page."""
     rows = Credit.objects.filter(user=user).select_related("builder__user", "category")
-    rows = rows.prefetch_related(Prefetch("uses", CreditUse.objects.kept().select_related("invoice")))
+    kept = Prefetch("uses", CreditUse.objects.kept().select_related("invoice"))
+    rows = rows.prefetch_related(kept, Prefetch("entries", CreditEntry.objects.select_related("use__invoice")))
     if before is not None:
         rows = rows.filter(pk__lt=before)
     return _page(list(rows.order_by("-pk")[: PAGE + 1]))
+
+
+@dataclass(frozen=True, slots=True)
+class CreditStanding:
+    """Where all of a credit is: these and what is left add up to what was given. `last` is its newest entry."""
+
+    held: Decimal
+    spent: Decimal
+    expired: Decimal
+    voided: Decimal
+    last: int
+
+
+def standing_of(credit: Credit) -> CreditStanding:
+    sums: dict[str, Decimal] = dict.fromkeys(CreditStep, ZERO)
+    last = 0
+    rows = CreditEntry.objects.filter(credit=credit).order_by().values("step").annotate(sum=Sum("amount"), newest=Max("id"))
+    for step, amount, newest in rows.values_list("step", "sum", "newest"):
+        sums[step], last = amount, max(last, newest)
+    return CreditStanding(
+        held=sums[CreditStep.HELD] - sums[CreditStep.FREED] - sums[CreditStep.SPENT],
+        spent=sums[CreditStep.SPENT] - sums[CreditStep.RETURNED],
+        expired=sums[CreditStep.EXPIRED],
+        voided=sums[CreditStep.VOIDED],
+        last=last,
+    )
+
+
+CREDIT_STEPS_SHOWN = 100
+
+
+def steps_of(credit: Credit) -> list[CreditEntry]:
+    """The newest entries of a credit, and one more when there are more than are shown."""
+    entries = CreditEntry.objects.filter(credit=credit).select_related("use__invoice", "actor").order_by("-id")
+    return list(entries[: CREDIT_STEPS_SHOWN + 1])
 
 
 def _first_line(invoice: Any) -> QuerySet[InvoiceLine, str]:

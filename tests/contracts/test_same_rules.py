@@ -32,14 +32,13 @@ from port444.accounts.models import User
 from port444.kit import clock
 from port444.kit.errors import DomainError
 from port444.kit.ids import uuid7
-from port444.payments import escrow, ledger
+from port444.payments import credits, escrow, ledger
+from port444.payments.actions import Grant, issue_credit
 from port444.payments.escrow import Deal, Lent, books, web3
 from port444.payments.escrow.chain import calls, client, signer
 from port444.payments.escrow.chain.contract import from_units, order_key
 from port444.payments.models import (
-    Credit,
     CreditSource,
-    CreditUse,
     EscrowKind,
     EscrowOperation,
     EscrowStatus,
@@ -292,8 +291,9 @@ class Rules(RuleBasedStateMachine):
         )
         for cents, source in zip(lent, (CreditSource.CONSULTATION, CreditSource.PROMO), strict=True):
             if cents:
-                credit = Credit.objects.create(user_id=one.client_id, label="Credit", amount=money(cents), remaining=0, source=source)
-                CreditUse.objects.create(credit=credit, invoice=invoice, amount=money(cents))
+                credit = issue_credit(User.objects.get(pk=one.client_id), Grant(money(cents), source, "Credit"), actor=None)
+                credits.use(invoice, [(credit, money(cents))], at, None)
+        credits.spend(invoice, at)
         ledger.post(f"lent:{invoice.pk}", "Lent", [(ledger.CREDITS, -whole), (ledger.client(one.client_id), whole)])
 
     # ------------------------------------------------------------ what can happen

@@ -13,17 +13,21 @@ import pytest
 from django_q.models import OrmQ
 
 from port444.accounts.models import User
-from port444.kit import money
+from port444.builders.models import Builder
+from port444.kit import clock, money
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
+from port444.kit.money import BPS, fee
 from port444.payments import actions, escrow, handlers, ledger
-from port444.payments.actions import Line
+from port444.payments.actions import Grant, Line, issue_credit, open_invoice
 from port444.payments.bank import read_account
-from port444.payments.escrow import Deal
-from port444.payments.models import EscrowOperation, EscrowStatus, Invoice, Payment
+from port444.payments.credits import Wish
+from port444.payments.escrow import Deal, Lent
+from port444.payments.models import Credit, CreditSource, EscrowOperation, EscrowStatus, Invoice, Payment
 
 FAR = datetime(2027, 12, 31, tzinfo=UTC)  # when the escrow of a test deal expires
 PURPOSE = "test"
+BUILDER_FEE = 1000
 
 
 @dataclass
@@ -55,6 +59,47 @@ def shop() -> Iterator[dict[UUID, Thing]]:
     handlers.register(PURPOSE, lock=lambda pk: things[pk], settled=settled, unpaid=unpaid)
     yield things
     handlers._handlers.pop(PURPOSE)
+
+
+@pytest.fixture
+def give(client_user: User, builder: Builder) -> Callable[..., Credit]:
+    def act(amount: str = "60.00", source: CreditSource = CreditSource.CONSULTATION, **more: Any) -> Credit:
+        options = {"builder_id": builder.pk} | more
+        return issue_credit(client_user, Grant(Decimal(amount), source, "call with Anaya", **options), actor=None)
+
+    return act
+
+
+@pytest.fixture
+def buy(shop: dict[Any, Thing], client_user: User, builder: Builder) -> Callable[..., tuple[Thing, Invoice]]:
+    """Open an invoice that credits may pay; it goes into escrow with what they lent."""
+
+    def settled(thing: Thing, invoice: Invoice, payment: Payment | None) -> None:
+        lent = Lent(invoice.prepaid, invoice.credit - invoice.prepaid)
+        escrow.current().open(thing.deal, invoice.subtotal, BUILDER_FEE, f"{thing.id}:open", expiry=FAR, lent=lent)
+
+    handlers.register(PURPOSE, lock=lambda pk: shop[pk], settled=settled, unpaid=lambda *row: None)
+
+    def act(price: str = "200.00", service_fee: str = "11.00", *, most_prepaid: Decimal | None = None) -> tuple[Thing, Invoice]:
+        thing = Thing(uuid7(), client_user.pk, builder.user_id)
+        shop[thing.id] = thing
+        earns = fee(Decimal(price), BPS - BUILDER_FEE) if most_prepaid is None else most_prepaid
+        lines = [Line("Work", Decimal(price))] + ([Line("Service fee", Decimal(service_fee), is_fee=True)] if Decimal(service_fee) else [])
+        invoice = open_invoice(
+            purpose=PURPOSE,
+            subject_id=thing.id,
+            deal_id=thing.id,
+            payer=client_user,
+            payee=builder.user,
+            lines=lines,
+            return_url="/",
+            expires_at=clock.now() + timedelta(minutes=60),
+            actor=client_user,
+            wish=Wish(builder.pk, None, Decimal(price), earns),
+        )
+        return thing, invoice
+
+    return act
 
 
 Bill = Callable[..., tuple[Thing, Invoice]]

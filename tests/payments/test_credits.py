@@ -3,73 +3,47 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, ProgrammingError, transaction
 
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.kit import clock
 from port444.kit.errors import Invalid, WrongState
 from port444.kit.ids import uuid7
-from port444.kit.money import BPS, fee
-from port444.payments import escrow, handlers, ledger
-from port444.payments.actions import Grant, Line, issue_credit, open_invoice, pay_with_test_wallet, request_refund, settle_covered, void_invoice
-from port444.payments.credits import Wish
-from port444.payments.escrow import Deal, Lent
-from port444.payments.models import AccountKind, Credit, CreditScope, CreditSource, CreditUse, EscrowOperation, Invoice, JournalEntry, Payment
+from port444.kit.money import fee
+from port444.payments import escrow, ledger
+from port444.payments.actions import (
+    Grant,
+    issue_credit,
+    pay_with_test_wallet,
+    request_refund,
+    settle_covered,
+    void_credit,
+    void_invoice,
+)
+from port444.payments.escrow import Deal
+from port444.payments.models import (
+    AccountKind,
+    Credit,
+    CreditEntry,
+    CreditScope,
+    CreditSource,
+    CreditUse,
+    EscrowOperation,
+    JournalEntry,
+    Payment,
+)
 
-from .conftest import FAR, PURPOSE, Thing
+from .conftest import BUILDER_FEE, PURPOSE
 
 pytestmark = pytest.mark.django_db
 
-BUILDER_FEE = 1000
 D, NONE = Decimal, Decimal(0)
-
-
-@pytest.fixture
-def give(client_user: User, builder: Builder) -> Callable[..., Credit]:
-    def act(amount: str = "60.00", source: CreditSource = CreditSource.CONSULTATION, **more: Any) -> Credit:
-        options = {"builder_id": builder.pk} | more
-        return issue_credit(client_user, Grant(D(amount), source, "call with Anaya", **options), actor=None)
-
-    return act
-
-
-@pytest.fixture
-def buy(shop: dict[Any, Thing], client_user: User, builder: Builder) -> Callable[..., tuple[Thing, Invoice]]:
-    """Open an invoice that credits may pay; it goes into escrow with what they lent."""
-
-    def settled(thing: Thing, invoice: Invoice, payment: Payment | None) -> None:
-        lent = Lent(invoice.prepaid, invoice.credit - invoice.prepaid)
-        escrow.current().open(thing.deal, invoice.subtotal, BUILDER_FEE, f"{thing.id}:open", expiry=FAR, lent=lent)
-
-    handlers.register(PURPOSE, lock=lambda pk: shop[pk], settled=settled, unpaid=lambda *row: None)
-
-    def act(price: str = "200.00", service_fee: str = "11.00", *, most_prepaid: Decimal | None = None) -> tuple[Thing, Invoice]:
-        thing = Thing(uuid7(), client_user.pk, builder.user_id)
-        shop[thing.id] = thing
-        earns = fee(D(price), BPS - BUILDER_FEE) if most_prepaid is None else most_prepaid
-        lines = [Line("Work", D(price))] + ([Line("Service fee", D(service_fee), is_fee=True)] if D(service_fee) else [])
-        invoice = open_invoice(
-            purpose=PURPOSE,
-            subject_id=thing.id,
-            deal_id=thing.id,
-            payer=client_user,
-            payee=builder.user,
-            lines=lines,
-            return_url="/",
-            expires_at=clock.now() + timedelta(minutes=60),
-            actor=client_user,
-            wish=Wish(builder.pk, None, D(price), earns),
-        )
-        return thing, invoice
-
-    return act
 
 
 def balance(kind: AccountKind, owner: Any = None) -> Decimal:
@@ -182,11 +156,21 @@ def test_a_document_gives_one_credit(give: Any, bill: Any) -> None:
         )
 
 
-@pytest.mark.parametrize("remaining_now", ["-0.01", "60.01"])
-def test_the_database_keeps_a_credit_within_its_amount(give: Any, remaining_now: str) -> None:
+@pytest.mark.parametrize(("step", "amount"), [("voided", "60.01"), ("expired", "99.00"), ("issued", "0.01")])
+def test_the_database_keeps_a_credit_within_its_amount(give: Any, step: str, amount: str) -> None:
     credit = give()
     with pytest.raises(IntegrityError), transaction.atomic():
-        Credit.objects.filter(pk=credit.pk).update(remaining=D(remaining_now))
+        CreditEntry.objects.create(credit=credit, step=step, amount=D(amount), key="x")
+
+
+@pytest.mark.parametrize("changed", [{"remaining": D(1)}, {"amount": D(99)}, {"expires_at": None}, {"applicable_to": "all"}])
+def test_a_credit_is_changed_by_its_entries_alone(give: Any, changed: dict[str, Any]) -> None:
+    credit = give()
+    with pytest.raises(ProgrammingError), transaction.atomic():
+        Credit.objects.filter(pk=credit.pk).update(**changed)
+    for act in (credit.entries.all().delete, lambda: credit.entries.update(amount=D(1))):
+        with pytest.raises(ProgrammingError), transaction.atomic():
+            act()
 
 
 def test_a_bad_grant_is_refused(give: Any, builder: Builder) -> None:
@@ -243,4 +227,6 @@ def test_in_pieces_everything_goes_back_to_the_cent(seed: int, give: Any, buy: A
         back = D(invoice.total - invoice.fee) - sum(o.amount - o.prepaid - o.gift for o in done if o.kind == "release")
         assert back >= 0
         for credit in filter(None, (call, gift)):  # out of the way of the next one
-            Credit.objects.filter(pk=credit.pk).update(expires_at=clock.now() - timedelta(days=1))
+            credit.refresh_from_db()
+            if credit.remaining:
+                void_credit(credit.pk, actor=builder_user, told="Out of the way.")

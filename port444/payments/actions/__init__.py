@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .batches import close_batch, export_batch, make_batch, mark_line_failed, mark_line_sent, settle_batch
 from .compensations import compensate, return_payment, send_parts
-from .credits import Grant, issue_credit
+from .credits import Grant, expire_credit, issue_credit, void_credit
 from .details import change_bank_account, change_payout_address, check_address, remove_bank_account
 from .invoices import Line, close_unpaid, open_invoice, settle_covered, settle_invoice, void_invoice
 from .own_wallet import (
@@ -62,6 +62,7 @@ __all__ = [
     "complete_withdrawal",
     "end_attempt",
     "end_hold",
+    "expire_credit",
     "expire_invoice",
     "expire_payment",
     "export_batch",
@@ -104,5 +105,6 @@ __all__ = [
     "sign_with_wallet",
     "start_payment",
     "undo_funding",
+    "void_credit",
     "void_invoice",
 ]

@@ -1,4 +1,4 @@
-"""Giving credits."""
+"""Giving credits, taking them back, and writing off what has ended."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.urls import reverse
 
 from auditlog.actions import record
 from auditlog.events import Event
 from port444.accounts.models import User
 from port444.kit.clock import now
-from port444.kit.errors import Conflict, Invalid, word_constraint, words
-from port444.kit.money import positive
-from port444.payments.models import Credit, CreditScope, CreditSource, CreditUser, Invoice
+from port444.kit.errors import Conflict, Invalid, WrongState, word_constraint, words
+from port444.kit.money import ZERO, positive, usd
+from port444.notifications.actions import notify
+from port444.payments import credits
+from port444.payments.models import Credit, CreditScope, CreditSource, CreditStep, CreditUser, Invoice
 
 word_constraint("credit_remaining_within_amount", Conflict("This credit was used meanwhile. Please try again.", code="credit_used"))
 
@@ -68,6 +71,37 @@ def issue_credit(user: User, grant: Grant, *, actor: User | None) -> Credit:
             notes=grant.notes[:600],
             created_at=moment,
         )
+        credit.remaining = ZERO  # as the database has it, until the entry
+        credits.enter(credit, CreditStep.ISSUED, amount, f"issue:{credit.pk}", moment, actor=actor, note=credit.notes)
     given: dict[str, Any] = {"amount": amount, "applicable_to": scope, "expires_at": grant.expires_at, "label": credit.label}
     record(Event.CREDIT_ISSUED, actor=actor, target=credit, amount=amount, after=given, user=user.pk, source=grant.source)
     return credit
+
+
+@transaction.atomic
+def void_credit(credit_id: UUID, *, actor: User, told: str) -> Decimal:
+    """Take back what is left of a credit, and what comes back to it later; its owner is `told` why. Who may is the caller's to check.
+
+    What a checkout holds of it stays: somebody is looking at that price. How much was taken back. Raises WrongState when nothing is left.
+    """
+    credit, moment = credits.lock_one(credit_id), now()
+    gone: Decimal = credit.remaining
+    if not gone or credit.is_expired(moment):
+        raise WrongState("Nothing is left of this credit.", code="credit_empty")
+    credits.take_back(credit, gone, moment, note=told, actor=actor)
+    record(Event.CREDIT_VOIDED, actor=actor, target=credit, amount=gone, user=credit.user_id, told=told)
+    notify(
+        credit.user,
+        "credit.voided",
+        title=f"Your credit of {usd(gone)} was taken back",
+        body=told,
+        url=reverse("payments:credits"),
+        dedupe_key=f"credit.voided:{credit.pk}:{moment.isoformat()}",
+    )
+    return gone
+
+
+@transaction.atomic
+def expire_credit(credit_id: UUID) -> Decimal:
+    """Write off what is left of a credit that has ended; nothing while it has not. How much that was."""
+    return credits.expire(credits.lock_one(credit_id), now())

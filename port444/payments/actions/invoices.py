@@ -178,6 +178,7 @@ def _pay(invoice: Invoice, payment: Payment | None) -> None:
         raise WrongState("The payment does not fit the invoice.", code="amount_differs")
     moment = now()
     payer, payee = invoice.payer, invoice.payee
+    credits.spend(invoice, moment)
     moves = [
         (ledger.EXTERNAL, -invoice.total),
         (ledger.CREDITS, -invoice.credit),

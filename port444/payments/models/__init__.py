@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .books import AccountKind, JournalEntry, LedgerAccount, Posting
 from .compensations import Basis, Compensation
-from .credits import Credit, CreditQuerySet, CreditScope, CreditSource, CreditUse, CreditUser
+from .credits import Credit, CreditEntry, CreditQuerySet, CreditScope, CreditSource, CreditStep, CreditUse, CreditUser
 from .escrow import (
     FLYING,
     VOID,
@@ -64,9 +64,11 @@ __all__ = [
     "ChainTransfer",
     "Compensation",
     "Credit",
+    "CreditEntry",
     "CreditQuerySet",
     "CreditScope",
     "CreditSource",
+    "CreditStep",
     "CreditUse",
     "CreditUser",
     "EscrowAttempt",

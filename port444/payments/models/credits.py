@@ -43,6 +43,33 @@ class CreditUser(models.TextChoices):
     BUILDER = "builder", "Builder"
 
 
+# What an entry does to a credit: to what is left of it, to what checkouts hold, to what was paid with it.
+EFFECTS = {
+    "issued": (1, 0, 0),
+    "held": (-1, 1, 0),
+    "spent": (0, -1, 1),
+    "freed": (1, -1, 0),
+    "returned": (1, 0, -1),
+    "expired": (-1, 0, 0),
+    "voided": (-1, 0, 0),
+    "extended": (0, 0, 0),
+}
+
+
+class CreditStep(models.TextChoices):
+    ISSUED = "issued", "Given"
+    HELD = "held", "Held for a checkout"
+    SPENT = "spent", "Paid with"
+    FREED = "freed", "Not paid, free again"
+    RETURNED = "returned", "Given back"
+    EXPIRED = "expired", "Ended unused"
+    VOIDED = "voided", "Taken back"
+    EXTENDED = "extended", "Made to last longer"
+
+
+NARROWNESS = {CreditScope.BUILDER: 0, CreditScope.CATEGORY: 1, CreditScope.ALL: 2}
+
+
 class CreditQuerySet(models.QuerySet["Credit"]):
     def usable(self, user_id: UUID, *, builder_id: UUID, category_id: UUID | None, moment: datetime) -> CreditQuerySet:
         """What `user` can pay with for something of this builder in this category."""
@@ -51,9 +78,18 @@ class CreditQuerySet(models.QuerySet["Credit"]):
             fits |= Q(category=category_id)
         return self.filter(fits, Q(expires_at__isnull=True) | Q(expires_at__gt=moment), user=user_id, remaining__gt=0)
 
+    def ended(self, moment: datetime) -> CreditQuerySet:
+        """What has ended by the clock and is not written off yet."""
+        return self.filter(expires_at__lte=moment, remaining__gt=0)
+
+    def visible_to(self, user: Any) -> CreditQuerySet:
+        return self.filter(user=user)
+
 
 class Credit(models.Model):
     """An amount that its owner may pay invoices with until `expires_at`.
+
+    Its entries say what became of it (see `CreditEntry`); a trigger on them moves `remaining` and `expires_at`, and nothing else may.
 
     A credit from a call is the client's own money, which the builder of that call has already; whoever gives the work gets that
     much less of its price. Every other credit is paid by the platform. `source_invoice` is unique: a paid document gives one
@@ -103,7 +139,10 @@ class Credit(models.Model):
                 name="credit_scope_is_whole",
             ),
         ]
-        indexes = [models.Index(fields=["user", "-created_at"], name="credit_of_user")]
+        indexes = [
+            models.Index(fields=["user", "-created_at"], name="credit_of_user"),
+            models.Index(fields=["expires_at"], condition=Q(remaining__gt=0), name="credit_to_expire"),
+        ]
 
     def __str__(self) -> str:
         return self.label
@@ -113,12 +152,13 @@ class Credit(models.Model):
         """Whether the builder who gives the work has had this money already."""
         return self.source == CreditSource.CONSULTATION
 
+    @property
+    def narrowness(self) -> int:
+        """The smaller, the less it can pay for."""
+        return NARROWNESS[CreditScope(self.applicable_to)]
+
     def is_expired(self, moment: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= moment
-
-    @property
-    def used(self) -> Decimal:
-        return Decimal(self.amount - self.remaining) if self.withdrawn_at is None else ZERO
 
 
 class CreditUseQuerySet(models.QuerySet["CreditUse"]):
@@ -163,3 +203,48 @@ class CreditUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount} of {self.credit_id}"
+
+    @property
+    def left(self) -> Decimal:
+        """What has not been given back."""
+        return Decimal(self.amount - self.returned)
+
+
+class CreditEntry(models.Model):
+    """One step in the life of a credit, written once. What was issued is at each moment what is left and what is held, spent, expired and
+    voided; the database refuses an entry that would make one of them less than nothing.
+
+    `key` is unique: one cause has one effect. A hold belongs to a use; what is spent was held, and what is returned was spent.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    credit = models.ForeignKey(Credit, on_delete=models.PROTECT, related_name="entries")
+    step = models.CharField(max_length=8, choices=CreditStep.choices)
+    amount = amount_field()
+    use = models.ForeignKey(CreditUse, on_delete=models.PROTECT, related_name="entries", null=True)
+    until = models.DateTimeField(null=True)  # the new end of one that was extended
+    key = models.CharField(max_length=120, unique=True)
+    note = models.CharField(max_length=200, blank=True)
+    actor = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+", null=True)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "credit entries"
+        constraints = [
+            models.CheckConstraint(condition=Q(step__in=CreditStep.values), name="credit_entry_step_known"),
+            models.CheckConstraint(
+                condition=Q(step="extended", amount=0, until__isnull=False) | (~Q(step="extended") & Q(amount__gt=0, until__isnull=True)),
+                name="credit_entry_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(step__in=["held", "spent", "freed", "returned"], use__isnull=False)
+                | (~Q(step__in=["held", "spent", "freed", "returned"]) & Q(use__isnull=True)),
+                name="credit_entry_use",
+            ),
+            models.UniqueConstraint(fields=["credit"], condition=Q(step="issued"), name="credit_issued_once"),
+            models.UniqueConstraint(fields=["use"], condition=Q(step="held"), name="credit_held_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_step_display()} {self.amount}"
