@@ -15,7 +15,7 @@ class SupportConfig(AppConfig):
         from port444.notifications import kinds as told
 
         from . import forms, kinds, macros, queries
-        from .actions import disputes, joining, refunds, restrict
+        from .actions import credits, disputes, joining, refunds, restrict
         from .actions import macros as sequences
         from .models import PlanKind
         from .roles import make_groups
@@ -30,6 +30,10 @@ class SupportConfig(AppConfig):
         told.register(told.Kind("plan.requested", told.Group.ACCOUNT))
         told.register(told.Kind("plan.decided", told.Group.ACCOUNT))
 
+        kinds.register(PlanKind.CREDIT, credits.ISSUE)
+        forms.register(PlanKind.CREDIT, forms.CreditForm)
+        kinds.register(PlanKind.CREDIT_VOID, credits.VOID)
+        forms.register(PlanKind.CREDIT_VOID, forms.VoidForm)
         kinds.register(PlanKind.SUSPEND, restrict.SUSPEND)
         forms.register(PlanKind.SUSPEND, forms.SuspendForm)
         kinds.register(PlanKind.REINSTATE, restrict.REINSTATE)

@@ -2,6 +2,7 @@
 
 from .actions import ActionFilter
 from .audit import AuditFilter
+from .credits import CreditForm, VoidForm
 from .disputes import DecisionForm, SubmitForm, WordsForm
 from .joining import MergeForm, SplitForm, UndoForm
 from .macros import MacroForm, macros_of
@@ -14,6 +15,7 @@ from .viewings import ViewingForm
 __all__ = [
     "ActionFilter",
     "AuditFilter",
+    "CreditForm",
     "DecisionForm",
     "HoldForm",
     "MacroForm",
@@ -27,6 +29,7 @@ __all__ = [
     "SuspendForm",
     "UndoForm",
     "ViewingForm",
+    "VoidForm",
     "WordsForm",
     "form_of",
     "macros_of",

@@ -2,6 +2,7 @@
 
 from .acts import export_actions, list_actions
 from .audit import audit, export_audit
+from .credits import credit
 from .disputes import ask_in_dispute, decide_dispute, dispute, dispute_file, submit_decision
 from .home import home, queue
 from .orders import order
@@ -15,6 +16,7 @@ __all__ = [
     "approve",
     "ask_in_dispute",
     "audit",
+    "credit",
     "decide_dispute",
     "dispute",
     "dispute_file",

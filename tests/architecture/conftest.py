@@ -38,7 +38,7 @@ from port444.orders.models import DisputeReason, Suggestion
 from port444.orders.terms import terms_of_package
 from port444.payments import actions as payments
 from port444.payments import handlers, ledger
-from port444.payments.models import Payment
+from port444.payments.models import CreditSource, Payment
 from support.actions import draft_plan, start_viewing
 from support.actions.plans import About
 from support.models import PlanKind
@@ -69,7 +69,7 @@ def world(client_user: User, builder: Builder, stranger: User, staff: User, sett
     world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder) | linked(builder)
     world.objects |= absent(builder) | disputed(client_user, world.objects["orders:package_id"])
     world.objects |= {"support:queue:key": "late"}
-    world.objects |= looked_at(client_user, staff) | planned(staff, stranger)
+    world.objects |= looked_at(client_user, staff) | planned(staff, stranger) | credited(client_user)
     world.objects |= {"support:user_id": client_user.pk, "support:panel": "threads", "support:order:number": world.objects["orders:number"]}
     return world
 
@@ -78,6 +78,11 @@ def looked_at(person: User, agent: User) -> dict[str, Any]:
     """Somebody whom staff view as."""
     viewing = start_viewing(person.pk, actor=agent, reason="To see what they see.", reference="P4-1", session_key="")
     return {"support:person_id": person.pk, "support:viewing_id": viewing.pk}
+
+
+def credited(person: User) -> dict[str, Any]:
+    """Somebody who may pay with a credit."""
+    return {"support:credit_id": payments.issue_credit(person, payments.Grant(Decimal("5.00"), CreditSource.PROMO, "welcome"), actor=None).pk}
 
 
 def planned(staff: User, person: User) -> dict[str, Any]:
