@@ -108,14 +108,15 @@ def _wanted(asked: Mapping[str, Any]) -> Wanted:
 
 
 def _person(plan: Plan) -> User:
-    if plan.target_user_id is None:
+    """Whom the plan is about, or else who pays for its order."""
+    found = plan.target_user_id or (plan.order.client_id if plan.order is not None else None)
+    if found is None:
         raise Invalid("Say who gets it.", code="person_missing")
-    return User.objects.get(pk=plan.target_user_id)
+    return User.objects.get(pk=found)
 
 
 def _lock_issue(plan: Plan) -> None:
-    if plan.target_user_id is not None:
-        User.objects.lock(plan.target_user_id)
+    User.objects.lock(_person(plan).pk)
 
 
 def _preview_issue(plan: Plan) -> Preview:
