@@ -23,7 +23,8 @@ from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.messaging.actions import send_message
 from port444.orders.models import Order
-from port444.payments.models import Credit, PayoutHold
+from port444.payments.actions import Grant, issue_credit
+from port444.payments.models import CreditSource, PayoutHold
 from support.actions import note_action
 from support.models import ActionType
 from support.panels import BY_KEY, PANELS, Panel
@@ -69,7 +70,7 @@ def test_the_top_says_who_it_is_and_what_keeps_them(browse: Browse, senior: User
     order: Order = make_order("in_progress")
     User.objects.filter(pk=client_user.pk).update(suspended_at=now(), suspension_reason="Somebody else's card")
     PayoutHold.objects.create(user=client_user, reason="New address")
-    Credit.objects.create(user=client_user, label="Sorry", amount=Decimal("25.00"), remaining=Decimal("25.00"), source="admin_issued")
+    issue_credit(client_user, Grant(Decimal("25.00"), CreditSource.ADMIN, "Sorry"), actor=None)
     IncidentLog.objects.create(**INCIDENT, user_id=client_user.pk, description="Fast", confidence=71)
     answer = browse(senior).get(page(client_user))
     assert answer.status_code == 200
@@ -121,7 +122,7 @@ def test_a_panel_needs_its_permission(browse: Browse, finance: User, agent: User
 def test_every_panel_shows_what_there_is(browse: Browse, staff: User, make_order: Make, client_user: User, builder: Builder) -> None:
     order: Order = make_order("in_progress")
     send_message(order.conversation_id, actor=client_user, body="My secret words", client_key=uuid7())
-    Credit.objects.create(user=client_user, label="For the wait", amount=Decimal("25.00"), remaining=Decimal("25.00"), source="admin_issued")
+    issue_credit(client_user, Grant(Decimal("25.00"), CreditSource.ADMIN, "For the wait"), actor=None)
     note_action(ActionType.CREDIT_ISSUE, actor=staff, description="Issued 25.00", target_user=client_user, reason="Waited long")
     IncidentLog.objects.create(**INCIDENT, user_id=client_user.pk, description="Very fast", confidence=5)
     expected: dict[str, str] = {
@@ -187,9 +188,8 @@ def test_a_slow_panel_is_given_up(browse: Browse, agent: User, client_user: User
 def test_a_panel_goes_on_by_place(browse: Browse, agent: User, client_user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     moment = now()
     for n in range(10):
-        Credit.objects.create(
-            user=client_user, label=f"Credit {n}", amount=1, remaining=1, source="promo", created_at=moment - timedelta(hours=n // 2)
-        )
+        with clock.at(moment - timedelta(hours=n // 2)):
+            issue_credit(client_user, Grant(Decimal(1), CreditSource.PROMO, f"Credit {n}"), actor=None)
     client = browse(agent)
     assert client.get(page(client_user)).context["closed"][2][1] == "10"
     assert len(client.get(part(client_user, "credits"), headers=HTMX).context["rows"].rows) == 8
@@ -215,7 +215,7 @@ def busy(make_order: Make, client_user: User, builder: Builder) -> None:
     for status in ("in_progress", "delivered"):
         order = make_order(status)
     send_message(order.conversation_id, actor=client_user, body="Words", client_key=uuid7())
-    Credit.objects.create(user=client_user, label="A", amount=1, remaining=1, source="promo")
+    issue_credit(client_user, Grant(Decimal(1), CreditSource.PROMO, "A"), actor=None)
 
 
 def questions(client: Client, url: str, headers: dict[str, str] | None = None) -> int:
