@@ -19,6 +19,7 @@ from port444.kit.money import ZERO, fee
 from port444.orders.handlers import Addition
 from port444.orders.helm import Helm
 from port444.orders.models import LIVE, Order
+from port444.orders.queries import disputes
 from port444.payments import credits
 from port444.payments.models import EscrowAttempt, EscrowOperation
 
@@ -218,12 +219,14 @@ class OnOrders:
         tries = [helm.attempt(row) for row in operations_of(found)] if found is not None and found.funding else []
         done, spent = in_force(rows), self._spent(order, viewer, rows) if found is None else None
         added = sum((row.additional_amount for row in done), ZERO)
+        taken = disputes.taken_off(order) if done else ZERO
         context = {
             "look": view,
             "tries": tries,
             "in_force": done,
             "added": added,
-            "original": order.price - added,
+            "original": order.price - added + taken,
+            "taken": taken,
             "count": sum(row.status != AmendmentStatus.SUPERSEDED for row in rows),
             "may_propose": found is None and may_propose(order),
             "client_key": uuid7(),

@@ -19,6 +19,7 @@ from port444.kit.http import UserRequest, done
 from port444.kit.ids import uuid7
 from port444.kit.money import ZERO
 from port444.orders.models import Order
+from port444.orders.queries import disputes
 
 from . import actions, helm, queries
 from .forms import FIELDS, KINDS, AskForm, DeclineForm, ExtraRevisionForm, KeyForm, Kind, ProposeForm, initial, kind_of
@@ -253,7 +254,7 @@ def list_changes(request: UserRequest, number: int) -> HttpResponse:
         "looks": [queries.look_at(row, request.user, moment) for row in rows if row.status != A.SUPERSEDED],
         "in_force": done_rows,
         "added": added,
-        "original": order.price - added,
+        "original": order.price - added + disputes.taken_off(order),
         "may_propose": queries.may_propose(order) and not any(row.status in OPEN for row in rows),
     }
     return render(request, "amendments/list.html", context)

@@ -291,7 +291,7 @@ class DisputeForm(forms.Form):
             help_text = f"Of {usd(amount)} in escrow. Write 0 if all of it should go to you."
         whom = "you" if by_client else client
         self.fields["to_client"] = FigureField(amount, whom, help_text=help_text)
-        self.fields["uploads"].help_text = f"Optional. {files_help()} You can add more later."
+        self.fields["uploads"].help_text = f"{files_help()} You can add more later."
         self.order_fields(self.field_order)
 
     @property
@@ -313,7 +313,7 @@ class AnswerDisputeForm(forms.Form):
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         self.fields["offer"] = FigureField(amount, client)
-        self.fields["uploads"].help_text = f"Optional. {files_help()}"
+        self.fields["uploads"].help_text = files_help()
         self.order_fields(["answer", "offer", "uploads"])
 
 

@@ -353,17 +353,17 @@ def steer_dispute(dispute: Dispute, viewer: Any, *, href: str, settled: bool = T
         if mine:
             why = "The clock and the money of the order stand still. Without an answer support decides."
             return Helm(f"{name}’s turn", f"{name} answers your dispute by {until}", why, True, href, link, "scale", until, dispute.until)
-        why = f"{name} wants {_to_client(dispute, dispute.to_client, viewer)}. Accept that, or say how you see it. Without an answer support decides."
+        why = f"{name} {gives(dispute, dispute.to_client, viewer)}. Accept that, or say how you see it. Without an answer support decides."
         return Helm("Your turn", f"Answer {name}’s dispute by {until}", why, False, href, "Answer it", "scale", until, dispute.until)
-    figure = _to_client(dispute, dispute.figure_against(viewer), viewer)
-    why = f"{name} would agree to {figure}. Accept that or come closer; what is not settled by then is decided by support."
+    figure = gives(dispute, dispute.figure_against(viewer), viewer)
+    why = f"{name} {figure}. Accept that or come closer; what is not settled by then is decided by support."
     return Helm("Your turn", f"Settle dispute {dispute} with {name} by {until}", why, False, href, "Settle it", "handshake", until, dispute.until)
 
 
-def _to_client(dispute: Dispute, figure: Decimal | None, viewer: Any) -> str:
-    order = dispute.order
-    whom = "you" if viewer.pk == order.client_id else order.client.first_name
-    return f"{usd(figure or ZERO)} of {usd(dispute.amount)} back to {whom}"
+def gives(dispute: Dispute, figure: Decimal | None, viewer: Any) -> str:
+    """What the other side of `viewer` says of the money, behind their name: "wants $60.00 of $180.00 back"."""
+    verb = "would give" if viewer.pk == dispute.order.client_id else "wants"
+    return f"{verb} {usd(figure or ZERO)} of {usd(dispute.amount)} back"
 
 
 def _dispute_over(dispute: Dispute, viewer: Any, *, settled: bool) -> Helm:

@@ -49,7 +49,7 @@ class SubmitForm(forms.Form):
 
 class WordsForm(forms.Form):
     text = forms.CharField(
-        label="Ask both sides",
+        label="What do you want to know?",
         max_length=2000,
         widget=forms.Textarea({"rows": 3}),
         help_text="They read it on the page of the dispute and are told.",

@@ -195,7 +195,7 @@ def decide_dispute(request: UserRequest, dispute_number: int) -> HttpResponse:
         draft_decision(found, actor=request.user, to_client=data["to_client"], decision=data["decision"], reason=data["reason"])
     except (Conflict, Invalid) as error:
         return _page(request, found, form=form, refusal=error.message, status=error.status)
-    return done(request, f"{reverse('support:dispute', args=[found.number])}#decide")
+    return done(request, f"{reverse('support:dispute', args=[found.number])}#h-p")
 
 
 @require_POST

@@ -149,7 +149,7 @@ def test_the_whole_way_by_plain_forms(dispute: Dispute, browse: Browse, senior: 
     for words in ("Two of the five pages", "All five are fast here", "slow.txt", "All five are fast now.", "With support", "75.00"):
         assert words in shown
     sent = console.post(url(dispute, "decide/"), {"to_client": "72", "decision": WORDS, "reason": "Files."})
-    assert sent["Location"] == url(dispute) + "#decide"
+    assert sent["Location"] == url(dispute) + "#h-p"
     shown = console.get(url(dispute)).content.decode()
     for words in ("What it comes to", "75.96", "97.20", WORDS):
         assert words in shown

@@ -89,6 +89,11 @@ class Look:
         return self.dispute.figure_against(self.viewer) if self.is_live else None
 
     @property
+    def proposal(self) -> str:
+        """The same in words, behind the other side's name."""
+        return helm.gives(self.dispute, self.proposed, self.viewer)
+
+    @property
     def parts(self) -> tuple[Decimal, Decimal]:
         """What would go, or went, back to the client and to the builder."""
         found = self.dispute.decided_to_client if not self.is_live else self.proposed
@@ -145,6 +150,14 @@ def url_of(dispute: Dispute) -> str:
     return reverse("orders:dispute", args=[dispute.number])
 
 
+def taken_off(order: Order) -> Decimal:
+    """What of the price went back when a dispute completed `order`."""
+    if order.completed_at is None:
+        return ZERO
+    over = Dispute.objects.filter(order=order, status__in=[S.SETTLED, S.DECIDED]).values_list("decided_to_client", flat=True).first()
+    return over or ZERO
+
+
 def live_dispute(order: Order) -> Dispute | None:
     return Dispute.objects.live().filter(order=order).first()
 
@@ -176,10 +189,14 @@ def evidence_of(dispute: Dispute, viewer: Any) -> list[Piece]:
     return [Piece(row, row.author, row.author_id == viewer.pk, row.author_id not in parties, files_of(row.files.all())) for row in rows]
 
 
+def state_of(dispute: Dispute) -> str:
+    """Names what may be done now; while it is the same, forms that are being filled in stay as they are."""
+    return f"{dispute.status}.{dispute.to_client}.{dispute.offer}"
+
+
 def mark_of(dispute: Dispute) -> str:
     """Changes whenever the page of the dispute does."""
-    added = dispute.evidence.count()
-    return f"{dispute.number}.{dispute.status}.{dispute.to_client}.{dispute.offer}.{added}"
+    return f"{dispute.number}.{state_of(dispute)}.{dispute.evidence.count()}"
 
 
 class OnOrders:

@@ -93,14 +93,15 @@ def dispute(request: UserRequest, dispute_number: int) -> HttpResponse:
 @login_required
 @require_GET
 def dispute_live(request: UserRequest, dispute_number: int) -> HttpResponse:
-    """The parts of the page when something happened; 304 when nothing did."""
+    """The parts of the page when something happened; 304 when nothing did. Forms are sent anew only when the state has moved on."""
     found = _dispute(request, dispute_number)
     etag = f'"{queries.mark_of(found)}"'
     if request.headers.get("If-None-Match") == etag:
         return HttpResponseNotModified(headers={"ETag": etag, "Cache-Control": "private, no-cache"})
     if not request.htmx:
         return redirect("orders:dispute", dispute_number)
-    response = render(request, "orders/disputes/_live.html", _page(request, found))
+    whole = request.GET.get("state") != queries.state_of(found)
+    response = render(request, "orders/disputes/_live.html", {**_page(request, found), "whole": whole})
     response["ETag"], response["Cache-Control"] = etag, "private, no-cache"
     return response
 
@@ -123,6 +124,7 @@ def _page(request: UserRequest, found: Dispute, *, bound: Forms | None = None, r
         "bound": next(iter(bound), "") if bound else "",
         "refusal": refusal,
         "mark": queries.mark_of(found),
+        "state": queries.state_of(found),
         "accept": ACCEPT,
         "moment": now(),
     }
