@@ -8,12 +8,12 @@ from django.views.decorators.http import require_GET
 
 from port444.kit.clock import now
 from port444.kit.http import UserRequest
-from support import starts
 from support.deals import find_order, view_of
 from support.panels import state_of_order
 from support.people import opened, planned
 from support.roles import PERMISSIONS, may
 
+from . import starts
 from .frame import console_page, show
 
 
@@ -33,7 +33,7 @@ def order(request: UserRequest, number: int) -> HttpResponse:
         "plans": planned(view.plans),
         "disputes": opened(view.disputes),
         "state": state_of_order(found, now()),
-        "buttons": starts.buttons(starts.ORDER, found.number, allowed=allowed, why_not=why_not),
+        "buttons": starts.buttons(starts.ORDER, "order", found.number, allowed=allowed, why_not=why_not),
         "may_open_thread": "open_threads" in allowed,
         "may_read_audit": "read_audit" in allowed,
         "record": reverse("admin:orders_order_change", args=[found.pk]),

@@ -15,12 +15,13 @@ from django.views.decorators.http import require_GET
 
 from port444.kit.clock import now
 from port444.kit.http import UserRequest
-from support import starts
 from support.actions import note_person_seen
+from support.models import PlanKind
 from support.panels import BY_KEY, ON_PAGE, PANELS, SHOWN, Panel, Rows, counts_of
 from support.people import Person, find_person, holds_on, metrics_of, open_disputes, open_plans, risk_of
 from support.roles import PERMISSIONS, may, require
 
+from . import starts
 from .frame import console_page, show
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def person(request: UserRequest, user_id: UUID) -> HttpResponse:
         "risk": risk_of(found) if "see_incidents" in allowed else None,
         "opened": [(panel, counts[panel.key], _rows(panel, found) if panel.key == "orders" else None) for panel in shown if panel.key in OPEN_PANELS],
         "closed": [(panel, counts[panel.key]) for panel in shown if panel.key not in OPEN_PANELS],
-        "buttons": starts.buttons(starts.PERSON, found.pk, allowed=allowed, why_not=_why_not(request, found)),
+        "buttons": starts.buttons(_starts(found), "person", found.pk, allowed=allowed, why_not=_why_not(request, found)),
         "record": reverse("admin:accounts_user_change", args=[found.pk]),
     }
     return show(request, "support/person.html", context, section="people", title=found.user.name)
@@ -101,6 +102,12 @@ def _rows(panel: Panel, person: Person, *, limit: int = SHOWN, before: str = "")
     except Exception:
         log.exception("The panel %s could not be loaded", panel.key)
         return None
+
+
+def _starts(person: Person) -> list[starts.Start]:
+    """An account is suspended or reinstated, not both."""
+    left_out = PlanKind.SUSPEND if person.user.is_suspended else PlanKind.REINSTATE
+    return [start for start in starts.PERSON if start.kind != left_out]
 
 
 def _why_not(request: UserRequest, person: Person) -> str:

@@ -16,7 +16,7 @@ from port444.kit.clock import now
 from port444.orders.models import Order
 from support.deals import view_of
 from support.models import Plan, PlanKind
-from support.starts import Start, buttons
+from support.views.starts import Start, buttons
 
 pytestmark = pytest.mark.django_db
 Browse = Callable[[User | None], Client]
@@ -64,12 +64,15 @@ def test_nobody_else_learns_of_it(browse: Browse, client_user: User, stranger: U
 
 
 def test_buttons_are_those_that_lead_somewhere() -> None:
-    there = Start("Look", "eye", "see_people", "support:order", "")
-    nowhere = Start("Fly", "eye", "see_people", "support:fly", "")
-    (found,) = buttons([there, nowhere], 7, allowed={"see_people"})
+    there = Start("Look", "eye", "see_people", "", url="support:order")
+    planned = Start("Hold", "hand", "restrict", "", PlanKind.HOLD)
+    nowhere = Start("Decide", "gavel", "decide_disputes", "", PlanKind.MACRO)
+    found, plan = buttons([there, planned, nowhere], "order", 7, allowed={"see_people"})
     assert (found.url, found.why_not) == ("/console/orders/7/", "")
-    (refused,) = buttons([there], 7, allowed=set())
+    assert plan.url == f"/console/plans/new/{PlanKind.HOLD}/?order=7"
+    (refused,) = buttons([there], "order", 7, allowed=set())
     assert refused.why_not
+    assert plan.why_not
 
 
 def test_the_questions_are_fixed(browse: Browse, agent: User, make_order: Make) -> None:

@@ -1,0 +1,171 @@
+"""Measures the page of a person in the console, and each of its panels; started by `bench/support.py`.
+
+BENCH_ORDERS  how many orders and conversations there are (1,000,000)
+BENCH_ROUNDS  how often each address is asked for (15)
+
+One client is given a thousand of the orders (each of another builder), ten thousand messages and a hundred thousand rows of the log; another
+one has what everybody has. Each address is asked for by both in turn.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import django
+
+django.setup()
+
+
+import psycopg  # noqa: E402 (after setup, as all that follows)
+from django.conf import settings  # noqa: E402
+from django.contrib.auth.models import Group  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.test import Client  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+
+from auditlog.management.commands.make_audit_rows import index_all  # noqa: E402
+from bench import crowd  # noqa: E402
+from port444.accounts.models import User  # noqa: E402
+from port444.kit.clock import now  # noqa: E402
+from scripts.environment import say  # noqa: E402
+from support.panels import PANELS  # noqa: E402
+
+ORDERS = int(os.environ.get("BENCH_ORDERS", "1000000"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "15"))
+SIZE = crowd.Size(max(ORDERS, crowd.LEAST))
+MINE, MESSAGES, LOGGED = 1000, 10_000, 100_000
+LIMIT_MS = 100.0  # of server time until the page is there
+HTMX = {"HX-Request": "true"}
+
+# What the busy client takes over, and what belongs to it.
+TAKEN = """
+CREATE TEMPORARY TABLE taken AS
+SELECT id, conversation_id, invoice_id FROM (
+    SELECT DISTINCT ON (builder_id) id, conversation_id, invoice_id, builder_id FROM orders_order
+    WHERE builder_id NOT IN (SELECT builder_id FROM orders_order WHERE client_id = %(who)s) ORDER BY builder_id, md5(id::text)
+) one ORDER BY md5(id::text) LIMIT %(most)s
+"""
+TAKE = (
+    "UPDATE messaging_message m SET author_id = %(who)s FROM messaging_conversation c, taken t "
+    "WHERE m.conversation_id = t.conversation_id AND c.id = t.conversation_id AND m.author_id = c.client_id",
+    "UPDATE messaging_conversation c SET client_id = %(who)s FROM taken t WHERE c.id = t.conversation_id",
+    "UPDATE orders_order o SET client_id = %(who)s FROM taken t WHERE o.id = t.id",
+    "UPDATE payments_invoice i SET payer_id = %(who)s FROM taken t WHERE i.id = t.invoice_id",
+    "UPDATE payments_escrowoperation e SET client_id = %(who)s FROM taken t WHERE e.subject_id = t.id",
+)
+TABLES = ("messaging_conversation", "messaging_message", "orders_order", "payments_invoice", "payments_escrowoperation")
+WRITE = """
+INSERT INTO messaging_message (id, conversation_id, author_id, kind, body, icon, subject_type, created_at, client_key)
+SELECT gen_random_uuid(), c.conversation_id, %(who)s, 'text', repeat(md5(n::text) || ' ', 5), '', '',
+       %(now)s - (%(count)s - n) * interval '1 minute', gen_random_uuid()
+FROM generate_series(1, %(count)s) n
+JOIN (SELECT conversation_id, row_number() OVER () AS place, count(*) OVER () AS most FROM taken) c ON c.place = n %% c.most + 1
+"""
+LOG = """
+INSERT INTO audit_log (timestamp, event_type, event_category, severity, actor_type, actor_id, actor_email, target_type, target_id, action,
+                       description, metadata, ip_address, user_agent, request_id, device_id, currency, transaction_hash)
+SELECT greatest(date_trunc('month', %(now)s::timestamptz), %(now)s - n * interval '150 milliseconds'), 'auth.login', 'security', 'info', 'user',
+       %(who)s, 'c0@bench.example', 'user', %(who)s, 'Signed in', '', '{}', '100.64.0.1', 'Mozilla/5.0', md5('r' || n)::uuid, md5('d')::uuid, '', ''
+FROM generate_series(1, %(count)s) n
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    best: float
+    middle: float
+    cpu: float
+    database: float
+    queries: int
+    status: int
+
+
+def main() -> int:
+    crowd.fill(SIZE, owner_url(), zone="Europe/Amsterdam")
+    busy, other = crowd_client(0), crowd_client(1)
+    orders = make_busy(busy)
+    settings.STAFF_SECOND_FACTOR = False
+    client = Client()
+    client.force_login(agent())
+    say(f"{SIZE.orders:,} orders; the busy client has {orders:,} of them, {MESSAGES:,} messages and {LOGGED:,} rows of the log")
+    print(f"{'':24} {'best ms':>8} {'median':>8} {'CPU':>8} {'database':>9} {'queries':>8} {'of others':>10}")
+    wrong = []
+    for name, path, headers in (("page", "", {}), *((panel.key, f"{panel.key}/", HTMX) for panel in PANELS)):
+        cost = measure(client, f"/console/people/{busy}/{path}", headers)
+        usual = measure(client, f"/console/people/{other}/{path}", headers)
+        print(f"{name:24} {cost.best:8.1f} {cost.middle:8.1f} {cost.cpu:8.1f} {cost.database:9.1f} {cost.queries:8} {usual.queries:10}", flush=True)
+        if cost.status != 200:
+            wrong.append(f"{name} answered {cost.status}")
+        if cost.best > LIMIT_MS:
+            wrong.append(f"{name} took {cost.best:.0f} ms")
+        if cost.queries > usual.queries + 1:  # a panel without rows need not ask what they are about
+            wrong.append(f"{name} asked {cost.queries} questions of the busy one, {usual.queries} of the other")
+    say("; ".join(wrong) or f"every address within {LIMIT_MS:.0f} ms, with questions that do not grow")
+    return 1 if wrong else 0
+
+
+def owner_url() -> str:
+    return os.environ["DATABASE_OWNER_URL"]
+
+
+def crowd_client(number: int) -> Any:
+    return User.objects.values_list("pk", flat=True).get(email=f"c{number}@bench.example")
+
+
+def agent() -> User:
+    user = User.objects.create_user("agent@bench.example", "x", name="Mara Tanaka", is_staff=True)
+    user.groups.set(Group.objects.filter(name__in=["Senior agent", "Security"]))
+    return user
+
+
+def make_busy(who: Any) -> int:
+    """Give `who` what was asked for; how many orders they have then."""
+    values = {"who": who, "most": MINE, "now": now()}
+    with psycopg.connect(owner_url(), autocommit=True) as owner:
+        owner.execute(TAKEN.encode(), values)
+        for table in TABLES:  # what follows keeps their promises without being asked
+            owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
+        for statement in TAKE:
+            owner.execute(statement.encode(), values)
+        owner.execute(WRITE.encode(), {**values, "count": MESSAGES})
+        owner.execute(LOG.encode(), {**values, "count": LOGGED})
+        for table in TABLES:
+            owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER".encode())
+        owner.execute("ANALYZE")
+    index_all(owner_url(), quiet=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM orders_order WHERE client_id = %s", [who])
+        return int(cursor.fetchone()[0])
+
+
+def measure(client: Client, url: str, headers: dict[str, str]) -> Cost:
+    """The best and the median of several, after one that nobody measures."""
+    status = client.get(url, headers=headers).status_code
+    with CaptureQueriesContext(connection) as seen:
+        client.get(url, headers=headers)
+    wall, cpu, waited = [], [], []
+    for _ in range(ROUNDS):
+        spent: list[float] = []
+        begun, worked = time.perf_counter(), time.process_time()
+        with connection.execute_wrapper(lambda execute, *asked, spent=spent: timed(spent, execute, *asked)):
+            client.get(url, headers=headers)
+        wall.append((time.perf_counter() - begun) * 1000)
+        cpu.append((time.process_time() - worked) * 1000)
+        waited.append(sum(spent) * 1000)
+    return Cost(min(wall), statistics.median(wall), statistics.median(cpu), statistics.median(waited), len(seen), status)
+
+
+def timed(spent: list[float], execute: Any, *asked: Any) -> Any:
+    begun = time.perf_counter()
+    try:
+        return execute(*asked)
+    finally:
+        spent.append(time.perf_counter() - begun)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
