@@ -60,6 +60,11 @@ class Cell:
             return "state"
         return "moment" if self.at else "amount" if self.amount is not None else "words"
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it is the number of something, which is not broken."""
+        return bool(self.url) and len(self.words) <= 9
+
 
 Row = tuple[Cell, ...]
 
@@ -70,6 +75,7 @@ class Rows:
 
     rows: Sequence[Row]
     older: str = ""
+    goes_on: bool = False  # the search ended in time and has not seen everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +205,7 @@ def _orders(rows: Sequence[Order], person: Person, moment: datetime) -> list[Row
 
 # Money -----------------------------------------------------------------------------------------------------------------------------
 
+PURPOSES = {"consultation": "Call"}
 PAID_TONES = {PaymentStatus.SUCCEEDED: "go", PaymentStatus.FAILED: "bad", PaymentStatus.EXPIRED: "", PaymentStatus.PENDING: "wait"}
 SENT_TONES = {WithdrawalStatus.HELD: "wait", WithdrawalStatus.SENDING: "go", WithdrawalStatus.FAILED: "bad", WithdrawalStatus.REQUESTED: "wait"}
 
@@ -218,7 +225,11 @@ def _payments(rows: Sequence[Payment], person: Person, moment: datetime) -> list
     found: list[Row] = []
     for row in rows:
         order = orders.get(row.invoice.deal_id or row.invoice.subject_id)
-        what = Cell(f"P4-{order.number}", order_address(order), small=order.title) if order else Cell(row.invoice.purpose.capitalize())
+        what = (
+            Cell(f"P4-{order.number}", order_address(order), small=order.title)
+            if order
+            else Cell(PURPOSES.get(row.invoice.purpose, row.invoice.purpose.capitalize()))
+        )
         paper = row.invoice.number or "not paid yet"
         found.append(
             (
@@ -352,13 +363,17 @@ def _amendments(rows: Sequence[Amendment], person: Person, moment: datetime) -> 
         (
             Cell(row.get_amendment_type_display(), reverse("admin:amendments_amendment_change", args=[row.pk]), small=f"version {row.version}"),
             Cell(f"P4-{row.order.number}", order_address(row.order)),
-            Cell(row.reason, small=f"{row.additional_days} days more" if row.additional_days else ""),
+            Cell(row.reason, small=_days(row.additional_days)),
             Cell(row.get_status_display(), tone=AMENDMENT_TONES.get(AmendmentStatus(row.status), "")),
             Cell(at=row.created_at),
             Cell(amount=row.additional_amount),
         )
         for row in rows
     ]
+
+
+def _days(count: int) -> str:
+    return f"{count} day{'' if count == 1 else 's'} more" if count else ""
 
 
 # What staff see and do -------------------------------------------------------------------------------------------------------------
@@ -408,7 +423,7 @@ class AuditPanel(Panel):
 
     def rows(self, person: Person, moment: datetime, *, limit: int = SHOWN, before: str = "") -> Rows:
         found = find_rows(Wanted(who=(("actor_id", person.pk), ("on_behalf_of", person.pk))), limit=limit)
-        return Rows(self.word(found.rows, person, moment))
+        return Rows(self.word(found.rows, person, moment), goes_on=found.reached is not None)
 
 
 def _audit(rows: Sequence[AuditLog], person: Person, moment: datetime) -> list[Row]:
