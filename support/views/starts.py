@@ -27,7 +27,9 @@ class Start:
 
 PERSON = (
     Start("Issue a credit", "ticket", "issue_credits", "Within your limits at once, above them a second person approves.", PlanKind.CREDIT),
+    Start("Refund", "undo-2", "refund", "Nothing moves yet. You see every figure before you ask for approval.", PlanKind.REFUND),
     Start("View as them", "eye", "view_as", "Read-only, an hour at most, every page is logged. They can read the reason.", url="support:view_as"),
+    Start("Merge orders", "git-merge", "merge_orders", "The plan comes first, with what happens to each thing.", PlanKind.MERGE),
     Start("Hold withdrawals", "hand", "restrict", "Nothing of theirs is sent out until the hold ends. They are told why.", PlanKind.HOLD),
     Start("Suspend the account", "ban", "restrict", "They are signed out and told why. A second person approves.", PlanKind.SUSPEND),
     Start("Reinstate the account", "rotate-ccw", "restrict", "They may sign in again. A second person approves.", PlanKind.REINSTATE),

@@ -66,7 +66,7 @@ def test_nobody_else_learns_of_it(browse: Browse, client_user: User, stranger: U
 def test_buttons_are_those_that_lead_somewhere() -> None:
     there = Start("Look", "eye", "see_people", "", url="support:order")
     planned = Start("Hold", "hand", "restrict", "", PlanKind.HOLD)
-    nowhere = Start("Decide", "gavel", "decide_disputes", "", PlanKind.MACRO)
+    nowhere = Start("Decide", "gavel", "decide_disputes", "", PlanKind.DISPUTE)
     found, plan = buttons([there, planned, nowhere], "order", 7, allowed={"see_people"})
     assert (found.url, found.why_not) == ("/console/orders/7/", "")
     assert plan.url == f"/console/plans/new/{PlanKind.HOLD}/?order=7"
