@@ -32,6 +32,7 @@ from .models import (
     ChainDifference,
     ChainStatus,
     ChainTransfer,
+    Compensation,
     Credit,
     CreditEntry,
     CreditUse,
@@ -111,6 +112,18 @@ class RefundAdmin(ReadOnlyAdmin):
     list_filter = ["status"]
     search_fields = ["=id", "=payment__id", "=dedupe_key", "payment__invoice__payer__email"]
     ordering = ["-id"]
+
+
+@admin.register(Compensation)
+class CompensationAdmin(ReadOnlyAdmin):
+    """What went back after the work was paid for, and who bore it."""
+
+    list_display = ["id", "basis", "client", "builder", "amount", "fee", "from_builder", "from_platform", "builder_fee", "reason", "created_at"]
+    list_filter = ["basis"]
+    list_select_related = ["client", "builder"]
+    search_fields = ["=id", "=subject_id", "=client__email", "=builder__email"]
+    search_help_text = "A whole id, of the order too, or e-mail."
+    ordering = ["-created_at", "-id"]
 
 
 class MoneyAdmin(ReadOnlyAdmin):

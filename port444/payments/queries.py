@@ -284,7 +284,10 @@ def purse(user: User, zone: tzinfo) -> Purse:
         left=Sum("amount", filter=Q(kind__in=[EscrowKind.RELEASE, EscrowKind.REFUND]), default=ZERO),
     )
     earned = Posting.objects.filter(
-        account__kind=AccountKind.EARNINGS, account__owner_id=user.pk, entry__key__startswith="escrow:", entry__posted_at__gte=start
+        Q(entry__key__startswith="escrow:") | Q(entry__key__startswith="compensation:"),
+        account__kind=AccountKind.EARNINGS,
+        account__owner_id=user.pk,
+        entry__posted_at__gte=start,
     )
     under_way = Withdrawal.objects.filter(user=user, status__in=UNDER_WAY).aggregate(
         sum=Sum("amount", default=ZERO), held=Sum("amount", filter=Q(status=WithdrawalStatus.HELD), default=ZERO)

@@ -115,7 +115,7 @@ def _worked_out(order: Order, plan: Plan, work: Callable[[], Back], lines: Calla
     facts: dict[str, Any] = {
         "order": [order.number, order.status, str(order.price), str(order.client_fee), str(order.credit), order.disputed_at is not None],
     }
-    blocked = _in_the_way(order)
+    blocked = _in_the_way(order, plan)
     try:
         back = work()
     except DomainError as error:
@@ -133,7 +133,9 @@ def _worked_out(order: Order, plan: Plan, work: Callable[[], Back], lines: Calla
     )
 
 
-def _in_the_way(order: Order) -> tuple[str, ...]:
+def _in_the_way(order: Order, plan: Plan) -> tuple[str, ...]:
+    if plan.requester_id in (order.client_id, order.builder.user_id):
+        return ("You are a party of this order. Somebody else of the staff has to do this.",)
     if Amendment.objects.filter(order=order, status__in=ON_ITS_WAY).exists():
         return ("A change of this order is paid and not in force yet. It has to arrive or go back first.",)
     return ()

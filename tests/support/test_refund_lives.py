@@ -28,6 +28,7 @@ from tests.orders.conftest import ANSWERS, package, service  # noqa: F401 - fixt
 
 S, D = OrderStatus, Decimal
 STEPS = ["reduce", "reduce", "waive", "amend", "deliver", "accept", "cancel", "take back", "take back", "goodwill", "confirm", "confirm"]
+afterwards = st.lists(st.tuples(st.sampled_from(["take back", "goodwill"]), st.integers(1, 110)), max_size=5)
 lives = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(1, 110)), max_size=10)
 
 
@@ -64,7 +65,7 @@ def press(order: Order, step: str, percent: int, staff: User) -> None:
 
 @pytest.mark.timeout(900)
 @settings(max_examples=14, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(life=lives, credit=st.sampled_from(["", "promo", "consultation_conversion"]), chain=st.booleans())
+@given(life=lives, afterwards=afterwards, credit=st.sampled_from(["", "promo", "consultation_conversion"]), chain=st.booleans())
 def test_whatever_goes_back_no_cent_is_lost(
     client_user: User,
     builder: Builder,
@@ -72,6 +73,7 @@ def test_whatever_goes_back_no_cent_is_lost(
     package: Package,  # noqa: F811
     settings: Any,
     life: list[tuple[str, int]],
+    afterwards: list[tuple[str, int]],
     credit: str,
     chain: bool,
 ) -> None:
@@ -86,12 +88,7 @@ def test_whatever_goes_back_no_cent_is_lost(
     pay_with_test_wallet(order.invoice_id, actor=client_user)
     confirm_all()
     actions.answer_requirements(order.pk, actor=client_user, answers=ANSWERS)
-    for step, percent in life:
-        try:
-            press(fresh(order), step, percent, staff)
-        except DomainError:
-            continue
-    confirm_all()
+    live(order, life, staff)
     assert_stands(fresh(order))
     order = fresh(order)
     if order.status in LIVE:  # it goes on, whatever was given back
@@ -101,8 +98,18 @@ def test_whatever_goes_back_no_cent_is_lost(
         confirm_all()
         order = fresh(order)
         assert_stands(order)
+    live(order, afterwards, staff)
     assert_money(order, builder, had)
     assert_books_balance()
+
+
+def live(order: Order, life: list[tuple[str, int]], staff: User) -> None:
+    for step, percent in life:
+        try:
+            press(fresh(order), step, percent, staff)
+        except DomainError:
+            continue
+    confirm_all()
 
 
 def assert_stands(order: Order) -> None:
@@ -119,6 +126,7 @@ def assert_money(order: Order, builder: Builder, had: dict[str, Decimal]) -> Non
         back = sum((send_refund(refund.pk).amount for refund in Refund.objects.filter(payment=payment)), D(0))
         assert back == payment.refunded <= payment.amount
     made = list(Compensation.objects.filter(subject_id=order.pk))
+    assert sum(one.amount for one in made if one.basis == Basis.SCOPE) <= order.price
     earned = ledger.balance("earnings", builder.user.pk) - had["earnings"]
     released = order.builder_share if order.status == S.COMPLETED else D(0)
     assert earned == released - sum(one.from_builder for one in made)

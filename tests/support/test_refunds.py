@@ -10,16 +10,22 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
+from amendments import actions as amendments
 from port444.accounts.models import User
+from port444.catalog.models import Package
 from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed
+from port444.kit.ids import uuid7
+from port444.orders import actions as orders
 from port444.orders.models import Order, OrderStatus
 from port444.payments import ledger
-from port444.payments.actions import fail_refund, send_refund, settle_invoice
+from port444.payments.actions import fail_refund, pay_with_test_wallet, send_refund, settle_invoice
 from port444.payments.models import Payment, Refund, RefundStatus
 from support.actions import approve_plan, draft_plan, execute_plan, submit_plan
 from support.actions.plans import About
 from support.models import Plan, PlanKind, PlanStatus, SupportAction
-from tests.orders.conftest import MakeOrder, earnings, make_order, package, service  # noqa: F401 - fixtures
+from tests.amendments.conftest import TOP_UP
+from tests.confirming import confirm_all, use_chain
+from tests.orders.conftest import ANSWERS, MakeOrder, earnings, make_order, package, service  # noqa: F401 - fixtures
 
 S, D = OrderStatus, Decimal
 
@@ -142,6 +148,30 @@ def test_only_who_may_refund(make_order: MakeOrder, auditor: User, security: Use
     for person in (auditor, security):
         with pytest.raises(NotAllowed):
             draft(person, order, "scope", "10.00")
+
+
+def test_nobody_refunds_an_order_of_their_own(make_order: MakeOrder, agent: User, builder_user: User) -> None:  # noqa: F811
+    order = make_order(S.IN_PROGRESS)
+    builder_user.is_staff = True
+    builder_user.save()
+    builder_user.groups.set(agent.groups.all())
+    assert "You are a party" in draft(User.objects.get(pk=builder_user.pk), order, "goodwill", "5.00").figures["blocked"][0]
+
+
+def test_a_change_that_is_paid_and_not_in_force_comes_first(client_user: User, package: Package, agent: User, settings: Any) -> None:  # noqa: F811
+    use_chain(settings)
+    order = orders.place_order(package.pk, actor=client_user, client_key=uuid7())
+    pay_with_test_wallet(order.invoice_id, actor=client_user)  # type: ignore[arg-type]
+    confirm_all()
+    orders.answer_requirements(order.pk, actor=client_user, answers=ANSWERS)
+    amendment = amendments.propose(order.pk, actor=order.builder.user, client_key=uuid7(), terms=TOP_UP)
+    assert any("proposed anew" in line for line in draft(agent, order, "scope", "10.00").figures["tells"])
+    invoice = amendments.approve(amendment.pk, actor=client_user).invoice
+    assert invoice is not None
+    pay_with_test_wallet(invoice.pk, actor=client_user)
+    assert any("not in force" in line for line in draft(agent, order, "scope", "10.00").figures["blocked"])
+    confirm_all()
+    assert not draft(agent, order, "scope", "10.00").figures["blocked"]
 
 
 def test_a_disputed_order_is_left_to_its_dispute(make_order: MakeOrder, agent: User) -> None:  # noqa: F811

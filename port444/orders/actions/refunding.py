@@ -31,10 +31,10 @@ LOWERED = "lowered"  # in the key of the operation, so that a failed one is know
 
 
 def lock_for_refund(order_id: UUID) -> Order:
-    """The builder's account, whose balance may be taken from, the builder, the order, and the payments that may give something back."""
+    """The builder, their account, whose balance may be taken from, the order, and the payments that may give something back."""
     builder = Order.objects.values_list("builder_id", "builder__user_id").get(pk=order_id)
-    User.objects.lock(builder[1])
     Builder.objects.lock(builder[0])
+    User.objects.lock(builder[1])
     order = Order.objects.lock(order_id)
     paid = Payment.objects.filter(invoice__deal_id__in=books.sources(order_id)).order_by("pk")
     list(paid.select_for_update(of=("self",), no_key=True).values_list("pk"))
