@@ -202,11 +202,15 @@ def invoices(user: User, *, sold: bool, before: UUID | None) -> tuple[list[Any],
     return _page(list(rows.order_by("-pk")[: PAGE + 1]))
 
 
+STEPS_BESIDE = 12  # of each credit, on the page of its owner
+
+
 def credits_of(user: User, *, before: UUID | None) -> tuple[list[Any], UUID | None]:
     """One page of the user's credits with what they were used for, newest first, and the key of the next page."""
     rows = Credit.objects.filter(user=user).select_related("builder__user", "category")
+    newest = CreditEntry.objects.select_related("use__invoice").order_by("-id")[:STEPS_BESIDE]
     kept = Prefetch("uses", CreditUse.objects.kept().select_related("invoice"))
-    rows = rows.prefetch_related(kept, Prefetch("entries", CreditEntry.objects.select_related("use__invoice")))
+    rows = rows.prefetch_related(kept, Prefetch("entries", newest, to_attr="newest"))
     if before is not None:
         rows = rows.filter(pk__lt=before)
     return _page(list(rows.order_by("-pk")[: PAGE + 1]))

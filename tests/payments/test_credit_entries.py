@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, ProgrammingError, connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from auditlog.models import AuditLog
 from port444.accounts.models import User
@@ -292,3 +294,19 @@ def _void(chance: random.Random, staff: User) -> None:
     there = list(Credit.objects.exclude(pk__in=Credit.objects.ended(clock.now())).filter(remaining__gt=0))
     if there:
         void_credit(chance.choice(there).pk, actor=staff, told="Taken back by chance.")
+
+
+def test_the_page_of_credits_asks_as_often_however_much_became_of_them(give: Any, buy: Any, client_user: User, client: Client) -> None:
+    give("500.00", CreditSource.PROMO, expires_at=clock.now() + 9 * DAY)
+    for _ in range(8):
+        void_invoice(buy("50.00", "1.00")[1].pk)
+    give("7.00")
+    client.force_login(client_user)
+    client.get("/credits/")
+    with CaptureQueriesContext(connection) as many:
+        page = client.get("/credits/")
+    assert [len(credit.newest) for credit in page.context["credits"]] == [1, 12]
+    issue_credit(client_user, Grant(D(3), CreditSource.PROMO, "for waiting"), actor=None)
+    with CaptureQueriesContext(connection) as more:
+        client.get("/credits/")
+    assert len(more) == len(many)
