@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -65,8 +65,8 @@ class PlanForm(forms.Form):
     needs: tuple[str, ...] = ("person",)
     optional: tuple[str, ...] = ()
     intro: str = ""
-    part: ClassVar[str] = ""
-    FIELD_OF: ClassVar[Mapping[str, str]] = {"reason_missing": "reason", "reason_long": "reason"}
+    part: str = ""
+    FIELD_OF: Mapping[str, str] = {"reason_missing": "reason", "reason_long": "reason"}
 
     reason = forms.CharField(
         label="Reason",
