@@ -35,6 +35,9 @@ from port444.payments import actions as payments
 from port444.payments.models import Invoice, Payment, SandboxCharge, WalletPayment
 from port444.payments.providers import sandbox
 from port444.payments.providers.sandbox import Decision, Manner
+from support.actions import draft_plan, submit_plan
+from support.actions.plans import About
+from support.models import PlanKind
 from tests.payments.chains import SETTINGS
 
 pytestmark = pytest.mark.django_db
@@ -681,3 +684,53 @@ def test_a_bent_address_shows_a_page_and_writes_nothing(world: World) -> None:
         with nothing_written():
             faults |= {(user.email, url): status for url in URLS if (status := client.get(url).status_code) not in (200, 302, 400, 404)}
     assert faults == {}
+
+
+def test_a_plan_is_not_begun_or_decided_badly(world: World, senior: User, security: User, agent: User, settings: Any) -> None:
+    """In the console: what plans ask for, and every step of one that waits."""
+    settings.STAFF_SECOND_FACTOR = False
+    person = world.client_user
+    held = draft_plan(PlanKind.HOLD, actor=senior, asked={"told": "Held for a while."}, reason="Case 1", about=About(target_user=person))
+    submit_plan(held.pk, actor=senior, seen=held.figures_sha256)
+    plan = draft_plan(PlanKind.HOLD, actor=senior, asked={"do": "end"}, reason="Case 1", about=About(target_user=person))
+    submit_plan(plan.pk, actor=senior, seen=plan.figures_sha256)
+
+    def begin(kind: str = "user_suspend", by: User = security, **form: Any) -> Ask:
+        filled = {"person": person.pk, "told": "You sent spam to many.", "reason": "Case 1", **form}
+        return lambda world: (by, f"/console/plans/new/{kind}/", filled)
+
+    def step(name: str, by: User = security, **form: Any) -> Ask:
+        return lambda world: (by, f"/console/plans/{plan.number}/{name}/", {"seen": plan.figures_sha256, **form})
+
+    asks = {
+        "for nobody": begin(person="nobody@example.com"),
+        "for NUL": begin(person=NUL),
+        "for oneself": begin(person=security.pk),
+        "told too little": begin(told="Spam"),
+        "told NUL": begin(told=NUL),
+        "no reason": begin(reason=" "),
+        "endless reason": begin(reason="x" * 601),
+        "without the permission": begin(by=agent),
+        "of a kind that is none": begin("user_praise"),
+        "held for a day nobody offers": begin("payouts_hold", do="hold", days="x"),
+        "held and not said why": begin("payouts_hold", do="hold", told=""),
+        "neither held nor ended": begin("payouts_hold", do="x"),
+        "a macro that is none": begin("macro", macro="x"),
+        "a macro of NUL": begin("macro", macro=NUL),
+        "approved by who asked": step("approve", senior),
+        "approved without the permission": step("approve", agent),
+        "approved with other figures": step("approve", seen="x" * 64),
+        "approved with NUL": step("approve", seen=NUL),
+        "approved with a note of NUL": step("approve", note=NUL),
+        "rejected with NUL": step("reject", note=NUL),
+        "rejected at length": step("reject", note="x" * 601),
+        "rejected without a reason": step("reject", note=" "),
+        "rejected by who asked": step("reject", senior, note="No."),
+        "withdrawn by another": step("withdraw"),
+        "submitted again": step("submit", senior),
+        "no such plan": lambda world: (security, "/console/plans/999999999999999999999/approve/", {}),
+        "the list taken by who may not": lambda world: (senior, "/console/actions/export/", {}),
+        "the list of nobody": lambda world: (security, "/console/actions/export/", {"agent": "nobody@example.com"}),
+    }
+    faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in asks.items()}
+    assert {name: what for name, what in faults.items() if what} == {}

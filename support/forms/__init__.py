@@ -6,7 +6,7 @@ from .credits import CreditForm, VoidForm
 from .disputes import DecisionForm, SubmitForm, WordsForm
 from .joining import MergeForm, SplitForm, UndoForm
 from .macros import MacroForm, macros_of
-from .plans import PlanForm, form_of, register
+from .plans import NoteForm, PlanForm, form_of, register
 from .refunds import RefundForm
 from .restrict import HoldForm, ReinstateForm, SuspendForm
 from .threads import OpenThread
@@ -20,6 +20,7 @@ __all__ = [
     "HoldForm",
     "MacroForm",
     "MergeForm",
+    "NoteForm",
     "OpenThread",
     "PlanForm",
     "RefundForm",

@@ -119,6 +119,12 @@ class PlanForm(forms.Form):
         )
 
 
+class NoteForm(forms.Form):
+    """What who decides a plan says about it."""
+
+    note = forms.CharField(max_length=600, required=False)
+
+
 _forms: dict[str, type[PlanForm]] = {}
 
 

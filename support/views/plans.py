@@ -22,7 +22,7 @@ from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed
 from port444.kit.http import UserRequest, done
 from support import actions, kinds
 from support.actions.plans import approvers_of, cannot_decide
-from support.forms import form_of, macros_of
+from support.forms import NoteForm, form_of, macros_of
 from support.models import Plan, PlanKind, PlanQuerySet, PlanStatus
 from support.roles import may, require
 
@@ -194,7 +194,7 @@ def approve(request: UserRequest, number: int) -> HttpResponse:
             return _page(request, row, Invalid(wrong, code="code"))
         code.save()
     try:
-        actions.approve_plan(row.pk, actor=request.user, seen=request.POST.get("seen", ""), note=request.POST.get("note", ""))
+        actions.approve_plan(row.pk, actor=request.user, seen=request.POST.get("seen", ""), note=_note(request))
     except DomainError as error:
         return _page(request, _find(request, number), error)
     row = actions.execute_plan(row.pk)
@@ -210,7 +210,7 @@ def approve(request: UserRequest, number: int) -> HttpResponse:
 def reject(request: UserRequest, number: int) -> HttpResponse:
     row = _find(request, number)
     try:
-        row = actions.reject_plan(row.pk, actor=request.user, note=request.POST.get("note", ""))
+        row = actions.reject_plan(row.pk, actor=request.user, note=_note(request))
     except DomainError as error:
         return _page(request, _find(request, number), error)
     return done(request, _address(row), f"Rejected. {row.requester.name} is told.")
@@ -226,6 +226,15 @@ def withdraw(request: UserRequest, number: int) -> HttpResponse:
     except DomainError as error:
         return _page(request, _find(request, number), error)
     return done(request, reverse("support:plans"), f"{row} is {'thrown away' if was_draft else 'withdrawn'}.")
+
+
+def _note(request: UserRequest) -> str:
+    """What who decides says. Raises Invalid."""
+    form = NoteForm(request.POST)
+    if not form.is_valid():
+        raise Invalid(" ".join(str(error) for error in form.errors["note"]), code="note")
+    note: str = form.cleaned_data["note"]
+    return note
 
 
 def _find(request: UserRequest, number: int) -> Plan:
