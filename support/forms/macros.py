@@ -66,6 +66,10 @@ class MacroForm(PlanForm):
         self.fields["reason"] = reason
 
     @property
+    def heading(self) -> str:
+        return self.chosen.name if self.chosen is not None else ""
+
+    @property
     def is_ready(self) -> bool:
         return self.chosen is not None
 

@@ -98,6 +98,11 @@ class PlanForm(forms.Form):
         return said
 
     @property
+    def heading(self) -> str:
+        """Where the kind's own name says too little."""
+        return ""
+
+    @property
     def is_ready(self) -> bool:
         """Whether it asks for all; before, it asks what it is about to ask for."""
         return True

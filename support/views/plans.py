@@ -136,7 +136,7 @@ def draft(request: UserRequest, kind: str) -> HttpResponse:
                     actions.withdraw_plan(earlier.pk, actor=request.user)
                 return done(request, reverse("support:plan", args=[made.number]))
     context = {"form": form, "earlier": earlier}
-    return show(request, "support/plans/draft.html", context, section="plans", title=key.label, status=status)
+    return show(request, "support/plans/draft.html", context, section="plans", title=form.heading or str(key.label), status=status)
 
 
 def _earlier(request: UserRequest, key: PlanKind) -> Plan | None:

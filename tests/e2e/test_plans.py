@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -14,7 +13,6 @@ from tests.e2e.test_quick_wins import PASSWORD, PEOPLE
 from tests.realsite import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-SHOTS: Path | None = Path("/tmp/approvals_shots")
 
 STAFF = """
 from allauth.mfa.totp.internal.auth import TOTP
@@ -39,15 +37,15 @@ def test_an_account_is_closed_by_one_and_opened_by_two(width: int, person: Calla
 
     # One person closes it: what it comes to is shown first.
     page.goto(f"/console/plans/new/macro/?macro=account_taken&person={noor}")
-    mara.check_page("plan-draft", SHOTS)
+    mara.check_page("plan-draft")
     page.get_by_label("What the person is told").fill("Somebody else may have your password. Write to us.")
     page.get_by_label("Reason", exact=True).fill("Ticket 5531: three new devices in an hour, the owner called.")
     page.get_by_role("button", name="Work out the figures").click()
     expect(page.get_by_role("heading", name="Account in wrong hands: hold and suspend")).to_be_visible()
-    mara.check_page("plan-preview", SHOTS)
+    mara.check_page("plan-preview")
     page.get_by_role("button", name="Do it now").click()
     expect(page.get_by_text("Executed", exact=True).first).to_be_visible()
-    mara.check_page("plan-done", SHOTS)
+    mara.check_page("plan-done")
 
     # Two people open it.
     page.goto(f"/console/plans/new/macro/?macro=account_back&person={noor}")
@@ -60,12 +58,12 @@ def test_an_account_is_closed_by_one_and_opened_by_two(width: int, person: Calla
 
     sign_in(ines, f"ines-{tag}@example.com")
     ines.page.goto("/console/plans/")
-    ines.check_page("plans", SHOTS)
+    ines.check_page("plans")
     ines.page.goto(url)
     expect(ines.page.get_by_text("computed again just now: the same")).to_be_visible()
-    ines.check_page("plan-asked", SHOTS)
+    ines.check_page("plan-asked")
     ines.page.get_by_role("button", name="Approve").click()
     expect(ines.page.get_by_text("Approved and done.")).to_be_visible()
     ines.page.goto("/console/actions/")
     expect(ines.page.get_by_text("Reinstated Noor Haddad").first).to_be_visible()
-    ines.check_page("actions", SHOTS)
+    ines.check_page("actions")
