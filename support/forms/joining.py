@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -35,7 +35,7 @@ class MergeForm(PlanForm):
         "Both orders go on as a new one: what is to be delivered and the money in escrow are added, the later date counts. "
         "Payments, invoices and what was delivered stay where they are."
     )
-    FIELD_OF: ClassVar[Mapping[str, str]] = {**PlanForm.FIELD_OF, "same_order": "other"}
+    FIELD_OF: Mapping[str, str] = {**PlanForm.FIELD_OF, "same_order": "other"}
 
     def __init__(self, data: Any = None, *, given: Mapping[str, Any], actor: User) -> None:
         super().__init__(data, given=given, actor=actor)
@@ -60,7 +60,7 @@ class SplitForm(PlanForm):
     needs = ("order",)
     part = PART
     intro = "A part of the order becomes an order of its own, with its share of escrow, service fee and credits. Neither date moves."
-    FIELD_OF: ClassVar[Mapping[str, str]] = {
+    FIELD_OF: Mapping[str, str] = {
         **PlanForm.FIELD_OF,
         "title": "title",
         "amount_format": "price",
