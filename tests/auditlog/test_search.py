@@ -309,6 +309,7 @@ def fits(row: AuditLog, wanted: Wanted) -> bool:
     )
 
 
+@pytest.mark.timeout(420)
 @pytest.mark.parametrize(("budget", "ahead", "some"), [(60.0, 2000, 100), (60.0, 150, 100), (0.0, 150, 100), (0.04, 60, 70), (60.0, 90, 91)])
 def test_pages_leave_nothing_out_and_show_nothing_twice(
     long_log: list[AuditLog], monkeypatch: pytest.MonkeyPatch, budget: float, ahead: int, some: int
