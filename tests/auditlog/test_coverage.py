@@ -54,6 +54,7 @@ UNRECORDED = {
     "port444.orders.actions.nudges.send_nudges_batch": "Sends reminders by the clock; each one's row says what became of it. By hand is recorded.",
     "consultations.actions.reminders.send_reminder": "Sends a reminder by the clock; its row says what became of it.",
     "port444.messaging.actions.post_notice": "A line that tells of an act, written and recorded with it.",
+    "support.views.plans.approve": "The code of the second factor marks the session; the approval is recorded by its action.",
     # Traces of looking
     "consultations.actions.feeds.note_feed_read": "When a calendar program last asked.",
     "port444.messaging.actions.mark_read": "How far somebody has read.",
@@ -85,6 +86,7 @@ UNRECORDED = {
 }
 # Record, but not on each way: on the others nothing is written in truth, which the source alone does not show, or what is not a fact.
 MOSTLY = {
+    "port444.payments.actions.compensations.return_payment": "Asked again gives the refund that is there, and that was recorded.",
     "support.roles.make_groups": "A group that is new or changed is recorded; migrating again finds the same and says nothing.",
     "auditlog.actions.incidents.open_incident": "Found again just as it was.",
     "auditlog.actions.witnessing.look_past_actions": "A forged check was found again, and nothing else.",
