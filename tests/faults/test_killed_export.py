@@ -69,7 +69,7 @@ def check_once(store: Store) -> None:
         before = export["manifest_sha256"]
 
 
-def test_killed_at_every_step(site: dict[str, str], cold: Store) -> None:  # noqa: F811 (the fixture)
+def test_killed_at_every_step(site: dict[str, str], cold: Store, s3: Any) -> None:  # noqa: F811 (the fixture)
     files_ = 2 if ALL or isinstance(cold, Folder) else 1
     command = [sys.executable, "-m", "tests.faults.archive", str(4 * files_)]
     environment = {**os.environ, **site, "AUDIT_COLD_URL": cold.url}  # what the fixture has set included
