@@ -39,7 +39,7 @@ from port444.orders.terms import terms_of_package
 from port444.payments import actions as payments
 from port444.payments import handlers, ledger
 from port444.payments.models import CreditSource, Payment
-from support.actions import draft_plan, start_viewing
+from support.actions import draft_plan, start_viewing, submit_plan
 from support.actions.plans import About
 from support.models import PlanKind
 
@@ -85,12 +85,19 @@ def credited(person: User) -> dict[str, Any]:
     return {"support:credit_id": payments.issue_credit(person, payments.Grant(Decimal("5.00"), CreditSource.PROMO, "welcome"), actor=None).pk}
 
 
+PLANNED = PlanKind.SUSPEND
+
+
 def planned(staff: User, person: User) -> dict[str, Any]:
-    """What one of the staff has drafted."""
+    """What one of the staff has drafted, and what waits for a second person."""
     asked = {"told": "Your account was used for spam."}
-    plan = draft_plan(PlanKind.SUSPEND, actor=staff, asked=asked, reason="Ticket 5531", about=About(target_user=person))
-    parts = ("plan", "submit_plan", "approve_plan", "reject_plan", "withdraw_plan")
-    return {"support:draft:kind": plan.kind} | {f"support:{part}:number": plan.number for part in parts}
+    draft = draft_plan(PLANNED, actor=staff, asked=asked, reason="Ticket 5531", about=About(target_user=person))
+    gift = {"amount": "500.00", "label": "For the lost days"}
+    waiting = draft_plan(PlanKind.CREDIT, actor=staff, asked=gift, reason="Ticket 5532", about=About(target_user=person))
+    submit_plan(waiting.pk, actor=staff, seen=waiting.figures_sha256)
+    numbers = dict.fromkeys(("plan", "approve_plan", "reject_plan"), waiting.number)
+    numbers |= dict.fromkeys(("submit_plan", "withdraw_plan"), draft.number)
+    return {"support:draft:kind": PLANNED} | {f"support:{part}:number": number for part, number in numbers.items()}
 
 
 def sold(builder: Builder) -> dict[str, Any]:
