@@ -3,7 +3,7 @@
 from .copying import copy_rows
 from .exporting import Changed, export_rows, rows_to_export
 from .findings import Problem, Report
-from .incidents import Finding, open_incident
+from .incidents import Finding, Outcome, Reason, Taken, ceiling_of, note, open_incident, take_finding
 from .moving import Different, drop_month, restore_month
 from .proving import NotProvable, prove
 from .recording import ensure_partitions, record, record_many
@@ -21,12 +21,16 @@ __all__ = [
     "Finding",
     "Forged",
     "NotProvable",
+    "Outcome",
     "Problem",
+    "Reason",
     "Report",
+    "Taken",
     "Unexplained",
     "Unreachable",
     "acknowledge_loss",
     "anchor_seals",
+    "ceiling_of",
     "copy_rows",
     "drop_month",
     "ensure_partitions",
@@ -36,6 +40,7 @@ __all__ = [
     "index_rows",
     "keep",
     "look_past_actions",
+    "note",
     "open_incident",
     "prove",
     "record",
@@ -44,6 +49,7 @@ __all__ = [
     "restore_month",
     "rows_to_export",
     "seal_rows",
+    "take_finding",
     "verify",
     "verify_history",
     "verify_recent",

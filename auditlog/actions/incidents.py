@@ -1,20 +1,47 @@
-"""Opening an incident."""
+"""Opening incidents, and finding them again. What a person does with one is in `casework`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from auditlog.events import Event
-from auditlog.models import LIVE, DetectionMethod, IncidentLog, IncidentSeverity, IncidentType
+from auditlog.models import (
+    DUE,
+    LIVE,
+    RANK,
+    DetectionMethod,
+    EventKind,
+    IncidentEvent,
+    IncidentLog,
+    IncidentSeverity,
+    IncidentType,
+    Suppression,
+)
 from port444.kit.clock import now
 
 from .recording import record
+
+ROOM = 2000  # characters of an event's text
+AMOUNT_ROOM = 2  # a suppressed amount may grow by this factor
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What a part of the confidence comes from; the points of all reasons add up to it."""
+
+    points: int
+    text: str
+    fact: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +60,73 @@ class Finding:
     device_fingerprints: Iterable[UUID] = ()
     potential_loss: Decimal | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    reasons: Sequence[Reason] = ()
+    withdrawal_id: UUID | None = None
+    group: str = ""
+    detector: str = ""
+    detector_version: int = 0
+    hold_at: int | None = None  # from this confidence on, withdrawals of those concerned wait
+
+
+class Taken(StrEnum):
+    """What became of a finding."""
+
+    OPENED = "opened"
+    RAISED = "raised"  # found again, and worse or surer than before
+    REPEATED = "repeated"
+    SUPPRESSED = "suppressed"  # looked at before and found harmless
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    taken: Taken
+    incident: IncidentLog | None
+
+
+def open_incident(finding: Finding, *, actor: Any | None = None, method: DetectionMethod = DetectionMethod.AUTOMATED) -> IncidentLog:
+    """The live incident for the finding's fingerprint: a new one, or the one that is open already with the evidence renewed.
+
+    For what no detector found: it is never suppressed.
+    """
+    incident = take_finding(finding, actor=actor, method=method).incident
+    assert incident is not None, "only what a detector finds can be suppressed"
+    return incident
 
 
 @transaction.atomic
-def open_incident(finding: Finding, *, actor: Any | None = None, method: DetectionMethod = DetectionMethod.AUTOMATED) -> IncidentLog:
-    """The live incident for the finding's fingerprint: a new one, or the one that is open already with the evidence renewed."""
+def take_finding(finding: Finding, *, actor: Any | None = None, method: DetectionMethod = DetectionMethod.AUTOMATED) -> Outcome:
+    """Open an incident or renew the one that is open: its evidence is the newer one's, severity and confidence only rise.
+
+    What was found harmless before is only counted, as long as it is still the same.
+    """
     moment = now()
-    values: dict[str, Any] = {
+    suppression = _suppression(finding, moment) if finding.detector else None
+    if suppression is not None:
+        Suppression.objects.filter(pk=suppression.pk).update(hits=F("hits") + 1, last_hit_at=moment)
+        return Outcome(Taken.SUPPRESSED, None)
+    values = _values(finding, moment)
+    live = IncidentLog.objects.filter(fingerprint=finding.fingerprint, status__in=LIVE)
+    created = IncidentLog(
+        fingerprint=finding.fingerprint,
+        detection_method=method,
+        detected_at=moment,
+        created_at=moment,
+        due_at=moment + DUE[finding.severity],
+        previous=IncidentLog.objects.filter(fingerprint=finding.fingerprint).exclude(status__in=LIVE).order_by("-number").first(),
+        **values,
+    )
+    # One open row a fingerprint is the partial unique index's promise; ON CONFLICT leaves the winner in place.
+    IncidentLog.objects.bulk_create([created], ignore_conflicts=True)
+    incident = live.select_for_update(of=("self",), no_key=True).get()
+    if incident.pk == created.pk:
+        record(Event.INCIDENT_OPENED, actor=actor, target=incident, fingerprint=finding.fingerprint, severity=finding.severity)
+        note(incident, EventKind.OPENED, finding.description, actor=actor, confidence=finding.confidence, severity=finding.severity)
+        return Outcome(Taken.OPENED, incident)
+    return Outcome(_renew(incident, values, moment, actor), incident)
+
+
+def _values(finding: Finding, moment: datetime) -> dict[str, Any]:
+    return {
         "incident_type": finding.incident_type,
         "severity": finding.severity,
         "confidence": finding.confidence,
@@ -51,21 +138,73 @@ def open_incident(finding: Finding, *, actor: Any | None = None, method: Detecti
         "device_fingerprints": list(finding.device_fingerprints),
         "potential_loss": finding.potential_loss,
         "evidence": dict(finding.evidence),
+        "reasons": [asdict(reason) for reason in finding.reasons],
+        "withdrawal_id": finding.withdrawal_id,
+        "group": finding.group,
+        "detector": finding.detector,
+        "detector_version": finding.detector_version,
+        "last_hit_at": moment,
         "updated_at": moment,
     }
-    live = IncidentLog.objects.filter(fingerprint=finding.fingerprint, status__in=LIVE)
-    created = IncidentLog(fingerprint=finding.fingerprint, detection_method=method, detected_at=moment, created_at=moment, **values)
-    # One open row a fingerprint is the partial unique index's promise; ON CONFLICT leaves the winner in place.
-    IncidentLog.objects.bulk_create([created], ignore_conflicts=True)
-    incident = live.select_for_update(of=("self",), no_key=True).get()
-    if incident.pk == created.pk:
-        record(Event.INCIDENT_OPENED, actor=actor, target=incident, fingerprint=finding.fingerprint, severity=finding.severity)
-        return incident
-    before = {name: getattr(incident, name) for name, value in values.items() if getattr(incident, name) != value and name != "updated_at"}
+
+
+def _renew(incident: IncidentLog, values: dict[str, Any], moment: datetime, actor: Any | None) -> Taken:
+    """Put what is newly known into an open incident."""
+    old = (RANK[IncidentSeverity(incident.severity)], incident.confidence)
+    if RANK[values["severity"]] < old[0]:
+        values["severity"] = incident.severity
+    # The reasons are those of the confidence that stands.
+    if values["confidence"] < incident.confidence:
+        values["confidence"], values["reasons"] = incident.confidence, incident.reasons
+    stamps = ("updated_at", "last_hit_at")
+    before = {name: getattr(incident, name) for name, value in values.items() if getattr(incident, name) != value and name not in stamps}
+    values["hits"] = incident.hits + 1
+    rises = RANK[IncidentSeverity(values["severity"])] > old[0]
+    if rises:
+        values["due_at"] = min(incident.due_at, moment + DUE[IncidentSeverity(values["severity"])])
     for name, value in values.items():
         setattr(incident, name, value)
     incident.save(update_fields=list(values))
-    if before:
-        after = {name: values[name] for name in before}
-        record(Event.INCIDENT_RENEWED, actor=actor, target=incident, before=before, after=after, fingerprint=finding.fingerprint)
-    return incident
+    if not before:
+        return Taken.REPEATED
+    after = {name: values[name] for name in before}
+    record(Event.INCIDENT_RENEWED, actor=actor, target=incident, before=before, after=after, fingerprint=incident.fingerprint)
+    taken = Taken.RAISED if rises or values["confidence"] > old[1] else Taken.REPEATED
+    kind = EventKind.RAISED if taken == Taken.RAISED else EventKind.REPEATED
+    note(incident, kind, incident.description, actor=actor, confidence=incident.confidence, severity=incident.severity, was=old[1])
+    return taken
+
+
+def note(incident: IncidentLog, kind: EventKind, text: str = "", *, actor: Any | None = None, **facts: Any) -> IncidentEvent:
+    """Write down what happened to an incident, within the caller's transaction."""
+    said = {name: str(value) if isinstance(value, UUID | Decimal | datetime) else value for name, value in facts.items()}
+    return IncidentEvent.objects.create(
+        incident=incident, kind=kind, text=text[:ROOM], actor_id=actor.pk if actor is not None else None, facts=said, at=now()
+    )
+
+
+def _suppression(finding: Finding, moment: datetime) -> Suppression | None:
+    """What keeps this finding quiet: somebody found the same harmless, and no fact goes beyond what they saw."""
+    found = Suppression.objects.filter(fingerprint=finding.fingerprint, ended_at__isnull=True, expires_at__gt=moment).first()
+    return found if found is not None and within(found.ceiling, ceiling_of(finding)) else None
+
+
+def ceiling_of(finding: Finding) -> dict[str, Any]:
+    """The facts of a finding that a person accepts when they call it harmless."""
+    people = [finding.user_id, *finding.related_users]
+    kinds = {str(value.get("kind")) for value in finding.evidence.get("values", ()) if not value.get("too_common")}
+    return {
+        "people": sorted({str(one) for one in people if one is not None}),
+        "kinds": sorted(kinds),
+        "amount": str(finding.potential_loss) if finding.potential_loss is not None else None,
+    }
+
+
+def within(ceiling: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
+    """Whether facts are no more than what was accepted: nobody new, no new kind of link, at most twice the amount."""
+    if not set(facts["people"]) <= set(ceiling.get("people", facts["people"])):
+        return False
+    if not set(facts["kinds"]) <= set(ceiling.get("kinds", facts["kinds"])):
+        return False
+    accepted, amount = ceiling.get("amount"), facts.get("amount")
+    return accepted is None or amount is None or Decimal(amount) <= AMOUNT_ROOM * Decimal(accepted)

@@ -4,14 +4,33 @@ The log knows no other app: actors and targets are typed ids, not foreign keys, 
 reach back into its history.
 """
 
-from .incidents import LIVE, ActionTaken, DetectionMethod, IncidentLog, IncidentSeverity, IncidentStatus, IncidentType
+from .detection import DetectorMark, DetectorMemory, DetectorVersion
+from .incidents import (
+    DUE,
+    LIVE,
+    RANK,
+    ActionTaken,
+    Channel,
+    DetectionMethod,
+    EventKind,
+    IncidentAlert,
+    IncidentEvent,
+    IncidentLog,
+    IncidentQuerySet,
+    IncidentSeverity,
+    IncidentStatus,
+    IncidentType,
+    Suppression,
+)
 from .log import ActorType, AuditLog, AuditLogQuerySet, Category, Severity
 from .proof import AuditAnchor, AuditCheck, AuditLeaves, AuditSeal, CheckKind
 from .storage import AuditExport, AuditMove, Format, MoveKind
 from .watched import Watched
 
 __all__ = [
+    "DUE",
     "LIVE",
+    "RANK",
     "ActionTaken",
     "ActorType",
     "AuditAnchor",
@@ -23,14 +42,23 @@ __all__ = [
     "AuditMove",
     "AuditSeal",
     "Category",
+    "Channel",
     "CheckKind",
     "DetectionMethod",
+    "DetectorMark",
+    "DetectorMemory",
+    "DetectorVersion",
+    "EventKind",
     "Format",
+    "IncidentAlert",
+    "IncidentEvent",
     "IncidentLog",
+    "IncidentQuerySet",
     "IncidentSeverity",
     "IncidentStatus",
     "IncidentType",
     "MoveKind",
     "Severity",
+    "Suppression",
     "Watched",
 ]

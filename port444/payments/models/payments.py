@@ -166,7 +166,10 @@ class Refund(StateMachine):
                 name="refund_completed_has_moment",
             ),
         ]
-        indexes = [models.Index(fields=["requested_at"], condition=Q(status="requested"), name="refund_requested")]
+        indexes = [
+            models.Index(fields=["requested_at"], condition=Q(status="requested"), name="refund_requested"),
+            models.Index(fields=["failed_at"], condition=Q(status="failed"), name="refund_failed"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.amount} back, {self.status}"
