@@ -14,6 +14,8 @@ OWNER_COMMANDS = {"migrate", "flush", "createcachetable"}
 def main(arguments: list[str]) -> int:
     """Run manage.py and pass on its exit code."""
     os.chdir(database.HOME)
+    if arguments[:1] == ["detect"] and any(word.split("=")[0] == "--input" for word in arguments):  # takes no database
+        return subprocess.call([sys.executable, "manage.py", *arguments], env={**os.environ, "PORT444_ENV": "development"})
     with database.served() as base:
         is_owners = bool(arguments) and arguments[0] in OWNER_COMMANDS
         addresses = database.as_owner(base.addresses) if is_owners else base.addresses

@@ -1,0 +1,174 @@
+"""Money that leaves as soon as it came: one case a withdrawal, judged by how much of it was earned within the hour before.
+
+Earnings are joined, not orders; of withdrawals that follow each other the later does not count what the earlier took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .facts import DAY
+from .links import PARAMETERS as LINK_PARAMETERS
+from .links import Web
+from .memory import Memory, Notes
+from .parameters import Parameter, Terms
+from .people import LOG, opened, who
+from .suspicions import Suspicion, settle
+
+NAME = "fast_withdrawal"
+PARAMETERS = (
+    *LINK_PARAMETERS,
+    Parameter("alert_at", 70, 40, 100, "From which confidence on somebody is told."),
+    Parameter("hold_at", 80, 50, 100, "From which confidence on the withdrawal waits."),
+    Parameter("show_at", 40, 0, 100, "From which confidence on it is a weak signal; below it is nothing."),
+    Parameter("window_minutes", 60, 5, 1440, "How long before a withdrawal earnings are fresh."),
+    Parameter("least_share", 0.2, 0, 1, "Part of a withdrawal that is fresh at least."),
+    Parameter("share_points", 30, 0, 100, "Points for a withdrawal that is all fresh."),
+    Parameter("exact_points", 10, 0, 50, "Points when it takes just what was earned (with or without the fee)."),
+    Parameter("young_builder_points", 20, 0, 50, "Points for a builder who came lately."),
+    Parameter("young_builder_days", 30, 1, 365, "Within how many days that is lately."),
+    Parameter("young_client_points", 25, 0, 50, "Points for a paying client who came lately."),
+    Parameter("young_client_days", 7, 1, 365, "Within how many days that is lately."),
+    Parameter("no_papers_points", 10, 0, 50, "Points for a builder without a verified identity."),
+    Parameter("amount_points", 5, 0, 50, "Points for a large amount."),
+    Parameter("large_amount", 150, 0, 1_000_000, "From which amount on in USDC."),
+    Parameter("habit_points", 20, 0, 50, "Points taken off for each of up to two like withdrawals before, of a month ago or more."),
+    Parameter("linked_points", 20, 0, 50, "Points for a client who is linked with the builder."),
+    Parameter("address_points", 15, 0, 50, "Points for a payout address that was given within 72 hours before."),
+)
+MINUTE, MONTH = 60, 30 * DAY
+
+
+def judge(people: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion]:
+    """Suspicions about withdrawals of these people of which nothing, or less, was said before."""
+    people = sorted(set(people))
+    memory.fetch([LOG, *(who(person) for person in people)])
+    cases = [(person, row, fresh) for person in people for row, fresh in _fresh(memory[who(person)], terms)]
+    memory.fetch(who(earning[2]) for _, _, fresh in cases for earning in fresh if earning[2])
+    web = Web(memory, terms)
+    web.load(sorted({person for person, _, _ in cases}))
+    found = []
+    for person, row, fresh in cases:
+        suspicion = _assess(person, row, fresh, web, memory, terms)
+        if suspicion is None or suspicion.confidence <= memory[who(person)].get("told", {}).get(row[3], -1):
+            continue
+        told = memory.change(who(person)).setdefault("told", {})
+        told[row[3]] = suspicion.confidence
+        kept = {other[3] for other in memory[who(person)]["withdrawals"]}
+        for name in [name for name in told if name not in kept]:
+            del told[name]
+        found.append(suspicion)
+    return found
+
+
+def _fresh(notes: Notes, terms: Terms) -> list[tuple[list[Any], list[list[Any]]]]:
+    """Withdrawals with the earnings of the hour before them."""
+    window = int(terms["window_minutes"] * MINUTE)
+    earnings = notes.get("earnings", ())
+    rows = []
+    for row in notes.get("withdrawals", ()):
+        fresh = [earning for earning in earnings if row[0] - window < earning[0] <= row[0]]
+        if fresh:
+            rows.append((row, fresh))
+    return rows
+
+
+def _share(notes: Notes, row: list[Any], fresh: list[list[Any]], window: int) -> tuple[float, int]:
+    """Which part of a withdrawal was earned just before, and how much that is; what earlier withdrawals took of it is gone."""
+    ended = notes.get("ended", {})
+    taken = sum(
+        other[1] for other in notes["withdrawals"] if (other[0], other[3]) < (row[0], row[3]) and row[0] - window < other[0] and other[3] not in ended
+    )
+    left = sum(earning[1] for earning in fresh) - taken
+    return max(0.0, min(1.0, left / row[1])), left
+
+
+def _assess(person: str, row: list[Any], fresh: list[list[Any]], web: Web, memory: Memory, terms: Terms) -> Suspicion | None:
+    notes = memory[who(person)]
+    second, micro, _, name, _ = row
+    window = int(terms["window_minutes"] * MINUTE)
+    share, left = _share(notes, row, fresh, window)
+    if share < terms["least_share"] or name in notes.get("ended", {}):
+        return None
+    total = sum(earning[1] for earning in fresh)
+    minutes = (second - max(earning[0] for earning in fresh)) // MINUTE
+    parts: list[tuple[float, str, str]] = [
+        (
+            terms["share_points"] * share,
+            f"{100 * share:.0f} % of it was earned within the hour before, the last {minutes} minutes ago",
+            f"{left / 1e6:,.2f} USDC",
+        )
+    ]
+    if 0.84 <= micro / max(left, 1) <= 1.1:
+        parts.append((terms["exact_points"], "It takes out just what came in", f"{micro / 1e6:,.2f} USDC"))
+    days = _days(notes, second, memory)
+    if days is not None and days < terms["young_builder_days"]:
+        parts.append((terms["young_builder_points"], f"The builder's account was {days} days old", ""))
+    young = [earning for earning in fresh if earning[2] and _is_young(memory[who(earning[2])], earning[0], memory, terms)]
+    if young:
+        part = sum(earning[1] for earning in young) / total
+        words = f"The paying client's account was opened less than {terms['young_client_days']:.0f} days before"
+        parts.append(
+            (
+                terms["young_client_points"] * part,
+                words,
+                young[0][2],
+            )
+        )
+    if "up" in notes and not notes.get("papers"):
+        parts.append((terms["no_papers_points"], "The builder has no verified identity", ""))
+    if micro > terms["large_amount"] * 1_000_000:
+        parts.append((terms["amount_points"], f"It is more than {terms['large_amount']:g} USDC", ""))
+    linked = sorted({earning[2] for earning in fresh if earning[2] and web.pair(person, earning[2]).weight >= terms["link_at"]})
+    if linked:
+        parts.append((terms["linked_points"], "Builder and client are linked by what they share", ", ".join(linked)))
+    given = [moment for moment in notes.get("addresses", ()) if second - 3 * DAY < moment <= second]
+    if given:
+        parts.append((terms["address_points"], "The payout address was given within 72 hours before", ""))
+    before = _habit(notes, row, window)
+    if before:
+        parts.append((-terms["habit_points"] * min(2, before), f"{before} like it were made a month ago or more, and nothing came of them", ""))
+    confidence, reasons = settle(parts)
+    if confidence < terms["show_at"]:
+        return None
+    alerts = confidence >= terms["alert_at"]
+    amount = micro / 1e6
+    severity = "low" if not alerts else "critical" if amount > 5000 else "high" if amount > 500 else "medium"
+    return Suspicion(
+        fingerprint=f"fast_withdrawal:{name}",
+        incident_type="fast_withdrawal",
+        severity=severity,
+        confidence=confidence,
+        description=f"{amount:,.2f} USDC were asked for {minutes} minutes after they were earned.",
+        detector=NAME,
+        pattern="fresh_earnings",
+        people=[person],
+        reasons=reasons,
+        evidence={"people": [person, *sorted({earning[2] for earning in fresh if earning[2]})], "earnings": [earning[:3] for earning in fresh[:20]]},
+        withdrawal_id=name,
+        loss=micro,
+        holds=confidence >= terms["hold_at"],
+        second=second,
+    )
+
+
+def _days(notes: Notes, second: int, memory: Memory) -> int | None:
+    up = opened(notes, memory)
+    return None if up is None else max(0, (second - up) // DAY)
+
+
+def _is_young(notes: Notes, second: int, memory: Memory, terms: Terms) -> bool:
+    days = _days(notes, second, memory)
+    return days is not None and days < terms["young_client_days"]
+
+
+def _habit(notes: Notes, row: list[Any], window: int) -> int:
+    """How many like it there were before, so long ago that it would be known if they had been wrong."""
+    count = 0
+    for other in notes["withdrawals"]:
+        if other[0] > row[0] - MONTH:
+            break
+        fresh = [earning for earning in notes.get("earnings", ()) if other[0] - window < earning[0] <= other[0]]
+        count += bool(fresh) and _share(notes, other, fresh, window)[0] >= 0.5
+    return count

@@ -1,0 +1,247 @@
+"""Who is linked with whom: values that two people share, weighed by how few others have them and how much of a person's doings they are.
+
+`q(value) = base * (fan-out - 1) ** -decay * sqrt(share of the one * share of the other)`, and a pair is linked by all it shares together,
+`p = 1 - product(1 - q)`. An address alone never links two people (its base is below the bar, and shares sum up to one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import log, sqrt
+
+from .memory import Days, Memory, Notes
+from .parameters import Parameter, Terms
+from .people import HIDDEN, HOLDERS, VALUES, who
+
+WORDS = {"ip": "address", "device": "device", "fingerprint": "browser", "payout": "payout address", "card": "card", "trade": "trade"}
+STRONG = ("device", "payout", "card")
+PARAMETERS = (
+    Parameter("payout_base", 0.93, 0, 0.99, "How surely two people who are paid to one address are one, when nobody else is."),
+    Parameter("payout_decay", 0.10, 0, 2, "How fast that falls with the number of people."),
+    Parameter("payout_cap", 30, 2, HOLDERS, "People from which on a payout address tells nothing."),
+    Parameter("device_base", 0.92, 0, 0.99, "The same for a device's cookie."),
+    Parameter("device_decay", 0.15, 0, 2, "How fast that falls with the number of people."),
+    Parameter("device_cap", 40, 2, HOLDERS, "People from which on a device tells nothing."),
+    Parameter("card_base", 0.80, 0, 0.99, "The same for a card."),
+    Parameter("card_decay", 0.15, 0, 2, "How fast that falls with the number of people."),
+    Parameter("card_cap", 12, 2, HOLDERS, "People from which on a card tells nothing."),
+    Parameter("card_at_home", 0.5, 0, 1, "What is left of a card's weight between two people who share a home address as well."),
+    Parameter("ip_base", 0.45, 0, 0.49, "The same for a public address; below the bar of a link, so that it never links alone."),
+    Parameter("ip_decay", 0.50, 0, 2, "How fast that falls with the number of people."),
+    Parameter("ip_cap", 10, 2, HOLDERS, "People in 30 days from which on an address tells nothing."),
+    Parameter("fingerprint_base", 0.15, 0, 0.49, "The same for a browser's fingerprint, which many phones have in common."),
+    Parameter("fingerprint_decay", 0.50, 0, 2, "How fast that falls with the number of people."),
+    Parameter("fingerprint_cap", 4, 2, HOLDERS, "People from which on a fingerprint tells nothing."),
+    Parameter("trade_base", 0.30, 0, 0.49, "How much it adds that two people who share something trade with each other and with nobody else."),
+    Parameter("apart", 0.5, 0, 1, "What is left of a device's weight when the two never used it within a week of each other."),
+    Parameter("near_days", 7, 1, 60, "Days within which two people must have been seen at an address for it to count."),
+    Parameter("fanout_days", 30, 1, 180, "Days around that within which others at the address are counted."),
+    Parameter("link_at", 0.5, 0.3, 0.99, "From which weight on two people are linked."),
+)
+EXCLUSIVE = {"ip": True, "device": True, "fingerprint": True, "payout": False, "card": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One value that two people share."""
+
+    kind: str
+    value: str
+    weight: float
+    fanout: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How two people are linked."""
+
+    a: str
+    b: str
+    weight: float
+    shares: tuple[Share, ...] = ()
+    since: int = 0  # the day from which on it was so
+
+    def other(self, person: str) -> str:
+        return self.b if person == self.a else self.a
+
+
+@dataclass
+class Web:
+    """Links as they follow from a memory. Made anew for each look: it keeps what it has worked out."""
+
+    memory: Memory
+    terms: Terms
+    _totals: dict[tuple[str, str], int] = field(default_factory=dict)
+    _found: dict[tuple[str, str], Link] = field(default_factory=dict)
+    _linked: dict[str, dict[str, Link]] = field(default_factory=dict)
+
+    def load(self, people: Iterable[str]) -> None:
+        """Have at hand what links of these people follow from: their values, and everybody else who holds one of those."""
+        people = [person for person in people if person not in self._linked]
+        self.memory.fetch(who(person) for person in people)
+        values = {key for person in people for kind in VALUES for key in self.memory[who(person)].get(kind, ())}
+        self.memory.fetch(values)
+        self.memory.fetch(who(client) for person in people for name in ("earned_by", "paid_by") for client in self.memory[who(person)].get(name, ()))
+        self.memory.fetch(who(other) for person in people for other in self._candidates(person))
+
+    def linked(self, person: str) -> dict[str, Link]:
+        """Everybody who is linked with this person."""
+        found = self._linked.get(person)
+        if found is None:
+            bar = self.terms["link_at"]
+            pairs = ((other, self.pair(person, other)) for other in self._candidates(person))
+            found = self._linked[person] = {other: link for other, link in pairs if link.weight >= bar}
+        return found
+
+    def _candidates(self, person: str) -> set[str]:
+        notes, found = self.memory[who(person)], set[str]()
+        for kind in (*STRONG, "fingerprint"):
+            cap = self.terms[f"{kind}_cap"]
+            for key in notes.get(kind, ()):
+                holders = self.memory[key]
+                if 2 <= len(holders) <= cap and HIDDEN not in holders:
+                    found.update(holders)
+        for name in ("earned_by", "paid_by"):
+            found.update(client for client in notes.get(name, ()) if self._meet(notes, self.memory[who(client)]))
+        found.discard(person)
+        return found
+
+    @staticmethod
+    def _meet(notes: Notes, others: Notes) -> bool:
+        return any(not notes[kind].keys().isdisjoint(others[kind]) for kind in ("ip", "device") if kind in notes and kind in others)
+
+    def pair(self, one: str, other: str) -> Link:
+        """How these two are linked, however weakly."""
+        a, b = (one, other) if one < other else (other, one)
+        found = self._found.get((a, b))
+        if found is None:
+            found = self._found[a, b] = self._weigh(a, b)
+        return found
+
+    def _weigh(self, a: str, b: str) -> Link:
+        mine, others = self.memory[who(a)], self.memory[who(b)]
+        shares, since = [], []
+        at_home = False
+        for kind in VALUES:
+            ours, theirs = mine.get(kind), others.get(kind)
+            if not ours or not theirs:
+                continue
+            for key in sorted(ours.keys() & theirs.keys()):
+                share = self._value(kind, key, (a, ours), (b, theirs))
+                if share is None:
+                    continue
+                at_home = at_home or kind == "ip"
+                shares.append(share)
+                since.append((share.weight, -max(ours[key][0], theirs[key][0])))
+        if at_home:
+            left = self.terms["card_at_home"]
+            shares = [Share(one.kind, one.value, one.weight * left, one.fanout) if one.kind == "card" else one for one in shares]
+        if mine.get("agency") or others.get("agency"):  # whoever registered as one is paid together with others
+            shares = [one for one in shares if one.kind != "payout"]
+        if shares:
+            traded = self._trade(a, b)
+            if traded is not None:
+                shares.append(traded)
+        miss = 1.0
+        for share in shares:
+            miss *= 1 - share.weight
+        return Link(a, b, 1 - miss, tuple(sorted(shares, key=lambda one: (-one.weight, one.value))), -max(since)[1] if since else 0)
+
+    def _value(self, kind: str, key: str, one: tuple[str, Notes], other: tuple[str, Notes]) -> Share | None:
+        terms, holders = self.terms, self.memory[key]
+        if HIDDEN in holders:
+            return None
+        (a, ours), (b, theirs) = one, other
+        mine, others = ours[key], theirs[key]
+        fanout, factor = len(holders), 1.0
+        if kind == "ip":
+            if not Days.near(mine, others, int(terms["near_days"])):
+                return None
+            # Addresses are lent: who was there before or long after is no neighbour.
+            reach = int(terms["fanout_days"])
+            start, end = max(mine[0], others[0]) - reach, min(Days.last(mine), Days.last(others)) + reach
+            fanout = sum(1 for first, last in holders.values() if first <= end and last >= start)
+        elif kind == "device" and not Days.near(mine, others, int(terms["near_days"])):
+            factor = terms["apart"]
+        fanout = max(fanout, 2)
+        if fanout > terms[f"{kind}_cap"]:
+            return None
+        weight = terms[f"{kind}_base"] * (fanout - 1) ** -terms[f"{kind}_decay"] * factor
+        if EXCLUSIVE[kind]:
+            weight *= sqrt(self._part(a, kind, ours, mine) * self._part(b, kind, theirs, others))
+        return Share(kind, key.split(":", 1)[1], weight, fanout)
+
+    def _part(self, person: str, kind: str, values: Notes, days: list[int]) -> float:
+        """Which part of the days on which this person used values of a kind belongs to one value."""
+        total = self._totals.get((person, kind))
+        if total is None:
+            total = self._totals[person, kind] = sum(bits.bit_count() for _, bits in values.values())
+        return days[1].bit_count() / total
+
+    def _trade(self, a: str, b: str) -> Share | None:
+        """That the two trade with each other and hardly with anybody else."""
+        best = 0.0
+        for client, builder in ((a, b), (b, a)):
+            notes, payer = self.memory[who(builder)], self.memory[who(client)]
+            for name in ("earned", "paid"):
+                amount = notes.get(f"{name}_by", {}).get(client, 0)
+                if amount:
+                    best = max(best, sqrt(min(1, amount / notes[name]) * min(1, amount / max(payer.get("spent", 0), amount))))
+        return Share("trade", f"{a} {b}", self.terms["trade_base"] * best, 2) if best else None
+
+
+def weight(memory: Memory, a: str, b: str, terms: Terms | None = None) -> Link:
+    """How two people are linked, by what is at hand in a memory (`Web.load` has it there)."""
+    return Web(memory, terms or Terms(PARAMETERS)).pair(a, b)
+
+
+def components(web: Web, people: Iterable[str], most: int) -> Iterator[set[str]]:
+    """Everybody who can be reached from these people over links, in groups; those of one alone left out. What is larger than `most` is
+    taken apart where its links are weakest, when that leaves most of it together."""
+    start, frontier, edges = sorted(set(people)), sorted(set(people)), dict[str, dict[str, Link]]()
+    while frontier:
+        web.load(frontier)
+        for person in frontier:
+            edges[person] = web.linked(person)
+        frontier = sorted({other for person in frontier for other in edges[person]} - edges.keys())
+    seen = set[str]()
+    for person in start:
+        if person in seen:
+            continue
+        group = _reach(person, edges, 0.0)
+        seen |= group
+        if len(group) > 1:
+            yield from _apart(group, edges, web.terms["link_at"], most)
+
+
+def _reach(person: str, edges: dict[str, dict[str, Link]], bar: float, within: set[str] | None = None) -> set[str]:
+    group, frontier = {person}, [person]
+    while frontier:
+        for other, link in edges[frontier.pop()].items():
+            if other not in group and link.weight >= bar and (within is None or other in within):
+                group.add(other)
+                frontier.append(other)
+    return group
+
+
+def _apart(group: set[str], edges: dict[str, dict[str, Link]], bar: float, most: int) -> list[set[str]]:
+    while len(group) > most and bar < 0.97:
+        bar += 0.05
+        parts, left = [], set(group)
+        while left:
+            part = _reach(min(left), edges, bar, group)
+            left -= part
+            parts.append(part)
+        parts = [part for part in parts if len(part) > 1]
+        if sum(map(len, parts)) < 0.6 * len(group):
+            break  # it would fall to pieces rather than come apart
+        if len(parts) > 1:
+            return [smaller for part in parts for smaller in _apart(part, edges, bar, most)]
+        group = parts[0]
+    return [group]
+
+
+def strength(share: Share) -> float:
+    """What a value adds to a link, so that parts of it can be told: these sum up, where weights do not."""
+    return -log(max(1e-9, 1 - min(share.weight, 1 - 1e-9)))

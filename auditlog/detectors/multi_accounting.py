@@ -1,0 +1,325 @@
+"""One person, or one crew, behind several accounts: groups of accounts that are linked by what they share.
+
+Beside it stands the stated rule (three accounts at one public address within seven days). It is right about one time in fifty, so it is
+a weak signal of its own, a row an address, that alerts nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+from math import inf
+from typing import Any
+
+from .facts import DAY
+from .links import PARAMETERS as LINK_PARAMETERS
+from .links import WORDS, Link, Web, components, strength
+from .memory import Memory, Notes
+from .parameters import Parameter, Terms
+from .people import HIDDEN, LOG, opened, who
+from .suspicions import Suspicion, settle
+
+NAME = "multi_accounting"
+PARAMETERS = (
+    *LINK_PARAMETERS,
+    Parameter("alert_at", 55, 30, 100, "From which confidence on somebody is told."),
+    Parameter("hold_at", 80, 50, 100, "From which confidence on payouts of young accounts wait."),
+    Parameter("members", 3, 2, 10, "Accounts that a group has at least; two are enough when they share a payout address and a device."),
+    Parameter("most_members", 12, 3, 60, "Beyond which a group is taken apart where its links are weakest."),
+    Parameter("link_points", 55, 0, 100, "Points for how strongly the accounts are linked."),
+    Parameter("young_points", 30, 0, 100, "Points for accounts that were linked soon after they were opened."),
+    Parameter("young_days", 60, 1, 365, "Within how many days that is soon."),
+    Parameter("dealt_points", 15, 0, 100, "Points for what the builders among them earned from the others."),
+    Parameter("size_points", 3, 0, 20, "Points for each account beyond three."),
+    Parameter("most_size_points", 15, 0, 60, "At most for all of them."),
+    Parameter("papers_part", 0.5, 0, 1, "Part of the points that is taken off when all have verified identities of their own."),
+    Parameter("burst_points", 10, 0, 50, "Points for three accounts opened within a day."),
+    Parameter("old_points", 20, 0, 50, "Points taken off when all were linked half a year after they were opened."),
+    Parameter("bad_points", 10, 0, 50, "Points for an account that was found out before."),
+    Parameter("shared_accounts", 3, 2, 20, "Accounts at one public address that make a weak signal."),
+    Parameter("shared_days", 7, 1, 30, "Within how many days."),
+)
+
+
+def judge(people: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion]:
+    """Suspicions about the groups around these people, of which something has changed."""
+    people = set(people)
+    memory.fetch([LOG, *(who(person) for person in people)])
+    # Who was in a group with them before: it may have come apart.
+    known = {memory[who(person)].get("group") for person in people} - {None}
+    memory.fetch(f"group:{name}" for name in known)
+    for name in known:
+        people.update(memory[f"group:{name}"].get("people", ()))
+    web = Web(memory, terms)
+    found = []
+    groups = list(components(web, people, int(terms["most_members"])))
+    taken = set[str]()
+    for group in sorted(groups, key=lambda one: (-len(one), min(one))):
+        name, merged = _name(group, memory, taken)
+        taken.add(name)
+        suspicion = _assess(sorted(group), name, web, memory, terms)
+        if suspicion is None or not _changed(group, name, suspicion, memory, terms):
+            continue
+        found.append(_with_merges(suspicion, merged))
+    return found
+
+
+def _with_merges(suspicion: Suspicion, merged: Iterable[str]) -> Suspicion:
+    facts: dict[str, Any] = {name: getattr(suspicion, name) for name in Suspicion.__slots__}
+    return Suspicion(**{**facts, "merges": [f"multi_account:{name}" for name in sorted(merged)]})
+
+
+def _name(group: set[str], memory: Memory, taken: set[str]) -> tuple[str, set[str]]:
+    """What the group is called: as most of it was called before, and of two names the smaller; and which names are the same group now."""
+    before: dict[str, int] = {}
+    for person in group:
+        name = memory[who(person)].get("group")
+        if name is not None and name not in taken:
+            before[name] = before.get(name, 0) + 1
+    if not before:
+        return sha256(min(group).encode()).hexdigest()[:16], set()
+    memory.fetch(f"group:{name}" for name in before)
+    # A name stays with the larger part of those who had it.
+    own = {name for name, count in before.items() if 2 * count >= len(memory[f"group:{name}"].get("people", ()))}
+    if not own:
+        return sha256(("part " + min(group)).encode()).hexdigest()[:16], set()
+    name = min(own)
+    return name, own - {name}
+
+
+def _changed(group: set[str], name: str, suspicion: Suspicion, memory: Memory, terms: Terms) -> bool:
+    """Whether this is worth saying (again): others in the group, a higher confidence, or another day. Remembers it."""
+    told = memory[f"group:{name}"]
+    members = sorted(group)
+    fresh = (
+        told.get("people") != members
+        or suspicion.confidence > told.get("confidence", -1)
+        or suspicion.second - told.get("second", 0) >= DAY
+        or suspicion.loss > 2 * told.get("loss", 0)
+    )
+    if fresh:
+        notes = memory.change(f"group:{name}", suspicion.second)
+        notes.update(people=members, confidence=max(suspicion.confidence, notes.get("confidence", 0)), second=suspicion.second, loss=suspicion.loss)
+    for person in members:
+        if memory[who(person)].get("group") != name:
+            memory.change(who(person))["group"] = name
+    return fresh
+
+
+def _assess(group: list[str], name: str, web: Web, memory: Memory, terms: Terms) -> Suspicion | None:
+    links = [link for n, one in enumerate(group) for other, link in web.linked(one).items() if other in group[n + 1 :]]
+    kinds = {share.kind for link in links for share in link.shares}
+    if len(group) < terms["members"] and not {"payout", "device"} <= kinds:
+        return None
+    best = [max((link.weight for link in links if person in (link.a, link.b)), default=0.0) for person in group]
+    notes = {person: memory[who(person)] for person in group}
+    linked_since = {person: min(link.since for link in links if person in (link.a, link.b)) for person in group}
+    ages = {person: _age(notes[person], linked_since[person], memory) for person in group}
+    limit = terms["young_days"]
+    young = [person for person in group if ages[person] < limit]
+    young_part = len(young) / len(group)
+    parts = _link_parts(links, terms["link_points"] * sum(best) / len(best), len(group))
+    if young_part:
+        words = f"{_count(len(young), 'account was', 'accounts were')} linked within {limit:.0f} days of being opened"
+        parts.append((terms["young_points"] * young_part, words, ""))
+    dealt, volume = _dealt(group, notes)
+    if dealt:
+        words = f"{100 * dealt:.0f} % of what the builders among them earned came from the others"
+        parts.append((terms["dealt_points"] * min(1, 2 * dealt), words, f"{volume / 1e6:,.2f} USDC"))
+    if len(group) > 3:
+        points = min(terms["size_points"] * (len(group) - 3), terms["most_size_points"])
+        parts.append((points, f"{len(group)} accounts are more than share things by chance", ""))
+    if any(notes[person].get("bad") for person in group):
+        parts.append((terms["bad_points"], "One of them was found out before", ""))
+    if _burst([notes[person]["up"] for person in group if "up" in notes[person]]):
+        parts.append((terms["burst_points"], "Three or more of them were opened within 24 hours", ""))
+    if all(age > 180 for age in ages.values()):
+        parts.append((-terms["old_points"], "All had been there for half a year before they were linked", ""))
+    papers = _own_papers(notes)
+    if papers:
+        off = -terms["papers_part"] * papers / len(group) * min(100, sum(points for points, _, _ in parts))
+        parts.append((off, f"{_count(papers, 'of them has a verified identity', 'of them have verified identities')} of their own", ""))
+    confidence, reasons = settle(parts)
+    loss = sum(_at_stake(one) for one in notes.values())
+    alerts = confidence >= terms["alert_at"]
+    severity = "low" if not alerts else "critical" if loss > 5_000_000_000 else "high" if loss > 500_000_000 or dealt > 0.3 else "medium"
+    shared = sorted({(share.kind, share.value, share.fanout) for link in links for share in link.shares if share.kind != "trade"})
+    return Suspicion(
+        fingerprint=f"multi_account:{name}",
+        incident_type="multi_accounting",
+        severity=severity,
+        confidence=confidence,
+        description=f"{len(group)} accounts look like one person's: they share {_listed(kinds)}.",
+        detector=NAME,
+        pattern="linked_accounts",
+        people=group,
+        reasons=reasons,
+        evidence=_evidence(group, links, web, young),
+        addresses=[value for kind, value, _ in shared if kind == "ip"],
+        devices=[value for kind, value, _ in shared if kind == "device"],
+        loss=loss,
+        holds=confidence >= terms["hold_at"],
+        second=max(one.get("last", 0) for one in notes.values()),
+    )
+
+
+def _age(notes: Notes, since: int, memory: Memory) -> float:
+    """Days between the opening of an account and its first link."""
+    up = opened(notes, memory)
+    return inf if up is None else max(0, since - up // DAY)
+
+
+def _link_parts(links: list[Link], points: float, size: int) -> list[tuple[float, str, str]]:
+    """The points of the links, by what they come from."""
+    added: dict[str, float] = {}
+    values: dict[str, set[str]] = {}
+    people: dict[str, set[str]] = {}
+    for link in links:
+        for share in link.shares:
+            added[share.kind] = added.get(share.kind, 0) + strength(share)
+            values.setdefault(share.kind, set()).add(share.value)
+            people.setdefault(share.kind, set()).update((link.a, link.b))
+    total = sum(added.values()) or 1
+    parts = []
+    for kind in sorted(added, key=lambda name: (-added[name], name)):
+        number, word = len(values[kind]), WORDS[kind]
+        if kind == "trade":
+            text = f"{len(people[kind])} of the {size} trade with each other and with hardly anybody else"
+        else:
+            plural = word + ("es" if word.endswith("s") else "s")
+            text = f"{len(people[kind])} of the {size} accounts share {f'one {word}' if number == 1 else f'{number} {plural}'}"
+        fact = ", ".join(sorted(values[kind])[:5]) if kind != "trade" else ""
+        parts.append((points * added[kind] / total, text, fact))
+    return parts
+
+
+def _dealt(group: list[str], notes: dict[str, Notes]) -> tuple[float, int]:
+    """Which part of what the builders of a group earned was paid by others of it, and how much that is."""
+    inside = outside = 0
+    for person in group:
+        one = notes[person]
+        name = "earned" if one.get("earned") else "paid"
+        payers = one.get(f"{name}_by", {})
+        inside += sum(payers.get(other, 0) for other in group if other != person)
+        outside += one.get(name, 0)
+    return (min(1.0, inside / outside), inside) if outside else (0.0, 0)
+
+
+def _burst(moments: list[int]) -> bool:
+    moments.sort()
+    return any(last - first <= DAY for first, last in zip(moments, moments[2:], strict=False))
+
+
+def _own_papers(notes: dict[str, Notes]) -> int:
+    """How many have a verified identity that nobody else of the group has. Where only a flag says so, it is taken for their own."""
+    papers = [one["papers"] for one in notes.values() if one.get("papers")]
+    return sum(1 for one in papers if one == "yes" or papers.count(one) == 1)
+
+
+def _at_stake(notes: Notes) -> int:
+    """What somebody has earned and not taken out yet, as far as the log knows."""
+    ended = notes.get("ended", {})
+    back = sum(row[1] for row in notes.get("withdrawals", ()) if row[3] in ended)
+    return int(max(0, notes.get("earned", 0) - notes.get("withdrawn", 0) + back))
+
+
+def _evidence(group: list[str], links: list[Link], web: Web, young: list[str]) -> dict[str, Any]:
+    """For the drawing."""
+    values = {(share.kind, share.value): share.fanout for link in links for share in link.shares if share.kind != "trade"}
+    edges: dict[tuple[str, str, str], float] = {}
+    for link in links:
+        for share in link.shares:
+            for person in (link.a, link.b):
+                key = (person, share.kind, share.value)
+                edges[key] = max(edges.get(key, 0), share.weight)
+    pairs = sorted(links, key=lambda link: (-link.weight, link.a, link.b))[:50]
+    return {
+        "people": group,
+        "young": young,
+        "values": [
+            {"kind": kind, "value": value, "fanout": fanout, "label": WORDS[kind], "too_common": False}
+            for (kind, value), fanout in sorted(values.items())[:50]
+        ],
+        "edges": [
+            {"person": person, "kind": kind, "value": value, "weight": round(weight, 3)}
+            for (person, kind, value), weight in sorted(edges.items())[:200]
+            if kind != "trade"
+        ],
+        "pairs": [
+            {
+                "a": link.a,
+                "b": link.b,
+                "weight": round(link.weight, 3),
+                "shares": [{"kind": share.kind, "value": share.value, "weight": round(share.weight, 3)} for share in link.shares],
+            }
+            for link in pairs
+        ],
+    }
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
+
+
+def _listed(kinds: set[str]) -> str:
+    words = [WORDS[kind] for kind in ("payout", "device", "card", "ip", "fingerprint", "trade") if kind in kinds]
+    words = ["an " + word if word[0] in "aeiou" else "a " + word if word != "trade" else word for word in words]
+    return " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]
+
+
+def judge_addresses(keys: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion]:
+    """The stated rule, for the addresses at which somebody was seen."""
+    keys = sorted(keys)
+    memory.fetch([*keys, *(f"told:{key}" for key in keys)])
+    least, window = int(terms["shared_accounts"]), int(terms["shared_days"])
+    keys = [key for key in keys if len(memory[key]) >= least]
+    memory.fetch(who(person) for key in keys for person in memory[key] if person)
+    found = []
+    for key in keys:
+        holders = memory[key]
+        people, day = most_within([(person, days) for person in holders if (days := memory[who(person)].get("ip", {}).get(key))], window)
+        more = HIDDEN in holders
+        told = f"told:{key}"
+        if len(people) < least or len(people) <= memory[told].get("accounts", 0):
+            continue
+        memory.change(told, day * DAY)["accounts"] = len(people)
+        address = key.removeprefix("ip:")
+        confidence, reasons = settle(
+            [
+                (45, f"{len(people)}{' or more' if more else ''} accounts were seen at {address} within {window} days", address),
+                (max(-40, -4 * (len(people) - 3)), "The more people an address has, the less it says of any of them", ""),
+            ]
+        )
+        found.append(
+            Suspicion(
+                fingerprint=f"shared_ip:{address}",
+                incident_type="multi_accounting",
+                severity="low",
+                confidence=confidence,
+                description=f"{len(people)}{' or more' if more else ''} accounts at one public address within {window} days.",
+                detector=NAME,
+                pattern="shared_address",
+                people=sorted(people),
+                reasons=reasons,
+                evidence={"people": sorted(people)[:50], "values": [{"kind": "ip", "value": address, "fanout": len(holders), "label": WORDS["ip"]}]},
+                addresses=[address],
+                second=(day + window) * DAY,
+            )
+        )
+    return found
+
+
+def most_within(rows: list[tuple[str, list[int]]], window: int) -> tuple[list[str], int]:
+    """The most people who were seen within so many days of each other, and the day from which on."""
+    starts: dict[int, set[str]] = {}
+    for person, (first, bits) in rows:
+        while bits:
+            low = bits & -bits
+            starts.setdefault(first + low.bit_length() - 1, set()).add(person)
+            bits ^= low
+    best, best_day = set[str](), 0
+    for day in sorted(starts):
+        people = set[str]().union(*(starts[other] for other in range(day, day + window + 1) if other in starts))
+        if len(people) > len(best):
+            best, best_day = people, day
+    return sorted(best), best_day

@@ -1,0 +1,76 @@
+"""The detectors that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from . import fast_withdrawal, multi_accounting, people
+from .facts import Fact
+from .memory import Memory
+from .parameters import Parameter, Terms
+from .suspicions import Suspicion
+
+Judge = Callable[[Iterable[str], Memory, Terms], list[Suspicion]]
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """Facts are learnt into the memory (`learn` adds to `touched` the subjects of which something has changed; `keys` are what it reads and
+    writes), then the subjects are judged. What people are, own and pay is learnt once for all (`people.learn`): the ids of those of
+    whom that changed are `touched` of every detector whose `subjects` is "people"."""
+
+    name: str
+    words: str
+    incident_type: str
+    parameters: tuple[Parameter, ...]
+    judge: Judge
+    kinds: frozenset[str] = frozenset()
+    keys: Callable[[Fact], Iterable[str]] = lambda fact: ()
+    learn: Callable[[Fact, Memory, set[str]], None] = lambda fact, memory, touched: None
+    subjects: str = "people"  # people, addresses, own
+    at_once: bool = False  # judged while a file is read, and once more at its end; the others when all that follows is known
+
+
+@dataclass
+class Touched:
+    """Of whom and of what something has changed since the last judgement."""
+
+    people: set[str] = field(default_factory=set)
+    addresses: set[str] = field(default_factory=set)
+    own: dict[str, set[str]] = field(default_factory=dict)
+
+    def of(self, detector: Detector) -> set[str]:
+        if detector.subjects == "own":
+            return self.own.setdefault(detector.name, set())
+        return self.addresses if detector.subjects == "addresses" else self.people
+
+
+DETECTORS: tuple[Detector, ...] = (
+    Detector(multi_accounting.NAME, "Linked accounts", "multi_accounting", multi_accounting.PARAMETERS, multi_accounting.judge),
+    Detector(
+        "shared_address", "Shared addresses", "multi_accounting", multi_accounting.PARAMETERS, multi_accounting.judge_addresses, subjects="addresses"
+    ),
+    Detector(fast_withdrawal.NAME, "Fast withdrawals", "fast_withdrawal", fast_withdrawal.PARAMETERS, fast_withdrawal.judge, at_once=True),
+)
+
+
+def keys(facts: Iterable[Fact], detectors: Iterable[Detector] = DETECTORS) -> set[str]:
+    """Everything that has to be at hand to learn these facts."""
+    found = set[str]()
+    own = [detector for detector in detectors if detector.kinds]
+    for fact in facts:
+        found.update(people.keys(fact))
+        for detector in own:
+            if fact.kind in detector.kinds:
+                found.update(detector.keys(fact))
+    return found
+
+
+def learn(facts: Iterable[Fact], memory: Memory, touched: Touched, detectors: Iterable[Detector] = DETECTORS) -> None:
+    own = [(detector, touched.own.setdefault(detector.name, set())) for detector in detectors if detector.kinds]
+    for fact in facts:
+        people.learn(fact, memory, touched.people, touched.addresses)
+        for detector, subjects in own:
+            if fact.kind in detector.kinds:
+                detector.learn(fact, memory, subjects)
