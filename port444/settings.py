@@ -281,6 +281,8 @@ SCHEDULES = {
     "consultations.jobs.settle_absences": "*/5 * * * *",
     "consultations.jobs.sweep_calendars": "* * * * *",
     "consultations.jobs.sweep_channels": "*/5 * * * *",
+    "support.jobs.alerts": "* * * * *",
+    "support.jobs.digest": "7 6 * * *",
     "support.jobs.plans": "* * * * *",
     "support.jobs.viewings": "* * * * *",
     "auditlog.jobs.export": "37 2 * * *",
@@ -380,6 +382,11 @@ AUDIT_HOT_DAYS = env.int("AUDIT_HOT_DAYS", default=90)  # after which rows go in
 AUDIT_RETAIN_DAYS = env.int("AUDIT_RETAIN_DAYS", default=2557)  # seven years, for which object lock keeps what lies there
 AUDIT_CHAIN_HOURS = env.int("AUDIT_CHAIN_HOURS", default=0)  # how often the newest seal is written on the escrow's chain; 0: never
 AUDIT_SEAL_ROWS = 65_536  # at most, under one seal
+
+# Where incidents are told besides by e-mail
+ALERT_SLACK_URL = env("ALERT_SLACK_URL", default="")  # an incoming webhook of Slack, or of what takes the same
+ALERT_WEBHOOK_URL = env("ALERT_WEBHOOK_URL", default="")
+ALERT_WEBHOOK_SECRETS = env.list("ALERT_WEBHOOK_SECRETS", default=[])  # each signs: two while one is exchanged for the other
 
 # Calendars and meeting rooms: each is offered when its keys are set. The addresses change only for tests.
 OUTBOUND_ALLOW_LOOPBACK = env.bool("OUTBOUND_ALLOW_LOOPBACK", default=DEVELOPMENT)  # addresses typed by people may lead to this machine

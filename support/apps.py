@@ -11,11 +11,12 @@ class SupportConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
+        from auditlog import handlers
         from port444.accounts import looks
         from port444.notifications import kinds as told
 
         from . import forms, kinds, macros, queries
-        from .actions import credits, disputes, joining, refunds, restrict
+        from .actions import alerts, credits, disputes, joining, refunds, restrict
         from .actions import macros as sequences
         from .models import PlanKind
         from .roles import make_groups
@@ -27,6 +28,9 @@ class SupportConfig(AppConfig):
         post_migrate.connect(make_groups, sender=self)
         register(viewer, Tags.security)
         looks.register(queries.looks_at)
+        handlers.on_incident(alerts.on_incident)
+        told.register(told.Kind("incident.alert", told.Group.ACCOUNT, urgent=True))
+        told.register(told.Kind("incident.digest", told.Group.ACCOUNT))
         told.register(told.Kind("plan.requested", told.Group.ACCOUNT))
         told.register(told.Kind("plan.decided", told.Group.ACCOUNT))
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
+from port444.kit import jobs
 from port444.kit.clock import now
 
-from .actions import end_lapsed, execute_approved, expire_plans
+from . import actions
+from .actions import alerts_due, end_lapsed, execute_approved, expire_plans
 
 
 def plans() -> None:
@@ -17,3 +21,23 @@ def plans() -> None:
 def viewings() -> None:
     """Every minute: close viewings whose hour is over, or whose agent or person has changed, so that each has an end that is known."""
     end_lapsed(now())
+
+
+def send_alert(alert_id: str) -> None:
+    """Tell a channel of an incident."""
+    actions.send_alert(UUID(alert_id))
+
+
+def alerts() -> None:
+    """Every minute: tell what could not be told at once."""
+    jobs.each(actions.send_alert, jobs.in_time(alerts_due(now())))
+
+
+def hold_for(incident_id: str) -> None:
+    """Have the withdrawals of those concerned wait."""
+    actions.hold_for(UUID(incident_id))
+
+
+def digest() -> None:
+    """Daily: what was found without an alert."""
+    actions.send_digest(now())

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
+from auditlog import handlers
 from auditlog.events import Event
 from auditlog.models import (
     DUE,
@@ -120,9 +121,14 @@ def take_finding(finding: Finding, *, actor: Any | None = None, method: Detectio
     incident = live.select_for_update(of=("self",), no_key=True).get()
     if incident.pk == created.pk:
         record(Event.INCIDENT_OPENED, actor=actor, target=incident, fingerprint=finding.fingerprint, severity=finding.severity)
-        note(incident, EventKind.OPENED, finding.description, actor=actor, confidence=finding.confidence, severity=finding.severity)
+        event = note(incident, EventKind.OPENED, finding.description, actor=actor, confidence=finding.confidence, severity=finding.severity)
+        handlers.tell(event, finding.hold_at)
         return Outcome(Taken.OPENED, incident)
-    return Outcome(_renew(incident, values, moment, actor), incident)
+    event = _renew(incident, values, moment, actor)
+    if event is None:
+        return Outcome(Taken.REPEATED, incident)
+    handlers.tell(event, finding.hold_at)
+    return Outcome(Taken(event.kind), incident)
 
 
 def _values(finding: Finding, moment: datetime) -> dict[str, Any]:
@@ -148,8 +154,8 @@ def _values(finding: Finding, moment: datetime) -> dict[str, Any]:
     }
 
 
-def _renew(incident: IncidentLog, values: dict[str, Any], moment: datetime, actor: Any | None) -> Taken:
-    """Put what is newly known into an open incident."""
+def _renew(incident: IncidentLog, values: dict[str, Any], moment: datetime, actor: Any | None) -> IncidentEvent | None:
+    """Put what is newly known into an open incident. None when nothing is new but that it was found again."""
     old = (RANK[IncidentSeverity(incident.severity)], incident.confidence)
     if RANK[values["severity"]] < old[0]:
         values["severity"] = incident.severity
@@ -166,13 +172,11 @@ def _renew(incident: IncidentLog, values: dict[str, Any], moment: datetime, acto
         setattr(incident, name, value)
     incident.save(update_fields=list(values))
     if not before:
-        return Taken.REPEATED
+        return None
     after = {name: values[name] for name in before}
     record(Event.INCIDENT_RENEWED, actor=actor, target=incident, before=before, after=after, fingerprint=incident.fingerprint)
-    taken = Taken.RAISED if rises or values["confidence"] > old[1] else Taken.REPEATED
-    kind = EventKind.RAISED if taken == Taken.RAISED else EventKind.REPEATED
-    note(incident, kind, incident.description, actor=actor, confidence=incident.confidence, severity=incident.severity, was=old[1])
-    return taken
+    kind = EventKind.RAISED if rises or incident.confidence > old[1] else EventKind.REPEATED
+    return note(incident, kind, incident.description, actor=actor, confidence=incident.confidence, severity=incident.severity, was=old[1])
 
 
 def note(incident: IncidentLog, kind: EventKind, text: str = "", *, actor: Any | None = None, **facts: Any) -> IncidentEvent:

@@ -1,5 +1,6 @@
 """Everything that staff write."""
 
+from .alerts import alerts_due, hold_for, on_incident, send_alert, send_digest
 from .disputes import draft_decision, write_to_sides
 from .plans import (
     approve_plan,
@@ -31,6 +32,7 @@ from .viewings import (
 )
 
 __all__ = [
+    "alerts_due",
     "approve_plan",
     "cannot_view",
     "draft_decision",
@@ -42,6 +44,7 @@ __all__ = [
     "execute_plan",
     "expire_plans",
     "hashed",
+    "hold_for",
     "note_action",
     "note_answer",
     "note_export",
@@ -49,10 +52,13 @@ __all__ = [
     "note_person_seen",
     "note_reading",
     "note_refusal",
+    "on_incident",
     "open_thread",
     "order_of",
     "refresh_plan",
     "reject_plan",
+    "send_alert",
+    "send_digest",
     "start_viewing",
     "submit_plan",
     "why_over",
