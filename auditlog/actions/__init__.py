@@ -3,7 +3,7 @@
 from .copying import copy_rows
 from .exporting import Changed, export_rows, rows_to_export
 from .findings import Problem, Report
-from .incidents import Finding, Outcome, Reason, Taken, ceiling_of, note, open_incident, take_finding
+from .incidents import ALWAYS_HEARD, DIFFERENCES, TAMPERING, Finding, Outcome, Reason, Taken, ceiling_of, note, open_incident, take_finding
 from .moving import Different, drop_month, restore_month
 from .proving import NotProvable, prove
 from .recording import ensure_partitions, record, record_many
@@ -13,8 +13,11 @@ from .verifying import keep, verify, verify_history, verify_recent
 from .witnessing import Unexplained, find_unexplained, look_past_actions
 
 __all__ = [
+    "ALWAYS_HEARD",
     "ANCHOR_SECONDS",
+    "DIFFERENCES",
     "INDEX_BATCH",
+    "TAMPERING",
     "Behind",
     "Changed",
     "Different",

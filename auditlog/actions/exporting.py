@@ -33,7 +33,7 @@ from auditlog.queries import rows_of
 from auditlog.signing import Kind
 from port444.kit.clock import now
 
-from .incidents import Finding, open_incident
+from .incidents import TAMPERING, Finding, Reason, open_incident
 from .recording import record
 
 FILE_ROWS = 1_000_000  # in a file, about; no seal is cut
@@ -73,6 +73,9 @@ def export_rows(*, progress: Progress | None = None, seconds: float | None = Non
                         IncidentSeverity.CRITICAL,
                         100,
                         f"The audit log was not exported any further: {error}",
+                        pattern="export_refused",
+                        reasons=[Reason(100, "Rows or files are not as they were sealed or written", str(error)[:200])],
+                        detector=TAMPERING,
                     )
                 )
                 raise

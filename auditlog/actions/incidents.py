@@ -31,6 +31,10 @@ from port444.kit.clock import now
 
 from .recording import record
 
+# What finds that the log or the books are not as they were: nobody can have that kept quiet.
+TAMPERING, DIFFERENCES = "audit_tampering", "escrow_differences"
+ALWAYS_HEARD = frozenset({TAMPERING, DIFFERENCES})
+
 ROOM = 2000  # characters of an event's text
 AMOUNT_ROOM = 2  # a suppressed amount may grow by this factor
 
@@ -87,10 +91,10 @@ class Outcome:
 def open_incident(finding: Finding, *, actor: Any | None = None, method: DetectionMethod = DetectionMethod.AUTOMATED) -> IncidentLog:
     """The live incident for the finding's fingerprint: a new one, or the one that is open already with the evidence renewed.
 
-    For what no detector found: it is never suppressed.
+    For what no detector found, and for what is always heard: it is never suppressed.
     """
     incident = take_finding(finding, actor=actor, method=method).incident
-    assert incident is not None, "only what a detector finds can be suppressed"
+    assert incident is not None, "of detectors only what is always heard"
     return incident
 
 
@@ -101,7 +105,7 @@ def take_finding(finding: Finding, *, actor: Any | None = None, method: Detectio
     What was found harmless before is only counted, as long as it is still the same.
     """
     moment = now()
-    suppression = _suppression(finding, moment) if finding.detector else None
+    suppression = _suppression(finding, moment) if finding.detector and finding.detector not in ALWAYS_HEARD else None
     if suppression is not None:
         Suppression.objects.filter(pk=suppression.pk).update(hits=F("hits") + 1, last_hit_at=moment)
         return Outcome(Taken.SUPPRESSED, None)

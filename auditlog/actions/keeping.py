@@ -8,7 +8,7 @@ from auditlog import marks
 from auditlog.models import AuditCheck, CheckKind, IncidentSeverity, IncidentType
 from port444.kit.clock import now
 
-from .incidents import Finding, open_incident
+from .incidents import TAMPERING, Finding, Reason, open_incident
 
 
 def keep_check(kind: CheckKind, **facts: Any) -> AuditCheck:
@@ -30,7 +30,9 @@ def last_look(kind: CheckKind) -> AuditCheck | None:
                 100,
                 f"Somebody has written that the audit log was looked at ({CheckKind(kind).label}), and it was not: check {forged[0].pk} is not signed"
                 " with a known key. It counts for nothing. The owner of the tables removes it by hand; whoever wrote it has the database's password.",
-                pattern="audit_log",
+                pattern="check_forged",
+                reasons=[Reason(100, "A check of the log bears a signature of no known key", str(forged[0].pk))],
+                detector=TAMPERING,
                 evidence={"checks": [str(one.pk) for one in forged[:20]], "last_seal": forged[0].last_seal},
             )
         )

@@ -31,7 +31,7 @@ from port444.kit.clock import now
 from port444.kit.errors import Conflict
 from port444.kit.jobs import in_time
 
-from .incidents import Finding, open_incident
+from .incidents import TAMPERING, Finding, Reason, open_incident
 from .recording import record
 
 log = logging.getLogger(__name__)
@@ -328,7 +328,10 @@ def _last_lying(store: cold.Store) -> int:
             100,
             f"The database says that seal {marked} lies in cold storage, and it does not: somebody else has written that, or it was removed there."
             " What is missing there is put there.",
-            pattern="audit_log",
+            pattern="anchor_missing",
+            reasons=[Reason(100, "A seal lies in cold storage for good once it is there, and this one does not", f"seal {marked}")],
+            evidence={"seal": marked},
+            detector=TAMPERING,
         )
     )
     missing, step = 0, 1  # seals before the last: how many are known to be missing, and how many more are skipped
@@ -352,7 +355,10 @@ def report_refusal(refusal: Behind | Forged) -> IncidentLog:
             IncidentSeverity.CRITICAL,
             100,
             f"{refusal.message} Nothing is sealed until somebody has seen to it.{how}",
-            pattern="audit_log",
+            pattern="sealing_refused",
+            reasons=[Reason(100, "The seals of the log do not follow on each other as they were made", refusal.code)],
+            evidence={"code": refusal.code},
+            detector=TAMPERING,
         )
     )
 

@@ -24,7 +24,7 @@ from port444.kit.clock import now
 
 from .findings import NAMED, SLACK, Report, said, touch
 from .holding import Rows
-from .incidents import Finding, open_incident
+from .incidents import TAMPERING, Finding, Reason, open_incident
 from .keeping import keep_check, last_look
 from .outside import Loss, Outside
 
@@ -120,7 +120,9 @@ def keep(kind: CheckKind, report: Report) -> AuditCheck:
                     IncidentSeverity.CRITICAL,
                     100,
                     f"The audit log is not as it was. {first.words}" + (f" {others} more problems were found." if others else ""),
-                    pattern="audit log changed",
+                    pattern="log_changed",
+                    reasons=[Reason(100, "What is in the log is not what was sealed", f"{first.code}, seal {first.seal}, entry {first.row}")],
+                    detector=TAMPERING,
                     evidence={"check": str(check.pk), "problems": problems[:NAMED]},
                 )
             )

@@ -22,7 +22,7 @@ from auditlog.queries import rows_of
 from auditlog.seals import is_genuine
 from port444.kit.clock import now
 
-from .incidents import Finding, open_incident
+from .incidents import TAMPERING, Finding, Reason, open_incident
 from .keeping import keep_check, last_look
 from .recording import record
 from .sealing import Forged
@@ -149,6 +149,11 @@ def _genuine(waiting: list[AuditSeal]) -> list[AuditSeal]:
     return taken
 
 
+def _reasons(changes: int, models: str, *, unknown: bool) -> list[Reason]:
+    found = Reason(50, f"{changes} rows changed and no action says why", models)
+    return [found, Reason(40, "Nobody who is known to the site wrote it")] if unknown else [found]
+
+
 def _report(way: tuple[str, str, str], found: list[Unexplained]) -> None:
     """One incident for each way in, which further transactions renew, and a record of each transaction."""
     actor_type, actor, models = way
@@ -162,7 +167,9 @@ def _report(way: tuple[str, str, str], found: list[Unexplained]) -> None:
             90 if unknown else 50,
             f"{changes} changes of {models} by {actor or actor_type}, past the actions. The audit log has each row before and after, "
             f"from entry {found[0].first_id} on.",
-            pattern="audit_log",
+            pattern="past_the_actions",
+            reasons=_reasons(changes, models, unknown=unknown),
+            detector=TAMPERING,
             evidence={"transactions": len(found), "first": [one.facts for one in found[:20]]},
         )
     )

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from auditlog.actions import Finding, open_incident, record
+from auditlog.actions import Finding, Reason, open_incident, record
 from auditlog.events import Event
 from auditlog.models import ActorType, IncidentSeverity, IncidentType
 from port444.accounts.models import Session, User
@@ -118,13 +118,16 @@ def _look_out_for_many(agent: User, moment: datetime) -> None:
     if people > MANY_PEOPLE:
         open_incident(
             Finding(
-                fingerprint=f"viewing:many:{agent.pk}:{moment:%Y-%m-%d}",
+                # The name that the detector of misuse gives it, so that both find one case.
+                fingerprint=f"insider:{agent.pk}:viewings:{moment:%Y-%m-%d}",
                 incident_type=IncidentType.SUSPICIOUS_ACTIVITY,
                 severity=IncidentSeverity.MEDIUM,
                 confidence=60,
                 description=f"{agent.name} has viewed as {people} people within a day.",
                 user_id=agent.pk,
-                evidence={"people": people},
+                pattern="viewings",
+                reasons=[Reason(60, f"{people} people were seen through their eyes within 24 hours")],
+                evidence={"viewed": people},
             )
         )
 
@@ -225,6 +228,8 @@ def note_refusal(viewing_id: UUID, page: ViewedPage, *, actor: User, why: str, t
                 description=f"{viewing} has reached {viewing.refused} times for what a viewing may not do.",
                 user_id=viewing.agent_id,
                 related_users=[viewing.subject_id],
+                pattern="refused_viewing",
+                reasons=[Reason(60, f"{viewing.refused} requests of one viewing were refused", str(viewing))],
                 evidence={"viewing": str(viewing), "refused": viewing.refused},
             )
         )

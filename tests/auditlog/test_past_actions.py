@@ -60,7 +60,7 @@ def test_a_change_at_a_prompt_becomes_an_incident(client_user: User) -> None:
         owner.execute("UPDATE accounts_user SET is_staff = true WHERE id = %s", [client_user.pk])
     assert find() == [(["user"], "db:port444_owner/psql", 1)]
     incident = told_of()
-    assert (incident.severity, incident.status, incident.pattern) == ("critical", "open", "audit_log")
+    assert (incident.severity, incident.status, incident.pattern) == ("critical", "open", "past_the_actions")
     assert "1 changes of user by db:port444_owner/psql" in incident.description
     event = AuditLog.objects.filter(event_type="audit.unexplained_change").latest("id")
     row = AuditLog.objects.filter(event_type="row.updated", target_id=client_user.pk).latest("id")

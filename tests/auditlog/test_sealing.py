@@ -406,7 +406,7 @@ def test_a_database_behind_its_anchor_is_not_sealed_until_somebody_says_why() ->
     jobs.seal()
     jobs.seal()
     incident = IncidentLog.objects.get()
-    assert (incident.severity, incident.pattern) == ("critical", "audit_log")
+    assert (incident.severity, incident.pattern) == ("critical", "sealing_refused")
     assert "ends at seal 1" in incident.description
     assert AuditSeal.objects.count() == 1
 
