@@ -52,6 +52,7 @@ class Event(Enum):
     PAYMENT_SUCCEEDED = "payment.succeeded", FINANCIAL, INFO, "Payment succeeded"
     PAYMENT_FAILED = "payment.failed", FINANCIAL, INFO, "Payment failed"
     PAYMENT_EXPIRED = "payment.expired", FINANCIAL, INFO, "Nobody paid in time"
+    PAYMENT_METHOD_ADDED = "payment_method.added", FINANCIAL, INFO, "Paid with a card"
     PAYMENT_WALLET_CHOSEN = "payment.wallet_chosen", FINANCIAL, INFO, "Chose a wallet to pay from"
     TRANSFER_RETURNED = "transfer.returned", FINANCIAL, WARNING, "Sent a transfer back that fitted nothing"
     REFUND_REQUESTED = "refund.requested", FINANCIAL, INFO, "Asked for a refund"

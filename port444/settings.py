@@ -22,6 +22,7 @@ SITE_URL = env("SITE_URL", default="http://127.0.0.1:8444").rstrip("/")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]", "testserver"] if DEVELOPMENT else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+COUNTRY_HEADER = env("COUNTRY_HEADER", default="")  # in which a trusted proxy names the caller's country, e.g. CF-IPCountry
 
 INSTALLED_APPS = [
     "port444.kit",

@@ -28,7 +28,7 @@ from port444.payments.actions import undo_funding
 from port444.payments.escrow import Escrow, Lent
 from port444.payments.models import VOID, EscrowOperation, Invoice, Payment
 
-from .telling import deal, facts, fresh, lock, lock_within, post, tell
+from .telling import answer_pace, deal, facts, fresh, lock, lock_within, post, tell
 
 log = logging.getLogger(__name__)
 
@@ -165,6 +165,8 @@ def _complete(amendment: Amendment, *, actor: Any | None, **stamps: Any) -> None
         before=before,
         after={"price": order.price, "due_at": order.due_at, "deliverables": order.deliverables, "revisions": order.revisions_allowed},
         operation=amendment.funding,
+        original_amount=amendment.price_before,
+        **answer_pace(amendment),
         **facts(amendment),
     )
     post(amendment, notices.completed(amendment), notices.COMPLETED)

@@ -51,6 +51,13 @@ def facts(amendment: Amendment) -> dict[str, Any]:
     }
 
 
+def answer_pace(amendment: Amendment) -> dict[str, Any]:
+    """For the audit log: how long the other side took to say yes."""
+    if amendment.answered_at is None:
+        return {}
+    return {"seconds_to_answer": max(0, int((amendment.answered_at - amendment.created_at).total_seconds()))}
+
+
 def post(amendment: Amendment, body: str, icon: str) -> None:
     """A line in the conversation that both sides read."""
     post_notice(amendment.order.conversation_id, body=body[:1000], icon=icon, subject=(ORDER, amendment.order_id))

@@ -33,16 +33,28 @@ word_constraint("accounts_user_email_key", Conflict("There is an account with th
 
 
 @transaction.atomic
-def sign_up(user: User) -> User:
-    """Save a new account. It stays closed until its address is confirmed."""
+def sign_up(user: User, *, browser: str = "") -> User:
+    """Save a new account. It stays closed until its address is confirmed. `browser` is the fingerprint of the one it comes from.
+
+    Nobody's papers are looked at here, and nobody registers as an agency, so the log says neither of anybody.
+    """
     user.save(force_insert=True)
-    record(Event.USER_SIGNED_UP, actor=user, target=user, is_client=user.is_client, is_builder=user.is_builder)
+    record(
+        Event.USER_SIGNED_UP,
+        actor=user,
+        target=user,
+        is_client=user.is_client,
+        is_builder=user.is_builder,
+        identity_verified=False,
+        registered_agency=False,
+        fingerprint=browser,
+    )
     return user
 
 
 @transaction.atomic
-def note_login(user: User, device_id: UUID | None) -> None:
-    """Remember the browser in which somebody has signed in."""
+def note_login(user: User, device_id: UUID | None, *, browser: str = "", country: str = "") -> None:
+    """Remember the browser in which somebody has signed in: its cookie, its fingerprint, and the country where a proxy knows it."""
     moment, facts = now(), context.current()
     is_new = False
     if device_id is not None:
@@ -54,7 +66,8 @@ def note_login(user: User, device_id: UUID | None) -> None:
         if not is_new:
             device.user_agent, device.ip_address, device.last_seen_at = facts.user_agent, facts.ip_address, moment
             device.save(update_fields=["user_agent", "ip_address", "last_seen_at"])
-    record(Event.LOGIN, actor=user, target=user, new_device=is_new)
+    said = {"country": country} if country else {}
+    record(Event.LOGIN, actor=user, target=user, new_device=is_new, fingerprint=browser, **said)
 
 
 @transaction.atomic

@@ -23,6 +23,7 @@ from port444.kit.http import client_ip
 from port444.kit.sealed import cipher
 
 from . import actions
+from .browsers import country, fingerprint
 from .emails import Letter
 from .models import User
 
@@ -43,7 +44,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ca
         role = form.cleaned_data["role"]
         user.name, user.time_zone = form.cleaned_data["name"], form.cleaned_data["time_zone"]
         user.is_client, user.is_builder = role != "work", role != "hire"
-        return actions.sign_up(user) if commit else user
+        return actions.sign_up(user, browser=fingerprint(request)) if commit else user
 
     def pre_login(self, request: HttpRequest, user: User, **options: Any) -> HttpResponse | None:
         """Asked when the password was right and before the second factor: a suspended person is told why, not let in."""
@@ -54,7 +55,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ca
         return response
 
     def post_login(self, request: HttpRequest, user: User, **options: Any) -> HttpResponse:
-        actions.note_login(user, context.current().device_id)
+        actions.note_login(user, context.current().device_id, browser=fingerprint(request), country=country(request))
         response: HttpResponse = super().post_login(request, user, **options)
         return response
 

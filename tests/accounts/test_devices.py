@@ -4,10 +4,10 @@ import uuid
 
 import pytest
 from allauth.account.models import EmailAddress
-from django.test import Client
+from django.test import Client, RequestFactory, override_settings
 
 from auditlog.models import AuditLog
-from port444.accounts import actions
+from port444.accounts import actions, browsers
 from port444.accounts.models import Session, User, UserDevice
 from port444.accounts.queries import browser_words
 from port444.kit.errors import NotAllowed
@@ -31,7 +31,32 @@ def test_sign_in_remembers_the_browser_once(client_user: User) -> None:
     assert (str(device.device_id), device.ip_address, device.user_agent) == (client.cookies["device"].value, "127.0.0.1", FIREFOX)
     assert Session.objects.get(user=client_user).device_id == device.device_id
     events = AuditLog.objects.events().order_by("id").values_list("event_type", "metadata")
-    assert list(events) == [("auth.login", {"new_device": True}), ("auth.logout", {}), ("auth.login", {"new_device": False})]
+    browser = events[0][1]["fingerprint"]
+    came, again = ({"new_device": is_new, "fingerprint": browser} for is_new in (True, False))
+    assert list(events) == [("auth.login", came), ("auth.logout", {}), ("auth.login", again)]
+
+
+def fingerprint_of(factory: RequestFactory, **headers: str) -> str:
+    return browsers.fingerprint(factory.get("/", headers={"User-Agent": FIREFOX, **headers}))
+
+
+def test_a_browser_is_known_by_what_it_says_and_not_named(rf: RequestFactory) -> None:
+    plain = fingerprint_of(rf)
+    assert plain == fingerprint_of(rf)
+    assert len({plain, fingerprint_of(rf, **{"Accept-Language": "pt"}), fingerprint_of(rf, **{"Sec-CH-UA-Platform": "Linux"})}) == 3
+    assert browsers.fingerprint(rf.get("/")) == "", "it does not say what it is"
+    with override_settings(SECRET_KEY="another key than before, and long enough to be one"):
+        assert fingerprint_of(rf) != plain
+
+
+def test_the_country_is_a_trusted_proxys_word(rf: RequestFactory) -> None:
+    request = rf.get("/", headers={"CF-IPCountry": "pt"})
+    with override_settings(COUNTRY_HEADER="CF-IPCountry", TRUSTED_PROXIES=1):
+        assert browsers.country(request) == "PT"
+        assert browsers.country(rf.get("/", headers={"CF-IPCountry": "XX"})) == ""
+    with override_settings(COUNTRY_HEADER="CF-IPCountry", TRUSTED_PROXIES=0):
+        assert browsers.country(request) == "", "anybody could have written it"
+    assert browsers.country(request) == ""
 
 
 def test_page_shows_own_browsers(client_user: User, stranger: User) -> None:

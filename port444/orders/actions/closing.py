@@ -56,6 +56,18 @@ def close_reclaimed(order: Order, amount: Decimal) -> None:
     close_dispute(dispute, DisputeStatus.WITHDRAWN, actor=order.client, event=Event.DISPUTE_WITHDRAWN, order_goes_on=False, **stamps)
 
 
+def sides(order: Order) -> dict[str, Any]:
+    """For the audit log: which order it was, and whose."""
+    return {"number": order.number, "client_id": order.client_id, "builder_id": order.builder.user_id}
+
+
+def pace(order: Order) -> dict[str, Any]:
+    """For the audit log: how long the order took from its beginning to its end."""
+    if order.started_at is None or order.completed_at is None:
+        return {}
+    return {"seconds_since_accept": max(0, int((order.completed_at - order.started_at).total_seconds()))}
+
+
 def facts(dispute: Dispute) -> dict[str, Any]:
     """For the audit log, beside what the event itself says."""
     order = dispute.order

@@ -41,7 +41,7 @@ from port444.orders.models import (
 )
 from port444.payments import escrow
 
-from .closing import close_dispute, facts, lock_with_builder
+from .closing import close_dispute, facts, lock_with_builder, pace, sides
 from .telling import deal, post
 from .terms import lower_price, stop_clock
 
@@ -356,12 +356,14 @@ def _end_order(dispute: Dispute, to_client: Decimal, actor: Any) -> None:
         backend.release(of, to_builder, f"dispute:{dispute.pk}:release", ruling=True, actor=actor)
         order.move_to(OrderStatus.COMPLETED, completed_at=now(), accepted_by_client=False)
         builders.count_completed(order.builder_id)
-        record(Event.ORDER_COMPLETED, actor=actor, target=order, amount=order.price, number=order.number, by_itself=False, dispute=dispute.number)
+        said = {"by_itself": False, "dispute": dispute.number, **sides(order), **pace(order)}
+        record(Event.ORDER_COMPLETED, actor=actor, target=order, amount=order.price, **said)
     else:
         for one in family(order):
             catalog.forget_sale(one)
         order.move_to(OrderStatus.CANCELLED, cancelled_at=now(), cancelled_by=None, cancel_cause=CancelCause.DISPUTE)
-        record(Event.ORDER_CANCELLED, actor=actor, target=order, number=order.number, cause=CancelCause.DISPUTE, dispute=dispute.number)
+        said = {"cause": CancelCause.DISPUTE, "dispute": dispute.number, "before_work": False, **sides(order)}
+        record(Event.ORDER_CANCELLED, actor=actor, target=order, **said)
 
 
 def _lock(dispute_id: UUID) -> Dispute:

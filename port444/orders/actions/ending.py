@@ -21,7 +21,7 @@ from port444.payments.actions import repay, undo_funding, void_invoice
 from port444.payments.escrow import books
 from port444.payments.models import EscrowOperation, EscrowStatus
 
-from .closing import close_reclaimed, lock_with_builder
+from .closing import close_reclaimed, lock_with_builder, pace, sides
 from .offers import reopen_offer
 from .telling import deal, post, tell
 
@@ -64,7 +64,7 @@ def _complete(order: Order, actor: Any | None) -> None:
     order.move_to(S.COMPLETED, completed_at=now(), accepted_by_client=actor is not None)
     release = escrow.current().release(deal(order), order.price, f"order:{order.pk}:release", actor=actor)
     builders.count_completed(order.builder_id)
-    record(Event.ORDER_COMPLETED, actor=actor, target=order, amount=order.price, number=order.number, by_itself=actor is None)
+    record(Event.ORDER_COMPLETED, actor=actor, target=order, amount=order.price, by_itself=actor is None, **sides(order), **pace(order))
     post(order, notices.completed(order), notices.COMPLETED)
     tell(order, order.builder.user, "order.completed", emails.completed_to_builder(order, paid=release.status == EscrowStatus.CONFIRMED), "completed")
     if actor is None:
@@ -160,7 +160,7 @@ def _give_back(order: Order, actor: Any | None, *, waiting: bool) -> None:
 
 def _over(order: Order, cause: CancelCause, actor: Any | None, reason: str) -> None:
     order.move_to(S.CANCELLED, cancelled_at=now(), cancelled_by=actor, cancel_cause=cause, cancel_reason=reason)
-    record(Event.ORDER_CANCELLED, actor=actor, target=order, number=order.number, cause=cause, reason=reason)
+    record(Event.ORDER_CANCELLED, actor=actor, target=order, cause=cause, reason=reason, before_work=order.started_at is None, **sides(order))
     post(order, notices.cancelled(order), notices.CANCELLED)
     if order.paid_at is None:
         reopen_offer(order, actor=actor)
@@ -195,7 +195,7 @@ def leave_review(order_id: UUID, *, actor: Any, stars: int, text: str = "", priv
     )
     builders.count_review(order.builder_id, stars)
     catalog.count_review(order.service_id, stars)
-    record(Event.ORDER_REVIEWED, actor=actor, target=order, number=order.number, stars=stars)
+    record(Event.ORDER_REVIEWED, actor=actor, target=order, stars=stars, **sides(order))
     post(order, notices.reviewed(order, stars), notices.REVIEWED)
     tell(order, order.builder.user, "order.reviewed", emails.reviewed_to_builder(order, stars), "reviewed")
     return review

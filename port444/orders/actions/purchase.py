@@ -96,7 +96,16 @@ def order_paid(order: Order, invoice: Invoice, payment: Payment | None) -> None:
     if order.package_id is not None:
         catalog.note_sale(order.pk, package_id=order.package_id, price=order.price, moment=moment)
     paid_with = payment.pk if payment is not None else None
-    record(Event.ORDER_PAID, actor=order.client, target=order, amount=order.price, number=order.number, invoice=invoice.pk, payment=paid_with)
+    record(
+        Event.ORDER_PAID,
+        actor=order.client,
+        target=order,
+        amount=order.price,
+        number=order.number,
+        builder_id=order.builder.user_id,
+        invoice=invoice.pk,
+        payment=paid_with,
+    )
     lent = Lent(order.prepaid, order.credit - order.prepaid)
     order.read_away()  # days away that are planned already put the date off
     due_at = order.due_from(moment + timedelta(days=settings.REQUIREMENTS_DAYS), order.delivery_days)

@@ -12,7 +12,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from django.conf import settings
 from django.db import transaction
 
-from auditlog.actions import Finding, open_incident, record
+from auditlog.actions import DIFFERENCES, Finding, Reason, open_incident, record
 from auditlog.events import Event
 from auditlog.models import IncidentLog, IncidentSeverity, IncidentType
 from port444.accounts.models import User
@@ -176,6 +176,10 @@ def _raise_alarm(row: ChainDifference, difference: Difference) -> None:
             user_id=difference.builders[0] if difference.builders else None,
             potential_loss=difference.loss,
             evidence=difference.facts,
+            related_users=difference.builders[1:],
+            pattern=difference.kind,
+            reasons=[Reason(100, difference.text, difference.fingerprint)],
+            detector=DIFFERENCES,
         )
     )
     record(Event.CHAIN_DIFFERENCE_FOUND, actor=None, target=row, amount=difference.loss, description=difference.text, incident=incident.pk)

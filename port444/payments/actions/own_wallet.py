@@ -8,7 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from auditlog.actions import Finding, open_incident, record
+from auditlog.actions import DIFFERENCES, Finding, Reason, open_incident, record
 from auditlog.events import Event
 from auditlog.models import IncidentSeverity, IncidentType
 from port444.accounts.models import User
@@ -38,6 +38,7 @@ from port444.payments.models import (
 from port444.payments.providers import Outcome, named
 from port444.payments.providers import wallet as own
 
+from .details import fingerprint
 from .payments import end_attempt, reach_provider, record_report, start_payment
 
 HASH = re.compile(r"0x[0-9a-fA-F]{64}")
@@ -108,7 +109,15 @@ def _choose(
         signature=signature,
         begun_at=now(),
     )
-    record(Event.PAYMENT_WALLET_CHOSEN, actor=actor, target=payment, amount=payment.amount, address=address, method=method.value)
+    record(
+        Event.PAYMENT_WALLET_CHOSEN,
+        actor=actor,
+        target=payment,
+        amount=payment.amount,
+        address=address,
+        wallet_hash=fingerprint(address),
+        method=method.value,
+    )
     return chosen
 
 
@@ -187,6 +196,9 @@ def part_failed(operation: EscrowOperation) -> None:
                 description=f"A part of a {operation.purpose} has moved, and {usd(operation.amount)} of it was given up: {operation.reason}",
                 potential_loss=operation.amount,
                 evidence={operation.purpose: str(operation.subject_id), "operation": operation.pk, "to": operation.address},
+                pattern="moved_in_part",
+                reasons=[Reason(100, "One part of it has moved, another was given up", operation.pk)],
+                detector=DIFFERENCES,
             )
         )
     part_ended(operation)

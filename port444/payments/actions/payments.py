@@ -10,10 +10,11 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
-from auditlog.actions import Finding, open_incident, record
+from auditlog.actions import DIFFERENCES, Finding, Reason, open_incident, record
 from auditlog.events import Event
 from auditlog.models import IncidentSeverity, IncidentType
 from port444.accounts.models import User
+from port444.kit import context
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState, word_constraint
 from port444.kit.jobs import enqueue
@@ -22,6 +23,7 @@ from port444.payments import handlers, providers
 from port444.payments.models import Invoice, InvoiceStatus, Payment, PaymentStatus, ProviderEvent
 from port444.payments.providers import Answer, Outcome, Provider, Report, Unavailable
 
+from .details import fingerprint
 from .invoices import close_unpaid
 
 word_constraint("payment_one_live_per_invoice", Conflict("You are paying this already. Reload the page and go on there.", code="paying"))
@@ -150,16 +152,30 @@ def _move(payment: Payment, said: Report) -> None:
     if said.outcome == Outcome.SUCCEEDED and payment.status != PaymentStatus.SUCCEEDED:
         payment.move_to(PaymentStatus.SUCCEEDED, succeeded_at=moment)
         facts: dict[str, Any] = {"invoice": payment.invoice_id, "provider": payment.provider}
+        _note_card(payment, said)
         record(Event.PAYMENT_SUCCEEDED, actor=None, target=payment, amount=payment.amount, transaction_hash=said.tx_hash, **facts)
         enqueue("port444.payments.jobs.settle_invoice", payment.invoice_id)
     elif said.outcome == Outcome.FAILED and live:
         payment.move_to(PaymentStatus.FAILED, failed_at=moment, failure=said.reason[:200])
-        record(Event.PAYMENT_FAILED, actor=None, target=payment, amount=payment.amount, invoice=payment.invoice_id, reason=said.reason)
+        failed = {"invoice": payment.invoice_id, "payer": payment.invoice.payer_id, "reason": said.reason}
+        record(Event.PAYMENT_FAILED, actor=None, target=payment, amount=payment.amount, card_fingerprint=_card(said), **failed)
         if moment - payment.created_at > WATCHING:
             _tell_of_failure(payment)
     elif said.outcome == Outcome.EXPIRED and live:
         payment.move_to(PaymentStatus.EXPIRED)
         record(Event.PAYMENT_EXPIRED, actor=None, target=payment, amount=payment.amount, invoice=payment.invoice_id)
+
+
+def _card(said: Report) -> str:
+    """Tells whether two payments came from one card, and not from which."""
+    return fingerprint(f"card {said.card}") if said.card else ""
+
+
+def _note_card(payment: Payment, said: Report) -> None:
+    """With which card somebody has paid, where the provider tells cards apart. They have done it; the request is the provider's."""
+    if said.card:
+        with context.use(ip_address=None, user_agent="", device_id=None):
+            record(Event.PAYMENT_METHOD_ADDED, actor=payment.invoice.payer, target=payment, provider=payment.provider, card_fingerprint=_card(said))
 
 
 def _tell_of_failure(payment: Payment) -> None:
@@ -186,6 +202,9 @@ def _open_amount_incident(payment: Payment, said: Report, event_id: str) -> None
             user_id=payment.invoice.payer_id,
             potential_loss=payment.amount,
             evidence={"payment": str(payment.pk), "event": event_id, "reported": str(said.amount), "asked": str(payment.amount)},
+            pattern="amount_differs",
+            reasons=[Reason(100, "The provider took another amount than was asked for", f"{said.amount} for {payment.amount}")],
+            detector=DIFFERENCES,
         )
     )
 

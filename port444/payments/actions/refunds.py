@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.urls import reverse
 
-from auditlog.actions import Finding, open_incident, record
+from auditlog.actions import DIFFERENCES, Finding, Reason, open_incident, record
 from auditlog.events import Event
 from auditlog.models import IncidentSeverity, IncidentType
 from port444.accounts.models import User
@@ -138,7 +138,14 @@ def complete_refund(refund_id: UUID, external_id: str) -> Refund:
     ledger.post(
         f"refunded:{refund.pk}", "Sent back to the client", [(ledger.REFUNDS, -refund.amount), (ledger.EXTERNAL, refund.amount)], invoice.subject_id
     )
-    facts: dict[str, Any] = {"payment": refund.payment_id, "payer": invoice.payer_id}
+    facts: dict[str, Any] = {
+        "payment": refund.payment_id,
+        "payer": invoice.payer_id,
+        "purpose": invoice.purpose,
+        "order": invoice.deal_id or invoice.subject_id,
+        "settled": refund.credit_note_id is not None,
+        "builder_id": invoice.payee_id,
+    }
     record(Event.REFUND_COMPLETED, actor=None, target=refund, amount=refund.amount, transaction_hash=chain_hash(external_id), **facts)
     notify(
         invoice.payer,
@@ -169,6 +176,9 @@ def fail_refund(refund_id: UUID, error: str) -> Refund:
             user_id=refund.payment.invoice.payer_id,
             potential_loss=refund.amount,
             evidence={"refund": str(refund.pk), "payment": str(refund.payment_id), "error": error},
+            pattern="refund_refused",
+            reasons=[Reason(100, "The provider refuses to send the money back, which stays set aside", str(refund.pk))],
+            detector=DIFFERENCES,
         )
     )
     return refund

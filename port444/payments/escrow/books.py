@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from auditlog.actions import Finding, open_incident, record
+from auditlog.actions import DIFFERENCES, Finding, Reason, open_incident, record
 from auditlog.events import Event
 from auditlog.models import IncidentSeverity, IncidentType
 from port444.accounts.models import User
@@ -283,5 +283,8 @@ def open_incident_of(operation: EscrowOperation, reason: str) -> None:
             user_id=operation.client_id,
             potential_loss=operation.amount,
             evidence={"operation": operation.op_id, "purpose": operation.purpose, "subject": str(operation.subject_id), "reason": reason},
+            pattern="operation_given_up",
+            reasons=[Reason(100, "What the books expect in escrow was given up", operation.op_id)],
+            detector=DIFFERENCES,
         )
     )

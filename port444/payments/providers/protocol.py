@@ -30,12 +30,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a payment stands: `amount` is what the provider took, `reason` what it says of a failure, `tx_hash` where a chain has it."""
+    """How a payment stands: `amount` is what the provider took, `reason` what it says of a failure, `tx_hash` where a chain has it.
+
+    `card` is the same word whenever the same card is used, where the provider tells cards apart. It is no number of a card.
+    """
 
     outcome: Outcome
     amount: Decimal | None = None
     reason: str = ""
     tx_hash: str = ""
+    card: str = ""
 
 
 def chain_hash(external_id: str) -> str:

@@ -178,7 +178,8 @@ def read(body: bytes) -> tuple[str, UUID, Report]:
         amount = parse(str(facts["amount"]))
         if "\\u0000" in body.decode():  # text that the database cannot keep
             raise TypeError("a character that is none")
-        return str(facts["event"])[:100], UUID(facts["payment"]), Report(Outcome(facts["outcome"]), amount, str(facts.get("reason", ""))[:200])
+        reason, card = str(facts.get("reason", ""))[:200], str(facts.get("card", ""))[:200]
+        return str(facts["event"])[:100], UUID(facts["payment"]), Report(Outcome(facts["outcome"]), amount, reason, card=card)
     except (KeyError, TypeError, AttributeError, Invalid) as error:
         raise ValueError("the callback does not say what happened") from error
 
