@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from . import fast_withdrawal, multi_accounting, people
+from . import (
+    account_takeover,
+    amendment_abuse,
+    disputes,
+    fast_withdrawal,
+    multi_accounting,
+    payment_fraud,
+    people,
+    self_dealing,
+    sign_ins,
+    staff_misuse,
+)
 from .facts import Fact
 from .memory import Memory
 from .parameters import Parameter, Terms
@@ -52,6 +63,93 @@ DETECTORS: tuple[Detector, ...] = (
         "shared_address", "Shared addresses", "multi_accounting", multi_accounting.PARAMETERS, multi_accounting.judge_addresses, subjects="addresses"
     ),
     Detector(fast_withdrawal.NAME, "Fast withdrawals", "fast_withdrawal", fast_withdrawal.PARAMETERS, fast_withdrawal.judge, at_once=True),
+    Detector(
+        self_dealing.NAME,
+        "Self-dealing",
+        "suspicious_activity",
+        self_dealing.PARAMETERS,
+        self_dealing.judge,
+        self_dealing.KINDS,
+        self_dealing.keys,
+        self_dealing.learn,
+    ),
+    Detector(
+        amendment_abuse.NAME,
+        "Oversized amendments",
+        "suspicious_activity",
+        amendment_abuse.PARAMETERS,
+        amendment_abuse.judge,
+        amendment_abuse.KINDS,
+        amendment_abuse.keys,
+        amendment_abuse.learn,
+        subjects="own",
+    ),
+    Detector(
+        disputes.NAME,
+        "Refunds and disputes",
+        "suspicious_activity",
+        disputes.PARAMETERS,
+        disputes.judge,
+        disputes.KINDS,
+        disputes.keys,
+        disputes.learn,
+        subjects="own",
+    ),
+    Detector(
+        sign_ins.NAME,
+        "Bursts of sign-ins",
+        "fraud_attempt",
+        sign_ins.PARAMETERS,
+        sign_ins.judge,
+        sign_ins.KINDS,
+        sign_ins.keys,
+        sign_ins.learn,
+        subjects="own",
+    ),
+    Detector(
+        account_takeover.NAME,
+        "Taken accounts",
+        "fraud_attempt",
+        account_takeover.PARAMETERS,
+        account_takeover.judge,
+        account_takeover.KINDS,
+        account_takeover.keys,
+        account_takeover.learn,
+        subjects="own",
+    ),
+    Detector(
+        staff_misuse.NAME,
+        "Misuse by staff",
+        "suspicious_activity",
+        staff_misuse.PARAMETERS,
+        staff_misuse.judge,
+        staff_misuse.KINDS,
+        staff_misuse.keys,
+        staff_misuse.learn,
+        subjects="own",
+    ),
+    Detector(
+        payment_fraud.CARD_TESTING,
+        "Cards tried out",
+        "fraud_attempt",
+        payment_fraud.CARD_PARAMETERS,
+        payment_fraud.judge_cards,
+        payment_fraud.CARD_KINDS,
+        payment_fraud.card_keys,
+        payment_fraud.learn_card,
+        subjects="own",
+    ),
+    Detector(
+        payment_fraud.FAN_IN,
+        "Many paid to one address",
+        "fraud_attempt",
+        payment_fraud.FAN_PARAMETERS,
+        payment_fraud.judge_fan,
+        payment_fraud.FAN_KINDS,
+        payment_fraud.fan_keys,
+        payment_fraud.learn_fan,
+        subjects="own",
+    ),
 )
 
 
@@ -68,7 +166,11 @@ def keys(facts: Iterable[Fact], detectors: Iterable[Detector] = DETECTORS) -> se
 
 
 def learn(facts: Iterable[Fact], memory: Memory, touched: Touched, detectors: Iterable[Detector] = DETECTORS) -> None:
-    own = [(detector, touched.own.setdefault(detector.name, set())) for detector in detectors if detector.kinds]
+    own = [
+        (detector, touched.people if detector.subjects == "people" else touched.own.setdefault(detector.name, set()))
+        for detector in detectors
+        if detector.kinds
+    ]
     for fact in facts:
         people.learn(fact, memory, touched.people, touched.addresses)
         for detector, subjects in own:

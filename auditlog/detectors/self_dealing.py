@@ -1,0 +1,151 @@
+"""A client and a builder who are one person, or one crew: the orders between them buy reviews, or money for stolen cards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from statistics import median
+
+from .cases import at_stake, drawing, news, severity_of, shared_words, usdc
+from .dealings import AT, KINDS, MICRO, SECONDS, STARS, deals, keys
+from .dealings import learn as learn_dealing
+from .facts import Fact
+from .links import PARAMETERS as LINK_PARAMETERS
+from .links import Link, Share, Web
+from .memory import Memory, Notes
+from .parameters import Parameter, Terms
+from .people import VALUES, who
+from .suspicions import Suspicion, settle
+
+__all__ = ["KINDS", "NAME", "PARAMETERS", "judge", "keys", "learn"]
+
+NAME = "self_dealing"
+PARAMETERS = (
+    *LINK_PARAMETERS,
+    Parameter("alert_at", 65, 40, 100, "From which confidence on somebody is told."),
+    Parameter("hold_at", 80, 50, 100, "From which confidence on payouts of the builder wait."),
+    Parameter("show_at", 40, 0, 100, "From which confidence on it is a weak signal; below it is nothing."),
+    Parameter("link_points", 60, 0, 100, "Points for two who are surely linked."),
+    Parameter("wallet_link", 0.93, 0, 1, "How surely two are one when the client pays from the wallet to which the builder is paid."),
+    Parameter("fast_points", 10, 0, 50, "Points for an order that was complete soon after it began."),
+    Parameter("fast_minutes", 60, 1, 1440, "Within how many minutes that is soon."),
+    Parameter("review_points", 10, 0, 50, "Points for a review of five stars between the two."),
+    Parameter("volume_points", 10, 0, 50, "Points when the client paid more than half of what the builder earned."),
+    Parameter("amount_points", 10, 0, 50, "Points for an order far beyond what the builder usually gets from others."),
+    Parameter("amount_times", 3, 1.5, 20, "How many times the usual that is."),
+)
+OTHERS = 5  # orders of others from which on something is usual
+
+
+def learn(fact: Fact, memory: Memory, touched: set[str]) -> None:
+    touched.update(side for side in learn_dealing(fact, memory) if side)
+
+
+def judge(people: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion]:
+    """Suspicions about these people and those with whom they dealt."""
+    pairs = sorted(_pairs(set(people), memory))
+    memory.fetch(name for client, builder in pairs for name in (who(client), who(builder), deals(client)))
+    web = Web(memory, terms)
+    found = []
+    for client, builder in pairs:
+        suspicion = _assess(client, builder, web, memory, terms)
+        if suspicion is not None:
+            found.append((suspicion, len(memory[deals(client)].get(builder, ()))))
+    return news(found, memory)
+
+
+def _pairs(people: set[str], memory: Memory) -> set[tuple[str, str]]:
+    """Client and builder of those who dealt with each other and have some value in common."""
+    memory.fetch(name for person in people for name in (who(person), deals(person)))
+    values = {person: [key for kind in VALUES for key in memory[who(person)].get(kind, ())] for person in people if _deals(person, memory)}
+    memory.fetch(name for keys_of in values.values() for key in keys_of for name in (key, _twin(key)) if name)
+    found = set()
+    for person, keys_of in values.items():
+        holders = {other for key in keys_of for name in (key, _twin(key)) if name for other in memory[name]}
+        notes = memory[who(person)]
+        for other in holders & (notes.get("earned_by", {}).keys() | notes.get("paid_by", {}).keys()):
+            found.add((other, person))
+        for other in holders & memory[deals(person)].keys():
+            found.add((person, other))
+    return found
+
+
+def _deals(person: str, memory: Memory) -> bool:
+    notes = memory[who(person)]
+    return bool(notes.get("earned_by") or notes.get("paid_by") or memory[deals(person)])
+
+
+def _twin(key: str) -> str:
+    """The same wallet on the other side of a deal: paid from, and paid to."""
+    kind, _, value = key.partition(":")
+    other = {"card": "payout", "payout": "card"}.get(kind)
+    return f"{other}:{value}" if other else ""
+
+
+def _link(client: str, builder: str, web: Web, memory: Memory, terms: Terms) -> Link:
+    link = web.pair(client, builder)
+    to = {key.partition(":")[2] for key in memory[who(builder)].get("payout", ())}
+    wallets = sorted(to & {key.partition(":")[2] for key in memory[who(client)].get("card", ())})
+    if not wallets:
+        return link
+    weight = terms["wallet_link"]
+    return replace(link, weight=1 - (1 - link.weight) * (1 - weight), shares=(Share("payout", wallets[0], weight, 2), *link.shares))
+
+
+def _assess(client: str, builder: str, web: Web, memory: Memory, terms: Terms) -> Suspicion | None:
+    payer, seller = memory[who(client)], memory[who(builder)]
+    orders: Notes = memory[deals(client)].get(builder, {})
+    dealt = max((seller.get(name, {}).get(client, 0) for name in ("earned_by", "paid_by")), default=0)
+    if not orders and not dealt:
+        return None
+    if payer.get("agency") or seller.get("agency"):  # who registered as one may work for its own clients
+        return None
+    link = _link(client, builder, web, memory, terms)
+    if link.weight < terms["link_at"]:
+        return None
+    wallet = link.shares[0].kind == "payout" and link.shares[0].value in {key.partition(":")[2] for key in payer.get("card", ())}
+    words = "The client pays from the wallet to which the builder is paid" if wallet else f"Client and builder share {shared_words(link.shares)}"
+    parts = [(terms["link_points"] * link.weight, words, ", ".join(share.value for share in link.shares if share.kind != "trade")[:200])]
+    fast = [name for name, row in orders.items() if row[SECONDS] is not None and row[SECONDS] < 60 * terms["fast_minutes"]]
+    if fast:
+        parts.append((terms["fast_points"], f"Complete within {terms['fast_minutes']:.0f} minutes of its beginning", ", ".join(sorted(fast)[:5])))
+    praised = [name for name, row in orders.items() if row[STARS] == 5]
+    if praised:
+        parts.append((terms["review_points"], "Five stars were given between the two", ", ".join(sorted(praised)[:5])))
+    name = "earned" if seller.get("earned") else "paid"
+    part = seller.get(f"{name}_by", {}).get(client, 0) / seller[name] if seller.get(name) else 0
+    if part > 0.5:
+        parts.append((terms["volume_points"], f"{100 * part:.0f} % of what the builder earned came from this client", usdc(dealt)))
+    largest, usual = _largest(client, orders, seller)
+    if usual and largest > terms["amount_times"] * usual:
+        parts.append((terms["amount_points"], f"{largest / usual:.0f} times what others usually pay the builder", usdc(largest)))
+    confidence, reasons = settle(parts)
+    if confidence < terms["show_at"]:
+        return None
+    alerts = confidence >= terms["alert_at"]
+    loss = min(at_stake(seller), max(dealt, sum(row[MICRO] for row in orders.values())))
+    return Suspicion(
+        fingerprint=f"self_dealing:{client}:{builder}",
+        incident_type="suspicious_activity",
+        severity=severity_of(loss, alerts=alerts, least="high" if payer.get("card") else "medium"),
+        confidence=confidence,
+        description=f"Client and builder of {max(1, len(orders))} {'order' if len(orders) < 2 else 'orders'} look like one person's accounts.",
+        detector=NAME,
+        pattern="self_dealing",
+        people=[builder, client],
+        reasons=reasons,
+        evidence={**drawing([link], [builder, client]), "orders": sorted(([row[AT], row[MICRO], order] for order, row in orders.items()), key=str)},
+        addresses=[share.value for share in link.shares if share.kind == "ip"],
+        devices=[share.value for share in link.shares if share.kind == "device"],
+        loss=loss,
+        holds=confidence >= terms["hold_at"],
+        second=max([row[AT] for row in orders.values()], default=seller.get("last", 0)),
+    )
+
+
+def _largest(client: str, orders: Notes, seller: Notes) -> tuple[int, float]:
+    """The largest order between the two, and what others usually pay."""
+    earnings = seller.get("earnings", ())
+    others = [row[1] for row in earnings if row[2] != client]
+    mine = [row[MICRO] for row in orders.values()] + [row[1] for row in earnings if row[2] == client]
+    return max(mine, default=0), median(others) if len(others) >= OTHERS else 0
