@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from amendments.models import Amendment
+from port444.accounts.models import User
 from port444.orders.models import Delivery, Dispute, Order, OrderStatus, Revision
 from port444.payments import escrow
 from port444.payments.models import EscrowOperation, EscrowStatus, Invoice, Payment, Refund
@@ -75,14 +76,14 @@ def find_order(number: int) -> Order | None:
     return rows.filter(number=number).first()
 
 
-def view_of(order: Order) -> OrderView:
-    """With a fixed number of questions; of each thing the newest are shown."""
+def view_of(order: Order, by: User) -> OrderView:
+    """With a fixed number of questions; of each thing the newest are shown, and of drafts of plans one's own."""
     place = escrow.current().position(escrow.Deal("order", order.pk, order.client_id, order.builder.user_id))
     operations = list(EscrowOperation.objects.filter(Q(subject_id=order.pk) | Q(kind="move", target_id=order.pk)).order_by("-number")[:SHOWN])
     invoices = Q(invoice__deal_id=order.pk) | Q(invoice=order.invoice_id) if order.invoice_id else Q(invoice__deal_id=order.pk)
     payments = list(Payment.objects.filter(invoices).select_related("invoice").order_by("-created_at", "-pk")[:SHOWN])
     refunds = list(Refund.objects.filter(payment__in=[row.pk for row in payments]).order_by("requested_at"))
-    plans = list(Plan.objects.filter(Q(order=order) | Q(other_order=order)).select_related("requester").order_by("-number")[:SHOWN])
+    plans = list(Plan.objects.visible_to(by).filter(Q(order=order) | Q(other_order=order)).select_related("requester").order_by("-number")[:SHOWN])
     disputes = list(Dispute.objects.filter(order=order).order_by("-number")[:SHOWN])
     amendments = list(Amendment.objects.filter(order=order).order_by("-created_at", "-id")[:SHOWN])
     actions = list(SupportAction.objects.filter(order=order).select_related("admin").order_by("-number")[:SHOWN])

@@ -61,8 +61,8 @@ class Group:
     more: bool = False
 
 
-def find(asked: str, *, limit: int, incidents: bool) -> list[Group]:
-    """What `asked` may mean, by kind. Incidents are found for who may see them."""
+def find(asked: str, *, by: User, limit: int, incidents: bool) -> list[Group]:
+    """What `asked` may mean, by kind. Incidents are found for who may see them, drafts of plans by who wrote them."""
     said = asked.strip()
     if len(said) < LEAST:
         return []
@@ -75,7 +75,7 @@ def find(asked: str, *, limit: int, incidents: bool) -> list[Group]:
     if WALLET.fullmatch(said):
         return _by_wallet(said, limit)
     if number := NUMBER.fullmatch(said):
-        return _by_number((number[1] or "").lower(), int(number[2]))
+        return _by_number((number[1] or "").lower(), int(number[2]), by)
     return _by_words(said, limit)
 
 
@@ -194,7 +194,7 @@ def _by_id(key: UUID, incidents: bool) -> list[Group]:
     )
 
 
-def _by_number(letter: str, number: int) -> list[Group]:
+def _by_number(letter: str, number: int, by: User) -> list[Group]:
     """Of what has numbers; without a letter all of it."""
     found = []
     if letter in ("", "p4"):
@@ -203,7 +203,8 @@ def _by_number(letter: str, number: int) -> list[Group]:
         rows = Dispute.objects.select_related("order__client", "order__builder__user").filter(number=number)
         found.append(_group("Disputes", rows, _dispute))
     if letter in ("", "a"):
-        found.append(_group("Plans", Plan.objects.select_related("requester", "target_user").filter(number=number), _plan))
+        plans = Plan.objects.visible_to(by).select_related("requester", "target_user").filter(number=number)
+        found.append(_group("Plans", plans, _plan))
     if letter in ("", "v"):
         found.append(_group("Viewings", Viewing.objects.select_related("agent", "subject").filter(number=number), _viewing))
     if letter in ("", "x"):

@@ -19,6 +19,7 @@ from port444.accounts.models import Session, User
 from port444.kit import context
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed, TooMany, word_constraint, words
+from port444.kit.http import CONTROL
 from port444.orders.models import Order
 from support.models import ActionType, EndReason, ViewedPage, Viewing
 from support.models.viewings import LASTS
@@ -217,7 +218,9 @@ def note_refusal(viewing_id: UUID, page: ViewedPage, *, actor: User, why: str, t
         page=page.number,
     )
     if why == "write":
-        log.error("%s: %s tried to write while only looking: %s", viewing, page.view_name, tried or "stopped by the database")
+        # One line, whatever was tried: what is written by a page must not look like a line of the log.
+        said = CONTROL.sub(" ", tried)[:500] or "stopped by the database"
+        log.error("%s: %s tried to write while only looking: %s", viewing, CONTROL.sub(" ", page.view_name), said)
     if viewing.refused == SUSPICIOUS_REFUSALS:
         open_incident(
             Finding(

@@ -24,7 +24,8 @@ def order(request: UserRequest, number: int) -> HttpResponse:
     found = find_order(number)
     if found is None:
         raise Http404
-    view, user = view_of(found), request.user
+    user = request.user
+    view = view_of(found, user)
     allowed = {permission for permission in PERMISSIONS if may(user, permission)}
     why_not = "You are a side of this order." if user.pk in (found.client_id, found.builder.user_id) else view.why_not
     context = {

@@ -20,7 +20,7 @@ def search(request: UserRequest) -> HttpResponse:
     """With `part=results` only the list, for the field of the page that stands."""
     asked = request.GET.get("q", "").replace("\x00", "").strip()[:LONGEST]
     is_part = request.GET.get("part") == "results"
-    groups = find(asked, limit=UNDER_FIELD if is_part else ON_PAGE, incidents=may(request.user, "see_incidents"))
+    groups = find(asked, by=request.user, limit=UNDER_FIELD if is_part else ON_PAGE, incidents=may(request.user, "see_incidents"))
     context = {"q": asked, "groups": groups, "found": sum(len(group.hits) for group in groups), "is_part": is_part}
     template = "support/search.html#results" if is_part else "support/search.html"
     return show(request, template, context, section="search", title="Search")

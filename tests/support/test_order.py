@@ -85,4 +85,4 @@ def test_the_questions_are_fixed(browse: Browse, agent: User, make_order: Make) 
             client.get(page(order))
         counts.append(len(seen))
     assert counts[0] == counts[1] == 19
-    assert view_of(first).story
+    assert view_of(first, agent).story

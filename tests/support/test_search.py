@@ -36,12 +36,12 @@ def paid(client_user: User, builder_user: User) -> Payment:
     return payment
 
 
-def names(asked: str, *, incidents: bool = True) -> list[str]:
-    return [group.name for group in find(asked, limit=5, incidents=incidents)]
+def names(asked: str, *, by: User | None = None, incidents: bool = True) -> list[str]:
+    return [group.name for group in find(asked, by=by or User(), limit=5, incidents=incidents)]
 
 
 def titles(asked: str) -> list[str]:
-    return [hit.title for group in find(asked, limit=5, incidents=True) for hit in group.hits]
+    return [hit.title for group in find(asked, by=User(), limit=5, incidents=True) for hit in group.hits]
 
 
 def test_people_are_found_by_address_and_name(client_user: User, builder_user: User, make_user: Callable[..., User]) -> None:
@@ -72,16 +72,17 @@ def test_money_is_found_by_its_references(paid: Payment, builder_user: User, set
     assert names("0x" + "ef" * 32) == names("0x" + "ef" * 20) == names(str(uuid.uuid4())) == []
 
 
-def test_cases_are_found_by_their_numbers(agent: User, client_user: User) -> None:
+def test_cases_are_found_by_their_numbers(agent: User, senior: User, client_user: User) -> None:
     moment = now()
     plan = Plan.objects.create(kind=PlanKind.CREDIT, requester=agent, target_user=client_user, reason="Late")
     viewing = Viewing.objects.create(
         agent=agent, subject=client_user, reason="Cannot pay", reference="P4-1", agent_session="x", agent_auth="x", started_at=moment,
         expires_at=moment + timedelta(hours=1),
     )  # fmt: skip
-    assert names(str(plan)) == ["Plans"]
+    assert names(str(plan), by=agent) == ["Plans"]
+    assert names(str(plan), by=senior) == [], "a draft is its author's alone"
     assert names(f"v-{viewing.number}") == ["Viewings"]
-    assert "Plans" in names(str(plan.number))
+    assert "Plans" in names(str(plan.number), by=agent)
     assert names("D-1") == names("P4-999999999") == []
 
 
