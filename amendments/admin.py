@@ -24,6 +24,6 @@ class AmendmentAdmin(ReadOnlyAdmin):
     )
     list_filter = ("status", "amendment_type", "by_builder")
     list_select_related = ("order",)
-    search_fields = ("=order__number", "=id", "=funding")
+    search_fields = ("order__number", "id", "funding")
     search_help_text = "The whole number of the order, the id of the change, or the key of its escrow operation."
-    ordering = ("-created_at", "-id")
+    ordering = ("-id",)

@@ -77,8 +77,8 @@ class IncidentLogAdmin(ReadOnlyAdmin):
     list_display = ("detected_at", "incident_type", "severity", "status", "confidence", "user_id", "description")
     list_filter = ("status", "severity", "incident_type", "detection_method")
     list_display_links = ("detected_at",)
-    ordering = ("-detected_at", "-id")
-    search_fields = ("=id", "=user_id", "=fingerprint")
+    ordering = ("-id",)
+    search_fields = ("id", "user_id", "fingerprint")
     search_help_text = "A whole id or fingerprint."
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:

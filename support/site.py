@@ -15,12 +15,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from port444.accounts.models import User
-from port444.accounts.queries import has_second_factor, passed_second_factor
+from port444.accounts.queries import has_second_factor, passed_second_factor, recently_proved
 from port444.kit.clock import now
 from port444.kit.console import ReadOnlyAdmin
+from port444.kit.http import back
 
-from .actions import end_open_of
-from .models import EndReason
+from .actions import end_open_of, note_action, note_look
+from .models import ActionType, EndReason
 from .queries import open_viewing
 from .queues import numbers_beside
 from .roles import is_support, may
@@ -78,6 +79,23 @@ class SupportAdminSite(admin.AdminSite):
         if known is None:
             known = request.META[PASSED] = passed_second_factor(request, user)
         return known
+
+    def proved(self, request: HttpRequest) -> bool:
+        return recently_proved(request)
+
+    def prove(self, request: HttpRequest) -> HttpResponse:
+        """What was pressed is not done; after the code it is pressed again."""
+        messages.warning(request, "This asks for a code from your authenticator app first.")
+        return redirect_to_login(request.path if request.method == "GET" else back(request), reverse("mfa_reauthenticate"))
+
+    def note_act(self, act: str, *, actor: User, description: str, **facts: Any) -> None:
+        note_action(ActionType(act), actor=actor, description=description, **facts)
+
+    def note_seen(self, request: HttpRequest, person_id: Any, what: str) -> None:
+        assert isinstance(request.user, User)  # the site lets only staff in
+        person = User.objects.filter(pk=person_id).first()
+        if person is not None and request.method == "GET":
+            note_look(request.session, actor=request.user, person=person, what=what)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Send whoever lacks something to where it is had: the site's own sign-in, or the second factor."""

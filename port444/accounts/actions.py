@@ -184,7 +184,7 @@ def suspend(user_id: UUID, *, actor: User, reason: str) -> User:
     user = User.objects.lock(user_id)
     _require_staff(actor)
     if actor.pk == user.pk:
-        raise NotAllowed("Nobody suspends themselves.")
+        raise NotAllowed("Nobody suspends themselves.", code="own_case")
     if user.is_suspended:
         raise WrongState("This account is suspended already.")
     reason = " ".join(reason.split())
@@ -204,6 +204,8 @@ def reinstate(user_id: UUID, *, actor: User, reason: str = "") -> User:
     """Open a suspended account again."""
     user = User.objects.lock(user_id)
     _require_staff(actor)
+    if actor.pk == user.pk:
+        raise NotAllowed("Nobody reinstates themselves.", code="own_case")
     if not user.is_suspended:
         raise WrongState("This account is not suspended.")
     before = _standing(user)

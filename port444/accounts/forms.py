@@ -95,21 +95,3 @@ class ProfileForm(forms.Form):
         if number is None or not phonenumbers.is_valid_number(number):
             raise forms.ValidationError("This is no phone number. Begin with + and the country, for example +31 20 123 4567.", code="phone")
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-class SuspendForm(forms.Form):
-    """Why an account is closed; the person reads it."""
-
-    reason = forms.CharField(
-        label="Reason",
-        min_length=10,
-        max_length=300,
-        help_text="The person reads it, on the site and by mail.",
-        widget=forms.Textarea(attrs={"rows": 3}),
-    )
-
-
-class ReinstateForm(forms.Form):
-    """Why an account is opened again; it stays in the log."""
-
-    reason = forms.CharField(label="Reason", min_length=10, max_length=300, help_text="For the log.", widget=forms.Textarea(attrs={"rows": 3}))

@@ -36,8 +36,9 @@ class ServiceAdmin(ReadOnlyAdmin):
     list_display = ("title", "builder", "category", "status", "from_price", "order_count", "rating_count", "published_at")
     list_filter = ("status", "category")
     list_select_related = ("builder__user", "category")
-    search_fields = ("title", "slug", "builder__user__name", "builder__user__email")
-    ordering = ("-created_at",)
+    search_fields = ("title__istartswith", "slug__startswith", "builder__user__name__istartswith", "builder__user__email__istartswith")
+    search_help_text = "How the title, its address, or the name or e-mail of the builder begins."
+    ordering = ("-id",)
     exclude = ("search",)
     inlines = (PackageInline,)
 
@@ -55,8 +56,9 @@ class PricePointAdmin(ReadOnlyAdmin):
     list_display = ("builder", "category", "tier", "level", "price", "sales", "due_at")
     list_filter = ("category", "tier", "level")
     list_select_related = ("builder__user", "category")
-    search_fields = ("builder__user__name", "builder__user__email")
-    ordering = ("category__position", "tier", "price", "pk")
+    search_fields = ("builder__user__name__istartswith", "builder__user__email__istartswith")
+    search_help_text = "How the name or the e-mail of the builder begins."
+    ordering = ("-id",)
 
 
 @admin.register(PriceSample)
@@ -66,5 +68,6 @@ class PriceSampleAdmin(ReadOnlyAdmin):
     list_display = ("builder", "category", "tier", "price", "paid_at", "sale")
     list_filter = ("category", "tier")
     list_select_related = ("builder__user", "category")
-    search_fields = ("builder__user__name", "builder__user__email")
-    ordering = ("-paid_at", "pk")
+    search_fields = ("builder__user__name__istartswith", "builder__user__email__istartswith")
+    search_help_text = "How the name or the e-mail of the builder begins."
+    ordering = ("-sale",)

@@ -59,6 +59,13 @@ class TooMany(DomainError):
     code = "too_many"
 
 
+class TooSlow(DomainError):
+    """The answer would take longer than anybody may keep the database; asked more narrowly it comes."""
+
+    status = 503
+    code = "too_slow"
+
+
 _worded: dict[str, DomainError] = {}
 
 

@@ -13,30 +13,31 @@ class ConversationAdmin(ReadOnlyAdmin):
 
     list_display = ("id", "client", "builder", "created_at", "last_message_at")
     list_select_related = ("client", "builder")
-    search_fields = ("=id", "client__email__istartswith", "builder__email__istartswith")
+    search_fields = ("id", "client__email__istartswith", "builder__email__istartswith")
     search_help_text = "The whole id, or how the e-mail of one of the two begins."
-    ordering = ("-last_message_at",)
+    ordering = ("-id",)
 
 
 @admin.register(Attachment)
 class AttachmentAdmin(ReadOnlyAdmin):
-    """Files that were sent: their names, sizes and fingerprints, not their content."""
+    """Files that were sent: their sizes and fingerprints, not their names and content, which are theirs."""
 
-    list_display = ("created_at", "name", "mimetype", "size", "owner", "sha256")
+    list_display = ("created_at", "mimetype", "size", "owner", "sha256")
     list_select_related = ("owner",)
-    fields = ("id", "created_at", "name", "mimetype", "size", "sha256", "owner", "conversation")
-    search_fields = ("=id", "=sha256", "owner__email__istartswith")
-    search_help_text = "The whole id or SHA-256, or how the owner's e-mail begins."
-    ordering = ("-created_at",)
+    fields = ("id", "created_at", "mimetype", "size", "sha256", "owner", "conversation")
+    search_fields = ("id", "conversation", "owner__email__istartswith")
+    search_help_text = "The whole id of it or of the conversation, or how the owner's e-mail begins."
+    ordering = ("-id",)
 
 
 @admin.register(Report)
 class ReportAdmin(ReadOnlyAdmin):
-    """What one side said to support about a conversation; each has an incident, where it is worked on."""
+    """That one side reported a conversation; each has an incident, where it is worked on by who sees those, with what was said."""
 
     list_display = ("created_at", "reason", "reporter", "conversation")
     list_select_related = ("reporter", "conversation")
     list_filter = ("reason",)
-    search_fields = ("=id", "=conversation__id", "reporter__email__istartswith")
+    search_fields = ("id", "conversation", "reporter__email__istartswith")
     search_help_text = "The whole id of the report or the conversation, or how the reporter's e-mail begins."
-    ordering = ("-created_at",)
+    ordering = ("-id",)
+    exclude = ("text",)

@@ -2,20 +2,22 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from port444.kit.console import ReadOnlyAdmin
+from port444.kit.console import ReadOnlyAdmin, one_of
 
+from .kinds import Group
 from .models import Delivery, Notification, Preference
 
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyAdmin):
-    """What people were told."""
+    """That people were told, and of what. The words are theirs: messages are among them."""
 
     list_display = ("created_at", "kind", "title", "user", "read_at")
     list_select_related = ("user",)
-    search_fields = ("=id", "user__email__istartswith", "=kind")
-    search_help_text = "The whole id or kind, or how the person's e-mail begins."
-    ordering = ("-created_at",)
+    search_fields = ("id", "user__email__istartswith")
+    search_help_text = "The whole id, or how the person's e-mail begins."
+    ordering = ("-id",)
+    exclude = ("body", "context")
 
 
 @admin.register(Delivery)
@@ -25,9 +27,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "channel", "status", "address", "notification", "attempts", "due_at", "sent_at", "error")
     list_filter = ("status", "channel")
     list_select_related = ("notification",)
-    search_fields = ("=id", "address__istartswith")
-    search_help_text = "The whole id (it is in the Message-ID), or how the address begins."
-    ordering = ("-created_at",)
+    search_fields = ("id", "notification__user__email__iexact")
+    search_help_text = "The whole id (it is in the Message-ID), or the whole e-mail of the person: their newest."
+    ordering = ("-id",)
 
 
 @admin.register(Preference)
@@ -35,7 +37,7 @@ class PreferenceAdmin(ReadOnlyAdmin):
     """What people chose to hear by which channel."""
 
     list_display = ("user", "group", "channel", "enabled")
-    list_filter = ("group", "channel", "enabled")
+    list_filter = (one_of("group", lambda: Group.choices), "channel", "enabled")
     list_select_related = ("user",)
     search_fields = ("user__email__istartswith",)
     search_help_text = "How the person's e-mail begins."

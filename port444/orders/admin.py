@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -14,7 +15,7 @@ from django.urls.resolvers import URLPattern
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods
 
-from port444.kit.console import ReadOnlyAdmin, needs
+from port444.kit.console import ReadOnlyAdmin, needs, one_of
 from port444.kit.http import done
 from port444.payments.forms import ReasonForm
 
@@ -50,7 +51,7 @@ class OrderAdmin(ReadOnlyAdmin):
     list_display = ("number", "title", "client", "builder", "status", "price", "placed_at", "due_at")
     list_filter = ("status", "cancel_cause")
     list_select_related = ("client", "builder__user")
-    search_fields = ("=number", "=id", "=client__email", "=builder__user__email")
+    search_fields = ("number", "id", "client__email__iexact", "builder__user__email__iexact")
     search_help_text = "The whole number, id or e-mail of one of the two people."
     ordering = ("-number",)
     inlines = (RequirementInline,)
@@ -63,9 +64,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     list_display = ("order", "number", "delivered_at")
     list_select_related = ("order",)
-    search_fields = ("=order__number",)
+    search_fields = ("order__number",)
     search_help_text = "The whole number of the order."
-    ordering = ("-delivered_at", "-id")
+    ordering = ("-id",)
 
 
 @admin.register(Revision)
@@ -74,9 +75,9 @@ class RevisionAdmin(ReadOnlyAdmin):
 
     list_display = ("order", "delivery", "requested_at")
     list_select_related = ("order", "delivery")
-    search_fields = ("=order__number",)
+    search_fields = ("order__number",)
     search_help_text = "The whole number of the order."
-    ordering = ("-requested_at", "-id")
+    ordering = ("-id",)
 
 
 @admin.register(Review)
@@ -84,11 +85,12 @@ class ReviewAdmin(ReadOnlyAdmin):
     """What clients said when the work was done."""
 
     list_display = ("order", "builder", "author", "stars", "created_at")
-    list_filter = ("stars",)
+    list_filter = (one_of("stars", lambda: [(stars, f"{stars} of 5") for stars in range(1, 6)]),)
     list_select_related = ("order", "builder__user", "author")
-    search_fields = ("=order__number", "=author__email")
+    search_fields = ("order__number", "author__email__iexact")
     search_help_text = "The whole number of the order, or the e-mail of the author."
-    ordering = ("-created_at",)
+    ordering = ("-pk",)
+    exclude = ("private_note",)
 
 
 class WhyFilter(admin.SimpleListFilter):
@@ -110,8 +112,8 @@ class NudgeAdmin(ReadOnlyAdmin):
     list_display = ("order", "kind", "recipient", "status", "held_until", "why", "settled_at", "notification")
     list_filter = ("status", "kind", WhyFilter)
     list_select_related = ("order", "recipient", "notification")
-    search_fields = ("=order__number", "=order__id", "=recipient__email")
-    search_help_text = "The whole number or id of an order, or the whole e-mail of a person."
+    search_fields = ("order__number", "order", "order__client__email__iexact")
+    search_help_text = "The whole number or id of an order, or the whole e-mail of its client."
     ordering = ("-id",)
     change_form_template = "orders/admin/nudge.html"
 
@@ -152,9 +154,13 @@ class NudgeAdmin(ReadOnlyAdmin):
         """Show the form; with a reason, do it."""
         nudge = get_object_or_404(Nudge.objects.select_related("order", "recipient"), pk=nudge_id)
         back = reverse("admin:orders_nudge_change", args=[nudge.pk])
-        form = ReasonForm(request.POST or None)
+        form = ReasonForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
-            return done(request, back, act(nudge, form.cleaned_data["reason"]))
+            reason = form.cleaned_data["reason"]
+            with transaction.atomic():
+                said = act(nudge, reason)
+                self.site.note_act("reminder", actor=request.user, description=said, reason=reason, target_user=nudge.recipient, order=nudge.order)
+            return done(request, back, said)
         text = f"Order {nudge.order.number}, {nudge.order.title}: “{nudge.get_kind_display()}”, to {nudge.recipient.email}, {nudge.status_words()}."
         context = {**self.admin_site.each_context(request), "opts": self.opts, "form": form, "title": title, "verb": verb, "text": text, "back": back}
         return TemplateResponse(request, "payments/admin/ask.html", context, status=422 if form.errors else 200)
@@ -167,6 +173,6 @@ class OfferAdmin(ReadOnlyAdmin):
     list_display = ("title", "client", "builder", "by_client", "status", "price", "list_price", "order", "created_at", "expires_at")
     list_filter = ("status", "by_client")
     list_select_related = ("client", "builder__user", "order")
-    search_fields = ("=id", "=order__number", "=client__email", "=builder__user__email")
+    search_fields = ("id", "order__number", "client__email__iexact", "builder__user__email__iexact")
     search_help_text = "The whole id, the number of the order, or the e-mail of one of the two people."
-    ordering = ("-created_at", "-id")
+    ordering = ("-id",)

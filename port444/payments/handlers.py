@@ -113,6 +113,11 @@ def of(purpose: str) -> Handler:
         raise LookupError(f"nobody handles invoices for {purpose!r}") from None
 
 
+def purposes() -> list[str]:
+    """What invoices are opened for."""
+    return sorted(_handlers)
+
+
 def escrow_confirmed(operation: EscrowOperation) -> None:
     """Tell whoever registered for this kind of operation."""
     call = _on_escrow.get((operation.purpose, operation.kind))

@@ -14,7 +14,7 @@ from .plans import (
     why_second_person,
     withdraw_plan,
 )
-from .reading import note_export, note_person_seen, note_reading
+from .reading import note_export, note_look, note_person_seen, note_reading
 from .records import note_action
 from .threads import open_thread
 from .viewings import (
@@ -48,6 +48,7 @@ __all__ = [
     "note_action",
     "note_answer",
     "note_export",
+    "note_look",
     "note_page",
     "note_person_seen",
     "note_reading",

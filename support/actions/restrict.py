@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from port444.accounts.actions import reinstate, suspend
 from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Invalid
-from port444.payments.actions import end_hold, hold_withdrawals_of
-from port444.payments.models import PayoutHold
+from port444.kit.money import usd
+from port444.payments.actions import end_hold, hold_withdrawal, hold_withdrawals_of, release_withdrawal, stoppable
+from port444.payments.models import PayoutHold, Withdrawal, WithdrawalStatus
 from support.kinds import Done, Figure, Kind, Preview
 from support.models import ActionType, Plan
 
@@ -99,66 +101,144 @@ def _reinstate(plan: Plan, actor: Any) -> Done:
 REINSTATE = Kind("restrict", ActionType.USER_REINSTATE, lambda asked: {}, _preview_reinstate, _lock, _reinstate)
 
 
-# Holds on withdrawals
+# Holds on withdrawals: of all of them, or with `withdrawal` of one; `hold` names the hold that is ended, one of an incident too
 
 
 def _check_hold(asked: Mapping[str, Any]) -> dict[str, Any]:
     do, days = asked.get("do", "hold"), asked.get("days")
     if do not in ("hold", "end"):
         raise Invalid("Hold withdrawals, or end the hold.", code="do")
+    which = {name: _key(said) for name in ("withdrawal", "hold") if (said := asked.get(name))}
+    if len(which) > (1 if do == "end" else "withdrawal" in which):
+        raise Invalid("Say which withdrawal, or which hold.", code="which")
     if do == "end":
-        return {"do": "end"}
+        return {"do": "end", **which}
     if days is not None and not (isinstance(days, int) and 1 <= days <= MOST_DAYS):
         raise Invalid(f"A hold lasts 1 to {MOST_DAYS} days, or until it is ended.", code="days")
-    return {"do": "hold", "told": _told(asked), "days": days}
+    return {"do": "hold", "told": _told(asked), "days": days, **which}
+
+
+def _key(said: Any) -> str:
+    try:
+        return str(UUID(str(said)))
+    except ValueError:
+        raise Invalid("There is nothing with this id.", code="which") from None
 
 
 def _holds(person: User) -> list[PayoutHold]:
-    """What staff hold of all this person's withdrawals. What an incident holds ends with the incident."""
+    """What staff hold of all this person's withdrawals. What an incident holds ends with the incident, or by its own id."""
     return list(PayoutHold.objects.standing().filter(user=person, withdrawal=None).order_by("pk"))
+
+
+def _withdrawal(plan: Plan, person: User) -> Withdrawal | None:
+    """The one withdrawal that a plan is about, as it is now."""
+    if "withdrawal" not in plan.asked:
+        return None
+    found = Withdrawal.objects.filter(pk=plan.asked["withdrawal"], user=person).select_related("batch").first()
+    if found is None:
+        raise Invalid("This person has no such withdrawal.", code="which")
+    return found
 
 
 def _preview_hold(plan: Plan) -> Preview:
     person = _person(plan)
-    holds = _holds(person)
-    mine = [hold for hold in holds if hold.incident_id is None]
-    facts = {"person": str(person.pk), "holds": [str(hold.pk) for hold in holds]}
-    before = "Held" if holds else "Free"
+    one = _withdrawal(plan, person)
     if plan.asked["do"] == "end":
-        others = len(holds) - len(mine)
-        after = "Held by an incident" if others else "Free"
-        blocked: tuple[str, ...] = () if mine else ("Staff hold nothing of this person.",)
-        note = mine[0].reason if mine else ""
-        return Preview(
-            f"End the hold on withdrawals of {person.name}",
-            (Figure("Withdrawals", after, before, note),),
-            tells=(f"{person.name}, of each withdrawal that goes on",),
-            always="Rights are given back by two people",
-            blocked=blocked,
-            facts=facts,
-        )
+        if one is not None:
+            return _preview_release(person, one)
+        return _preview_end_of(plan, person) if "hold" in plan.asked else _preview_end(person)
+    holds = _holds(person) if one is None else list(PayoutHold.objects.on(one).order_by("pk"))
+    mine = [hold for hold in holds if hold.incident_id is None]
+    blocked: list[str] = ["Staff hold this already."] if mine else []
+    if one is not None and not stoppable(one):
+        blocked = [f"This withdrawal is {one.status_words()}: nothing of it can be held any more."]
     days = plan.asked["days"]
-    blocked = ("Staff hold the withdrawals of this person already.",) if mine else ()
+    which = f"Withdrawal of {usd(one.amount)}" if one else "Withdrawals"
     return Preview(
-        f"Hold withdrawals of {person.name}",
+        f"Hold {f'one withdrawal ({usd(one.amount)})' if one else 'withdrawals'} of {person.name}",
         (
-            Figure("Withdrawals", "Held", before, "Those that have not left, and later ones"),
+            Figure(which, "Held", "Held" if holds else "Free", "" if one else "Those that have not left, and later ones"),
             Figure("Until", f"{days} days after it begins" if days else "It is ended", ""),
         ),
-        tells=(f'{person.name}, of each withdrawal that waits: "{plan.asked["told"]}"',),
-        blocked=blocked,
-        facts=facts,
+        tells=(f'{person.name}{"" if one else ", of each withdrawal that waits"}: "{plan.asked["told"]}"',),
+        blocked=tuple(blocked),
+        facts=_standing(person, holds, one),
+    )
+
+
+def _standing(person: User, holds: Sequence[PayoutHold], one: Withdrawal | None = None) -> dict[str, Any]:
+    facts: dict[str, Any] = {"person": str(person.pk), "holds": [str(hold.pk) for hold in holds]}
+    return facts | ({"withdrawal": [str(one.pk), one.status]} if one else {})
+
+
+ALWAYS = "Rights are given back by two people"
+
+
+def _preview_end(person: User) -> Preview:
+    """Of what staff hold of all withdrawals."""
+    holds = _holds(person)
+    mine = [hold for hold in holds if hold.incident_id is None]
+    after = "Held by an incident" if len(holds) > len(mine) else "Free"
+    return Preview(
+        f"End the hold on withdrawals of {person.name}",
+        (Figure("Withdrawals", after, "Held" if holds else "Free", mine[0].reason if mine else ""),),
+        tells=(f"{person.name}, of each withdrawal that goes on",),
+        always=ALWAYS,
+        blocked=() if mine else ("Staff hold nothing of this person.",),
+        facts=_standing(person, holds),
+    )
+
+
+def _preview_end_of(plan: Plan, person: User) -> Preview:
+    """Of one hold, whoever made it."""
+    hold = PayoutHold.objects.filter(pk=plan.asked["hold"], user=person).select_related("withdrawal").first()
+    if hold is None:
+        raise Invalid("This person has no such hold.", code="which")
+    others = PayoutHold.objects.standing().filter(user=person).exclude(pk=hold.pk).order_by("pk")
+    made = "Made by an incident" if hold.incident_id else ""
+    which = f"Withdrawal of {usd(hold.withdrawal.amount)}" if hold.withdrawal else "All withdrawals"
+    figures = [Figure(which, "Not held by this", "Held", hold.reason), *([Figure("Who made the hold", made, made)] if made else [])]
+    return Preview(
+        f"End one hold on withdrawals of {person.name}",
+        (*figures, Figure("Other holds", str(len(others)), str(len(others)), "; ".join(other.reason for other in others)[:200])),
+        tells=(f"{person.name}, of each withdrawal that goes on",),
+        always=ALWAYS,
+        blocked=("This hold has ended.",) if hold.ended_at is not None else (),
+        facts=_standing(person, [hold, *others]),
+    )
+
+
+def _preview_release(person: User, one: Withdrawal) -> Preview:
+    """Of all that keeps one withdrawal and no other."""
+    holds = list(PayoutHold.objects.on(one).order_by("pk"))
+    blocked = [] if one.status == WithdrawalStatus.HELD else [f"This withdrawal is {one.status_words()} and not held."]
+    if any(hold.withdrawal_id is None for hold in holds):
+        blocked.append("All withdrawals of this person are held. End that hold instead.")
+    return Preview(
+        f"Let one withdrawal ({usd(one.amount)}) of {person.name} go on",
+        (Figure(f"Withdrawal of {usd(one.amount)}", "Goes on", one.status_words().capitalize(), "; ".join(hold.reason for hold in holds)[:200]),),
+        tells=(person.name,),
+        always=ALWAYS,
+        blocked=tuple(blocked),
+        facts=_standing(person, holds, one),
     )
 
 
 def _hold(plan: Plan, actor: Any) -> Done:
-    person = _person(plan)
-    if plan.asked["do"] == "end":
-        ended = [end_hold(hold.pk, actor=actor, reason=plan.reason[:300]) for hold in _holds(person) if hold.incident_id is None]
+    person, asked, why = _person(plan), plan.asked, plan.reason[:300]
+    one = _withdrawal(plan, person)
+    if asked["do"] == "end":
+        if one is not None:
+            release_withdrawal(one.pk, actor=actor, reason=why)
+            return Done(f"Let one withdrawal ({usd(one.amount)}) of {person.name} go on", {"withdrawal": str(one.pk)}, ActionType.PAYOUTS_RELEASE)
+        wanted = [asked["hold"]] if "hold" in asked else [hold.pk for hold in _holds(person) if hold.incident_id is None]
+        ended = [end_hold(key, actor=actor, reason=why) for key in wanted]
         return Done(f"Ended the hold on withdrawals of {person.name}", {"holds": [str(hold.pk) for hold in ended]}, ActionType.PAYOUTS_RELEASE)
-    days = plan.asked["days"]
-    until = now() + timedelta(days=days) if days else None
-    hold = hold_withdrawals_of(person.pk, actor=actor, reason=plan.asked["told"], until=until)
+    until = now() + timedelta(days=asked["days"]) if asked["days"] else None
+    if one is not None:
+        hold = hold_withdrawal(one.pk, actor=actor, reason=asked["told"], until=until)
+        return Done(f"Held one withdrawal ({usd(one.amount)}) of {person.name}", {"holds": [str(hold.pk)]})
+    hold = hold_withdrawals_of(person.pk, actor=actor, reason=asked["told"], until=until)
     return Done(f"Held withdrawals of {person.name}", {"holds": [str(hold.pk)]})
 
 

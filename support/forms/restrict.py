@@ -36,9 +36,27 @@ class HoldForm(PlanForm):
         choices=[("", "Until it is ended"), ("3", "3 days"), ("7", "7 days"), ("14", "14 days"), ("30", "30 days")],
     )
 
+    # One withdrawal, or one hold that is ended; they come with the link, from the records.
+    withdrawal = forms.CharField(max_length=36, required=False, widget=forms.HiddenInput)
+    hold = forms.CharField(max_length=36, required=False, widget=forms.HiddenInput)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["told"].required = False
+
+    @property
+    def heading(self) -> str:
+        said = self.data if self.is_bound else self.initial
+        if said.get("hold"):
+            return "End one hold"
+        if said.get("withdrawal"):
+            return "Let one withdrawal go on" if said.get("do") == "end" else "Hold one withdrawal"
+        return ""
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        said = super().asked
+        return {name: value for name, value in said.items() if value or name not in ("withdrawal", "hold")}
 
     def clean(self) -> dict[str, Any]:
         said = super().clean()

@@ -35,6 +35,10 @@ class ActionType(models.TextChoices):
     APPROVAL = "approval", "Approved or rejected a plan"
     EXPORT = "export", "Took data away as a file"
     MACRO = "macro", "Ran a macro"
+    PAYOUT = "payout", "Handled a payout"
+    ESCROW = "escrow", "Handled an escrow operation"
+    ABSENCE = "absence_decide", "Decided a missed call"
+    REMINDER = "reminder", "Sent or stopped reminders"
 
 
 class SupportAction(models.Model):

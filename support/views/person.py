@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 
 from port444.kit.clock import now
 from port444.kit.http import UserRequest
-from support.actions import note_person_seen
+from support.actions import note_look
 from support.models import PlanKind
 from support.panels import BY_KEY, ON_PAGE, PANELS, SHOWN, Panel, Rows, counts_of
 from support.people import Person, find_person, holds_on, metrics_of, open_disputes, open_plans, risk_of
@@ -26,8 +26,6 @@ from .frame import console_page, show
 
 log = logging.getLogger(__name__)
 
-ANEW = 10 * 60  # seconds after which a look counts as another one
-SEEN, MOST_SEEN = "people_seen", 60
 OPEN_PANELS = ("orders", "payments")  # those that stand open
 LONGEST = "3s"  # that one question of a panel may take
 
@@ -37,7 +35,7 @@ LONGEST = "3s"  # that one question of a panel may take
 def person(request: UserRequest, user_id: UUID) -> HttpResponse:
     """Everything of a person at once. The list of orders comes with the page, the others after it."""
     found, moment = _find(user_id), now()
-    _note_once(request, found)
+    note_look(request.session, actor=request.user, person=found.user)
     shown = [panel for panel in PANELS if may(request.user, panel.permission)]
     counts = counts_of(shown, found)
     allowed = {permission for permission in PERMISSIONS if may(request.user, permission)}
@@ -66,7 +64,7 @@ def panel(request: UserRequest, user_id: UUID, panel: str) -> HttpResponse:
     wanted = BY_KEY[panel]
     require(request.user, wanted.permission)
     found = _find(user_id)
-    _note_once(request, found, panel if wanted.is_private else "")
+    note_look(request.session, actor=request.user, person=found.user, what=panel if wanted.is_private else "")
     is_part = bool(request.htmx)
     before = "" if is_part else request.GET.get("before", "")
     rows = _rows(wanted, found, limit=SHOWN if is_part else ON_PAGE, before=before)
@@ -112,13 +110,3 @@ def _starts(person: Person) -> list[starts.Start]:
 
 def _why_not(request: UserRequest, person: Person) -> str:
     return "This is you." if person.pk == request.user.pk else ""
-
-
-def _note_once(request: UserRequest, person: Person, what: str = "") -> None:
-    """Record the look, unless it goes on: the same session and person within some minutes."""
-    key, moment = f"{person.pk}{what}", int(now().timestamp())
-    seen = {name: then for name, then in request.session.get(SEEN, {}).items() if moment - then < ANEW}
-    if key in seen:
-        return
-    note_person_seen(actor=request.user, person=person.user, what=what)
-    request.session[SEEN] = dict([*seen.items(), (key, moment)][-MOST_SEEN:])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.test import Client
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -14,6 +14,7 @@ from port444.accounts import actions
 from port444.accounts.emails import Letter
 from port444.accounts.models import User
 from port444.kit import console
+from port444.kit.errors import NotAllowed
 
 REASON = "Payment disputes on four orders."
 
@@ -38,19 +39,35 @@ def test_only_read_only_pages_are_in_the_console() -> None:
     assert [model for model, page in admin.site._registry.items() if not isinstance(page, console.ReadOnlyAdmin)] == []
 
 
-def test_suspends_and_reinstates_with_a_reason(console_client: Client, client_user: User) -> None:
-    page = console_client.get(reverse("admin:accounts_user_change", args=[client_user.pk])).content.decode()
-    url = reverse("admin:accounts_user_suspend", args=[client_user.pk])
-    assert url in page
+def test_closing_and_opening_an_account_are_plans(console_client: Client, client_user: User, staff: User) -> None:
+    """Opening one takes two people: nothing in the records does it."""
+    record_of = reverse("admin:accounts_user_change", args=[client_user.pk])
+    page = console_client.get(record_of).content.decode()
+    assert f"{reverse('support:draft', args=['user_suspend'])}?person={client_user.pk}" in page
     assert client_user.password not in page
-    assert console_client.post(url, {"reason": "no"}).status_code == 422
-    assert console_client.post(url, {"reason": REASON}).status_code == 302
+    actions.suspend(client_user.pk, actor=staff, reason=REASON)
+    page = console_client.get(record_of).content.decode()
+    assert f"{reverse('support:draft', args=['user_reinstate'])}?person={client_user.pk}" in page
+    for verb in ("suspend", "reinstate"):
+        with pytest.raises(NoReverseMatch):
+            reverse(f"admin:accounts_user_{verb}", args=[client_user.pk])
+        assert console_client.post(f"/console/accounts/user/{client_user.pk}/{verb}/", {"reason": REASON}).status_code in (302, 404)
     client_user.refresh_from_db()
-    assert client_user.suspension_reason == REASON
-    assert console_client.post(url, {"reason": REASON}).status_code == 409
-    console_client.post(reverse("admin:accounts_user_reinstate", args=[client_user.pk]), {"reason": "Settled with the payer."})
-    client_user.refresh_from_db()
-    assert not client_user.is_suspended
+    assert client_user.is_suspended
+
+
+def test_nobody_opens_their_own_account(staff: User, senior: User) -> None:
+    actions.suspend(staff.pk, actor=senior, reason=REASON)
+    with pytest.raises(NotAllowed):
+        actions.reinstate(staff.pk, actor=staff)
+    User.objects.filter(pk=staff.pk).update(is_active=True)
+    loaded = User.objects.get(pk=staff.pk)
+    loaded.suspended_at = None  # whatever a stale object says of its actor
+    with pytest.raises(NotAllowed) as refusal:
+        actions.reinstate(staff.pk, actor=loaded)
+    assert refusal.value.code == "own_case"
+    assert User.objects.get(pk=staff.pk).is_suspended
+    assert not AuditLog.objects.filter(event_type="user.reinstated").exists()
 
 
 def test_words_of_a_queued_mail_are_not_shown(console_client: Client) -> None:

@@ -157,7 +157,7 @@ def offenders(addresses: list[Address], world: World, attempt: Try, may_write: C
 
 def test_the_table_is_walked() -> None:
     found = {address.name for address in ALL}
-    assert {"accounts:theme", "messaging:thread", "payments:start", "admin:accounts_user_suspend"} <= found
+    assert {"accounts:theme", "messaging:thread", "payments:start", "admin:payments_withdrawal_sent"} <= found
 
 
 def test_lists_of_exceptions_name_addresses_that_exist() -> None:

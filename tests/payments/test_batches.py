@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from allauth.account.internal.flows.login import user_id_to_str
+from allauth.mfa.models import Authenticator
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -17,13 +20,14 @@ from django.urls import reverse
 from auditlog.models import AuditLog
 from port444.accounts.models import User
 from port444.kit.clock import now
-from port444.kit.errors import Conflict, Invalid, WrongState
+from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
 from port444.kit.ids import uuid7
 from port444.notifications.models import Notification
 from port444.payments import actions, ledger
 from port444.payments.bank import read_account
 from port444.payments.bank.files import NAMESPACE
 from port444.payments.models import BatchStatus, PayoutBatch, PayoutHold, Withdrawal, WithdrawalStatus
+from support.models import SupportAction
 
 from .conftest import IBAN, earn
 from .test_bank import check
@@ -170,16 +174,19 @@ def test_a_batch_through_the_console(console: Client, three: list[Withdrawal]) -
     make = reverse("admin:payments_payoutbatch_make")
     assert "$174.00 together" in console.get(make).content.decode()
     assert not PayoutBatch.objects.exists()
+    assert console.post(make).status_code == 422
+    assert not PayoutBatch.objects.exists()
     assert console.post(make, {"sure": "on"}).status_code == 302
     batch = PayoutBatch.objects.get()
     page = reverse("admin:payments_payoutbatch_change", args=[batch.pk])
     assert "3 on their way" in console.get(page).content.decode()
 
     def export(kind: str) -> Any:
-        return console.post(reverse("admin:payments_payoutbatch_export", args=[batch.pk, kind]))
+        return console.post(reverse("admin:payments_payoutbatch_export", args=[batch.pk, kind]), {"sure": "on"})
 
     assert console.get(reverse("admin:payments_payoutbatch_export", args=[batch.pk, "xml"])).status_code == 405
     assert export("exe").status_code == 404
+    assert console.post(reverse("admin:payments_payoutbatch_export", args=[batch.pk, "xml"])).status_code == 422
     assert PayoutBatch.objects.get().exported_at is None
     answer = export("xml")
     assert (answer.status_code, answer.streaming, answer["Content-Disposition"]) == (200, True, f'attachment; filename="{batch.reference}.xml"')
@@ -198,26 +205,105 @@ def test_a_batch_through_the_console(console: Client, three: list[Withdrawal]) -
     assert console.post(reverse("admin:payments_payoutbatch_sent", args=[batch.pk]), {"sure": "on"}).status_code == 302
     assert PayoutBatch.objects.get().status == BatchStatus.CLOSED
     assert AuditLog.objects.filter(event_type="payout_batch.exported").count() == 3
+    assert list(SupportAction.objects.order_by("number").values_list("action_type", flat=True)) == [
+        *("payout", "export", "export", "payout", "payout", "export", "payout")  # made, taken away, refused, sent, taken away, all sent
+    ]
+    assert SupportAction.objects.get(reason="The account is closed.").target_user == three[1].user
     assert IBAN not in console.get(reverse("admin:payments_withdrawal_change", args=[three[0].pk])).content.decode()
 
 
-def test_holds_through_the_console(console: Client, rich: User) -> None:
+def proved(client: Client, moment: datetime) -> None:
+    """A code of the authenticator app was given then."""
+    session = client.session
+    user = User.objects.get(pk=session["_auth_user_id"])
+    session["account_authentication_methods"] = [{"method": "mfa", "at": moment.timestamp()}]
+    session["account_authentication_methods_user"] = user_id_to_str(user)
+    session.save()
+
+
+def test_what_cannot_be_undone_asks_for_a_code(console: Client, three: list[Withdrawal], staff: User, settings: Any) -> None:
+    """Of the last ten minutes; and files with numbers of accounts are for who takes data away."""
+    batch = actions.make_batch(actor=staff)
+    export, close = (reverse(f"admin:payments_payoutbatch_{name}", args=[batch.pk, *more]) for name, more in (("export", ["xml"]), ("close", [])))
+    user = User.objects.get(name="Rut Root")
+    settings.STAFF_SECOND_FACTOR = True
+    Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={"secret": "x"})
+    proved(console, now() - timedelta(hours=1))
+    page = reverse("admin:payments_payoutbatch_change", args=[batch.pk])
+    for answer in (console.get(close), console.post(close, {"sure": "on"}), console.post(export, {"sure": "on"}, headers={"Referer": page})):
+        assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, reverse("mfa_reauthenticate"))
+    assert not SupportAction.objects.exists()
+    assert PayoutBatch.objects.get().status == BatchStatus.MADE
+    proved(console, now())
+    assert console.post(export, {"sure": "on"}).status_code == 200
+    assert SupportAction.objects.get().action_type == "export"
+
+
+def test_files_for_the_bank_are_for_who_takes_data_away(client: Client, three: list[Withdrawal], staff: User, senior: User, settings: Any) -> None:
+    settings.STAFF_SECOND_FACTOR = False
+    batch = actions.make_batch(actor=staff)
+    client.force_login(senior)  # who may approve, and no more
+    assert client.post(reverse("admin:payments_payoutbatch_export", args=[batch.pk, "csv"]), {"sure": "on"}).status_code == 403
+    assert "Download for the bank" not in client.get(reverse("admin:payments_payoutbatch_change", args=[batch.pk])).content.decode()
+    assert PayoutBatch.objects.get().exported_at is None
+
+
+def test_nobody_handles_a_batch_that_pays_them(three: list[Withdrawal], staff: User) -> None:
+    paid = three[0].user
+    paid.is_staff = True
+    paid.save()
+    batch = actions.make_batch(actor=staff)
+    asks: list[Callable[[], Any]] = [
+        lambda: actions.export_batch(batch.pk, actor=paid, kind="csv"),
+        lambda: actions.close_batch(batch.pk, actor=paid),
+        lambda: actions.settle_batch(batch.pk, actor=paid),
+        lambda: actions.mark_line_sent(three[0].pk, actor=paid),
+        lambda: actions.mark_line_failed(three[0].pk, actor=paid, reason="Not mine any more."),
+    ]
+    for ask in asks:
+        with pytest.raises(NotAllowed) as refusal:
+            ask()
+        assert refusal.value.code == "own_case"
+    assert status(three[0]) == W.SENDING
+    for row in three:
+        actions.give_back_withdrawal(row.pk, actor=staff, reason="Another way is taken.")
+    actions.request_withdrawal(actor=paid, amount=D("30.00"), client_key=uuid7(), method="bank")
+    with pytest.raises(NotAllowed):
+        actions.make_batch(actor=paid)
+    assert PayoutBatch.objects.count() == 1
+
+
+def test_holding_and_letting_go_are_plans(console: Client, rich: User, staff: User) -> None:
+    """Whoever lets money go on is not alone; what the records offer is where to ask for it."""
     withdrawal = actions.request_withdrawal(actor=rich, amount=D("30.00"), client_key=uuid7())
-
-    def press(name: str, pk: Any, reason: str = "Because we look first.") -> Any:
-        url = reverse(f"admin:payments_{name}", args=[pk])
-        assert console.get(url).status_code == 200
-        return console.post(url, {"reason": reason})
-
-    assert press("withdrawal_hold", withdrawal.pk, "").status_code == 422
-    assert status(withdrawal) == W.REQUESTED
-    assert press("withdrawal_hold", withdrawal.pk).status_code == 302
+    record_of = reverse("admin:payments_withdrawal_change", args=[withdrawal.pk])
+    plan = f"{reverse('support:draft', args=['payouts_hold'])}?person={rich.pk}&amp;withdrawal={withdrawal.pk}"
+    assert plan in console.get(record_of).content.decode()
+    hold = actions.hold_withdrawal(withdrawal.pk, actor=staff, reason="Because we look first.")
+    assert f"{plan}&amp;do=end" in console.get(record_of).content.decode()
+    held = console.get(reverse("admin:payments_payouthold_change", args=[hold.pk])).content.decode()
+    assert f"?person={rich.pk}&amp;hold={hold.pk}&amp;do=end" in held
+    for address in (
+        *(f"payments/withdrawal/{withdrawal.pk}/{verb}/" for verb in ("hold", "hold-all", "release")),
+        f"payments/payouthold/{hold.pk}/end/",
+    ):
+        assert console.post(f"/console/{address}", {"reason": "Because we look first."}).status_code in (302, 404)
     assert status(withdrawal) == W.HELD
-    assert press("withdrawal_release", withdrawal.pk).status_code == 302
-    assert status(withdrawal) == W.REQUESTED
-    assert press("withdrawal_hold_all", withdrawal.pk).status_code == 302
-    hold = PayoutHold.objects.standing().get()
-    assert console.get(reverse("admin:payments_payouthold_change", args=[hold.pk])).status_code == 200
-    assert press("payouthold_end", hold.pk).status_code == 302
-    assert status(withdrawal) == W.REQUESTED
-    assert console.get(reverse("admin:payments_withdrawal_change", args=[withdrawal.pk])).status_code == 200
+    assert PayoutHold.objects.standing().count() == 1
+
+
+def test_nobody_lets_their_own_money_go(rich: User, staff: User) -> None:
+    withdrawal = actions.request_withdrawal(actor=rich, amount=D("30.00"), client_key=uuid7())
+    hold = actions.hold_withdrawal(withdrawal.pk, actor=staff, reason="Because we look first.")
+    rich.is_staff = True
+    rich.save()
+    asks: list[Callable[[], Any]] = [
+        lambda: actions.release_withdrawal(withdrawal.pk, actor=rich, reason="It is good."),
+        lambda: actions.end_hold(hold.pk, actor=rich, reason="It is good."),
+        lambda: actions.give_back_withdrawal(withdrawal.pk, actor=rich, reason="It is mine."),
+    ]
+    for ask in asks:
+        with pytest.raises(NotAllowed) as refusal:
+            ask()
+        assert refusal.value.code == "own_case"
+    assert status(withdrawal) == W.HELD

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,8 +12,10 @@ from django.urls import reverse
 
 from port444.accounts.models import User
 from port444.kit.errors import Conflict, Invalid, NotAllowed
-from port444.payments.actions import hold_withdrawals_of
-from port444.payments.models import PayoutHold
+from port444.payments import actions as payments
+from port444.payments import ledger
+from port444.payments.actions import hold_withdrawal, hold_withdrawals_of
+from port444.payments.models import PayoutHold, Withdrawal
 from support import kinds
 from support.actions import approve_plan, draft_plan, execute_plan, submit_plan
 from support.actions.plans import About
@@ -55,8 +59,82 @@ def test_a_hold_of_an_incident_is_not_ended(security: User, senior: User, builde
     assert PayoutHold.objects.standing().count() == 1
 
 
+@pytest.fixture
+def withdrawal(builder_user: User) -> Withdrawal:
+    ledger.post("earned", "Earned", [(ledger.EXTERNAL, Decimal(-100)), (ledger.earnings(builder_user.pk), Decimal(100))])
+    payments.change_payout_address("0x" + "ab" * 20, actor=builder_user)
+    return payments.request_withdrawal(actor=builder_user, amount=Decimal("40.00"), client_key=uuid.uuid4())
+
+
+def test_one_withdrawal_is_held_alone_and_let_go_by_two(security: User, senior: User, builder_user: User, withdrawal: Withdrawal) -> None:
+    which = {"withdrawal": str(withdrawal.pk)}
+    held = submitted(security, PlanKind.HOLD, builder_user, do="hold", told=TOLD, **which)
+    withdrawal.refresh_from_db()
+    assert (held.status, withdrawal.status, PayoutHold.objects.standing().get().withdrawal) == (PlanStatus.EXECUTED, "held", withdrawal)
+    with pytest.raises(Conflict, match="already"):
+        submitted(security, PlanKind.HOLD, builder_user, do="hold", told=TOLD, **which)
+    hold_withdrawal(withdrawal.pk, actor=None, reason="An incident", incident=builder_user.pk)
+    end = submitted(security, PlanKind.HOLD, builder_user, do="end", **which)
+    assert (end.status, PayoutHold.objects.standing().count()) == (PlanStatus.REQUESTED, 2)
+    approve_plan(end.pk, actor=senior, seen=end.figures_sha256)
+    assert execute_plan(end.pk).status == PlanStatus.EXECUTED
+    withdrawal.refresh_from_db()
+    assert (withdrawal.status, PayoutHold.objects.standing().exists()) == ("requested", False)
+    said = list(SupportAction.objects.exclude(action_type=ActionType.APPROVAL).order_by("number").values_list("action_type", "description"))
+    assert [kind for kind, _ in said] == ["payouts_hold", "payouts_release"]
+    assert all("$40.00" in words for _, words in said)
+    with pytest.raises(Conflict, match="not held"):
+        submitted(security, PlanKind.HOLD, builder_user, do="end", **which)
+
+
+def test_one_withdrawal_does_not_go_while_all_are_held(security: User, builder_user: User, withdrawal: Withdrawal) -> None:
+    hold_withdrawals_of(builder_user.pk, reason="An incident", incident=builder_user.pk)
+    with pytest.raises(Conflict, match="End that hold instead"):
+        submitted(security, PlanKind.HOLD, builder_user, do="end", withdrawal=str(withdrawal.pk))
+    assert PayoutHold.objects.standing().count() == 1
+
+
+def test_one_hold_is_ended_by_two_one_of_an_incident_too(security: User, senior: User, builder_user: User) -> None:
+    hold = hold_withdrawals_of(builder_user.pk, reason="An incident", incident=builder_user.pk)
+    other = hold_withdrawals_of(builder_user.pk, reason="Another one", incident=hold.pk)
+    end = submitted(security, PlanKind.HOLD, builder_user, do="end", hold=str(hold.pk))
+    assert (end.status, PayoutHold.objects.standing().count()) == (PlanStatus.REQUESTED, 2)
+    approve_plan(end.pk, actor=senior, seen=end.figures_sha256)
+    assert execute_plan(end.pk).status == PlanStatus.EXECUTED
+    assert PayoutHold.objects.standing().get() == other
+    with pytest.raises(Conflict, match="has ended"):
+        submitted(security, PlanKind.HOLD, builder_user, do="end", hold=str(hold.pk))
+
+
+def test_the_form_takes_what_the_records_link_to(security: User, builder_user: User, stranger: User, withdrawal: Withdrawal, browse: Any) -> None:
+    client: Client = browse(security)
+    url = reverse("support:draft", args=["payouts_hold"])
+    link = {"person": str(builder_user.pk), "withdrawal": str(withdrawal.pk), "do": "end"}
+    page = client.get(url, link)
+    assert "Let one withdrawal go on" in page.content.decode()
+    assert page.context["form"].initial["withdrawal"] == str(withdrawal.pk)
+    assert client.post(url, {**link, "do": "hold", "told": TOLD, "reason": "Ticket 1"}).status_code == 302
+    assert Plan.objects.get().asked == {"do": "hold", "told": TOLD, "days": None, "withdrawal": str(withdrawal.pk)}
+    for wrong in ({"person": str(stranger.pk)}, {"withdrawal": "x"}, {"withdrawal": str(uuid.uuid4())}, {"hold": str(uuid.uuid4())}):
+        answer = client.post(url, {**link, "reason": "Ticket 1", **wrong})
+        assert answer.status_code == 422
+        assert answer.context["form"].non_field_errors()
+    assert Plan.objects.count() == 1
+
+
 @pytest.mark.parametrize(
-    "asked", [{"do": "x"}, {"do": "hold", "told": "x"}, {"do": "hold", "told": TOLD, "days": 0}, {"do": "hold", "told": TOLD, "days": "7"}]
+    "asked",
+    [
+        {"do": "x"},
+        {"do": "hold", "told": "x"},
+        {"do": "hold", "told": TOLD, "days": 0},
+        {"do": "hold", "told": TOLD, "days": "7"},
+        {"do": "hold", "told": TOLD, "hold": str(uuid.uuid4())},
+        {"do": "end", "withdrawal": "x"},
+        {"do": "end", "hold": "\x00"},
+        {"do": "end", "withdrawal": str(uuid.uuid4())},
+        {"do": "end", "hold": str(uuid.uuid4()), "withdrawal": str(uuid.uuid4())},
+    ],
 )
 def test_what_cannot_be_read(security: User, builder_user: User, asked: dict[str, Any]) -> None:
     with pytest.raises(Invalid):

@@ -39,6 +39,7 @@ from .withdrawals import (
     release_withdrawal,
     request_withdrawal,
     send_withdrawal,
+    stoppable,
 )
 
 __all__ = [
@@ -104,6 +105,7 @@ __all__ = [
     "settle_invoice",
     "sign_with_wallet",
     "start_payment",
+    "stoppable",
     "undo_funding",
     "void_credit",
     "void_invoice",

@@ -20,7 +20,7 @@ from port444.kit.ids import uuid7
 from port444.kit.money import ZERO
 from port444.payments.models import BatchStatus, PayoutBatch, PayoutHold, PayoutMethod, Withdrawal, WithdrawalStatus
 
-from .withdrawals import complete_withdrawal, give_back_withdrawal, staff_only, worded
+from .withdrawals import complete_withdrawal, give_back_withdrawal, not_own, staff_only, worded
 
 MOST_LINES = 500
 
@@ -34,6 +34,7 @@ def make_batch(*, actor: User) -> PayoutBatch:
     rows = list(due.order_by("pk").select_for_update(of=("self",), no_key=True, skip_locked=True)[:MOST_LINES])
     if not rows:
         raise Conflict("No bank transfer is due.", code="nothing_due")
+    not_own(actor, *(row.user_id for row in rows))
     pk = uuid7()
     total = sum((row.arrives for row in rows), ZERO)
     batch = PayoutBatch.objects.create(
@@ -55,6 +56,7 @@ def export_batch(batch_id: UUID, *, actor: User, kind: str) -> PayoutBatch:
     """
     staff_only(actor)
     batch = PayoutBatch.objects.lock(batch_id)
+    not_own(actor, *_people(batch_id))
     if batch.status == BatchStatus.MADE:
         _look_again(batch)
         sums = Withdrawal.objects.filter(batch=batch).aggregate(lines=Count("pk"), amount=Sum("amount", default=ZERO), fee=Sum("fee", default=ZERO))
@@ -66,6 +68,11 @@ def export_batch(batch_id: UUID, *, actor: User, kind: str) -> PayoutBatch:
         raise WrongState("This batch was closed without a file.", code="batch_closed")
     record(Event.PAYOUT_BATCH_EXPORTED, actor=actor, target=batch, amount=batch.total, reference=batch.reference, lines=batch.lines, kind=kind)
     return batch
+
+
+def _people(batch_id: UUID) -> list[UUID]:
+    """To whom a batch sends money."""
+    return list(Withdrawal.objects.filter(batch=batch_id).values_list("user_id", flat=True))
 
 
 def _look_again(batch: PayoutBatch) -> None:
@@ -89,7 +96,8 @@ def _look_again(batch: PayoutBatch) -> None:
 def mark_line_sent(withdrawal_id: UUID, *, actor: User) -> Withdrawal:
     """The bank has carried out one line; quiet when that is known."""
     staff_only(actor)
-    batch_id = Withdrawal.objects.values_list("batch_id", flat=True).get(pk=withdrawal_id)
+    batch_id, owner = Withdrawal.objects.values_list("batch_id", "user_id").get(pk=withdrawal_id)
+    not_own(actor, owner)
     if batch_id is None:
         raise WrongState("This withdrawal stands in no batch.", code="no_batch")
     batch = PayoutBatch.objects.lock(batch_id)
@@ -117,6 +125,7 @@ def settle_batch(batch_id: UUID, *, actor: User, reason: str = "") -> int:
     """Every line that is on its way was sent, or with a `reason` was refused; how many. Each line in its own transaction: what was
     interrupted is gone on with by asking again."""
     staff_only(actor)
+    not_own(actor, *_people(batch_id))
     if PayoutBatch.objects.get(pk=batch_id).status == BatchStatus.MADE:
         raise WrongState("Nobody has exported this batch yet.", code="not_exported")
     lines = list(Withdrawal.objects.filter(batch=batch_id, status=WithdrawalStatus.SENDING).order_by("pk").values_list("pk", flat=True))
@@ -133,6 +142,7 @@ def close_batch(batch_id: UUID, *, actor: User) -> PayoutBatch:
     """Close a batch in which nothing is on its way any more."""
     staff_only(actor)
     batch = PayoutBatch.objects.lock(batch_id)
+    not_own(actor, *_people(batch_id))
     if Withdrawal.objects.filter(batch=batch, status=WithdrawalStatus.SENDING).exists():
         raise WrongState("Lines of this batch are on their way. Say first what became of them.", code="batch_open")
     _close_when_done(batch, actor)

@@ -11,6 +11,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from auditlog.actions import DIFFERENCES, Finding, Reason, open_incident, record
 from auditlog.events import Event
@@ -46,7 +47,8 @@ from port444.payments.models import (
     WithdrawalStatus,
 )
 
-from .withdrawals import complete_withdrawal, end_hold, hold_withdrawals_of
+from .details import owners_of
+from .withdrawals import complete_withdrawal, end_hold, hold_withdrawals_of, not_own
 
 K, T = EscrowKind, EscrowStatus
 log = logging.getLogger(__name__)
@@ -192,9 +194,14 @@ def _let_go(row: ChainDifference, event: Event, *, actor: User | None, reason: s
     row.save(update_fields=["gone_at"])
     states: dict[str, Any] = {"before": {"gone_at": None}, "after": {"gone_at": row.gone_at}}
     record(event, actor=actor, target=row, description=reason, **states, fingerprint=row.fingerprint, text=row.text)
+    if actor is None:  # what a person says is in order gives nobody a right back: that takes two, and a plan
+        for hold in _holds_of(row).order_by("pk"):
+            end_hold(hold.pk, actor=None, reason="Books and chain agree again.")
+
+
+def _holds_of(row: ChainDifference) -> QuerySet[PayoutHold]:
     incidents = IncidentLog.objects.filter(fingerprint=_incident_of(row.fingerprint)).values("pk")
-    for hold in PayoutHold.objects.standing().filter(incident_id__in=incidents).order_by("pk"):
-        end_hold(hold.pk, actor=actor, reason=reason or "Books and chain agree again.")
+    return PayoutHold.objects.standing().filter(incident_id__in=incidents)
 
 
 def _incident_of(fingerprint: str) -> str:
@@ -397,11 +404,19 @@ def _require(actor: User, reason: str) -> str:
     return reason.strip()[:300]
 
 
+def sides_of(operation: EscrowOperation) -> set[UUID | None]:
+    """Whose money an operation moves."""
+    found: set[UUID | None] = {operation.client_id, operation.builder_id, *owners_of(operation.address)}
+    found |= set(Withdrawal.objects.filter(pk=operation.subject_id).values_list("user_id", flat=True))
+    return found | set(Refund.objects.filter(pk=operation.subject_id).values_list("payment__invoice__payer_id", flat=True))
+
+
 @transaction.atomic
 def retry_operation(op_id: str, *, actor: User, reason: str) -> EscrowOperation:
     """Have the worker look at an operation again at once; one that needed a person goes back into the queue."""
     reason = _require(actor, reason)
     operation = EscrowOperation.objects.lock(op_id)
+    not_own(actor, *sides_of(operation))
     if operation.status not in (*WAITING, T.NEEDS_REVIEW) or operation.backend == expected.OWNER:
         raise WrongState(f"This operation is {operation.status_words()} and is not tried again.", code="not_waiting")
     if operation.status == T.NEEDS_REVIEW:
@@ -420,6 +435,7 @@ def give_up_operation(op_id: str, *, actor: User, reason: str) -> EscrowOperatio
     """
     reason = _require(actor, reason)
     before = EscrowOperation.objects.get(pk=op_id)
+    not_own(actor, *sides_of(before))
     if before.status in FLYING or (before.status != T.NEEDS_REVIEW and before.attempts.exists()):
         raise WrongState("A transaction was signed for this and may still take effect.", code="escrow_under_way")
     operation = books.give_up(op_id, f"Given up by staff: {reason}")
@@ -431,6 +447,7 @@ def give_up_operation(op_id: str, *, actor: User, reason: str) -> EscrowOperatio
 def cancel_operation(op_id: str, *, actor: User, reason: str) -> EscrowOperation:
     """Take an operation back for which nothing was signed, as if it had not been asked for."""
     reason = _require(actor, reason)
+    not_own(actor, *sides_of(EscrowOperation.objects.get(pk=op_id)))
     operation = books.cancel(op_id)
     _log(Event.ESCROW_CANCELLED, operation, actor, reason)
     return operation
@@ -443,11 +460,13 @@ def _log(event: Event, operation: EscrowOperation, actor: User, reason: str) -> 
 
 @transaction.atomic
 def settle_difference(difference_id: int, *, actor: User, reason: str) -> ChainDifference:
-    """A person has seen to a difference. What is still not right is found again by the next look, but for what only a person can judge."""
+    """A person has seen to a difference. What is still not right is found again by the next look, but for what only a person can judge.
+    Withdrawals that it keeps stay held."""
     reason = _require(actor, reason)
     row = ChainDifference.objects.select_for_update(no_key=True).get(pk=difference_id)
     if row.gone_at is not None:
         raise WrongState("This difference is gone already.", code="difference_gone")
+    not_own(actor, *_holds_of(row).values_list("user_id", flat=True))
     _let_go(row, Event.CHAIN_DIFFERENCE_SETTLED, actor=actor, reason=reason)
     return row
 

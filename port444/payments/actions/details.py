@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -17,7 +18,7 @@ from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid
 from port444.notifications.actions import notify
 from port444.payments.bank import Account
-from port444.payments.models import BankAccount, PayoutAddress
+from port444.payments.models import BankAccount, PayoutAddress, WalletPayment
 from port444.payments.providers.wallet import treasury
 
 NOT_YOU = "If this was not you, change your password at once and write to us."
@@ -120,3 +121,11 @@ def remove_bank_account(*, actor: User) -> None:
 def rest_words() -> str:
     hours = settings.PAYOUT_REST_HOURS
     return f" Money goes there after {hours} hours at the earliest." if hours else ""
+
+
+def owners_of(address: str) -> set[UUID]:
+    """Who is paid at a wallet, or has paid from it."""
+    if not address:
+        return set()
+    paid = WalletPayment.objects.filter(address__iexact=address).values_list("payment__invoice__payer_id", flat=True)
+    return {*PayoutAddress.objects.filter(address__iexact=address).values_list("user_id", flat=True), *paid}

@@ -38,8 +38,9 @@ from port444.payments.models import (
 from port444.payments.providers import Outcome, named
 from port444.payments.providers import wallet as own
 
-from .details import fingerprint
+from .details import fingerprint, owners_of
 from .payments import end_attempt, reach_provider, record_report, start_payment
+from .withdrawals import not_own
 
 HASH = re.compile(r"0x[0-9a-fA-F]{64}")
 LIVE = (PaymentStatus.CREATED, PaymentStatus.PENDING)
@@ -267,6 +268,7 @@ def return_transfer(transfer_id: UUID, *, actor: User) -> EscrowOperation:
     if not actor.is_staff:
         raise NotAllowed("Only staff can send a transfer back.")
     transfer = ChainTransfer.objects.select_for_update(of=("self",), no_key=True).get(pk=transfer_id)
+    not_own(actor, *owners_of(transfer.sender))
     if transfer.payment_id is not None:
         raise WrongState("This transfer has paid for something.", code="transfer_used")
     if transfer.gone_at is not None:

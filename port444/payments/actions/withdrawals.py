@@ -269,6 +269,12 @@ def staff_only(actor: User | None) -> None:
         raise NotAllowed("Only staff may do this.")
 
 
+def not_own(actor: User | None, *people: UUID | None) -> None:
+    """Nobody of the staff gives back to themselves, or decides what became of their own money."""
+    if actor is not None and actor.pk in people:
+        raise NotAllowed("You cannot do this for yourself.", code="own_case")
+
+
 def worded(reason: str) -> str:
     reason = " ".join(reason.split())
     if not reason:
@@ -369,6 +375,7 @@ def release_withdrawal(withdrawal_id: UUID, *, actor: User, reason: str) -> With
     staff_only(actor)
     reason = worded(reason)
     withdrawal = _lock(withdrawal_id)
+    not_own(actor, withdrawal.user_id)
     if withdrawal.status != WithdrawalStatus.HELD:
         raise WrongState(f"This withdrawal is {withdrawal.status_words()} and not held.", code="not_held")
     holds = list(PayoutHold.objects.on(withdrawal).order_by("pk"))
@@ -386,6 +393,7 @@ def end_hold(hold_id: UUID, *, actor: User | None, reason: str) -> PayoutHold:
     staff_only(actor)
     reason = worded(reason)
     user = User.objects.lock(PayoutHold.objects.values_list("user_id", flat=True).get(pk=hold_id))
+    not_own(actor, user.pk)
     hold = PayoutHold.objects.get(pk=hold_id)
     if hold.ended_at is None:
         _end(hold, actor, reason)
@@ -430,6 +438,7 @@ def give_back_withdrawal(withdrawal_id: UUID, *, actor: User, reason: str) -> Wi
     staff_only(actor)
     reason = worded(reason)
     withdrawal = _lock(withdrawal_id)
+    not_own(actor, withdrawal.user_id)
     to_bank = withdrawal.method == PayoutMethod.BANK and withdrawal.status in (WithdrawalStatus.SENDING, WithdrawalStatus.COMPLETED)
     if not stoppable(withdrawal) and not to_bank:
         raise WrongState(f"This withdrawal is {withdrawal.status_words()}: there is nothing to give back.", code="already_sent")

@@ -9,7 +9,7 @@ from .protocol import Answer, Outcome, Provider, Refused, Report, Unavailable, c
 from .sandbox import Sandbox
 from .wallet import Wallet
 
-__all__ = ["Answer", "Outcome", "Provider", "Refused", "Report", "Unavailable", "chain_hash", "for_payouts", "named", "offered"]
+__all__ = ["Answer", "Outcome", "Provider", "Refused", "Report", "Unavailable", "chain_hash", "for_payouts", "named", "names", "offered"]
 
 _providers: dict[str, type[Provider]] = {"sandbox": Sandbox, "wallet": Wallet, "none": Nobody}
 
@@ -17,6 +17,11 @@ _providers: dict[str, type[Provider]] = {"sandbox": Sandbox, "wallet": Wallet, "
 def named(name: str) -> Provider:
     """The provider that a payment names."""
     return _providers[name]()
+
+
+def names() -> list[str]:
+    """Of all, those that take no payments any more included."""
+    return sorted(_providers)
 
 
 def offered() -> list[Provider]:
