@@ -1,10 +1,19 @@
-"""Merkle trees as in RFC 6962, section 2.1: a leaf is SHA-256(0x00 | line), a node SHA-256(0x01 | left | right)."""
+"""Merkle trees as in RFC 6962, section 2.1: a leaf is SHA-256(0x00 | line), a node SHA-256(0x01 | left | right).
+
+Run as a script it works out roots for another process: see `roots`.
+"""
 
 from __future__ import annotations
 
+import mmap
+import sys
+from array import array
 from collections.abc import Buffer, Iterable, Sequence
 from hashlib import sha256
+from struct import Struct
+from typing import BinaryIO
 
+SIZE = 32  # bytes of a hash
 SUBTREE = 1024  # leaves of a subtree that is kept by its root; a power of two
 _LEAF, _NODE = sha256(b"\x00"), sha256(b"\x01")  # begun once: to copy one is cheaper than to begin one, a million times
 
@@ -93,3 +102,39 @@ def _above(level: Sequence[bytes]) -> Sequence[bytes]:
 
 def _node(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
+
+
+# For another process
+
+SAID = Struct("<II")  # a slot of the shared memory and how many lengths follow; back: the slot and how many roots follow
+END, HASHED = 0, 2**32 - 1  # in place of a length: the tree ends here; the leaf lies there, not its line
+
+
+def serve(room: memoryview, slot_size: int, orders: BinaryIO, answers: BinaryIO) -> None:
+    """Work out the roots over lines in shared memory, a slot for each order, until there are no more orders."""
+    tree = Growing()
+    while said := orders.read(SAID.size):
+        slot, count = SAID.unpack(said)
+        lengths = array("I", orders.read(count * 4))
+        at, lines, roots = slot * slot_size, list[memoryview](), list[bytes]()
+        for length in lengths:
+            if END < length < HASHED:
+                lines.append(room[at : at + length - 1])  # without its line end
+                at += length
+                continue
+            tree.add(leaves(lines))
+            lines = []
+            if length == HASHED:
+                tree.add([bytes(room[at : at + SIZE])])
+                at += SIZE
+            else:
+                roots.append(tree.root())
+                tree = Growing()
+        tree.add(leaves(lines))
+        answers.write(SAID.pack(slot, len(roots)) + b"".join(roots))
+        answers.flush()
+
+
+if __name__ == "__main__":
+    with mmap.mmap(int(sys.argv[1]), 0) as shared:
+        serve(memoryview(shared), int(sys.argv[2]), sys.stdin.buffer, sys.stdout.buffer)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.urls import reverse
-from icalendar import Alarm, Calendar, Event, vCalAddress, vText
 
+from port444.kit import lazy
 from port444.kit.clock import now
 from port444.kit.templatetags.ui import city
 
 from .calendars.protocol import Booking
 from .models import JOIN_MINUTES, Consultation, ConsultationStatus
+
+if TYPE_CHECKING:
+    import icalendar
+else:
+    icalendar = lazy.load("icalendar")
 
 
 def uid(call: Consultation) -> str:
@@ -54,7 +59,7 @@ def calendar(call: Consultation, reader: Any) -> bytes:
     """The invitation of `reader` to `call`, or its withdrawal when it is cancelled. A higher SEQUENCE replaces a lower one."""
     gone = call.status == ConsultationStatus.CANCELLED
     join = settings.SITE_URL.rstrip("/") + reverse("consultations:join", args=[call.pk])
-    event = Event()
+    event = icalendar.Event()
     event.add("uid", uid(call))
     event.add("sequence", call.ical_sequence)
     event.add("dtstamp", now())
@@ -66,17 +71,17 @@ def calendar(call: Consultation, reader: Any) -> bytes:
     event.add("description", _description(call, join))
     event.add("status", "CANCELLED" if gone else "CONFIRMED")
     event.add("transp", "TRANSPARENT" if gone else "OPAQUE")
-    organizer = vCalAddress(f"mailto:calls@{settings.MAIL_DOMAIN}")
-    organizer.params["cn"] = vText("port444")
+    organizer = icalendar.vCalAddress(f"mailto:calls@{settings.MAIL_DOMAIN}")
+    organizer.params["cn"] = icalendar.vText("port444")
     event["organizer"] = organizer
     for person in (call.client, call.builder.user):
         # A calendar knows its owner by the address; the other side's address is nobody's business, so they stand there by name.
         address = person.email if person.pk == reader.pk else f"{person.pk}@calls.{settings.MAIL_DOMAIN}"
-        attendee = vCalAddress(f"mailto:{address}")
-        attendee.params["cn"] = vText(person.name)
-        attendee.params["role"] = vText("REQ-PARTICIPANT")
-        attendee.params["partstat"] = vText("ACCEPTED")
-        attendee.params["rsvp"] = vText("FALSE")
+        attendee = icalendar.vCalAddress(f"mailto:{address}")
+        attendee.params["cn"] = icalendar.vText(person.name)
+        attendee.params["role"] = icalendar.vText("REQ-PARTICIPANT")
+        attendee.params["partstat"] = icalendar.vText("ACCEPTED")
+        attendee.params["rsvp"] = icalendar.vText("FALSE")
         event.add("attendee", attendee, encode=0)
     if not gone:
         event.add_component(_alarm())
@@ -91,7 +96,7 @@ def entry(booking: Booking, *, owner: str = "") -> bytes:
     It is no invitation: without METHOD, and with SCHEDULE-AGENT=CLIENT its server mails nobody. The UID is that of the invitation,
     so that the two are one event wherever they meet.
     """
-    event = Event()
+    event = icalendar.Event()
     event.add("uid", uid_of(booking.chain))
     event.add("sequence", booking.sequence)
     event.add("dtstamp", now())
@@ -104,13 +109,13 @@ def entry(booking: Booking, *, owner: str = "") -> bytes:
     event.add("status", "CONFIRMED")
     event.add("transp", "OPAQUE")
     if owner and booking.attendee_name:
-        organizer = vCalAddress(owner)
-        organizer.params["schedule-agent"] = vText("CLIENT")
+        organizer = icalendar.vCalAddress(owner)
+        organizer.params["schedule-agent"] = icalendar.vText("CLIENT")
         event["organizer"] = organizer
-        attendee = vCalAddress(f"mailto:{booking.chain}@calls.{settings.MAIL_DOMAIN}")
-        attendee.params["cn"] = vText(booking.attendee_name)
-        attendee.params["partstat"] = vText("ACCEPTED")
-        attendee.params["schedule-agent"] = vText("CLIENT")
+        attendee = icalendar.vCalAddress(f"mailto:{booking.chain}@calls.{settings.MAIL_DOMAIN}")
+        attendee.params["cn"] = icalendar.vText(booking.attendee_name)
+        attendee.params["partstat"] = icalendar.vText("ACCEPTED")
+        attendee.params["schedule-agent"] = icalendar.vText("CLIENT")
         event.add("attendee", attendee, encode=0)
     event.add_component(_alarm())
     return bytes(_book(event).to_ical())
@@ -126,12 +131,12 @@ def feed(calls: Iterable[Consultation], reader: Any) -> bytes:
     return bytes(book.to_ical())
 
 
-def _listed(call: Consultation, reader: Any) -> Event:
+def _listed(call: Consultation, reader: Any) -> icalendar.Event:
     gone = call.status == ConsultationStatus.CANCELLED
     other = call.builder.user if reader.pk == call.client_id else call.client
     site = settings.SITE_URL.rstrip("/")
     join = site + reverse("consultations:join", args=[call.pk])
-    event = Event()
+    event = icalendar.Event()
     event.add("uid", uid(call))
     event.add("sequence", call.ical_sequence)
     event.add("dtstamp", call.updated_at.astimezone(UTC))
@@ -147,16 +152,16 @@ def _listed(call: Consultation, reader: Any) -> Event:
     return event
 
 
-def _alarm() -> Alarm:
-    alarm = Alarm()
+def _alarm() -> icalendar.Alarm:
+    alarm = icalendar.Alarm()
     alarm.add("action", "DISPLAY")
     alarm.add("description", "Your call starts soon")
     alarm.add("trigger", -timedelta(minutes=JOIN_MINUTES))
     return alarm
 
 
-def _book(*events: Event) -> Calendar:
-    book = Calendar()
+def _book(*events: icalendar.Event) -> icalendar.Calendar:
+    book = icalendar.Calendar()
     book.add("prodid", "-//port444//calls//EN")
     book.add("version", "2.0")
     book.add("calscale", "GREGORIAN")

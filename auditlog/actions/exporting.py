@@ -30,6 +30,7 @@ from auditlog.events import Event
 from auditlog.files import Damaged, Manifest
 from auditlog.models import AuditExport, AuditSeal, IncidentSeverity, IncidentType
 from auditlog.queries import rows_of
+from auditlog.roots import Roots
 from auditlog.signing import Kind
 from port444.kit.clock import now
 
@@ -204,28 +205,32 @@ def _packed(file: BinaryIO, where: str, params: list[int], taken: Sequence[Audit
         packer.write(lines.HEADER + b"\n")
         pieces = lines.copy_pieces(where, params)
         with contextlib.closing(pieces):  # which ends the COPY when a row is wrong
-            pass_through(pieces, taken, packer.write_lines, progress)
+            pass_through(pieces, taken, lambda _, text: packer.write(text), progress)
     return packer.written()
 
 
 def pass_through(
-    pieces: Iterator[list[memoryview]], taken: Sequence[AuditSeal], write: Callable[[list[memoryview]], None], progress: Progress
+    pieces: Iterator[list[memoryview]], taken: Sequence[AuditSeal], write: Callable[[list[memoryview], bytes], None], progress: Progress
 ) -> None:
-    """Hand all lines on to `write` after hashing them; raise Changed at the first seal whose root is another."""
+    """Hand all lines on to `write`, with the text that they make up; raise Changed for the first seal whose root is another."""
     rest: list[memoryview] = []
-    for seal in taken:
-        tree, missing = merkle.Growing(), seal.rows
-        while missing > 0:
-            piece = rest or next(pieces, [])
-            if not piece:
-                raise Changed(seal, f"{missing} of its {seal.rows} rows are missing")
-            piece, rest = piece[:missing], piece[missing:]
-            tree.add(merkle.leaves([line[:-1] for line in piece]))
-            missing -= len(piece)
-            write(piece)
-            progress(len(piece))
-        if tree.root() != bytes(seal.root):
-            raise Changed(seal, DIFFER)
+    with Roots() as roots:
+        for seal in taken:
+            missing = seal.rows
+            while missing > 0:
+                piece = rest or next(pieces, [])
+                if not piece:
+                    raise Changed(seal, f"{missing} of its {seal.rows} rows are missing")
+                piece, rest = piece[:missing], piece[missing:]
+                text = b"".join(piece)
+                roots.add(piece, text)
+                missing -= len(piece)
+                write(piece, text)
+                progress(len(piece))
+            roots.end()
+        for seal, root in zip(taken, roots.result(), strict=True):
+            if root != bytes(seal.root):
+                raise Changed(seal, DIFFER)
     for line in chain(rest, *pieces):
         raise Changed(taken[-1], f"row {lines.id_of(bytes(line))} was added")
 
@@ -253,7 +258,7 @@ def _finish(store: cold.Store, name: str, last: AuditExport | None, progress: Pr
         raise Damaged(name, "does not follow the manifest before")
     check_seals(taken)
     ended = (memoryview(line + b"\n") for line in files.read_data(store, manifest))
-    pass_through(map(list, batched(ended, 500)), taken, lambda _: None, progress)
+    pass_through(map(list, batched(ended, 500)), taken, lambda _, text: None, progress)
     return _enter(store, manifest, name)
 
 

@@ -187,7 +187,7 @@ def _fetched(export: AuditExport, month: date, tell: Progress) -> Iterator[Binar
     wanted = f"{month:%Y-%m}-".encode()
     with temporary() as file:
 
-        def keep(piece: list[memoryview]) -> None:
+        def keep(piece: list[memoryview], _: bytes) -> None:
             file.writelines(line for line in map(bytes, piece) if line.split(b",", 2)[1].startswith(wanted))
 
         ended = (memoryview(line + b"\n") for line in files.read_lines(export))

@@ -14,17 +14,20 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import islice
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import MONTHLY, YEARLY
 from dateutil.tz import tzical
-from icalendar import Calendar, Component
-from icalendar.error import GloballyUniqueTZIDGuessed
-from icalendar.prop import vBroken
-from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
-from recurring_ical_events import Series
-from recurring_ical_events.selection.name import ComponentsWithName
+
+from port444.kit import lazy
+
+if TYPE_CHECKING:
+    import icalendar
+    import recurring_ical_events
+else:
+    icalendar = lazy.load("icalendar")
+    recurring_ical_events = lazy.load("recurring_ical_events")
 
 MOST_TEXT = 512 * 1024  # characters of one resource; attached files make them long
 MOST_WORK = 300_000  # of the rules of one resource: days of eight centuries for a yearly one, of 80 years for a daily one
@@ -62,7 +65,7 @@ class Occurrence:
 def find_zone(name: str) -> ZoneInfo | None:
     """The zone of a TZID: of the IANA database, with or without a vendor's prefix, or of Windows."""
     name = name.strip().strip('"').strip("/")
-    parts = WINDOWS_TO_OLSON.get(name, name).split("/")
+    parts = icalendar.timezone.windows_to_olson.WINDOWS_TO_OLSON.get(name, name).split("/")
     for start in range(len(parts)):
         try:
             return ZoneInfo("/".join(parts[start:]))
@@ -97,10 +100,10 @@ def expand(text: str, *, since: datetime, until: datetime, zone: Callable[[], tz
 def _expand(text: str, since: datetime, until: datetime, zone: Callable[[], tzinfo], mine: Collection[str]) -> list[Occurrence]:
     defined = _Zones(ZONE_BLOCK.findall(text), zone)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", GloballyUniqueTZIDGuessed)
-        book = Calendar.from_ical(ZONE_BLOCK.sub("", text))
+        warnings.simplefilter("ignore", icalendar.error.GloballyUniqueTZIDGuessed)
+        book = icalendar.Calendar.from_ical(ZONE_BLOCK.sub("", text))
     events = book.walk("VEVENT")
-    parts = [part for part in events if "DTSTART" in part and not isinstance(part["DTSTART"], vBroken)]
+    parts = [part for part in events if "DTSTART" in part and not isinstance(part["DTSTART"], icalendar.prop.vBroken)]
     if events and not parts:
         raise Unreadable("no times")
     book.subcomponents = parts
@@ -132,7 +135,7 @@ class _Zones:
         self.fallback = fallback
         self.known: dict[str, tzinfo] = {}
 
-    def settle(self, part: Component) -> None:
+    def settle(self, part: icalendar.Component) -> None:
         for name in ("DTSTART", "DTEND", "RECURRENCE-ID"):
             for value in _listed(part.get(name)):
                 value.dt = self._aware(value.dt, value.params.get("TZID"))
@@ -170,10 +173,10 @@ def _defined(block: str, name: str) -> tzinfo | None:
     return found
 
 
-def _instances(book: Component, since: datetime, until: datetime) -> Iterable[Any]:
+def _instances(book: icalendar.Component, since: datetime, until: datetime) -> Iterable[Any]:
     budget = _Budget(MOST_WORK)
     count = 0
-    for series in ComponentsWithName("VEVENT", series=_series(budget)).collect_series_from(book, ()):
+    for series in recurring_ical_events.selection.name.ComponentsWithName("VEVENT", series=_series(budget)).collect_series_from(book, ()):
         for made in islice(series.between(since, until), MOST_OCCURRENCES + 1):
             count += 1
             if count > MOST_OCCURRENCES:
@@ -208,7 +211,7 @@ class _Watched(tuple[int, ...]):
 def _series(budget: _Budget) -> type[Any]:
     """Series whose rules spend `budget`."""
 
-    class Rules(Series.RecurrenceRules):  # type: ignore[misc]  # the library has no types
+    class Rules(recurring_ical_events.Series.RecurrenceRules):  # type: ignore[misc]  # the library has no types
         def rrulestr(self, rule_string: str) -> Any:
             rule = super().rrulestr(rule_string)
             if prod(len(times or [0]) for times in (rule._byhour, rule._byminute, rule._bysecond)) > MOST_TIMES:
@@ -223,13 +226,13 @@ def _series(budget: _Budget) -> type[Any]:
             setattr(rule, field, watched)
             return rule
 
-    class Bounded(Series):  # type: ignore[misc]
+    class Bounded(recurring_ical_events.Series):  # type: ignore[misc]
         RecurrenceRules = Rules
 
     return Bounded
 
 
-def _blocks(part: Component, mine: Collection[str]) -> bool:
+def _blocks(part: icalendar.Component, mine: Collection[str]) -> bool:
     if str(part.get("TRANSP", "")).upper() == "TRANSPARENT" or str(part.get("X-MICROSOFT-CDO-BUSYSTATUS", "")).upper() in FREE:
         return False
     return not any(
@@ -249,7 +252,7 @@ def _instant(moment: date, zone: Callable[[], tzinfo]) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _key(part: Component, start: date) -> str:
+def _key(part: icalendar.Component, start: date) -> str:
     """The instance's own name. A change to "this and the future" lends its name to all that follow, so there the start is the name."""
     named = part["RECURRENCE-ID"]
     return _moment(start if "RANGE" in named.params else named.dt)

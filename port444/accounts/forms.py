@@ -1,18 +1,23 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import phonenumbers
 from allauth.account.forms import SignupForm as BaseSignupForm
 from django import forms
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 
+from port444.kit import lazy
 from port444.kit.clock import now
 
 from . import zones
 from .models import Theme, User, check_zone
+
+if TYPE_CHECKING:
+    import phonenumbers
+else:
+    phonenumbers = lazy.load("phonenumbers")
 
 ROLES = [("hire", "Hire somebody"), ("work", "Offer my work"), ("both", "Both")]
 

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
+from port444.kit import lazy
 from port444.kit.errors import Invalid
 from port444.kit.uploads import check
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageOps
+else:
+    Image, ImageOps = lazy.load("PIL.Image"), lazy.load("PIL.ImageOps")
 
 EDITION = "1"  # part of the ETag; raise it when the drawing changes
 SIDE = 512

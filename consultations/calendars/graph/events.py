@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
-
 from consultations.calendars.protocol import Booking, Event, Written
+from port444.kit import lazy
+
+if TYPE_CHECKING:
+    import icalendar
+else:
+    icalendar = lazy.load("icalendar")
 
 FREE = {"free", "workingelsewhere"}  # tentative, busy, oof and whatever is not known block
 FIELDS = "id,start,end,showAs,isAllDay,isCancelled,responseStatus,originalStartTimeZone,type,seriesMasterId,transactionId"
@@ -25,7 +29,7 @@ def zone_of(name: str | None) -> ZoneInfo | None:
     if name.casefold() in ("utc", "coordinated universal time"):
         return ZoneInfo("UTC")
     try:
-        return ZoneInfo(WINDOWS_TO_OLSON.get(name, name)) if name else None
+        return ZoneInfo(icalendar.timezone.windows_to_olson.WINDOWS_TO_OLSON.get(name, name)) if name else None
     except (ValueError, OSError, LookupError):
         return None
 
