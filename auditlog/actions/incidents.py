@@ -128,11 +128,11 @@ def take_finding(finding: Finding, *, actor: Any | None = None, method: Detectio
         event = note(incident, EventKind.OPENED, finding.description, actor=actor, confidence=finding.confidence, severity=finding.severity)
         handlers.tell(event, finding.hold_at)
         return Outcome(Taken.OPENED, incident)
-    event = _renew(incident, values, moment, actor)
-    if event is None:
+    renewed = _renew(incident, values, moment, actor)
+    if renewed is None:
         return Outcome(Taken.REPEATED, incident)
-    handlers.tell(event, finding.hold_at)
-    return Outcome(Taken(event.kind), incident)
+    handlers.tell(renewed, finding.hold_at)
+    return Outcome(Taken(renewed.kind), incident)
 
 
 def _values(finding: Finding, moment: datetime) -> dict[str, Any]:
