@@ -33,7 +33,9 @@ D = Decimal
 ESCROW, TOKEN = "0x" + "e5" * 20, "0x" + "dc" * 20
 OPERATOR, ARBITER, PLATFORM = "0x" + "0a" * 20, "0x" + "0b" * 20, "0x" + "0c" * 20
 PAGE = "admin:payments_chainstatus_changelist"
-QUERIES = 16  # session and user, four of the frame, three to keep the time, status, cursor, signers, what waits, differences, the queue, and what the float has to pay
+# Session and user, four of the frame, three to keep the time; status, cursor, signers, what waits, differences, the queue, and what the
+# float has to pay.
+QUERIES = 16
 REASON = "The allowance was raised this morning."
 
 
