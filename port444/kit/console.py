@@ -136,7 +136,7 @@ def filters_of(model: type[Model], filters: Sequence[Any]) -> set[str]:
             found.add(str(one.parameter_name))
             continue
         path, kind = one if isinstance(one, tuple | list) else (one, None)
-        field = get_fields_from_path(model, path)[-1]
+        field: Any = get_fields_from_path(model, path)[-1]
         if kind is admin.EmptyFieldListFilter:
             found.add(f"{path}__isempty")
         elif field.is_relation:

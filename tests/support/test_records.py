@@ -26,7 +26,7 @@ from support.viewer.tables import MASKED
 
 pytestmark = pytest.mark.django_db
 Browse = Callable[[User | None], Client]
-PAGES = sorted(admin.site._registry.items(), key=lambda pair: pair[0]._meta.label)
+PAGES: list[tuple[type[models.Model], Any]] = sorted(admin.site._registry.items(), key=lambda pair: pair[0]._meta.label)
 
 # What a viewing does not see of others and the records show, and why.
 SHOWN = {
@@ -157,7 +157,7 @@ def test_search_and_order_are_answered_by_an_index() -> None:
     assert scanned == []
 
 
-def column_of(model: type[models.Model], name: str) -> str:
+def column_of(model: type[models.Model], name: str) -> str | None:
     field = model._meta.get_field(name)
     return field.column if isinstance(field, models.Field) else "id"  # the other way round: by the key
 
@@ -168,8 +168,9 @@ FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_am am ON am.oid 
 """
 
 
-def is_led(model: type[models.Model], column: str, lookup: str, beside: set[str]) -> bool:
+def is_led(model: type[models.Model], column: str | None, lookup: str, beside: set[str]) -> bool:
     """Whether an index begins with this column, or with those that stand `beside` it in the question."""
+    assert column is not None
     with connection.cursor() as cursor:
         cursor.execute(INDEXES, [model._meta.db_table])
         found = cursor.fetchall()

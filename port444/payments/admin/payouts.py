@@ -71,8 +71,17 @@ class WithdrawalAdmin(MoneyAdmin):
         row = get_object_or_404(Withdrawal.objects.select_related("user").defer("bank"), pk=withdrawal_id)
         back = reverse("admin:payments_withdrawal_change", args=[row.pk])
         text = f"{usd(row.amount)} of {row.user.email} to {row.destination}, {row.status_words()}."
-        words = {"title": title, "verb": verb, "text": text}
-        return self.ask(request, back, form, **words, done_with=lambda reason: act(row, reason), person=row.user, amount=row.amount)
+        return self.ask(
+            request,
+            back,
+            form,
+            title=title,
+            verb=verb,
+            text=text,
+            done_with=lambda reason: act(row, reason),
+            person=row.user,
+            amount=row.amount,
+        )
 
     @method_decorator(require_http_methods(["GET", "POST"]))
     @needs("approve", proved=True)
