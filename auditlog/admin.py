@@ -14,7 +14,7 @@ from port444.kit.console import ReadOnlyAdmin
 from .actions import record
 from .events import Event
 from .models import ActorType, AuditExport, AuditLog, IncidentLog
-from .search import Wanted, Who, find_places
+from .search import Wanted, Who, find_places, own_cases
 
 MOST_FOUND = 500
 
@@ -31,6 +31,13 @@ class AuditLogAdmin(ReadOnlyAdmin):
     ordering = ("-timestamp", "-id")
     search_fields = ("actor_id",)
     search_help_text = "A whole id (person, target or request), or the e-mail of the person who acted."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Without what is about incidents about oneself."""
+        assert request.user.is_authenticated
+        hidden = own_cases(request.user.pk)
+        rows = super().get_queryset(request)
+        return rows.exclude(target_id__in=hidden) if hidden else rows
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         _note_reading(request)
@@ -80,6 +87,10 @@ class IncidentLogAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     search_fields = ("id", "user_id", "fingerprint")
     search_help_text = "A whole id or fingerprint."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Nobody sees what is about themselves."""
+        return IncidentLog.objects.visible_to(request.user)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()

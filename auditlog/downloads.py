@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime
+from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
@@ -61,17 +62,18 @@ SELECT count(*) FILTER (WHERE exported), count(*) FILTER (WHERE NOT exported), m
 """
 
 
-def csv_of(wanted: Wanted) -> Iterator[bytes]:
-    """All that is wanted as CSV, newest first, as the database sends it. What is not in it is said in its last lines, in the first column."""
+def csv_of(wanted: Wanted, hidden: Collection[UUID] = ()) -> Iterator[bytes]:
+    """All that is wanted as CSV, newest first, as the database sends it, but for what is about one of `hidden`. What else is not in it is said
+    in its last lines, in the first column."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{SECONDS}s"])
             places, params = all_places(wanted, cursor)
             query = (
                 f"SELECT {', '.join(map(_column, COLUMNS))} FROM ({places}) found "  # noqa: S608 - written here and in the search
-                "JOIN audit_log l USING (timestamp, id) ORDER BY timestamp DESC, id DESC"
+                "JOIN audit_log l USING (timestamp, id) WHERE l.target_id IS NULL OR l.target_id <> ALL (%s::uuid[]) ORDER BY timestamp DESC, id DESC"
             )
-            with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)", params) as copy:
+            with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)", [*params, list(hidden)]) as copy:
                 for block in copy:
                     yield bytes(block)
             cursor.execute(ABSENT.replace("{places}", places), params)

@@ -207,6 +207,21 @@ class Event(Enum):
     INCIDENT_OPENED = "incident.opened", SECURITY, WARNING, "Opened an incident"
     AUDIT_LOSS_ACKNOWLEDGED = "audit.loss_acknowledged", ADMIN, CRITICAL, "Acknowledged that a part of the audit log is lost"
     INCIDENT_RENEWED = "incident.renewed", SECURITY, WARNING, "Found an incident again, with other evidence"
+    INCIDENT_TAKEN = "incident.taken", SECURITY, INFO, "Took an incident"
+    INCIDENT_HANDED_OVER = "incident.handed_over", SECURITY, INFO, "Handed an incident over"
+    INCIDENT_LEFT = "incident.left", SECURITY, INFO, "Put an incident back"
+    INCIDENT_NOTED = "incident.noted", SECURITY, INFO, "Wrote a note about an incident"
+    INCIDENT_CHECKED = "incident.checked", SECURITY, INFO, "Looked into a question of an incident"
+    INCIDENT_HELD = "incident.held", SECURITY, WARNING, "Kept withdrawals held for an incident"
+    INCIDENT_CLOSED = "incident.closed", SECURITY, WARNING, "Closed an incident"
+    INCIDENT_REOPENED = "incident.reopened", SECURITY, WARNING, "Opened a closed incident again"
+    INCIDENT_MERGED = "incident.merged", SECURITY, WARNING, "Merged an incident into another"
+    PERSON_WARNED = "user.warned", SECURITY, WARNING, "Warned a person"
+    SUPPRESSION_MADE = "suppression.made", SECURITY, WARNING, "Had a finding kept quiet"
+    SUPPRESSION_ENDED = "suppression.ended", SECURITY, WARNING, "Ended that a finding is kept quiet"
+    DETECTOR_DRAFTED = "detector.drafted", SECURITY, WARNING, "Drafted parameters of a detector"
+    DETECTOR_TRIED = "detector.tried", SECURITY, INFO, "Had parameters of a detector tried on what has happened"
+    DETECTOR_ACTIVATED = "detector.activated", SECURITY, WARNING, "Put parameters of a detector into force"
 
     def __init__(self, key: str, category: Category, severity: Severity, words: str) -> None:
         self.key = key

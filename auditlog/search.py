@@ -4,7 +4,7 @@ those of the last minute, are read from the log itself."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,10 +14,11 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
+from django.db.models import Q
 from psycopg.errors import QueryCanceled
 
 from .marks import newest
-from .models import AuditAnchor, AuditCheck, AuditExport, AuditLog, AuditSeal, CheckKind, Severity
+from .models import AuditAnchor, AuditCheck, AuditExport, AuditLog, AuditSeal, CheckKind, IncidentLog, Severity, Suppression
 
 PAGE = 50
 AHEAD = 2000  # rows that are looked through before other ways are tried
@@ -460,6 +461,18 @@ class Step:
         if milliseconds < 1000:
             return f"{milliseconds} ms"
         return f"{milliseconds / 1000:.1f} s" if milliseconds < 60_000 else f"{milliseconds // 60_000} min"
+
+
+def own_cases(user_id: UUID) -> frozenset[UUID]:
+    """Incidents about somebody, and what keeps those quiet: nobody reads in the log what they may not see in the console."""
+    incidents = IncidentLog.objects.filter(Q(user_id=user_id) | Q(related_users__contains=[user_id])).values_list("pk", flat=True)
+    quiet = Suppression.objects.filter(incident__in=incidents).values_list("pk", flat=True)
+    return frozenset(incidents.union(quiet))
+
+
+def seen_by(rows: Iterable[AuditLog], hidden: Collection[UUID]) -> list[AuditLog]:
+    """Those of the rows that are not about what somebody may not see."""
+    return [row for row in rows if row.target_id not in hidden]
 
 
 def same_request(row: AuditLog) -> list[Step]:

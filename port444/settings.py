@@ -285,6 +285,7 @@ SCHEDULES = {
     "support.jobs.alerts": "* * * * *",
     "support.jobs.digest": "7 6 * * *",
     "support.jobs.plans": "* * * * *",
+    "support.jobs.sample": "23 5 * * *",
     "support.jobs.viewings": "* * * * *",
     "auditlog.jobs.export": "37 2 * * *",
     "auditlog.jobs.partitions": "7 2 * * *",

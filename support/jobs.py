@@ -41,3 +41,8 @@ def hold_for(incident_id: str) -> None:
 def digest() -> None:
     """Daily: what was found without an alert."""
     actions.send_digest(now())
+
+
+def sample() -> None:
+    """Daily: put a few new builders about whom nothing looked wrong into the queue."""
+    actions.sample_accounts(now())

@@ -22,7 +22,7 @@ from django.urls import reverse
 from amendments.models import Amendment, AmendmentStatus
 from auditlog.models import LIVE as LIVE_INCIDENT
 from auditlog.models import AuditLog, IncidentLog, Severity
-from auditlog.search import Wanted, find_rows
+from auditlog.search import Wanted, find_rows, own_cases, seen_by
 from consultations.models import Consultation, ConsultationStatus
 from port444.kit.money import ZERO
 from port444.messaging.models import Conversation, Message, MessageKind
@@ -382,7 +382,7 @@ def _days(count: int) -> str:
 def _incidents(rows: Sequence[IncidentLog], person: Person, moment: datetime) -> list[Row]:
     return [
         (
-            Cell(f"…{str(row.pk)[-6:]}", address_of("support:incident", row.pk, "auditlog_incidentlog", row.pk)),
+            Cell(str(row), reverse("support:incident", args=[row.number])),
             Cell(row.get_incident_type_display().replace("_", " ").capitalize(), small=row.description[:120]),
             Cell(f"{row.confidence} of 100"),
             Cell(row.get_status_display().replace("_", " ").capitalize(), tone="bad" if row.status in LIVE_INCIDENT else ""),
@@ -423,7 +423,8 @@ class AuditPanel(Panel):
 
     def rows(self, person: Person, moment: datetime, *, limit: int = SHOWN, before: str = "") -> Rows:
         found = find_rows(Wanted(who=(("actor_id", person.pk), ("on_behalf_of", person.pk))), limit=limit)
-        return Rows(self.word(found.rows, person, moment), goes_on=found.reached is not None)
+        hidden = own_cases(person.reader.pk) if person.reader is not None else frozenset()
+        return Rows(self.word(seen_by(found.rows, hidden), person, moment), goes_on=found.reached is not None)
 
 
 def _audit(rows: Sequence[AuditLog], person: Person, moment: datetime) -> list[Row]:
@@ -541,8 +542,8 @@ PANELS = (
         ("Incident", "What", "Confidence", "State", "Seen", "At risk, USDC"),
         "detected_at",
         lambda person: [
-            IncidentLog.objects.filter(user_id=person.pk),
-            IncidentLog.objects.filter(related_users__contains=[person.pk]).exclude(user_id=person.pk),
+            person.incidents.filter(user_id=person.pk),
+            person.incidents.filter(related_users__contains=[person.pk]).exclude(user_id=person.pk),
         ],
         _incidents,
         is_private=True,

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.urls import reverse
 
-from auditlog.models import LIVE as LIVE_INCIDENT
-from auditlog.models import IncidentLog
+from auditlog.models import IncidentLog, IncidentQuerySet
 from consultations.models import Consultation
 from port444.accounts.models import User, UserDevice
 from port444.builders.models import Builder
@@ -49,6 +49,7 @@ class Person:
     last_seen_at: datetime | None = None
     has_second_factor: bool = False
     has_proved_email: bool = False
+    reader: User | None = None  # who looks: nobody sees incidents about themselves
 
     @property
     def pk(self) -> UUID:
@@ -62,8 +63,14 @@ class Person:
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.user.time_zone)
 
+    @property
+    def incidents(self) -> IncidentQuerySet:
+        """Those that may be seen by who looks."""
+        rows: IncidentQuerySet = IncidentLog.objects.visible_to(self.reader) if self.reader is not None else IncidentLog.objects.none()
+        return rows
 
-def find_person(user_id: UUID) -> Person | None:
+
+def find_person(user_id: UUID, reader: User | None = None) -> Person | None:
     """In one query."""
     seen = UserDevice.objects.filter(user=OuterRef("pk")).values("user").annotate(last=Max("last_seen_at")).values("last")
     totp = Authenticator.objects.filter(user=OuterRef("pk"), type=Authenticator.Type.TOTP)
@@ -72,7 +79,7 @@ def find_person(user_id: UUID) -> Person | None:
     row = rows.filter(pk=user_id).first()
     if row is None:
         return None
-    return Person(row, getattr(row, "builder", None), row.seen, row.totp, row.proved)
+    return Person(row, getattr(row, "builder", None), row.seen, row.totp, row.proved, reader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +198,8 @@ class Risk:
 
 
 def risk_of(person: Person) -> Risk:
-    rows = IncidentLog.objects.filter(user_id=person.pk, status__in=LIVE_INCIDENT).order_by("-confidence", "-detected_at")
-    return Risk([Open(row, address_of("support:incident", row.pk, "auditlog_incidentlog", row.pk)) for row in rows[:OPEN_SHOWN]])
+    rows = person.incidents.live().filter(user_id=person.pk).order_by("-confidence", "-detected_at")
+    return Risk([Open(row, reverse("support:incident", args=[row.number])) for row in rows[:OPEN_SHOWN]])
 
 
 def holds_on(person: Person) -> list[PayoutHold]:

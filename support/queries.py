@@ -104,7 +104,7 @@ def own_plans(user: Any, moment: datetime) -> list[Case]:
 
 
 def own_incidents(user: Any, moment: datetime) -> list[Case]:
-    return own_of("incidents", Q(assigned_to=user.pk), moment, MINE_SHOWN)
+    return own_of("incidents", Q(assigned_to=user.pk), moment, user, MINE_SHOWN)
 
 
 def health(moment: datetime) -> list[Line]:

@@ -56,18 +56,19 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A table in which something waits. `waiting` gives the rows as they are at a moment; `since`, `due` and `amount` are expressions on
-    them; `cases` words some rows (which have `since`, `due` and `amount` as attributes) with a fixed number of queries."""
+    """A table in which something waits. `waiting` gives the rows as they are at a moment, to somebody who looks; `since`, `due` and `amount`
+    are expressions on them; `cases` words some rows (which have `since`, `due` and `amount` as attributes) with a fixed number of
+    queries."""
 
-    waiting: Callable[[datetime], QuerySet[Any]]
+    waiting: Callable[[datetime, Any], QuerySet[Any]]
     since: Any
     due: Any
     amount: Any
     cases: Callable[[Sequence[Any]], list[Case]]
 
-    def rows(self, moment: datetime) -> QuerySet[Any]:
+    def rows(self, moment: datetime, reader: Any) -> QuerySet[Any]:
         money = ExpressionWrapper(self.amount, models.DecimalField(max_digits=14, decimal_places=2, null=True))
-        found = self.waiting(moment).annotate(waits_since=_moment(self.since), waits_until=_moment(self.due), waits_with=money)
+        found = self.waiting(moment, reader).annotate(waits_since=_moment(self.since), waits_until=_moment(self.due), waits_with=money)
         ordered: QuerySet[Any] = found.order_by("waits_until", "pk")
         return ordered
 
@@ -263,8 +264,7 @@ def _incidents(rows: Sequence[IncidentLog]) -> list[Case]:
         about = f"{row.get_incident_type_display().replace('_', ' ').capitalize()}{f', {name}' if name else ''}: {row.description}"
         tone = "bad" if row.severity in (IncidentSeverity.CRITICAL, IncidentSeverity.HIGH) else "wait"
         state = row.get_severity_display().capitalize() + (", being looked at" if row.status == IncidentStatus.INVESTIGATING else "")
-        url = address_of("support:incident", row.pk, "auditlog_incidentlog", row.pk)
-        found.append(_case(row, str(row.pk)[-6:], url, about[:160], state, tone))
+        found.append(_case(row, str(row), reverse("support:incident", args=[row.number]), about[:160], state, tone))
     return found
 
 
@@ -281,8 +281,6 @@ def _absences(rows: Sequence[Absence]) -> list[Case]:
 
 
 NO_AMOUNT = Cast(Value(None), models.DecimalField(max_digits=14, decimal_places=2, null=True))
-ANSWER_WITHIN = {IncidentSeverity.CRITICAL: 1, IncidentSeverity.HIGH: 4, IncidentSeverity.MEDIUM: 24, IncidentSeverity.LOW: 72}
-DUE_BY_SEVERITY = models.Case(*[When(severity=one, then=_after("detected_at", hours)) for one, hours in ANSWER_WITHIN.items()])
 
 QUEUES = (
     Queue(
@@ -292,7 +290,7 @@ QUEUES = (
         "see_people",
         (
             Source(
-                lambda moment: Order.objects.filter(status__in=WORKING, due_at__lte=moment, clock_stopped_at=None).with_people(),
+                lambda moment, reader: Order.objects.filter(status__in=WORKING, due_at__lte=moment, clock_stopped_at=None).with_people(),
                 F("due_at"),
                 _after("due_at", 48),
                 F("price"),
@@ -309,7 +307,7 @@ QUEUES = (
         "see_people",
         (
             Source(
-                lambda moment: Dispute.objects.live().select_related("order__client", "order__builder__user"),
+                lambda moment, reader: Dispute.objects.live().select_related("order__client", "order__builder__user"),
                 F("opened_at"),
                 models.Case(
                     When(status=DisputeStatus.ESCALATED, then=_after(Coalesce("escalated_at", "opened_at"), 48)),
@@ -330,14 +328,14 @@ QUEUES = (
         "see_people",
         (
             Source(
-                lambda moment: Refund.objects.filter(status=RefundStatus.FAILED).select_related("payment__invoice__payer"),
+                lambda moment, reader: Refund.objects.filter(status=RefundStatus.FAILED).select_related("payment__invoice__payer"),
                 Coalesce("failed_at", "requested_at"),
                 _after(Coalesce("failed_at", "requested_at"), 24),
                 F("amount"),
                 _refunds,
             ),
             Source(
-                lambda moment: Payment.objects.unsettled().filter(succeeded_at__lte=moment - HOUR).select_related("invoice__payer"),
+                lambda moment, reader: Payment.objects.unsettled().filter(succeeded_at__lte=moment - HOUR).select_related("invoice__payer"),
                 F("succeeded_at"),
                 _after("succeeded_at", 4),
                 F("amount"),
@@ -353,14 +351,14 @@ QUEUES = (
         "see_people",
         (
             Source(
-                lambda moment: EscrowOperation.objects.open().filter(status__in=[EscrowStatus.BLOCKED, EscrowStatus.NEEDS_REVIEW]),
+                lambda moment, reader: EscrowOperation.objects.open().filter(status__in=[EscrowStatus.BLOCKED, EscrowStatus.NEEDS_REVIEW]),
                 F("created_at"),
                 _after("created_at", 4),
                 F("amount"),
                 _operations,
             ),
             Source(
-                lambda moment: ChainDifference.objects.filter(gone_at=None), F("found_at"), _after("found_at", 4), NO_AMOUNT, _differences
+                lambda moment, reader: ChainDifference.objects.filter(gone_at=None), F("found_at"), _after("found_at", 4), NO_AMOUNT, _differences
             ),
         ),
         "Escrow does what it is asked",
@@ -373,7 +371,7 @@ QUEUES = (
         "see_people",
         (
             Source(
-                lambda moment: Plan.objects.waiting().select_related("requester", "target_user"),
+                lambda moment, reader: Plan.objects.waiting().select_related("requester", "target_user"),
                 F("requested_at"),
                 F("expires_at"),
                 F("amount"),
@@ -390,14 +388,15 @@ QUEUES = (
         "see_incidents",
         (
             Source(
-                lambda moment: IncidentLog.objects.filter(status__in=[IncidentStatus.OPEN, IncidentStatus.INVESTIGATING]),
+                lambda moment, reader: IncidentLog.objects.visible_to(reader).worth_a_look(),
                 F("detected_at"),
-                DUE_BY_SEVERITY,
+                F("due_at"),
                 F("potential_loss"),
                 _incidents,
             ),
         ),
         "Nothing looks wrong",
+        url="support:incidents",
     ),
     Queue(
         "no-shows",
@@ -406,7 +405,7 @@ QUEUES = (
         "see_people",
         (
             Source(
-                lambda moment: Absence.objects.open().filter(status=AbsenceStatus.DISPUTED).select_related(
+                lambda moment, reader: Absence.objects.open().filter(status=AbsenceStatus.DISPUTED).select_related(
                     "consultation__client", "consultation__builder__user"
                 ),
                 Coalesce("disputed_at", "created_at"),
@@ -428,11 +427,11 @@ def queue_of(key: str) -> Queue | None:
     return next((queue for queue in QUEUES if queue.key == key), None)
 
 
-def heap_of(queue: Queue, moment: datetime) -> Heap:
+def heap_of(queue: Queue, moment: datetime, reader: Any) -> Heap:
     """How much waits; a query for each source, and no more rows than `MOST` are looked at."""
     parts = []
     for source in queue.sources:
-        rows = source.rows(moment).select_related(None).values("waits_since", "waits_until", "waits_with")[:MOST]
+        rows = source.rows(moment, reader).select_related(None).values("waits_since", "waits_until", "waits_with")[:MOST]
         late, soon = Q(waits_until__lte=moment), Q(waits_until__gt=moment, waits_until__lte=moment + queue.soon)
         parts.append(
             rows.aggregate(
@@ -449,41 +448,41 @@ def heap_of(queue: Queue, moment: datetime) -> Heap:
     return Heap(queue, moment, count, overdue, soon_due, oldest, next_due, sum((part["amount"] or ZERO for part in parts), ZERO))
 
 
-def cases_of(queue: Queue, moment: datetime, *, state: str = "", after: str = "", limit: int = SHOWN) -> list[Case]:
+def cases_of(queue: Queue, moment: datetime, reader: Any, *, state: str = "", after: str = "", limit: int = SHOWN) -> list[Case]:
     """What waits in a queue, what is due first first; one more than `limit` when it goes on."""
     place = _place(after) if after else None
     found: list[Case] = []
     for number, source in enumerate(queue.sources):
-        rows = source.rows(moment).filter(_state(state, moment, queue.soon))
+        rows = source.rows(moment, reader).filter(_state(state, moment, queue.soon))
         if place is not None:
             then, of, pk = place
             behind = Q(waits_until__gt=then)
             if number > of:
                 behind |= Q(waits_until=then)
             elif number == of:
-                behind |= Q(waits_until=then, pk__gt=_key(source, moment, pk))
+                behind |= Q(waits_until=then, pk__gt=_key(source, moment, reader, pk))
             rows = rows.filter(behind)
         for case in source.cases(list(rows[: limit + 1])):
             found.append(_placed(case, number, moment, queue.soon))
     return sorted(found, key=lambda case: (case.due, case.place.split("_", 2)[1]))[: limit + 1]
 
 
-def own_of(key: str, condition: Q, moment: datetime, limit: int) -> list[Case]:
+def own_of(key: str, condition: Q, moment: datetime, reader: Any, limit: int) -> list[Case]:
     """What of a queue is somebody's own."""
-    return [case for source in _sources(key) for case in source.cases(list(source.rows(moment).filter(condition)[:limit]))]
+    return [case for source in _sources(key) for case in source.cases(list(source.rows(moment, reader).filter(condition)[:limit]))]
 
 
-class _Counted(Subquery):
+class Counted(Subquery):
     """How many rows a query gives."""
 
     template = "(SELECT count(*) FROM (%(subquery)s) _counted)"
     output_field = models.IntegerField()
 
 
-def numbers_beside(keys: Sequence[str], moment: datetime) -> dict[str, int]:
+def numbers_beside(keys: Sequence[str], moment: datetime, reader: Any) -> dict[str, int]:
     """How much waits in each of these queues, in one query, counted no further than what is shown beside a tab."""
     counts = {
-        f"n{place}_{number}": _Counted(source.waiting(moment).select_related(None).order_by().values("pk")[:MOST_BESIDE_TAB])
+        f"n{place}_{number}": Counted(source.waiting(moment, reader).select_related(None).order_by().values("pk")[:MOST_BESIDE_TAB])
         for place, key in enumerate(keys)
         for number, source in enumerate(_sources(key))
     }
@@ -521,8 +520,8 @@ def _place(said: str) -> tuple[datetime, int, str]:
         raise BadRequest("This is not a place in the list.") from None
 
 
-def _key(source: Source, moment: datetime, said: str) -> Any:
+def _key(source: Source, moment: datetime, reader: Any, said: str) -> Any:
     try:
-        return source.waiting(moment).model._meta.pk.to_python(said)
+        return source.waiting(moment, reader).model._meta.pk.to_python(said)
     except ValidationError:
         raise BadRequest("This is not a place in the list.") from None

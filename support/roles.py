@@ -31,10 +31,11 @@ GROUPS = {
         "restrict",
         "approve",
         "see_incidents",
+        "work_incidents",
         "read_audit",
     },
     "Finance": {"see_people", "issue_credits", "refund", "approve", "read_audit", "export_data"},
-    "Security": {"see_people", "open_threads", "view_as", "restrict", "approve", "see_incidents", "read_audit", "export_data"},
+    "Security": {"see_people", "open_threads", "view_as", "restrict", "approve", "see_incidents", "work_incidents", "read_audit", "export_data"},
     "Auditor": {"see_people", "see_incidents", "read_audit"},
 }
 

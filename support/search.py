@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from auditlog.models import IncidentLog
+from auditlog.models import IncidentLog, IncidentQuerySet
 from consultations.models import Consultation
 from port444.accounts.models import User
 from port444.orders.models import Dispute, Order
@@ -36,7 +36,7 @@ from port444.payments.models import (
 from .models import Plan, Viewing
 from .queues import address_of, order_address, plan_address
 
-NUMBER = re.compile(r"(?:(p4|d|a|v|x)-|#)?(\d{1,9})", re.IGNORECASE)
+NUMBER = re.compile(r"(?:(p4|d|a|v|x|i)-|#)?(\d{1,9})", re.IGNORECASE)
 HASH = re.compile(r"0x[0-9a-f]{64}", re.IGNORECASE)
 WALLET = re.compile(r"0x[0-9a-f]{40}", re.IGNORECASE)
 LEAST = 2  # letters of a name or an address
@@ -62,12 +62,13 @@ class Group:
 
 
 def find(asked: str, *, by: User, limit: int, incidents: bool) -> list[Group]:
-    """What `asked` may mean, by kind. Incidents are found for who may see them, drafts of plans by who wrote them."""
+    """What `asked` may mean, by kind. Incidents are found for who may see them, but their own, drafts of plans by who wrote them."""
+    seen = IncidentLog.objects.visible_to(by) if incidents else IncidentLog.objects.none()
     said = asked.strip()
     if len(said) < LEAST:
         return []
     try:
-        return _by_id(UUID(said), incidents)
+        return _by_id(UUID(said), seen)
     except ValueError:
         pass
     if HASH.fullmatch(said):
@@ -75,7 +76,7 @@ def find(asked: str, *, by: User, limit: int, incidents: bool) -> list[Group]:
     if WALLET.fullmatch(said):
         return _by_wallet(said, limit)
     if number := NUMBER.fullmatch(said):
-        return _by_number((number[1] or "").lower(), int(number[2]), by)
+        return _by_number((number[1] or "").lower(), int(number[2]), by, seen)
     return _by_words(said, limit)
 
 
@@ -126,8 +127,8 @@ def _viewing(viewing: Viewing) -> Hit:
 
 def _incident(row: IncidentLog) -> Hit:
     name = row.get_incident_type_display().replace("_", " ").capitalize()
-    url = address_of("support:incident", row.pk, "auditlog_incidentlog", row.pk)
-    return Hit("flag", url, name, row.description[:120], row.get_status_display().replace("_", " ").capitalize())
+    url = reverse("support:incident", args=[row.number])
+    return Hit("flag", url, f"{row} {name}", row.description[:120], row.get_status_display().replace("_", " ").capitalize())
 
 
 def _record(icon: str, record: str, pk: Any, title: str, small: str, state: str = "") -> Hit:
@@ -181,7 +182,7 @@ def _payments() -> QuerySet[Payment]:
     return Payment.objects.select_related("invoice__payer")
 
 
-def _by_id(key: UUID, incidents: bool) -> list[Group]:
+def _by_id(key: UUID, incidents: IncidentQuerySet) -> list[Group]:
     return _full(
         _group("People", User.objects.filter(pk=key), _person),
         _group("Orders", _orders().filter(pk=key), _order),
@@ -190,11 +191,11 @@ def _by_id(key: UUID, incidents: bool) -> list[Group]:
         _group("Refunds", Refund.objects.select_related("payment__invoice__payer").filter(pk=key), _refund),
         _group("Withdrawals", Withdrawal.objects.select_related("user").filter(pk=key), _withdrawal),
         _group("Calls", Consultation.objects.select_related("client", "builder__user").filter(pk=key), _call),
-        _group("Incidents", IncidentLog.objects.filter(pk=key) if incidents else (), _incident),
+        _group("Incidents", incidents.filter(pk=key), _incident),
     )
 
 
-def _by_number(letter: str, number: int, by: User) -> list[Group]:
+def _by_number(letter: str, number: int, by: User, incidents: IncidentQuerySet) -> list[Group]:
     """Of what has numbers; without a letter all of it."""
     found = []
     if letter in ("", "p4"):
@@ -209,6 +210,8 @@ def _by_number(letter: str, number: int, by: User) -> list[Group]:
         found.append(_group("Viewings", Viewing.objects.select_related("agent", "subject").filter(number=number), _viewing))
     if letter in ("", "x"):
         found.append(_group("Escrow", EscrowOperation.objects.filter(number=number), _operation))
+    if letter in ("", "i"):
+        found.append(_group("Incidents", incidents.filter(number=number), _incident))
     return _full(*found)
 
 

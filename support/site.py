@@ -58,7 +58,7 @@ class SupportAdminSite(admin.AdminSite):
         if context["has_permission"]:
             tabs = [tab for tab in TABS if not tab.permission or may(request.user, tab.permission)]
             moment = now()
-            numbers = numbers_beside([tab.queue for tab in tabs if tab.queue], moment)
+            numbers = numbers_beside([tab.queue for tab in tabs if tab.queue], moment, request.user)
             context["tabs"] = [(tab, numbers.get(tab.queue, 0)) for tab in tabs]
             context["open_viewing"] = open_viewing(request.user, moment)
         return context

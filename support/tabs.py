@@ -18,7 +18,7 @@ class Tab:
 
 TABS = (
     Tab("home", "Home", "support:home"),
-    Tab("incidents", "Incidents", "admin:auditlog_incidentlog_changelist", "see_incidents", "incidents"),
+    Tab("incidents", "Incidents", "support:incidents", "see_incidents", "incidents"),
     Tab("plans", "Approvals", "support:plans", "see_people", "approvals"),
     Tab("audit", "Audit", "support:audit", "read_audit"),
     Tab("records", "Records", "admin:index"),

@@ -1,5 +1,6 @@
 """Everything that writes to the log or to what stands beside it."""
 
+from .casework import mark_false_positive
 from .copying import copy_rows
 from .exporting import Changed, export_rows, rows_to_export
 from .findings import Problem, Report
@@ -43,6 +44,7 @@ __all__ = [
     "index_rows",
     "keep",
     "look_past_actions",
+    "mark_false_positive",
     "note",
     "open_incident",
     "prove",

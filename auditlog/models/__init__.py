@@ -21,6 +21,7 @@ from .incidents import (
     IncidentStatus,
     IncidentType,
     Suppression,
+    Verdict,
 )
 from .log import ActorType, AuditLog, AuditLogQuerySet, Category, Severity
 from .proof import AuditAnchor, AuditCheck, AuditLeaves, AuditSeal, CheckKind
@@ -60,5 +61,6 @@ __all__ = [
     "MoveKind",
     "Severity",
     "Suppression",
+    "Verdict",
     "Watched",
 ]

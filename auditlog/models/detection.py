@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
@@ -45,6 +45,8 @@ class DetectorVersion(models.Model):
                 fields=["detector"], condition=Q(activated_at__isnull=False, retired_at__isnull=True), name="detector_one_active_version"
             ),
             models.CheckConstraint(condition=Q(activated_at__isnull=True) | Q(backtested_at__isnull=False), name="detector_version_tried_first"),
+            # Four eyes, whoever writes it.
+            models.CheckConstraint(condition=Q(activated_by__isnull=True) | ~Q(activated_by=F("made_by")), name="detector_version_second_person"),
         ]
 
     def __str__(self) -> str:

@@ -53,6 +53,16 @@ class ActionTaken(models.TextChoices):
     NO_ACTION = "no_action"
 
 
+class Verdict(models.TextChoices):
+    """What whoever decided found."""
+
+    CONFIRMED = "confirmed"
+    INCONCLUSIVE = "inconclusive"
+    HOUSEHOLD = "household", "Same household"
+    TEAM = "team", "Registered team"
+    HARMLESS = "harmless", "Harmless for another reason"
+
+
 LIVE = [IncidentStatus.OPEN, IncidentStatus.INVESTIGATING]
 RANK = {severity: rank for rank, severity in enumerate(IncidentSeverity)}
 # Until when somebody should have decided.
@@ -79,6 +89,16 @@ def _another(field: str) -> Q:
 class IncidentQuerySet(models.QuerySet["IncidentLog"]):
     def live(self) -> IncidentQuerySet:
         return self.filter(status__in=LIVE)
+
+    def worth_a_look(self) -> IncidentQuerySet:
+        """Live, and more than a weak signal."""
+        return self.live().exclude(severity=IncidentSeverity.LOW)
+
+    def weak(self) -> IncidentQuerySet:
+        return self.live().filter(severity=IncidentSeverity.LOW)
+
+    def lock(self, pk: Any) -> IncidentLog:
+        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
 
     def visible_to(self, user: Any) -> IncidentQuerySet:
         """All but what is about whoever looks: nobody sees or decides their own case."""
@@ -134,6 +154,7 @@ class IncidentLog(StateMachine):
     resolved_at = models.DateTimeField(null=True)
     resolution = models.TextField(blank=True)
     action_taken = models.CharField(max_length=20, choices=ActionTaken.choices, blank=True)
+    verdict = models.CharField(max_length=20, choices=Verdict.choices, blank=True)
     alert_sent = models.BooleanField(default=False)
     alert_sent_at = models.DateTimeField(null=True)
     alerted_admins = ArrayField(models.UUIDField(), default=list)
@@ -147,7 +168,7 @@ class IncidentLog(StateMachine):
         kept=(
             "fingerprint incident_type severity status detection_method detected_at user_id pattern potential_loss "
             "actual_loss assigned_to investigation_notes investigated_at resolved_by resolved_at resolution action_taken "
-            "created_at number detector detector_version due_at withdrawal_id previous_id merged_into_id"
+            "created_at number detector detector_version due_at withdrawal_id previous_id merged_into_id verdict"
         ),
         ignored=(
             "evidence reasons confidence description related_users ip_addresses device_fingerprints group hits last_hit_at "
@@ -169,12 +190,14 @@ class IncidentLog(StateMachine):
             # Nobody takes or decides what is about themselves, whoever writes it.
             models.CheckConstraint(condition=_another("assigned_to"), name="incident_taken_by_another"),
             models.CheckConstraint(condition=_another("resolved_by"), name="incident_decided_by_another"),
+            models.CheckConstraint(condition=Q(verdict__in=["", *Verdict.values]), name="incident_verdict_known"),
             models.CheckConstraint(condition=Q(merged_into__isnull=True) | Q(status="resolved"), name="incident_merged_is_closed"),
         ]
         indexes = [
             models.Index(fields=["-detected_at"], condition=Q(status__in=LIVE), name="incident_live"),
             models.Index(fields=["due_at", "number"], condition=Q(status__in=LIVE), name="incident_due"),
             models.Index(fields=["detector", "-resolved_at"], condition=Q(resolved_at__isnull=False), name="incident_precision"),
+            models.Index(fields=["-resolved_at", "-number"], condition=Q(resolved_at__isnull=False), name="incident_closed"),
             models.Index(fields=["fingerprint", "-number"], name="incident_of_fingerprint"),
             models.Index(fields=["user_id", "-detected_at"], condition=Q(user_id__isnull=False), name="incident_of_user"),
             GinIndex(fields=["related_users"], name="incident_related"),

@@ -499,6 +499,14 @@ STAFF_PEOPLE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Piet Keizer", "piet@demo.port444.example", ("Auditor",)),
 )
 
+# Builders who share more than they should: name, zone and for how many days they have been here.
+RING = (
+    ("Mila Sander", "Europe/Berlin", 3),
+    ("Omid Farsi", "Europe/Berlin", 3),
+    ("Petra Lang", "Europe/Berlin", 3),
+    ("Rui Kaya", "Europe/Lisbon", 19),
+)
+
 # What clients answer to the builders' questions.
 ANSWERS = {
     "Where is the code, and how do I run it?": "You have access to our repository since this morning. One command starts it; the read-me says which.",

@@ -74,7 +74,7 @@ from port444.payments.actions import (
 from port444.payments.bank import read_account
 from port444.payments.models import Refund, RefundStatus
 
-from . import cast
+from . import cast, suspects
 from .cast import Buyer, Offer, Seller
 
 DAY = timedelta(days=1)
@@ -586,6 +586,8 @@ def tell(today: datetime, scale: int = 1) -> None:
         story.say(conversation.pk, buyers[0], "Do you also build the server side, or only the app?")
     for copy in range(1, scale):
         play(story, *numbered(story, copy))
+    ring = [story.person(name, zone, "", today - days * DAY, is_client=False, is_builder=True) for name, zone, days in cast.RING]
+    suspects.suspect(today, ring, [seller.user for seller in sellers], staff)
     look(story, [buyers[0], first.user])
     story.neighbours()
     with clock.at(today):

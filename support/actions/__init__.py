@@ -2,6 +2,22 @@
 
 from .alerts import alerts_due, hold_for, on_incident, send_alert, send_digest
 from .disputes import draft_decision, write_to_sides
+from .incidents import (
+    activate_detector,
+    check_on_incident,
+    close_incidents,
+    decide_incident,
+    draft_detector,
+    end_quiet,
+    hand_over_incident,
+    merge_incident,
+    note_on_incident,
+    put_incident_back,
+    reopen_incident,
+    take_incident,
+    take_next_incident,
+    try_detector,
+)
 from .plans import (
     approve_plan,
     draft_plan,
@@ -16,6 +32,7 @@ from .plans import (
 )
 from .reading import note_export, note_look, note_person_seen, note_reading
 from .records import note_action
+from .sampling import sample_accounts
 from .threads import open_thread
 from .viewings import (
     cannot_view,
@@ -32,23 +49,32 @@ from .viewings import (
 )
 
 __all__ = [
+    "activate_detector",
     "alerts_due",
     "approve_plan",
     "cannot_view",
+    "check_on_incident",
+    "close_incidents",
+    "decide_incident",
     "draft_decision",
+    "draft_detector",
     "draft_plan",
     "end_lapsed",
     "end_open_of",
+    "end_quiet",
     "end_viewing",
     "execute_approved",
     "execute_plan",
     "expire_plans",
+    "hand_over_incident",
     "hashed",
     "hold_for",
+    "merge_incident",
     "note_action",
     "note_answer",
     "note_export",
     "note_look",
+    "note_on_incident",
     "note_page",
     "note_person_seen",
     "note_reading",
@@ -56,12 +82,18 @@ __all__ = [
     "on_incident",
     "open_thread",
     "order_of",
+    "put_incident_back",
     "refresh_plan",
     "reject_plan",
+    "reopen_incident",
+    "sample_accounts",
     "send_alert",
     "send_digest",
     "start_viewing",
     "submit_plan",
+    "take_incident",
+    "take_next_incident",
+    "try_detector",
     "why_over",
     "why_second_person",
     "withdraw_plan",

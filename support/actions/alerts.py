@@ -97,7 +97,7 @@ def _facts(incident: IncidentLog) -> list[tuple[str, str]]:
 
 
 def _address(incident: IncidentLog) -> str:
-    return reverse("admin:auditlog_incidentlog_change", args=[incident.pk])
+    return reverse("support:incident", args=[incident.number])
 
 
 # Channels to the outside
@@ -244,7 +244,7 @@ def send_digest(moment: datetime) -> int:
                 kind="incident.digest",
                 title="Incidents of the last day",
                 body="What was found without an alert of its own.",
-                url=reverse("admin:auditlog_incidentlog_changelist"),
+                url=reverse("support:incidents"),
                 dedupe_key=f"incident-digest:{moment:%Y-%m-%d}",
                 context={"facts": lines, "label": "Look at incidents"},
             )

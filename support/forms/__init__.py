@@ -4,6 +4,7 @@ from .actions import ActionFilter
 from .audit import AuditFilter
 from .credits import CreditForm, VoidForm
 from .disputes import DecisionForm, SubmitForm, WordsForm
+from .incidents import CloseManyForm, DecideForm, IncidentNote, JoinForm, ReopenForm, VersionForm
 from .joining import MergeForm, SplitForm, UndoForm
 from .macros import MacroForm, macros_of
 from .plans import NoteForm, PlanForm, form_of, register
@@ -15,9 +16,13 @@ from .viewings import ViewingForm
 __all__ = [
     "ActionFilter",
     "AuditFilter",
+    "CloseManyForm",
     "CreditForm",
+    "DecideForm",
     "DecisionForm",
     "HoldForm",
+    "IncidentNote",
+    "JoinForm",
     "MacroForm",
     "MergeForm",
     "NoteForm",
@@ -25,10 +30,12 @@ __all__ = [
     "PlanForm",
     "RefundForm",
     "ReinstateForm",
+    "ReopenForm",
     "SplitForm",
     "SubmitForm",
     "SuspendForm",
     "UndoForm",
+    "VersionForm",
     "ViewingForm",
     "VoidForm",
     "WordsForm",

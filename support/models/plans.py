@@ -133,6 +133,7 @@ class Plan(StateMachine):
             ("restrict", "Suspend accounts and hold withdrawals"),
             ("approve", "Approve what another member of staff asked for"),
             ("see_incidents", "See incidents"),
+            ("work_incidents", "Work on incidents, and change how they are found"),
             ("read_audit", "Read the audit log"),
             ("export_data", "Take data away as a file"),
         ]

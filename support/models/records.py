@@ -39,6 +39,10 @@ class ActionType(models.TextChoices):
     ESCROW = "escrow", "Handled an escrow operation"
     ABSENCE = "absence_decide", "Decided a missed call"
     REMINDER = "reminder", "Sent or stopped reminders"
+    INCIDENT = "incident", "Worked on an incident"
+    INCIDENT_DECIDE = "incident_decide", "Decided an incident"
+    WARNING = "user_warn", "Warned a person"
+    DETECTOR = "detector_change", "Changed a detector"
 
 
 class SupportAction(models.Model):

@@ -3,8 +3,25 @@
 from .acts import export_actions, list_actions
 from .audit import audit, export_audit
 from .credits import credit
+from .detectors import activate_detector, detector, detectors, draft_detector, try_detector
 from .disputes import ask_in_dispute, decide_dispute, dispute, dispute_file, submit_decision
 from .home import home, queue
+from .incidents import (
+    check_incident,
+    close_incidents,
+    decide_incident,
+    end_suppression,
+    hand_incident_over,
+    incident,
+    incidents,
+    merge_incident,
+    next_incident,
+    note_incident,
+    put_incident_back,
+    reopen_incident,
+    suppressions,
+    take_incident,
+)
 from .orders import order
 from .person import panel, person
 from .plans import approve, draft, list_plans, plan, reject, submit, withdraw
@@ -13,32 +30,51 @@ from .threads import open_thread, thread
 from .viewer import end_viewing, revoke_viewing, view_as, viewing, viewings
 
 __all__ = [
+    "activate_detector",
     "approve",
     "ask_in_dispute",
     "audit",
+    "check_incident",
+    "close_incidents",
     "credit",
     "decide_dispute",
+    "decide_incident",
+    "detector",
+    "detectors",
     "dispute",
     "dispute_file",
     "draft",
+    "draft_detector",
+    "end_suppression",
     "end_viewing",
     "export_actions",
     "export_audit",
+    "hand_incident_over",
     "home",
+    "incident",
+    "incidents",
     "list_actions",
     "list_plans",
+    "merge_incident",
+    "next_incident",
+    "note_incident",
     "open_thread",
     "order",
     "panel",
     "person",
     "plan",
+    "put_incident_back",
     "queue",
     "reject",
+    "reopen_incident",
     "revoke_viewing",
     "search",
     "submit",
     "submit_decision",
+    "suppressions",
+    "take_incident",
     "thread",
+    "try_detector",
     "view_as",
     "viewing",
     "viewings",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import BadRequest
@@ -14,7 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.views.decorators.http import require_GET, require_POST
 
 from auditlog.downloads import csv_of
-from auditlog.search import Page, Place, changes_of, find_rows, proof, same_request, same_target, same_transaction
+from auditlog.search import Page, Place, changes_of, find_rows, own_cases, proof, same_request, same_target, same_transaction, seen_by
 from port444.kit.clock import now
 from port444.kit.http import UserRequest
 from support.actions import note_export, note_reading
@@ -37,7 +40,9 @@ def audit(request: UserRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, {**context, "page": Page([], None, None)}, status=422)
     older, newer = _place(request, "older"), _place(request, "newer")
+    hidden = own_cases(request.user.pk)
     page = find_rows(form.wanted(), older_than=older, newer_than=newer)
+    page = replace(page, rows=seen_by(page.rows, hidden))
     _note_once(request, form.given)
     asked = urlencode(form.given)
     here = {name: request.GET[name] for name in ("older", "newer") if name in request.GET}
@@ -49,7 +54,7 @@ def audit(request: UserRequest) -> HttpResponse:
         "newer": urlencode({**form.given, "newer": _said(page.newer)}) if page.newer else "",
         "older": urlencode({**form.given, "older": _said(page.older)}) if page.older else "",
     }
-    return _page(request, {**context, **_opened(request, page)})
+    return _page(request, {**context, **_opened(request, page, hidden)})
 
 
 @require_POST
@@ -63,7 +68,7 @@ def export_audit(request: UserRequest) -> HttpResponseBase:
     note_export(actor=request.user, asked=form.given)
 
     headers = {"Content-Disposition": f'attachment; filename="audit-{now():%Y%m%d-%H%M%S}.csv"', "X-Content-Type-Options": "nosniff"}
-    return StreamingHttpResponse(csv_of(wanted), content_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingHttpResponse(csv_of(wanted, own_cases(request.user.pk)), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _page(request: UserRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
@@ -97,7 +102,7 @@ def _said(place: Place | None) -> str:
     return f"{(place[0] - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)}-{place[1]}" if place else ""
 
 
-def _opened(request: HttpRequest, page: Page) -> dict[str, Any]:
+def _opened(request: HttpRequest, page: Page, hidden: Collection[UUID]) -> dict[str, Any]:
     """The row that is open: its changes, what the database saw in its transaction, its request and its target."""
     said = request.GET.get("open", "")
     row = next((one for one in page.rows if said == str(one.pk)), None)
@@ -105,12 +110,12 @@ def _opened(request: HttpRequest, page: Page) -> dict[str, Any]:
         return {}
     if row.pk in page.away | page.lost:
         return {"open": row}
-    seen = same_transaction(row)
+    seen = seen_by(same_transaction(row), hidden)
     changes, others = changes_of(row), [changes_of(one) for one in seen]
     return {
         "open": row,
         "changes": changes,
         "witnessed": list(zip(seen, others, strict=True)),
-        "steps": same_request(row),
+        "steps": [step for step in same_request(row) if step.row.target_id not in hidden],
         "about": same_target(row, MOST_ABOUT_TARGET),
     }

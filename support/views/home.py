@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_GET
 
+from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.http import UserRequest
 from support.queries import health, last_actions, own_incidents, own_plans
@@ -22,12 +23,12 @@ STATES = {"": "All", "late": "Overdue", "soon": "Due soon", "good": "In time"}
 @console_page("see_people")
 def home(request: UserRequest) -> HttpResponse:
     moment, user = now(), request.user
-    heaps = [heap_of(queue, moment) for queue in QUEUES if may(user, queue.permission)]
+    heaps = [heap_of(queue, moment, user) for queue in QUEUES if may(user, queue.permission)]
     mine = sorted([*own_plans(user, moment), *(own_incidents(user, moment) if may(user, "see_incidents") else [])], key=lambda case: case.due)
     context = {
         "moment": moment,
         "heaps": heaps,
-        "next": _next(heaps, mine),
+        "next": _next(heaps, mine, user),
         "mine": mine,
         "overdue": sum(case.due <= moment for case in mine),
         "actions": last_actions(),
@@ -36,12 +37,12 @@ def home(request: UserRequest) -> HttpResponse:
     return show(request, "support/home.html", context, section="home", title="What needs you")
 
 
-def _next(heaps: list[Heap], mine: list[Case]) -> tuple[Heap, Case] | None:
+def _next(heaps: list[Heap], mine: list[Case], reader: User) -> tuple[Heap, Case] | None:
     """The case that is due first in the queues, but not one's own request, which waits for somebody else."""
     own = {case.pk for case in mine}
     waiting = sorted((heap for heap in heaps if heap.next_due), key=lambda heap: (heap.next_due, heap.queue.key))
     for heap in waiting[:2]:
-        for case in cases_of(heap.queue, heap.moment, limit=5):
+        for case in cases_of(heap.queue, heap.moment, reader, limit=5):
             if case.pk not in own:
                 return heap, case
     return None
@@ -57,13 +58,13 @@ def queue(request: UserRequest, key: str) -> HttpResponse:
     require(request.user, found.permission)
     moment = now()
     state = request.GET.get("state", "") if request.GET.get("state", "") in STATES else ""
-    cases = cases_of(found, moment, state=state, after=request.GET.get("after", ""))
+    cases = cases_of(found, moment, request.user, state=state, after=request.GET.get("after", ""))
     more = len(cases) > SHOWN
     cases = cases[:SHOWN]
     kept = {"state": state} if state else {}
     context = {
         "queue": found,
-        "heap": heap_of(found, moment),
+        "heap": heap_of(found, moment, request.user),
         "cases": cases,
         "moment": moment,
         "states": [(name, label, f"?{urlencode({'state': name})}" if name else "?") for name, label in STATES.items()],

@@ -34,7 +34,7 @@ LONGEST = "3s"  # that one question of a panel may take
 @console_page("see_people")
 def person(request: UserRequest, user_id: UUID) -> HttpResponse:
     """Everything of a person at once. The list of orders comes with the page, the others after it."""
-    found, moment = _find(user_id), now()
+    found, moment = _find(request, user_id), now()
     note_look(request.session, actor=request.user, person=found.user)
     shown = [panel for panel in PANELS if may(request.user, panel.permission)]
     counts = counts_of(shown, found)
@@ -63,7 +63,7 @@ def panel(request: UserRequest, user_id: UUID, panel: str) -> HttpResponse:
     """One panel: for htmx its newest rows, else a page of its own with as many more as wanted."""
     wanted = BY_KEY[panel]
     require(request.user, wanted.permission)
-    found = _find(user_id)
+    found = _find(request, user_id)
     note_look(request.session, actor=request.user, person=found.user, what=panel if wanted.is_private else "")
     is_part = bool(request.htmx)
     before = "" if is_part else request.GET.get("before", "")
@@ -81,8 +81,8 @@ def panel(request: UserRequest, user_id: UUID, panel: str) -> HttpResponse:
     return show(request, template, context, section="people", title=f"{wanted.name} of {found.user.name}", status=200 if rows or is_part else 500)
 
 
-def _find(user_id: UUID) -> Person:
-    found = find_person(user_id)
+def _find(request: UserRequest, user_id: UUID) -> Person:
+    found = find_person(user_id, request.user)
     if found is None:
         raise Http404
     return found

@@ -14,6 +14,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from amendments import actions as amendments
 from amendments.terms import Terms as Change
+from auditlog.actions import Finding, casework, take_finding, tuning
+from auditlog.detectors.registry import DETECTORS
+from auditlog.models import IncidentLog, IncidentSeverity, IncidentType
 from consultations import actions as calls
 from consultations.actions.availability import Terms
 from consultations.calendars import Calendar, Connection
@@ -70,7 +73,11 @@ def world(client_user: User, builder: Builder, stranger: User, staff: User, sett
     world.objects |= absent(builder) | disputed(client_user, world.objects["orders:package_id"])
     world.objects |= {"support:queue:key": "late"}
     world.objects |= looked_at(client_user, staff) | planned(staff, stranger) | credited(client_user)
-    world.objects |= {"support:user_id": client_user.pk, "support:panel": "threads", "support:order:number": world.objects["orders:number"]}
+    world.objects |= suspected(client_user, staff) | {
+        "support:user_id": client_user.pk,
+        "support:panel": "threads",
+        "support:order:number": world.objects["orders:number"],
+    }
     return world
 
 
@@ -98,6 +105,36 @@ def planned(staff: User, person: User) -> dict[str, Any]:
     numbers = dict.fromkeys(("plan", "approve_plan", "reject_plan"), waiting.number)
     numbers |= dict.fromkeys(("submit_plan", "withdraw_plan"), draft.number)
     return {"support:draft:kind": PLANNED} | {f"support:{part}:number": number for part, number in numbers.items()}
+
+
+def suspected(person: User, staff: User) -> dict[str, Any]:
+    """An incident that nobody has, one that was found harmless, and other parameters of a detector."""
+    waiting, harmless = (
+        take_finding(
+            Finding(
+                fingerprint=f"multi_account:{n}",
+                incident_type=IncidentType.MULTI_ACCOUNTING,
+                severity=IncidentSeverity.HIGH,
+                confidence=70,
+                description="Two builders, one payout address.",
+                user_id=person.pk,
+                detector=DETECTORS[0].name,
+            )
+        ).incident
+        for n in range(2)
+    )
+    assert waiting is not None
+    assert harmless is not None
+    quiet = casework.mark_false_positive(harmless.pk, actor=staff, reason="One household.")
+    assert quiet is not None
+    version = tuning.draft_version(DETECTORS[0].name, DETECTORS[0].parameters, {}, actor=staff, reason="The same.")
+    number = IncidentLog.objects.get(pk=waiting.pk).number
+    return {
+        "support:incident_number": number,
+        "support:suppression_id": quiet.pk,
+        "support:detector": DETECTORS[0].name,
+        "support:version_id": version.pk,
+    }
 
 
 def sold(builder: Builder) -> dict[str, Any]:

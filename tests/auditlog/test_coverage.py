@@ -89,6 +89,7 @@ MOSTLY = {
     "port444.payments.actions.compensations.return_payment": "Asked again gives the refund that is there, and that was recorded.",
     "support.roles.make_groups": "A group that is new or changed is recorded; migrating again finds the same and says nothing.",
     "auditlog.actions.incidents.take_finding": "Found again just as it was, or kept quiet.",
+    "support.actions.sampling.sample_accounts": "What is opened is recorded; what is kept quiet is counted.",
     "auditlog.actions.witnessing.look_past_actions": "A forged check was found again, and nothing else.",
     "consultations.actions.absences.look_at_attendance": "Notes that it has looked, when there is nothing to say or both are asked.",
     "consultations.actions.attendance._presence_noted": "The provider told nothing new.",

@@ -160,7 +160,7 @@ def approve(world: World) -> None:
 def close(world: World) -> None:
     finding = log.Finding("x:1", "suspicious_activity", "medium", 60, "Something.", user_id=world.client_user.pk, detector="self_dealing")  # type: ignore[arg-type]
     incident = log.open_incident(finding)
-    log.mark_false_positive(incident.pk, actor=world.security, reason="They are two brothers with two businesses.")  # type: ignore[attr-defined]
+    log.mark_false_positive(incident.pk, actor=world.security, reason="They are two brothers with two businesses.")
 
 
 SCENES: dict[str, Callable[[World], Any]] = {

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db
 Browse = Callable[[User | None], Client]
 HOUR = timedelta(hours=1)
 NUMBERS = [queue.key for queue in QUEUES]
+ANYBODY = User(name="Reads everything")
 
 
 @pytest.fixture
@@ -55,13 +56,13 @@ def make_order(client_user: User, builder: Builder) -> Callable[..., Order]:
 def found(key: str, **asked: Any) -> list[str]:
     queue = queue_of(key)
     assert queue is not None
-    return [case.label for case in cases_of(queue, now(), **asked)]
+    return [case.label for case in cases_of(queue, now(), ANYBODY, **asked)]
 
 
 def heap(key: str) -> Any:
     queue = queue_of(key)
     assert queue is not None
-    return heap_of(queue, now())
+    return heap_of(queue, now(), ANYBODY)
 
 
 def test_late_orders_wait_since_they_were_due(make_order: Callable[..., Order]) -> None:
@@ -129,19 +130,27 @@ def test_escrow_that_is_blocked_waits(client_user: User, builder_user: User) -> 
     assert set(found("escrow")) == {f"X-{blocked.number}", f"X-{review.number}"}
 
 
-def test_incidents_are_due_by_their_severity(client_user: User) -> None:
+def test_incidents_wait_until_their_hour_and_weak_signals_wait_elsewhere(client_user: User) -> None:
     moment = now()
 
-    def incident(severity: str, hours: int, status: str = "open", **fields: Any) -> IncidentLog:
-        return IncidentLog.objects.create(
+    def incident(severity: str, due: int, status: str = "open", **fields: Any) -> IncidentLog:
+        made = IncidentLog.objects.create(
             fingerprint=str(uuid.uuid4()), incident_type="fast_withdrawal", severity=severity, status=status, detection_method="automated",
-            detected_at=moment - hours * HOUR, user_id=client_user.pk, description="Took it out at once", confidence=80, **fields,
+            due_at=moment + due * HOUR, user_id=client_user.pk, description="Took it out at once", confidence=80, **fields,
         )  # fmt: skip
+        made.refresh_from_db()
+        return made
 
-    low, critical = incident("low", 10), incident("critical", 2)
+    high, critical = incident("high", 10), incident("critical", -2)
+    incident("low", 1)
     incident("high", 2, "resolved", resolved_at=moment)
-    assert found("incidents") == [str(critical.pk)[-6:], str(low.pk)[-6:]]
+    assert found("incidents") == [str(critical), str(high)]
     assert heap("incidents").overdue == 1
+    # Nobody has their own in a queue, or counted beside a tab.
+    queue = queue_of("incidents")
+    assert queue is not None
+    assert (cases_of(queue, moment, client_user), heap_of(queue, moment, client_user).count) == ([], 0)
+    assert numbers_beside(["incidents"], moment, client_user) == {"incidents": 0}
 
 
 def test_a_list_goes_on_where_it_stopped_over_all_its_tables(make_order: Callable[..., Order]) -> None:
@@ -161,11 +170,11 @@ def test_a_list_goes_on_where_it_stopped_over_all_its_tables(make_order: Callabl
         )
     queue = queue_of("payments")
     assert queue is not None
-    everything = cases_of(queue, moment)
+    everything = cases_of(queue, moment, ANYBODY)
     assert len(everything) == 8
     walked, after = [], ""
     while True:
-        page = cases_of(queue, moment, after=after, limit=3)
+        page = cases_of(queue, moment, ANYBODY, after=after, limit=3)
         walked += page[:3]
         if len(page) <= 3:
             break
@@ -193,7 +202,7 @@ def test_home_shows_what_is_due_first_and_ones_own_cases(browse: Browse, agent: 
     page = browse(agent).get(reverse("support:home"))
     assert [case.label for case in page.context["mine"]] == [str(plan)]
     assert page.context["next"][1].label == f"P4-{order.number}"  # the plan is due sooner, and somebody else's to decide
-    assert numbers_beside(NUMBERS, moment) == {**dict.fromkeys(NUMBERS, 0), "late": 1, "approvals": 1}
+    assert numbers_beside(NUMBERS, moment, ANYBODY) == {**dict.fromkeys(NUMBERS, 0), "late": 1, "approvals": 1}
 
 
 def test_home_asks_the_same_number_of_questions_however_much_waits(

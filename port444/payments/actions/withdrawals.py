@@ -329,9 +329,10 @@ def hold_withdrawals_of(
 def _make_hold(
     user: User, withdrawal: Withdrawal | None, actor: User | None, reason: str, incident: UUID | None, until: datetime | None
 ) -> PayoutHold:
-    """The standing hold for this incident: a new one or the one that is there. The owner is locked."""
+    """The standing hold for this incident: a new one, or the one that is there, which now ends no sooner than `until`. The owner is locked."""
     same = PayoutHold.objects.standing().filter(user=user, withdrawal=withdrawal, incident_id=incident).first()
     if same is not None:
+        _lengthen(same, actor, until)
         return same
     hold = PayoutHold.objects.create(user=user, withdrawal=withdrawal, made_by=actor, reason=reason, incident_id=incident, until=until, made_at=now())
     if withdrawal is None:
@@ -350,6 +351,17 @@ def _make_hold(
             incident=incident,
         )
     return hold
+
+
+def _lengthen(hold: PayoutHold, actor: User | None, until: datetime | None) -> None:
+    """A person has a hold that ends by itself end later. The platform does not: what it holds by itself ends when it was to end."""
+    if actor is None or hold.until is None or (until is not None and until <= hold.until):
+        return
+    before, hold.until = hold.until, until
+    hold.save(update_fields=["until"])
+    event, target = (Event.PAYOUTS_HELD, hold.user) if hold.withdrawal is None else (Event.WITHDRAWAL_HELD, hold.withdrawal)
+    states: dict[str, Any] = {"before": {"until": before}, "after": {"until": until}}
+    record(event, actor=actor, target=target, description=hold.reason, hold=hold.pk, incident=hold.incident_id, **states)
 
 
 def _keep(withdrawal: Withdrawal, hold: PayoutHold, actor: User | None) -> None:

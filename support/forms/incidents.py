@@ -1,0 +1,165 @@
+"""What staff type about incidents and detectors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from auditlog.actions.casework import HARMLESS, LONGEST, LONGEST_QUIET, MOST_AT_ONCE, USUAL_QUIET
+from auditlog.detectors.parameters import Parameter
+from auditlog.models import Verdict
+from port444.kit.amounts import AmountField
+from support.actions.incidents import MOST_HOURS, MOST_TOLD, Decision, Do
+
+REASON = {"required": "Say why. Whoever looks at this later reads it."}
+TOLD = "We are looking at something unusual around your account. This takes at most 72 hours; you do not have to do anything."
+ON_PEOPLE = (Do.HOLD, Do.WARN, Do.SUSPEND)
+QUIET_DAYS = [(30, "30 days"), (60, "60 days"), (USUAL_QUIET, f"{USUAL_QUIET} days"), (LONGEST_QUIET, f"{LONGEST_QUIET} days")]
+NUMBER = re.compile(r"(?:i-|#)?(\d{1,9})", re.IGNORECASE)
+
+
+def _reason(help_text: str = "") -> forms.CharField:
+    return forms.CharField(label="Reason", max_length=LONGEST, widget=forms.Textarea({"rows": 3}), help_text=help_text, error_messages=REASON)
+
+
+class DecideForm(forms.Form):
+    """What is decided about an incident. `people` are ids and names of those whom it is about."""
+
+    do = forms.ChoiceField(choices=[(one.value, one.value) for one in Do], error_messages={"required": "Choose what to do."})
+    people = forms.MultipleChoiceField(label="Whom it concerns", required=False)
+    withdrawal = forms.BooleanField(label="The withdrawal that it is about", required=False)
+    told = forms.CharField(
+        label="What they read",
+        required=False,
+        max_length=MOST_TOLD,
+        widget=forms.Textarea({"rows": 3}),
+        help_text="Word for word.",
+    )
+    hours = forms.TypedChoiceField(
+        label="For how long", coerce=int, required=False, empty_value=None, choices=[(24, "24 hours"), (48, "48 hours"), (72, "72 hours")]
+    )
+    days = forms.TypedChoiceField(label="Keep it quiet for", coerce=int, required=False, empty_value=None, choices=QUIET_DAYS)
+    verdict = forms.ChoiceField(label="What you found", required=False, choices=[("", "Choose"), *Verdict.choices])
+    actual_loss = AmountField(label="Lost, USDC", required=False)
+    reason = _reason("Kept in the log.")
+
+    def __init__(self, people: Sequence[tuple[str, str]], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", "auto_id": "d_%s", **kwargs})
+        field: Any = self.fields["people"]
+        field.choices = people
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        do, verdict = said.get("do"), said.get("verdict")
+        if do in ON_PEOPLE:
+            told = " ".join(str(said.get("told") or "").split())
+            if len(told) < 10 and "told" not in self.errors:
+                self.add_error("told", "Say in ten characters or more what they read.")
+            if not said.get("people") and not (do == Do.HOLD and said.get("withdrawal")) and "people" not in self.errors:
+                self.add_error("people", "Tick whom it concerns.")
+        if do == Do.FALSE and verdict not in HARMLESS:
+            self.add_error("verdict", "Say why it is harmless.")
+        if do in (Do.WARN, Do.SUSPEND, Do.NOTHING) and verdict not in (Verdict.CONFIRMED, Verdict.INCONCLUSIVE):
+            self.add_error("verdict", "Choose what you found. What is harmless is a false positive.")
+        return said
+
+    @property
+    def decision(self) -> Decision:
+        said = self.cleaned_data
+        return Decision(
+            do=Do(said["do"]),
+            reason=said["reason"],
+            verdict=Verdict(said["verdict"] or Verdict.INCONCLUSIVE),
+            people=[UUID(one) for one in said["people"]],
+            withdrawal=said["withdrawal"],
+            told=said["told"],
+            hours=said["hours"] or MOST_HOURS,
+            days=said["days"] or USUAL_QUIET,
+            actual_loss=said["actual_loss"],
+        )
+
+
+class IncidentNote(forms.Form):
+    text = forms.CharField(
+        label="Note", max_length=LONGEST, widget=forms.Textarea({"rows": 2}), error_messages={"required": "Write what you found out."}
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", "auto_id": "n_%s", **kwargs})
+
+
+class ReopenForm(forms.Form):
+    reason = _reason()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", "auto_id": "o_%s", **kwargs})
+
+
+class JoinForm(forms.Form):
+    """Closes an incident as a part of another."""
+
+    into = forms.CharField(label="Into", max_length=12, widget=forms.TextInput({"placeholder": "I-2001"}), error_messages={"required": "Which one?"})
+    reason = _reason()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", "auto_id": "m_%s", **kwargs})
+
+    def clean_into(self) -> int:
+        found = NUMBER.fullmatch(self.cleaned_data["into"].strip())
+        if found is None:
+            raise ValidationError("Write the number of the other incident.")
+        return int(found[1])
+
+
+class CloseManyForm(forms.Form):
+    """Closes what is ticked, with one reason for all."""
+
+    pick = forms.CharField(required=False)
+    verdict = forms.ChoiceField(
+        label="What you found", choices=[("", "Choose"), *Verdict.choices], error_messages={"required": "Choose what you found."}
+    )
+    reason = forms.CharField(label="Reason for all of them", max_length=LONGEST, error_messages=REASON)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", "auto_id": "b_%s", **kwargs})
+
+    def clean_pick(self) -> list[int]:
+        getlist = getattr(self.data, "getlist", None)
+        said = getlist("pick") if getlist else []
+        numbers = [int(one) for one in said if one.isascii() and one.isdigit() and len(one) < 10]
+        if not numbers:
+            raise ValidationError("Tick what to close.")
+        if len(numbers) > MOST_AT_ONCE:
+            raise ValidationError(f"At most {MOST_AT_ONCE} at once.")
+        return numbers
+
+
+class VersionForm(forms.Form):
+    """Other parameters of a detector."""
+
+    def __init__(self, parameters: Sequence[Parameter], values: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", "auto_id": "p_%s", **kwargs})
+        for one in parameters:
+            bounds = f"{one.least:g} to {one.most:g}, usually {one.value:g}."
+            self.fields[one.name] = forms.FloatField(
+                label=one.name.replace("_", " ").capitalize(),
+                min_value=one.least,
+                max_value=one.most,
+                initial=_plain(values[one.name]),
+                widget=forms.NumberInput({"step": "any"}),
+                help_text=f"{one.help} {bounds}",
+            )
+        self.fields["reason"] = _reason("What it is to do better. Kept in the log.")
+
+    @property
+    def values(self) -> dict[str, float]:
+        return {name: value for name, value in self.cleaned_data.items() if name != "reason"}
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if value == int(value) else value
