@@ -200,3 +200,20 @@ def test_the_page_asks_the_same_number_of_questions_however_much_there_is(consol
 
 # Session, user, what they may (two), numbers beside the tabs, an open viewing, own cases; five of the proof; the mark, the places, the rows.
 QUERIES = 15
+
+
+def test_the_file_holds_every_row_of_the_filter_and_no_formula(console: Client, client_user: User, staff: User) -> None:
+    with context.use(user_agent="=HYPERLINK(1)"):
+        made = [
+            record(Event.PROFILE_CHANGED, actor=client_user, target=client_user, description="@SUM(A1)", after={"n": n}, amount=Decimal("1.50"))
+            for n in range(70)
+        ]
+    answer = console.post(reverse(FILE), {"event_type": "user.profile_changed"})
+    assert answer["Content-Type"].startswith("text/csv")
+    assert "attachment" in answer["Content-Disposition"]
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))  # type: ignore[attr-defined]
+    assert [int(row["id"]) for row in rows] == made[::-1]
+    assert {(row["description"], row["user_agent"], row["amount"]) for row in rows} == {("'@SUM(A1)", "'=HYPERLINK(1)", "1.5")}
+    assert {UUID(row["actor_id"]) for row in rows} == {client_user.pk}
+    logged = AuditLog.objects.get(event_type=Event.AUDIT_DOWNLOADED.key)
+    assert (logged.actor_id, logged.metadata) == (staff.pk, {"asked": {"event_type": "user.profile_changed"}, "format": "csv"})
