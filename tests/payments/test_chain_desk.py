@@ -11,26 +11,32 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from auditlog.models import AuditLog
+from auditlog.actions import Finding, open_incident
+from auditlog.models import AuditLog, IncidentSeverity, IncidentType
 from port444.accounts.models import User
 from port444.kit.clock import now
+from port444.kit.errors import NotAllowed
 from port444.kit.ids import uuid7
-from port444.payments.actions.chain import note_problem
+from port444.payments import actions as payments
+from port444.payments.actions.chain import cancel_operation, give_up_operation, note_problem, retry_operation, settle_difference
 from port444.payments.models import (
     ChainCursor,
     ChainDifference,
     ChainSigner,
     ChainStatus,
+    ChainTransfer,
     EscrowAttempt,
     EscrowKind,
     EscrowOperation,
     EscrowStatus,
+    PayoutHold,
 )
 
 pytestmark = pytest.mark.django_db
 
 D = Decimal
 ESCROW, TOKEN = "0x" + "e5" * 20, "0x" + "dc" * 20
+OWN_WALLET = "0x" + "ab" * 20
 OPERATOR, ARBITER, PLATFORM = "0x" + "0a" * 20, "0x" + "0b" * 20, "0x" + "0c" * 20
 PAGE = "admin:payments_chainstatus_changelist"
 # Session and user, four of the frame, three to keep the time; status, cursor, signers, what waits, differences, the queue, and what the
@@ -255,3 +261,43 @@ def test_the_alarm_names_a_comparison_that_is_late(client: Client, settings: Any
     assert "comparison with the chain" not in late()
     ChainStatus.objects.filter(pk=row.pk).update(compared_at=now() - timedelta(minutes=16))
     assert "comparison with the chain" in late()
+
+
+def test_nobody_handles_an_operation_of_their_own_money(ask: Callable[..., EscrowOperation], client_user: User) -> None:
+    client_user.is_staff = True
+    client_user.save()
+    payments.change_payout_address(OWN_WALLET, actor=client_user)
+    theirs = [ask("blocked"), ask("blocked", EscrowKind.WITHDRAW, address=OWN_WALLET.lower())]
+    EscrowOperation.objects.filter(pk=theirs[1].pk).update(client_id=None, builder_id=None)
+    for operation in theirs:
+        for act in (retry_operation, give_up_operation, cancel_operation):
+            with pytest.raises(NotAllowed) as refusal:
+                act(operation.op_id, actor=client_user, reason=REASON)
+            assert refusal.value.code == "own_case"
+    transfer = ChainTransfer.objects.create(
+        chain_id=31337, tx_hash="0x" + "1" * 64, log_index=0, sender=OWN_WALLET, units=5_000_000, block_number=5, block_hash="0x" + "2" * 64
+    )
+    with pytest.raises(NotAllowed) as refusal:
+        payments.return_transfer(transfer.pk, actor=client_user)
+    assert refusal.value.code == "own_case"
+    assert EscrowOperation.objects.filter(status="blocked").count() == EscrowOperation.objects.count() == 2
+
+
+def test_what_is_seen_to_lets_nobodys_money_go(builder_user: User, staff: User) -> None:
+    """Staff take a difference from the list; the hold that came with it is ended by two."""
+    row = ChainDifference.objects.create(fingerprint="position:1", kind="position", text="A deal holds less.")
+    incident = open_incident(
+        Finding(
+            fingerprint="chain:position:1", incident_type=IncidentType.SUSPICIOUS_ACTIVITY, severity=IncidentSeverity.HIGH, confidence=90,
+            description="A deal holds less.", user_id=builder_user.pk,
+        )
+    )  # fmt: skip
+    hold = payments.hold_withdrawals_of(builder_user.pk, reason="We look into it.", incident=incident.pk)
+    builder_user.is_staff = True
+    builder_user.save()
+    with pytest.raises(NotAllowed) as refusal:
+        settle_difference(row.pk, actor=builder_user, reason=REASON)
+    assert refusal.value.code == "own_case"
+    settle_difference(row.pk, actor=staff, reason=REASON)
+    assert ChainDifference.objects.get().gone_at is not None
+    assert PayoutHold.objects.standing().get() == hold
