@@ -60,9 +60,8 @@ def people_see(page: Any) -> Iterator[tuple[type[models.Model], str]]:
         hops, field, _ = way_to(page.model, path)
         yield (field.model, field.name)
         yield from ((model, name) for model, name in hops)
-    yield from (
-        (page.model, str(one.parameter_name)) for one in page.list_filter if isinstance(one, type) and has_field(page.model, one.parameter_name)
-    )
+    fixed = [str(getattr(one, "parameter_name", "")) for one in page.list_filter if isinstance(one, type)]
+    yield from ((page.model, name) for name in fixed if has_field(page.model, name))
 
 
 def has_field(model: type[models.Model], name: str) -> bool:
