@@ -166,6 +166,7 @@ class Event(Enum):
     CONVERSATION_OPENED = "conversation.opened", USER, INFO, "Opened a conversation"
     MESSAGE_SENT = "message.sent", USER, INFO, "Sent a message"
     CONVERSATION_REPORTED = "conversation.reported", USER, WARNING, "Reported a conversation"
+    PERSON_REPORTED = "user.reported", USER, WARNING, "Reported a person"
     FILE_UPLOADED = "file.uploaded", USER, INFO, "Uploaded a file"
     # Support
     PLAN_DRAFTED = "plan.drafted", ADMIN, WARNING, "Worked out a plan"

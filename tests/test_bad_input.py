@@ -241,6 +241,12 @@ def report(**changes: Any) -> Ask:
     return lambda world: (world.client_user, f"/messages/{world.asking.conversation_id}/report/", form)
 
 
+def report_person(**changes: Any) -> Ask:
+    """The same about a builder."""
+    form = {"reason": "spam", "text": ""} | changes
+    return lambda world: (world.client_user, f"/b/{world.builder.slug}/report/", form)
+
+
 def off_the_grid(world: World) -> str:
     return slot(open_starts(world.builder, client_id=None, minutes=30, moment=now())[60] + timedelta(minutes=7))
 
@@ -320,6 +326,9 @@ CASES: dict[str, Ask] = {
     "report with NUL": report(text=NUL),
     "report too long": report(text="x" * 1001),
     "report for no reason": report(reason="boredom"),
+    "report of a person too long": report_person(text="x" * 1001),
+    "report of a person for no reason": report_person(reason="boredom"),
+    "report of oneself": lambda world: (world.builder.user, report_person()(world)[1], {"reason": "spam"}),
     "report by another": lambda world: (world.other.user, report()(world)[1], {"reason": "spam"}),
     "hint of nobody": lambda world: (world.builder.user, f"/suggestions/{world.asking.pk}/send/", {}),
     "hint of nobody put aside": lambda world: (world.builder.user, f"/suggestions/{world.asking.pk}/dismiss/", {}),

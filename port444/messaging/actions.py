@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import transaction
 
-from auditlog.actions import Finding, open_incident, record
+from auditlog.actions import Finding, Reason, open_incident, record
 from auditlog.events import Event
-from auditlog.models import DetectionMethod, IncidentSeverity, IncidentType
+from auditlog.models import RANK, DetectionMethod, IncidentSeverity, IncidentType
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.kit import uploads as files
@@ -24,7 +24,7 @@ from port444.kit.ids import uuid7
 from port444.notifications.actions import notify, read_about
 
 from . import queries
-from .models import Attachment, Conversation, Message, MessageKind, ReadMarker, Report, ReportReason, Subject
+from .models import Attachment, Conversation, Message, MessageKind, PersonReport, ReadMarker, Report, ReportReason, Subject
 
 LONGEST = 5000
 TICK = timedelta(microseconds=1)
@@ -206,6 +206,7 @@ WEIGHTS = {
     ReportReason.OTHER: (IncidentType.SUSPICIOUS_ACTIVITY, IncidentSeverity.LOW),
 }
 CONFIDENCE = 50
+MOST_REPORTS = 10  # of people, by one person in a day
 
 
 @transaction.atomic
@@ -237,6 +238,47 @@ def report_conversation(conversation_id: UUID, *, actor: User, reason: ReportRea
         related_users=[actor.pk],
         pattern="reported conversation",
         evidence={"conversation": str(conversation.pk), "report": str(report.pk), "reason": reason, "text": text},
+    )
+    open_incident(finding, actor=actor, method=DetectionMethod.USER_REPORT)
+    return report
+
+
+@transaction.atomic
+def report_person(person_id: UUID, *, actor: User, reason: ReportReason, text: str = "") -> PersonReport:
+    """Bring a builder before support, once for each who does. The builder is not told. The word of several is one case.
+
+    The same report again gives the first one. Raises NotAllowed for oneself, and Conflict for other words or too many in a day.
+    """
+    if person_id == actor.pk:
+        raise NotAllowed("This is you.")
+    User.objects.lock(actor.pk)
+    text = text.replace("\r\n", "\n").strip()
+    first = PersonReport.objects.filter(person=person_id, reporter=actor).first()
+    if first is not None:
+        if (first.reason, first.text) == (reason, text):
+            return first
+        raise Conflict("You have reported this person already. Support looks at it.", code="reported")
+    moment = now()
+    if PersonReport.objects.filter(reporter=actor, created_at__gt=moment - timedelta(days=1)).count() >= MOST_REPORTS:
+        raise Conflict("You have reported many people today. Write to support about the rest.", code="too_many_reports")
+    person = User.objects.get(pk=person_id)
+    report = PersonReport.objects.create(person=person, reporter=actor, reason=reason, text=text, created_at=moment)
+    record(Event.PERSON_REPORTED, actor=actor, target=person, reason=reason, report=report.pk)
+    words = list(PersonReport.objects.filter(person=person).order_by("-pk")[:20])
+    incident_type, severity = max((WEIGHTS[ReportReason(one.reason)] for one in words), key=lambda weight: RANK[weight[1]])
+    reasons = [Reason(CONFIDENCE, f"Reported: {ReportReason(words[-1].reason).label}")]
+    if len(words) > 1:
+        reasons.append(Reason(min(10 * (len(words) - 1), 40), f"By {len(words)} people who wrote each for themselves"))
+    finding = Finding(
+        fingerprint=f"reported:{person.pk}",
+        incident_type=incident_type,
+        severity=severity,
+        confidence=sum(one.points for one in reasons),
+        description=f"{person.name} was reported: {ReportReason(reason).label}",
+        user_id=person.pk,
+        pattern="reported person",
+        reasons=reasons,
+        evidence={"reports": [{"reporter": str(one.reporter_id), "reason": one.reason, "text": one.text} for one in words]},
     )
     open_incident(finding, actor=actor, method=DetectionMethod.USER_REPORT)
     return report

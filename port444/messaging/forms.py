@@ -38,5 +38,5 @@ class ReportForm(forms.Form):
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="Support sees this and knows which conversation it is about.",
+        help_text="Support sees this and knows what it is about.",
     )

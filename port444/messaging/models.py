@@ -131,6 +131,28 @@ class Report(models.Model):
         return f"{self.reason} in {self.conversation_id}"
 
 
+class PersonReport(models.Model):
+    """Somebody's word to support about a builder whom they may never have written with; once for each person."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    reporter = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=12, choices=ReportReason.choices)
+    text = models.TextField(max_length=1000, blank=True)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["person", "reporter"], name="person_report_once"),
+            models.CheckConstraint(condition=~Q(person=models.F("reporter")), name="person_report_of_another"),
+            models.CheckConstraint(condition=Q(reason__in=ReportReason.values), name="person_report_reason_known"),
+        ]
+        indexes = [models.Index(fields=["reporter", "-created_at"], name="person_report_of_reporter")]
+
+    def __str__(self) -> str:
+        return f"{self.reason} about {self.person_id}"
+
+
 class AttachmentQuerySet(models.QuerySet["Attachment"]):
     def visible_to(self, user: Any) -> AttachmentQuerySet:
         return self.filter(Q(conversation__client=user) | Q(conversation__builder=user))

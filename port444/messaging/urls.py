@@ -10,5 +10,6 @@ urlpatterns = [
     path("messages/<uuid:conversation_id>/new/", views.poll, name="poll"),
     path("messages/<uuid:conversation_id>/read/", views.read, name="read"),
     path("messages/<uuid:conversation_id>/report/", views.report, name="report"),
+    path("b/<slug:slug>/report/", views.report_person, name="report_person"),
     path("files/<uuid:attachment_id>/", views.attachment, name="attachment"),
 ]

@@ -28,7 +28,7 @@ from port444.kit.ids import uuid7
 
 from . import actions, handlers, queries
 from .forms import MessageForm, ReportForm
-from .models import Attachment, Conversation, Message, ReadMarker, Report, ReportReason, Subject
+from .models import Attachment, Conversation, Message, PersonReport, ReadMarker, Report, ReportReason, Subject
 
 PAGE = 50
 LINES = 30
@@ -122,6 +122,21 @@ def read(request: UserRequest, conversation_id: UUID) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
+def report_person(request: UserRequest, slug: str) -> HttpResponse:
+    """Tell support that something is wrong with a builder."""
+    builder = get_object_or_404(Builder.objects.visible().exclude(user=request.user).select_related("user"), slug=slug)
+    form = ReportForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        reason, text = ReportReason(form.cleaned_data["reason"]), form.cleaned_data["text"]
+        actions.report_person(builder.user_id, actor=request.user, reason=reason, text=text)
+        return done(request, builder.get_absolute_url(), "Thank you. Support looks at it; nobody else is told.")
+    report = PersonReport.objects.filter(person=builder.user, reporter=request.user).first()
+    context = {"person": builder.user, "form": form, "report": report, "back": builder.get_absolute_url(), "is_of_person": True}
+    return render(request, "messaging/report.html", context, status=422 if request.method == "POST" else 200)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
 def report(request: UserRequest, conversation_id: UUID) -> HttpResponse:
     """Tell support that something is wrong in a conversation."""
     mine = Conversation.objects.visible_to(request.user).select_related("client", "builder")
@@ -133,7 +148,7 @@ def report(request: UserRequest, conversation_id: UUID) -> HttpResponse:
         )
         return done(request, conversation.get_absolute_url(), "Thank you. Support looks at it; the other side is not told.")
     context = {
-        "conversation": conversation,
+        "back": conversation.get_absolute_url(),
         "person": conversation.other(request.user),
         "form": form,
         "report": Report.objects.filter(conversation=conversation, reporter=request.user).first(),

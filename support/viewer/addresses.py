@@ -87,6 +87,7 @@ CLOSED = {
     "amendments:revise": STEPS,
     "consultations:move": STEPS,
     "messaging:report": STEPS,
+    "messaging:report_person": STEPS,
     "messaging:start": STEPS,
     "notifications:unsubscribe": STEPS,
     "orders:counter_offer": STEPS,

@@ -74,6 +74,7 @@ MASKED: dict[str, dict[str, str]] = {
     "consultations_meetingroom": {"url": "''", "external_id": "''", "host": "''"},
     "messaging_attachment": {"file": "''", "name": "'hidden'"},
     "messaging_message": {"body": f"CASE WHEN kind = 'notice' OR body = '' THEN body ELSE '{HIDDEN_WORDS}' END"},
+    "messaging_personreport": {"reason": "''", "text": "''"},
     "messaging_report": {"reason": "''", "text": "''"},
     "orders_evidence": {"text": f"'{HIDDEN_WORDS}'"},
     "orders_review": {"private_note": "''"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ from django.urls import reverse
 from auditlog.events import Event
 from auditlog.models import AuditLog, DetectionMethod, IncidentLog, IncidentSeverity, IncidentType
 from port444.accounts.models import User
+from port444.builders.models import Builder
 from port444.kit.errors import Conflict, NotAllowed
-from port444.messaging.actions import report_conversation
-from port444.messaging.models import Conversation, Message, Report, ReportReason
+from port444.messaging.actions import report_conversation, report_person
+from port444.messaging.models import Conversation, Message, PersonReport, Report, ReportReason
 from port444.notifications.models import Notification
 
 
@@ -68,3 +70,41 @@ def test_the_page(conversation: Conversation, client: Client, client_user: User,
     assert "You reported it on" in client.get(address).content.decode()
     assert client.post(address, {"reason": "spam", "text": ""}).status_code == 409
     assert Report.objects.get().reason == ReportReason.OFF_PLATFORM
+
+
+def test_the_word_of_several_about_a_builder_is_one_case_that_gets_surer(builder: Builder, client_user: User, stranger: User) -> None:
+    first = report_person(builder.user_id, actor=client_user, reason=ReportReason.OFF_PLATFORM, text="Asked for a bank transfer")
+    assert report_person(builder.user_id, actor=client_user, reason=ReportReason.OFF_PLATFORM, text="Asked for a bank transfer") == first
+    with pytest.raises(Conflict):
+        report_person(builder.user_id, actor=client_user, reason=ReportReason.SPAM)
+    report_person(builder.user_id, actor=stranger, reason=ReportReason.FRAUD)
+    incident = IncidentLog.objects.get()
+    assert (incident.user_id, incident.related_users, incident.hits, incident.confidence) == (builder.user_id, [], 2, 60)
+    assert (incident.severity, incident.incident_type) == (IncidentSeverity.HIGH, IncidentType.FRAUD_ATTEMPT)
+    assert sum(reason["points"] for reason in incident.reasons) == 60
+    assert AuditLog.objects.filter(event_type=Event.PERSON_REPORTED.key, target_id=builder.user_id).count() == 2
+    assert not Notification.objects.filter(user=builder.user).exists(), "the builder is not told"
+
+
+def test_nobody_reports_themselves_or_everybody(builder: Builder, client_user: User, make_user: Callable[..., User], settings: Any) -> None:
+    with pytest.raises(NotAllowed):
+        report_person(builder.user_id, actor=builder.user, reason=ReportReason.SPAM)
+    for number in range(10):
+        report_person(make_user(f"Seller{number} Someone").pk, actor=client_user, reason=ReportReason.SPAM)
+    with pytest.raises(Conflict) as refused:
+        report_person(builder.user_id, actor=client_user, reason=ReportReason.SPAM)
+    assert refused.value.code == "too_many_reports"
+    assert PersonReport.objects.count() == IncidentLog.objects.count() == 10
+
+
+def test_the_page_of_a_builder_leads_to_the_report(builder: Builder, client: Client, client_user: User) -> None:
+    client.force_login(client_user)
+    address = reverse("messaging:report_person", args=[builder.slug])
+    assert address in client.get(builder.get_absolute_url()).content.decode()
+    assert "Report Anaya" in client.get(address).content.decode()
+    assert client.post(address, {"reason": "boredom"}).status_code == 422
+    assert not PersonReport.objects.exists()
+    assert "Support looks at it" in client.post(address, {"reason": "abuse", "text": "Insulted me"}, follow=True).content.decode()
+    assert "You reported Anaya on" in client.get(address).content.decode()
+    client.force_login(builder.user)
+    assert client.get(address).status_code == 404
