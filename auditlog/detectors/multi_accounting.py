@@ -99,7 +99,8 @@ def _changed(group: set[str], name: str, suspicion: Suspicion, memory: Memory, t
     )
     if fresh:
         notes = memory.change(f"group:{name}", suspicion.second)
-        notes.update(people=members, confidence=max(suspicion.confidence, notes.get("confidence", 0)), second=suspicion.second, loss=suspicion.loss)
+        notes |= {"people": members, "second": suspicion.second, "loss": suspicion.loss}
+        notes["confidence"] = max(suspicion.confidence, notes.get("confidence", 0))
     for person in members:
         if memory[who(person)].get("group") != name:
             memory.change(who(person))["group"] = name

@@ -28,6 +28,7 @@ PUBLIC = {
     "catalog:service": "a published service is shown to everybody",
     "catalog:cover": "as the service",
     "messaging:start": "everybody may write to a builder; the message is the writer's own",
+    "messaging:report_person": "everybody may report a builder",
     "consultations:book": "the hours of a builder are shown to everybody",
     "consultations:times": "as the page",
     "consultations:quote": "as the page",
@@ -43,6 +44,7 @@ FOR_EVERYBODY = {
 # POSTs with somebody else's object in the address that are meant for strangers, and why.
 OPEN_TO_STRANGERS = {
     "messaging:start": "everybody may write to a builder",
+    "messaging:report_person": "everybody may report a builder; the report is the writer's own",
     "orders:place": "everybody may order a published package; the order is the buyer's own",
     "consultations:hold": "everybody may book a call; the call is the booker's own",
     "away:want": "everybody may ask to hear of a return; the wish is their own",

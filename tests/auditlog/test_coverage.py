@@ -55,6 +55,9 @@ UNRECORDED = {
     "consultations.actions.reminders.send_reminder": "Sends a reminder by the clock; its row says what became of it.",
     "port444.messaging.actions.post_notice": "A line that tells of an act, written and recorded with it.",
     "support.views.plans.approve": "The code of the second factor marks the session; the approval is recorded by its action.",
+    "support.actions.alerts.on_incident": "With the opening or the rise of an incident.",
+    "support.actions.alerts._tell_staff": "With the opening or the rise of an incident; its own events name who was told.",
+    "support.actions.alerts.send_alert": "Sends an alert by the clock; its row says what became of it.",
     # Traces of looking
     "consultations.actions.feeds.note_feed_read": "When a calendar program last asked.",
     "port444.messaging.actions.mark_read": "How far somebody has read.",
