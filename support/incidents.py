@@ -32,7 +32,7 @@ from port444.accounts.models import User
 from port444.orders.models import Order
 from port444.payments.models import PayoutHold, Withdrawal
 
-from .drawing import Drawing, Value, draw, number, short, title_of, values_of, weight_words
+from .drawing import KINDS, Drawing, Value, draw, number, short, title_of, values_of, weight_words
 from .queues import MOST_BESIDE_TAB, Counted, order_address
 
 SHOWN, MOST_SHOWN = 50, 200
@@ -367,6 +367,11 @@ class Look:
         return sum(item.done for item in self.items)
 
     @property
+    def says_when(self) -> bool:
+        """Whether a link says when it was seen."""
+        return any(pair.seen for pair in self.pairs)
+
+    @property
     def held_until(self) -> datetime | None:
         return max((hold.until for hold in self.holds if hold.until), default=None)
 
@@ -483,6 +488,8 @@ def _step(event: IncidentEvent, user: User, faces: Mapping[UUID, Face]) -> Step:
         who = "You" if event.actor_id == user.pk else _name(faces, event.actor_id)
     if event.kind == K.OPENED:
         what = f"{'opened it' if who else 'Opened'}, confidence {facts.get('confidence', 0)}"
+    elif event.kind == K.ALERTED and words:
+        what, words = words, ""
     elif event.kind == K.RAISED and facts.get("was") is not None:
         what = f"raised it, {facts['was']} to {facts.get('confidence')}"
     elif event.kind == K.ASSIGNED:
@@ -600,7 +607,7 @@ def ceiling_words(ceiling: Mapping[str, Any]) -> str:
     if (people := ceiling.get("people")) is not None:
         parts.append(f"{len(people)} {'person' if len(people) == 1 else 'people'}")
     if kinds := ceiling.get("kinds"):
-        parts.append(" and ".join(str(kind).replace("_", " ") for kind in kinds))
+        parts.append("by " + " and ".join(KINDS[kind][2] if kind in KINDS else str(kind).replace("_", " ") for kind in kinds))
     if ceiling.get("amount"):
         parts.append(f"twice {ceiling['amount']} USDC")
     return "No more than " + ", ".join(parts) if parts else "Whatever is found"

@@ -18,6 +18,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 
+from auditlog.actions import Finding, casework, open_incident, tuning
+from auditlog.detectors.registry import DETECTORS
+from auditlog.models import IncidentLog, IncidentSeverity, IncidentType, Verdict
 from consultations.actions import hold_slot, set_availability
 from consultations.actions.availability import Terms
 from consultations.models import Consultation
@@ -740,6 +743,84 @@ def test_a_plan_is_not_begun_or_decided_badly(world: World, senior: User, securi
         "no such plan": lambda world: (security, "/console/plans/999999999999999999999/approve/", {}),
         "the list taken by who may not": lambda world: (senior, "/console/actions/export/", {}),
         "the list of nobody": lambda world: (security, "/console/actions/export/", {"agent": "nobody@example.com"}),
+    }
+    faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in asks.items()}
+    assert {name: what for name, what in faults.items() if what} == {}
+
+
+def test_an_incident_is_not_worked_on_badly(world: World, senior: User, security: User, agent: User, settings: Any) -> None:
+    """In the console: one of a colleague's, one that is closed, and other numbers for a detector."""
+    settings.STAFF_SECOND_FACTOR = False
+    known = DETECTORS[0]
+
+    def incident(name: str) -> IncidentLog:
+        finding = Finding(
+            fingerprint=name,
+            incident_type=IncidentType.MULTI_ACCOUNTING,
+            severity=IncidentSeverity.HIGH,
+            confidence=70,
+            description="Two builders, one payout address.",
+            user_id=world.client_user.pk,
+            related_users=[world.builder.user_id],
+            detector=known.name,
+        )
+        return IncidentLog.objects.get(pk=open_incident(finding).pk)
+
+    free, theirs, closed = incident("free"), incident("theirs"), incident("closed")
+    casework.take(theirs.pk, actor=senior)
+    casework.resolve(closed.pk, actor=senior, verdict=Verdict.CONFIRMED, reason="Seen.")
+    version = tuning.draft_version(known.name, known.parameters, {}, actor=security, reason="The same.")
+    usual = {"reason": "Looked into it.", "verdict": "confirmed", "told": "We found one payout address.", "people": str(world.client_user.pk)}
+    numbers = {one.name: f"{one.value:g}" for one in known.parameters}
+
+    def on(row: IncidentLog, step: str, by: User = security, **form: Any) -> Ask:
+        return lambda world: (by, f"/console/incidents/{row.number}/{step}/", form)
+
+    def decide(row: IncidentLog = free, by: User = security, **form: Any) -> Ask:
+        return on(row, "decide", by, **{**usual, "do": "warn", **form})
+
+    def draft(by: User = security, **form: Any) -> Ask:
+        return lambda world: (by, f"/console/detectors/{known.name}/draft/", {**numbers, "reason": "Fewer.", **form})
+
+    asks = {
+        "taken from a colleague": on(theirs, "take"),
+        "taken when closed": on(closed, "take"),
+        "taken without the permission": on(free, "take", agent),
+        "handed to nobody": on(free, "hand-over", to="x"),
+        "handed to a client": on(free, "hand-over", to=str(world.client_user.pk)),
+        "handed to who may not": on(free, "hand-over", to=str(agent.pk)),
+        "put back by nobody": on(free, "put-back"),
+        "an empty note": on(free, "note", text=" "),
+        "a note of NUL": on(free, "note", text=NUL),
+        "an endless note": on(free, "note", text="x" * 2001),
+        "a question that is none": on(free, "check", item="x", done="1"),
+        "decided as nothing": decide(do="x"),
+        "decided of a colleague's": decide(theirs),
+        "decided when closed": decide(closed),
+        "decided without the permission": decide(by=agent),
+        "decided about a stranger": decide(people=str(world.other.user_id)),
+        "decided about NUL": decide(people=NUL),
+        "decided with words of NUL": decide(told=NUL),
+        "decided for a reason of NUL": decide(reason=NUL),
+        "decided with a loss of nothing": decide(actual_loss="NaN"),
+        "held for ever": decide(do="hold", hours="1000"),
+        "kept quiet for ever": decide(do="fp", verdict="team", days="1000"),
+        "harmless and confirmed": decide(do="fp"),
+        "opened when open": on(free, "reopen", reason="Again."),
+        "opened again for nothing": on(closed, "reopen", reason=" "),
+        "merged into itself": on(free, "merge", into=str(free), reason="The same."),
+        "merged into nothing": on(free, "merge", into="x", reason="The same."),
+        "merged into a closed one": on(free, "merge", into=str(closed), reason="The same."),
+        "many of none closed": lambda world: (security, "/console/incidents/close/", {"verdict": "harmless", "reason": "Café."}),
+        "many closed for NUL": lambda world: (security, "/console/incidents/close/", {"pick": free.number, "verdict": "harmless", "reason": NUL}),
+        "many closed as nothing": lambda world: (security, "/console/incidents/close/", {"pick": free.number, "verdict": "x", "reason": "Café."}),
+        "quiet ended without the permission": lambda world: (agent, f"/console/suppressions/{free.pk}/end/", {}),
+        "a number beyond its bounds": draft(**{known.parameters[0].name: "1e99"}),
+        "a number that is none": draft(**{known.parameters[0].name: "NaN"}),
+        "numbers for no reason": draft(reason=" "),
+        "numbers without the permission": draft(agent),
+        "put into force by who drafted it": lambda world: (security, f"/console/detectors/versions/{version.pk}/activate/", {}),
+        "put into force untried": lambda world: (senior, f"/console/detectors/versions/{version.pk}/activate/", {}),
     }
     faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in asks.items()}
     assert {name: what for name, what in faults.items() if what} == {}

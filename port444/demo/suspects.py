@@ -84,7 +84,7 @@ def _ring(today: datetime, ring: Sequence[User]) -> None:
             reasons=[Reason(51, "Strong links between all three"), Reason(21, "All three accounts are younger than 60 days")],
             evidence={**evidence, "people": [mila, omid, petra]},
         ),
-        today - DAY,
+        today - 20 * HOUR,
     )
     incident = _take(
         Finding(

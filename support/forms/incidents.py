@@ -14,10 +14,10 @@ from auditlog.actions.casework import HARMLESS, LONGEST, LONGEST_QUIET, MOST_AT_
 from auditlog.detectors.parameters import Parameter
 from auditlog.models import Verdict
 from port444.kit.amounts import AmountField
+from support.actions.alerts import HELD as TOLD
 from support.actions.incidents import MOST_HOURS, MOST_TOLD, Decision, Do
 
 REASON = {"required": "Say why. Whoever looks at this later reads it."}
-TOLD = "We are looking at something unusual around your account. This takes at most 72 hours; you do not have to do anything."
 ON_PEOPLE = (Do.HOLD, Do.WARN, Do.SUSPEND)
 QUIET_DAYS = [(30, "30 days"), (60, "60 days"), (USUAL_QUIET, f"{USUAL_QUIET} days"), (LONGEST_QUIET, f"{LONGEST_QUIET} days")]
 NUMBER = re.compile(r"(?:i-|#)?(\d{1,9})", re.IGNORECASE)
@@ -38,7 +38,7 @@ class DecideForm(forms.Form):
         required=False,
         max_length=MOST_TOLD,
         widget=forms.Textarea({"rows": 3}),
-        help_text="Word for word.",
+        help_text="Word for word. A hold says what it usually does when this is empty.",
     )
     hours = forms.TypedChoiceField(
         label="For how long", coerce=int, required=False, empty_value=None, choices=[(24, "24 hours"), (48, "48 hours"), (72, "72 hours")]
@@ -58,6 +58,8 @@ class DecideForm(forms.Form):
         do, verdict = said.get("do"), said.get("verdict")
         if do in ON_PEOPLE:
             told = " ".join(str(said.get("told") or "").split())
+            if do == Do.HOLD and not told and "told" not in self.errors:
+                told = said["told"] = TOLD
             if len(told) < 10 and "told" not in self.errors:
                 self.add_error("told", "Say in ten characters or more what they read.")
             if not said.get("people") and not (do == Do.HOLD and said.get("withdrawal")) and "people" not in self.errors:

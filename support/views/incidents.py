@@ -20,7 +20,6 @@ from support import actions
 from support import incidents as reads
 from support.actions.incidents import WORK, may_have
 from support.forms import CloseManyForm, DecideForm, IncidentNote, JoinForm, ReopenForm
-from support.forms.incidents import TOLD
 from support.incidents import address, guide_of
 from support.queues import long
 from support.roles import may
@@ -147,7 +146,6 @@ def _decide_form(look: reads.Look, data: Any = None) -> DecideForm:
         "do": "hold" if look.holds else "",
         "people": [] if one else [key for key, _ in people],
         "withdrawal": one,
-        "told": TOLD,
         "hours": 72,
         "days": 90,
     }

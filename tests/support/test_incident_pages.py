@@ -347,7 +347,7 @@ def test_a_false_positive_ends_the_holds_and_stays_quiet(browse: Browse, senior:
     assert (quiet.expires_at - quiet.made_at, len(quiet.ceiling["people"])) == (timedelta(days=180), 3)
     assert IncidentEvent.objects.filter(kind=EventKind.FREED).count() == 1
     page = browse(senior).get(reverse("support:suppressions"))
-    assert "No more than 3 people, device and ip and payout, twice 1320.00 USDC" in words(page)
+    assert "No more than 3 people, by device and address and payout address, twice 1320.00 USDC" in words(page)
     browse(senior).post(reverse("support:end_suppression", args=[quiet.pk]))
     assert Suppression.objects.get().ended_by == senior.pk
     assert str(incident) in words(browse(senior).get(reverse("support:suppressions"), {"which": "ended"}))
@@ -368,6 +368,7 @@ def test_a_false_positive_ends_the_holds_and_stays_quiet(browse: Browse, senior:
         {"do": "warn", "verdict": "confirmed", "told": "Short", "people": "ring"},
         {"do": "hold", "told": TOLD, "people": "ring", "hours": "73"},
         {"do": "hold", "told": TOLD, "withdrawal": "on"},
+        {"do": "warn", "verdict": "confirmed", "people": "ring"},
         {"do": "suspend", "verdict": "confirmed", "told": TOLD, "people": "stranger"},
     ],
 )
