@@ -30,6 +30,7 @@ class SupportConfig(AppConfig):
         looks.register(queries.looks_at)
         handlers.on_incident(alerts.on_incident)
         told.register(told.Kind("incident.alert", told.Group.ACCOUNT, urgent=True))
+        told.register(told.Kind("incident.handed_over", told.Group.ACCOUNT))
         told.register(told.Kind("incident.digest", told.Group.ACCOUNT))
         told.register(told.Kind("account.warned", told.Group.ACCOUNT))
         told.register(told.Kind("plan.requested", told.Group.ACCOUNT))

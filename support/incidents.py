@@ -498,7 +498,7 @@ def _step(event: IncidentEvent, user: User, faces: Mapping[UUID, Face]) -> Step:
     elif event.kind == K.CHECKED and not facts.get("done"):
         what, tone = "opened a question again", ""
     elif event.kind == K.MERGED:
-        what = f"merged I-{facts['part']} into it" if facts.get("part") else f"merged it into I-{facts.get('into')}"
+        what = f"merged I-{facts['part']} into it" if facts.get("part") else f"merged it into I-{facts['into']}" if facts.get("into") else what
     elif event.kind in (K.RESOLVED, K.FALSE_POSITIVE) and facts.get("verdict"):
         what = f"{what}: {Verdict(facts['verdict']).label.lower()}"
     return Step(event.at, who, what, words, tone)

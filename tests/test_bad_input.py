@@ -779,7 +779,7 @@ def test_an_incident_is_not_worked_on_badly(world: World, senior: User, security
     def decide(row: IncidentLog = free, by: User = security, **form: Any) -> Ask:
         return on(row, "decide", by, **{**usual, "do": "warn", **form})
 
-    def draft(by: User = security, **form: Any) -> Ask:
+    def draft(form: dict[str, str], by: User = security) -> Ask:
         return lambda world: (by, f"/console/detectors/{known.name}/draft/", {**numbers, "reason": "Fewer.", **form})
 
     asks = {
@@ -815,10 +815,10 @@ def test_an_incident_is_not_worked_on_badly(world: World, senior: User, security
         "many closed for NUL": lambda world: (security, "/console/incidents/close/", {"pick": free.number, "verdict": "harmless", "reason": NUL}),
         "many closed as nothing": lambda world: (security, "/console/incidents/close/", {"pick": free.number, "verdict": "x", "reason": "Café."}),
         "quiet ended without the permission": lambda world: (agent, f"/console/suppressions/{free.pk}/end/", {}),
-        "a number beyond its bounds": draft(**{known.parameters[0].name: "1e99"}),
-        "a number that is none": draft(**{known.parameters[0].name: "NaN"}),
-        "numbers for no reason": draft(reason=" "),
-        "numbers without the permission": draft(agent),
+        "a number beyond its bounds": draft({known.parameters[0].name: "1e99"}),
+        "a number that is none": draft({known.parameters[0].name: "NaN"}),
+        "numbers for no reason": draft({"reason": " "}),
+        "numbers without the permission": draft({}, agent),
         "put into force by who drafted it": lambda world: (security, f"/console/detectors/versions/{version.pk}/activate/", {}),
         "put into force untried": lambda world: (senior, f"/console/detectors/versions/{version.pk}/activate/", {}),
     }

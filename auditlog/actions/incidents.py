@@ -24,6 +24,7 @@ from auditlog.models import (
     IncidentEvent,
     IncidentLog,
     IncidentSeverity,
+    IncidentStatus,
     IncidentType,
     Suppression,
 )
@@ -111,13 +112,18 @@ def take_finding(finding: Finding, *, actor: Any | None = None, method: Detectio
         return Outcome(Taken.SUPPRESSED, None)
     values = _values(finding, moment)
     live = IncidentLog.objects.filter(fingerprint=finding.fingerprint, status__in=LIVE)
+    closed = IncidentLog.objects.filter(fingerprint=finding.fingerprint).exclude(status__in=LIVE).select_related("merged_into")
+    previous = closed.order_by("-number").first()
+    whole = _whole_of(previous.merged_into.pk) if previous is not None and previous.merged_into is not None and not live.exists() else None
+    if whole is not None:
+        return _renewed(whole, _of_a_part(whole, values), finding, moment, actor)
     created = IncidentLog(
         fingerprint=finding.fingerprint,
         detection_method=method,
         detected_at=moment,
         created_at=moment,
         due_at=moment + DUE[finding.severity],
-        previous=IncidentLog.objects.filter(fingerprint=finding.fingerprint).exclude(status__in=LIVE).order_by("-number").first(),
+        previous=previous,
         **values,
     )
     # One open row a fingerprint is the partial unique index's promise; ON CONFLICT leaves the winner in place.
@@ -128,11 +134,44 @@ def take_finding(finding: Finding, *, actor: Any | None = None, method: Detectio
         event = note(incident, EventKind.OPENED, finding.description, actor=actor, confidence=finding.confidence, severity=finding.severity)
         handlers.tell(event, finding.hold_at)
         return Outcome(Taken.OPENED, incident)
+    return _renewed(incident, values, finding, moment, actor)
+
+
+def _renewed(incident: IncidentLog, values: dict[str, Any], finding: Finding, moment: datetime, actor: Any | None) -> Outcome:
     renewed = _renew(incident, values, moment, actor)
     if renewed is None:
         return Outcome(Taken.REPEATED, incident)
     handlers.tell(renewed, finding.hold_at)
     return Outcome(Taken(renewed.kind), incident)
+
+
+def _whole_of(whole_id: UUID) -> IncidentLog | None:
+    """What a part was merged into, locked, unless that is closed."""
+    return IncidentLog.objects.filter(pk=whole_id, status__in=LIVE).select_for_update(of=("self",), no_key=True).first()
+
+
+def _of_a_part(whole: IncidentLog, values: dict[str, Any]) -> dict[str, Any]:
+    """What a part of an incident that is found again says about the whole: who and how bad, and not what it is about."""
+    people = [values["user_id"], *values["related_users"]]
+    losses = [loss for loss in (whole.potential_loss, values["potential_loss"]) if loss is not None]
+    return {
+        **{name: getattr(whole, name) for name in values},
+        "severity": values["severity"],
+        "confidence": values["confidence"],
+        "reasons": values["reasons"] if values["confidence"] > whole.confidence else whole.reasons,
+        "related_users": [*whole.related_users, *(one for one in people if one is not None and one not in whole.people)],
+        "potential_loss": max(losses, default=None),
+        "last_hit_at": values["last_hit_at"],
+        "updated_at": values["updated_at"],
+    }
+
+
+def _with_parts(incident: IncidentLog, values: dict[str, Any]) -> list[UUID]:
+    """Whoever was brought in by a merge stays in."""
+    known = {values["user_id"], *values["related_users"]}
+    parts = IncidentLog.objects.filter(merged_into=incident).values_list("user_id", "related_users")
+    merged = dict.fromkeys(person for first, others in parts for person in (first, *others) if person is not None and person not in known)
+    return [*values["related_users"], *merged]
 
 
 def _values(finding: Finding, moment: datetime) -> dict[str, Any]:
@@ -166,12 +205,15 @@ def _renew(incident: IncidentLog, values: dict[str, Any], moment: datetime, acto
     # The reasons are those of the confidence that stands.
     if values["confidence"] < incident.confidence:
         values["confidence"], values["reasons"] = incident.confidence, incident.reasons
+    values["related_users"] = _with_parts(incident, values)
     stamps = ("updated_at", "last_hit_at")
     before = {name: getattr(incident, name) for name, value in values.items() if getattr(incident, name) != value and name not in stamps}
     values["hits"] = incident.hits + 1
     rises = RANK[IncidentSeverity(values["severity"])] > old[0]
     if rises:
         values["due_at"] = min(incident.due_at, moment + DUE[IncidentSeverity(values["severity"])])
+    if incident.assigned_to in (values["user_id"], *values["related_users"]) and incident.assigned_to is not None:
+        _take_from(incident, moment)
     for name, value in values.items():
         setattr(incident, name, value)
     incident.save(update_fields=list(values))
@@ -181,6 +223,14 @@ def _renew(incident: IncidentLog, values: dict[str, Any], moment: datetime, acto
     record(Event.INCIDENT_RENEWED, actor=actor, target=incident, before=before, after=after, fingerprint=incident.fingerprint)
     kind = EventKind.RAISED if rises or incident.confidence > old[1] else EventKind.REPEATED
     return note(incident, kind, incident.description, actor=actor, confidence=incident.confidence, severity=incident.severity, was=old[1])
+
+
+def _take_from(incident: IncidentLog, moment: datetime) -> None:
+    """Whoever works on it turns out to be a part of it: it waits for somebody else."""
+    had = incident.assigned_to
+    incident.move_to(IncidentStatus.OPEN, assigned_to=None, updated_at=moment)
+    record(Event.INCIDENT_LEFT, actor=None, target=incident, had=had)
+    note(incident, EventKind.LEFT, "Whoever had it turned out to be a part of it.")
 
 
 def note(incident: IncidentLog, kind: EventKind, text: str = "", *, actor: Any | None = None, **facts: Any) -> IncidentEvent:

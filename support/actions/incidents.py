@@ -23,7 +23,7 @@ from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Invalid
 from port444.kit.jobs import enqueue
-from port444.notifications.actions import Notice, notify_many
+from port444.notifications.actions import Notice, notify, notify_many
 from port444.payments.actions import end_hold, hold_withdrawal, hold_withdrawals_of
 from port444.payments.models import PayoutHold
 from support.models import ActionType, Plan, PlanKind
@@ -63,13 +63,13 @@ class Decision:
     actual_loss: Decimal | None = None
 
 
-def _about(incident: IncidentLog) -> User | None:
-    """Whose page shows the act. Not that of staff: they are not to learn of an incident about themselves."""
-    return User.objects.filter(pk=incident.user_id, is_staff=False).first() if incident.user_id else None
-
-
 def _note(incident: IncidentLog, actor: User, what: str, *, reason: str = "", action: ActionType = ActionType.INCIDENT) -> None:
-    note_action(action, actor=actor, description=f"{what} {incident}", reason=reason, target_user=_about(incident))
+    """The list of actions is read by all of the staff: what is about one of them is not named there."""
+    if User.objects.filter(pk__in=incident.people, is_staff=True).exists():
+        note_action(action, actor=actor, description=f"{what} an incident about staff")
+        return
+    about = User.objects.filter(pk=incident.user_id).first() if incident.user_id else None
+    note_action(action, actor=actor, description=f"{what} {incident}", reason=reason, target_user=about)
 
 
 # Whose it is ------------------------------------------------------------------------------------------------------------------------
@@ -107,6 +107,15 @@ def hand_over_incident(incident_id: UUID, *, actor: User, to: UUID) -> IncidentL
     if colleague is None:
         raise Invalid("Choose somebody who works on incidents.", code="colleague")
     incident = casework.hand_over(incident_id, actor=actor, to=colleague)
+    if colleague.pk != actor.pk:
+        notify(
+            colleague,
+            "incident.handed_over",
+            title=f"{actor.name} gave you {incident}",
+            body=incident.description,
+            url=reverse("support:incident", args=[incident.number]),
+            dedupe_key=f"incident.handed_over:{incident.pk}:{now().isoformat()}",
+        )
     _note(incident, actor, f"Gave {colleague.name}" if colleague.pk != actor.pk else "Took over")
     return incident
 

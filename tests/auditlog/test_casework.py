@@ -277,6 +277,33 @@ def test_merging_brings_everybody_together(staff: User, make_user: Callable[...,
         casework.merge(whole.pk, actor=staff, into=whole.pk, reason=WHY)
 
 
+def test_a_part_that_is_found_again_is_found_in_the_whole(staff: User, make_user: Callable[..., User]) -> None:
+    one, two, three = (make_user(name) for name in ("Ann A", "Bob B", "Cid C"))
+    part, whole = opened("part", user_id=one.pk, confidence=60), opened("whole", user_id=two.pk)
+    casework.merge(part.pk, actor=staff, into=whole.pk, reason="The same people.")
+    again = take_finding(found("part", user_id=one.pk, related_users=[three.pk], confidence=95, description="Another word for it"))
+    assert again.taken == Taken.RAISED
+    whole.refresh_from_db()
+    assert (whole.hits, whole.confidence, whole.description) == (3, 95, "Two builders, one payout address.")
+    assert set(whole.people) == {one.pk, two.pk, three.pk}
+    assert IncidentLog.objects.count() == 2
+    # Found again itself, it keeps whom the merge brought in.
+    take_finding(found("whole", user_id=two.pk))
+    whole.refresh_from_db()
+    assert one.pk in whole.people
+    casework.resolve(whole.pk, actor=staff, verdict=Verdict.CONFIRMED, reason=WHY)
+    assert take_finding(found("part", user_id=one.pk)).taken == Taken.OPENED
+
+
+def test_who_has_one_and_is_found_in_it_has_it_no_more(staff: User) -> None:
+    incident = opened()
+    casework.take(incident.pk, actor=staff)
+    assert take_finding(found(related_users=[staff.pk])).incident is not None
+    incident.refresh_from_db()
+    assert (incident.status, incident.assigned_to, incident.related_users) == (S.OPEN, None, [staff.pk])
+    assert kinds(incident) == [K.OPENED, K.TAKEN, K.LEFT, K.REPEATED]
+
+
 def test_what_whoever_has_the_other_one_is_part_of_is_not_merged(staff: User, senior: User) -> None:
     part, whole = opened("part", user_id=senior.pk), opened("whole")
     casework.take(whole.pk, actor=senior)

@@ -285,6 +285,7 @@ def test_it_is_handed_to_whoever_works_on_incidents(browse: Browse, senior: User
         assert client.post(address(incident, "hand_incident_over"), {"to": wrong}).status_code == 422
     client.post(address(incident, "hand_incident_over"), {"to": str(security.pk)})
     assert IncidentLog.objects.get().assigned_to == security.pk
+    assert Notification.objects.get(kind="incident.handed_over").user == security
     assert client.post(address(incident, "take_incident")).status_code == 409
     assert decide(client, incident, "none", verdict="confirmed").status_code == 409
     browse(security).post(address(incident, "put_incident_back"))
@@ -493,10 +494,12 @@ def test_nobody_reads_of_their_own_in_the_log(browse: Browse, staff: User, senio
     assert "incident.closed" in words(browse(senior).get(page, {"about": str(incident.pk)}))
 
 
-def test_what_is_done_about_staff_is_not_on_their_page(browse: Browse, senior: User, staff: User) -> None:
-    incident = opened(people=[staff])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_is_done_about_staff_is_not_named_in_the_list(browse: Browse, senior: User, staff: User, stranger: User, is_first: bool) -> None:
+    incident = opened(people=[staff, stranger] if is_first else [stranger, staff])
     browse(senior).post(address(incident, "take_incident"))
-    assert SupportAction.objects.get().target_user is None
+    action = SupportAction.objects.get()
+    assert (action.target_user, action.description) == (None, "Took an incident about staff")
 
 
 def test_a_superuser_works_on_others(browse: Browse, make_user: Callable[..., User]) -> None:
