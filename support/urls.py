@@ -30,6 +30,7 @@ urlpatterns = [
     path("disputes/<int:dispute_number>/ask/", views.ask_in_dispute, name="ask_in_dispute"),
     path("disputes/<int:dispute_number>/files/<uuid:attachment_id>/", views.dispute_file, name="dispute_file"),
     path("people/<uuid:user_id>/", views.person, name="person"),
+    path("people/<uuid:person_id>/incident/", views.open_incident, name="open_incident"),
     path("people/<uuid:user_id>/<panel:panel>/", views.panel, name="panel"),
     path("threads/<uuid:conversation_id>/", views.thread, name="thread"),
     path("threads/<uuid:conversation_id>/open/", views.open_thread, name="open_thread"),

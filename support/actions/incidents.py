@@ -14,14 +14,15 @@ from uuid import UUID
 from django.db import transaction
 from django.urls import reverse
 
-from auditlog.actions import casework, note, record, tuning
+from auditlog.actions import Finding, Reason, casework, note, open_incident, record, tuning
 from auditlog.actions.casework import Closed, lock_incident
 from auditlog.detectors.registry import Detector
 from auditlog.events import Event
-from auditlog.models import ActionTaken, ActorType, DetectorVersion, EventKind, IncidentLog, Suppression, Verdict
+from auditlog.models import ActionTaken, ActorType, DetectionMethod, DetectorVersion, EventKind, IncidentLog, Suppression, Verdict
 from port444.accounts.models import User
 from port444.kit.clock import now
-from port444.kit.errors import Invalid
+from port444.kit.errors import Invalid, NotAllowed
+from port444.kit.ids import uuid7
 from port444.kit.jobs import enqueue
 from port444.notifications.actions import Notice, notify, notify_many
 from port444.payments.actions import end_hold, hold_withdrawal, hold_withdrawals_of
@@ -70,6 +71,28 @@ def _note(incident: IncidentLog, actor: User, what: str, *, reason: str = "", ac
         return
     about = User.objects.filter(pk=incident.user_id).first() if incident.user_id else None
     note_action(action, actor=actor, description=f"{what} {incident}", reason=reason, target_user=about)
+
+
+@transaction.atomic
+def open_incident_about(person_id: UUID, *, actor: User, said: Mapping[str, Any]) -> IncidentLog:
+    """Write down what a member of staff saw of somebody, as an incident of its own which they have taken. `said` has incident_type,
+    severity, confidence, description and, when money can be lost, potential_loss. Raises NotAllowed for oneself."""
+    require(actor, WORK)
+    if person_id == actor.pk:
+        raise NotAllowed("Nobody works on their own case.", code="own_case")
+    person = User.objects.get(pk=person_id)
+    confidence = int(said["confidence"])
+    finding = Finding(
+        fingerprint=f"by_hand:{uuid7()}",
+        user_id=person.pk,
+        pattern="seen by staff",
+        reasons=[Reason(confidence, f"As sure as {actor.name} is")],
+        **said,
+    )
+    incident = open_incident(finding, actor=actor, method=DetectionMethod.MANUAL)
+    incident = casework.take(incident.pk, actor=actor)
+    note_action(ActionType.INCIDENT, actor=actor, description=f"Opened {incident}", reason=incident.description[:600], target_user=_about(incident))
+    return incident
 
 
 # Whose it is ------------------------------------------------------------------------------------------------------------------------

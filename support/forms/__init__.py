@@ -4,7 +4,7 @@ from .actions import ActionFilter
 from .audit import AuditFilter
 from .credits import CreditForm, VoidForm
 from .disputes import DecisionForm, SubmitForm, WordsForm
-from .incidents import CloseManyForm, DecideForm, IncidentNote, JoinForm, ReopenForm, VersionForm
+from .incidents import CloseManyForm, DecideForm, IncidentNote, JoinForm, OpenIncidentForm, ReopenForm, VersionForm
 from .joining import MergeForm, SplitForm, UndoForm
 from .macros import MacroForm, macros_of
 from .plans import NoteForm, PlanForm, form_of, register
@@ -26,6 +26,7 @@ __all__ = [
     "MacroForm",
     "MergeForm",
     "NoteForm",
+    "OpenIncidentForm",
     "OpenThread",
     "PlanForm",
     "RefundForm",

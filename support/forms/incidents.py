@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 
 from auditlog.actions.casework import HARMLESS, LONGEST, LONGEST_QUIET, MOST_AT_ONCE, USUAL_QUIET
 from auditlog.detectors.parameters import Parameter
-from auditlog.models import Verdict
+from auditlog.models import IncidentSeverity, IncidentType, Verdict
 from port444.kit.amounts import AmountField
 from support.actions.alerts import HELD as TOLD
 from support.actions.incidents import MOST_HOURS, MOST_TOLD, Decision, Do
@@ -25,6 +25,28 @@ NUMBER = re.compile(r"(?:i-|#)?(\d{1,9})", re.IGNORECASE)
 
 def _reason(help_text: str = "") -> forms.CharField:
     return forms.CharField(label="Reason", max_length=LONGEST, widget=forms.Textarea({"rows": 3}), help_text=help_text, error_messages=REASON)
+
+
+class OpenIncidentForm(forms.Form):
+    """What a member of staff saw of somebody."""
+
+    incident_type = forms.ChoiceField(
+        label="What it looks like", choices=[(one.value, one.label.replace("_", " ").capitalize()) for one in IncidentType]
+    )
+    severity = forms.ChoiceField(
+        label="How bad", choices=[(one.value, one.label.capitalize()) for one in IncidentSeverity], initial=IncidentSeverity.MEDIUM
+    )
+    confidence = forms.IntegerField(label="How sure, of 100", min_value=1, max_value=100, initial=50)
+    potential_loss = AmountField(label="What can be lost, USDC", required=False)
+    description = forms.CharField(
+        label="What you saw",
+        max_length=LONGEST,
+        widget=forms.Textarea({"rows": 4}),
+        error_messages={"required": "Say what you saw. Whoever decides reads it."},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
 class DecideForm(forms.Form):

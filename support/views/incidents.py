@@ -10,16 +10,17 @@ from uuid import UUID
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from auditlog.models import LIVE, IncidentLog, IncidentSeverity, IncidentType, Suppression, Verdict
+from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed
 from port444.kit.http import UserRequest, done
 from support import actions
 from support import incidents as reads
 from support.actions.incidents import WORK, may_have
-from support.forms import CloseManyForm, DecideForm, IncidentNote, JoinForm, ReopenForm
+from support.forms import CloseManyForm, DecideForm, IncidentNote, JoinForm, OpenIncidentForm, ReopenForm
 from support.incidents import address, guide_of
 from support.queues import long
 from support.roles import may
@@ -159,6 +160,20 @@ def _do(request: UserRequest, found: IncidentLog, act: Callable[[], IncidentLog]
     except REFUSALS as error:
         return _page(request, _find(request, found.number), error=error)
     return done(request, address(found), message)
+
+
+@require_http_methods(["GET", "POST"])
+@console_page(WORK)
+def open_incident(request: UserRequest, person_id: UUID) -> HttpResponse:
+    """Write down what one saw of somebody."""
+    person = get_object_or_404(User.objects.exclude(pk=request.user.pk), pk=person_id)
+    form = OpenIncidentForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        found = actions.open_incident_about(person.pk, actor=request.user, said=form.cleaned_data)
+        return done(request, address(found), f"{found} is open and yours.")
+    status = 422 if request.method == "POST" else 200
+    context = {"person": person, "form": form}
+    return show(request, "support/incidents/open.html", context, section="incidents", title=f"Open an incident about {person.name}", status=status)
 
 
 @require_POST

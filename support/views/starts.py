@@ -30,6 +30,13 @@ PERSON = (
     Start("Refund", "undo-2", "refund", "Nothing moves yet. You see every figure before you ask for approval.", PlanKind.REFUND),
     Start("View as them", "eye", "view_as", "Read-only, an hour at most, every page is logged. They can read the reason.", url="support:view_as"),
     Start("Merge orders", "git-merge", "merge_orders", "The plan comes first, with what happens to each thing.", PlanKind.MERGE),
+    Start(
+        "Open an incident",
+        "flag",
+        "work_incidents",
+        "What you saw, for whoever decides. Nothing is done to the account.",
+        url="support:open_incident",
+    ),
     Start("Hold withdrawals", "hand", "restrict", "Nothing of theirs is sent out. One person may; ending the hold takes two.", PlanKind.HOLD),
     Start("Suspend the account", "ban", "restrict", "They are signed out and told why. Quick: it takes no second person.", PlanKind.SUSPEND),
     Start("Reinstate the account", "rotate-ccw", "restrict", "They may sign in again. A second person approves.", PlanKind.REINSTATE),

@@ -507,3 +507,23 @@ def test_a_superuser_works_on_others(browse: Browse, make_user: Callable[..., Us
     incident = opened()
     assert browse(boss).post(address(incident, "take_incident")).status_code == 302
     assert IncidentLog.objects.get().assigned_to == UUID(str(boss.pk))
+
+
+def test_what_staff_saw_becomes_an_incident_that_is_theirs(browse: Browse, security: User, agent: User, builder_user: User) -> None:
+    address = reverse("support:open_incident", args=[builder_user.pk])
+    said = {"incident_type": "fraud_attempt", "severity": "high", "confidence": "70", "potential_loss": "120.00", "description": "Sold twice"}
+    assert browse(agent).post(address, said).status_code == 403
+    desk = browse(security)
+    assert address in desk.get(reverse("support:person", args=[builder_user.pk])).content.decode()
+    refused = desk.post(address, {**said, "description": "", "confidence": "101"})
+    assert refused.status_code == 422
+    assert "Whoever decides reads it" in refused.content.decode()
+    assert desk.get(reverse("support:open_incident", args=[security.pk])).status_code == 404, "nobody opens one about themselves"
+    assert not IncidentLog.objects.exists()
+    assert not SupportAction.objects.exists()
+    opened = desk.post(address, said)
+    incident = IncidentLog.objects.get()
+    assert opened["Location"] == reverse("support:incident", args=[incident.number])
+    assert (incident.user_id, incident.status, incident.assigned_to) == (builder_user.pk, S.INVESTIGATING, security.pk)
+    assert (incident.detection_method, incident.potential_loss, incident.confidence) == ("manual", Decimal("120.00"), 70)
+    assert SupportAction.objects.filter(action_type=ActionType.INCIDENT, target_user=builder_user, description=f"Opened {incident}").count() == 1
