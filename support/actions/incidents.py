@@ -91,7 +91,7 @@ def open_incident_about(person_id: UUID, *, actor: User, said: Mapping[str, Any]
     )
     incident = open_incident(finding, actor=actor, method=DetectionMethod.MANUAL)
     incident = casework.take(incident.pk, actor=actor)
-    note_action(ActionType.INCIDENT, actor=actor, description=f"Opened {incident}", reason=incident.description[:600], target_user=_about(incident))
+    _note(incident, actor, "Opened", reason=incident.description[:600])
     return incident
 
 
