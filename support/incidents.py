@@ -171,7 +171,7 @@ def of_tab(tab: str, user: User) -> IncidentQuerySet:
         case "mine":
             return rows.live().filter(assigned_to=user.pk)
         case "work":
-            return rows.live().filter(status=S.INVESTIGATING)
+            return rows.live().filter(status=S.INVESTIGATING, assigned_to__isnull=False)
         case "weak":
             return rows.weak().filter(status=S.OPEN)
         case "closed":

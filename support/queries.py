@@ -21,7 +21,8 @@ from port444.payments.models import ChainStatus, Invoice
 
 from .models import ActionType, Plan, PlanStatus, SupportAction, ViewedPage, Viewing, ViewingQuerySet
 from .models.plans import STANDS
-from .queues import MOST, Case, long, own_of, plan_address
+from .queues import MOST, Case, long, plan_address
+from .queues import own_incidents as taken_incidents
 
 RECENT_SHOWN, MINE_SHOWN = 6, 10
 LATELY, LONG_AGO = timedelta(days=7), timedelta(days=30)
@@ -104,7 +105,7 @@ def own_plans(user: Any, moment: datetime) -> list[Case]:
 
 
 def own_incidents(user: Any, moment: datetime) -> list[Case]:
-    return own_of("incidents", Q(assigned_to=user.pk), moment, user, MINE_SHOWN)
+    return taken_incidents(moment, user, MINE_SHOWN)
 
 
 def health(moment: datetime) -> list[Line]:

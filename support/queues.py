@@ -467,9 +467,13 @@ def cases_of(queue: Queue, moment: datetime, reader: Any, *, state: str = "", af
     return sorted(found, key=lambda case: (case.due, case.place.split("_", 2)[1]))[: limit + 1]
 
 
-def own_of(key: str, condition: Q, moment: datetime, reader: Any, limit: int) -> list[Case]:
-    """What of a queue is somebody's own."""
-    return [case for source in _sources(key) for case in source.cases(list(source.rows(moment, reader).filter(condition)[:limit]))]
+def own_incidents(moment: datetime, reader: Any, limit: int) -> list[Case]:
+    """What somebody has taken, weak signals as well."""
+    found = []
+    for source in _sources("incidents"):
+        taken = replace(source, waiting=lambda moment, reader: IncidentLog.objects.visible_to(reader).live().filter(assigned_to=reader.pk))
+        found += taken.cases(list(taken.rows(moment, reader)[:limit]))
+    return found
 
 
 class Counted(Subquery):

@@ -196,6 +196,9 @@ class IncidentLog(StateMachine):
         indexes = [
             models.Index(fields=["-detected_at"], condition=Q(status__in=LIVE), name="incident_live"),
             models.Index(fields=["due_at", "number"], condition=Q(status__in=LIVE), name="incident_due"),
+            # Read on every page of the console: thousands of weak signals are not to be read for the few that are more.
+            models.Index(fields=["due_at", "number"], condition=Q(status__in=LIVE) & ~Q(severity="low"), name="incident_worth_a_look"),
+            models.Index(fields=["assigned_to"], condition=Q(status__in=LIVE, assigned_to__isnull=False), name="incident_taken"),
             models.Index(fields=["detector", "-resolved_at"], condition=Q(resolved_at__isnull=False), name="incident_precision"),
             models.Index(fields=["-resolved_at", "-number"], condition=Q(resolved_at__isnull=False), name="incident_closed"),
             models.Index(fields=["fingerprint", "-number"], name="incident_of_fingerprint"),

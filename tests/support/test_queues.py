@@ -21,6 +21,7 @@ from port444.messaging.actions import open_conversation
 from port444.orders.models import Dispute, Order
 from port444.payments.models import EscrowOperation, Invoice, Payment, Refund
 from support.models import Plan, PlanKind
+from support.queries import own_incidents
 from support.queues import QUEUES, cases_of, heap_of, numbers_beside, queue_of
 
 pytestmark = pytest.mark.django_db
@@ -130,7 +131,7 @@ def test_escrow_that_is_blocked_waits(client_user: User, builder_user: User) -> 
     assert set(found("escrow")) == {f"X-{blocked.number}", f"X-{review.number}"}
 
 
-def test_incidents_wait_until_their_hour_and_weak_signals_wait_elsewhere(client_user: User) -> None:
+def test_incidents_wait_until_their_hour_and_weak_signals_wait_elsewhere(client_user: User, agent: User) -> None:
     moment = now()
 
     def incident(severity: str, due: int, status: str = "open", **fields: Any) -> IncidentLog:
@@ -146,6 +147,8 @@ def test_incidents_wait_until_their_hour_and_weak_signals_wait_elsewhere(client_
     incident("high", 2, "resolved", resolved_at=moment)
     assert found("incidents") == [str(critical), str(high)]
     assert heap("incidents").overdue == 1
+    IncidentLog.objects.filter(severity="low").update(assigned_to=agent.pk)
+    assert [case.state for case in own_incidents(agent, moment)] == ["Low"]  # what one has taken is one's own, however weak
     # Nobody has their own in a queue, or counted beside a tab.
     queue = queue_of("incidents")
     assert queue is not None
