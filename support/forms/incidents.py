@@ -50,7 +50,8 @@ class OpenIncidentForm(forms.Form):
 
 
 class DecideForm(forms.Form):
-    """What is decided about an incident. `people` are ids and names of those whom it is about."""
+    """What is decided about an incident. `people` are ids and names of those whom it is about, `held` the ids of those whose withdrawals it
+    keeps: a hold without a tick goes on for them."""
 
     do = forms.ChoiceField(choices=[(one.value, one.value) for one in Do], error_messages={"required": "Choose what to do."})
     people = forms.MultipleChoiceField(label="Whom it concerns", required=False)
@@ -70,8 +71,9 @@ class DecideForm(forms.Form):
     actual_loss = AmountField(label="Lost, USDC", required=False)
     reason = _reason("Kept in the log.")
 
-    def __init__(self, people: Sequence[tuple[str, str]], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, people: Sequence[tuple[str, str]], held: Sequence[str], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": "", "auto_id": "d_%s", **kwargs})
+        self.held = held
         field: Any = self.fields["people"]
         field.choices = people
 
@@ -84,6 +86,8 @@ class DecideForm(forms.Form):
                 told = said["told"] = TOLD
             if len(told) < 10 and "told" not in self.errors:
                 self.add_error("told", "Say in ten characters or more what they read.")
+            if do == Do.HOLD and not said.get("people") and "people" not in self.errors:
+                said["people"] = list(self.held)
             if not said.get("people") and not (do == Do.HOLD and said.get("withdrawal")) and "people" not in self.errors:
                 self.add_error("people", "Tick whom it concerns.")
         if do == Do.FALSE and verdict not in HARMLESS:

@@ -145,12 +145,12 @@ def _decide_form(look: reads.Look, data: Any = None) -> DecideForm:
     one = look.incident.withdrawal_id is not None
     initial = {
         "do": "hold" if look.holds else "",
-        "people": [] if one else [key for key, _ in people],
         "withdrawal": one,
         "hours": 72,
         "days": 90,
     }
-    return DecideForm(people, data, initial=initial)
+    held = {str(hold.user_id) for hold in look.holds if hold.withdrawal_id is None}
+    return DecideForm(people, [key for key, _ in people if key in held], data, initial=initial)
 
 
 def _do(request: UserRequest, found: IncidentLog, act: Callable[[], IncidentLog], message: str = "") -> HttpResponse:

@@ -310,6 +310,17 @@ def test_payouts_are_kept_held_for_three_days_more(browse: Browse, senior: User,
     assert SupportAction.objects.filter(action_type=ActionType.PAYOUTS_HOLD).count() == 2
 
 
+def test_a_hold_without_a_tick_goes_on_for_those_who_are_held(browse: Browse, senior: User, ring: list[User]) -> None:
+    incident = opened(people=ring)
+    hold_withdrawals_of(ring[2].pk, reason="By a program.", incident=incident.pk, until=now() + timedelta(hours=1))
+    assert decide(browse(senior), incident, "suspend", told=TOLD, verdict="confirmed").status_code == 422  # nobody is suspended without a tick
+    assert decide(browse(senior), incident, "hold", hours="24").status_code == 302
+    hold = PayoutHold.objects.standing().get()
+    assert hold.user == ring[2]
+    assert hold.until is not None
+    assert hold.until > now() + timedelta(hours=23)
+
+
 def test_people_are_warned_in_the_words_that_were_written(browse: Browse, senior: User, ring: list[User]) -> None:
     incident = opened(people=ring)
     decide(browse(senior), incident, "warn", people=[str(ring[1].pk)], told=TOLD, verdict="confirmed", actual_loss="20")
