@@ -15,7 +15,7 @@ from auditlog.detectors.parameters import Terms
 from auditlog.detectors.registry import DETECTORS, Detector
 from auditlog.models import DetectorMark, DetectorVersion, IncidentLog, IncidentSeverity, Suppression, Verdict
 
-from .incidents import SAMPLE, Face, faces_of, judged
+from .incidents import OTHER_SOURCES, Face, faces_of, judged
 
 MONTHS = 12
 TALL, WIDE, GAP = 40, 14, 4  # of the bars
@@ -120,7 +120,7 @@ def cards_of(reader: Any, moment: datetime, only: str | None = None) -> list[Car
         for row in standing.values("detector").annotate(count=Count("pk"), hits=Sum("hits")).order_by()
     }
     active = dict(DetectorVersion.objects.filter(activated_at__isnull=False, retired_at__isnull=True).values_list("detector", "number"))
-    known = {one.name: one.words for one in DETECTORS} | {SAMPLE: "Random sample"}
+    known = {one.name: one.words for one in DETECTORS} | OTHER_SOURCES
     others = sorted({name for name, _ in closed} | live.keys())
     known |= {name: name.replace("_", " ").capitalize() if name else "People and the platform" for name in others if name not in known}
     return [

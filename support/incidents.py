@@ -52,7 +52,8 @@ TYPE_WORDS = {
     IncidentType.SUSPICIOUS_ACTIVITY: "suspicious activity",
     IncidentType.FRAUD_ATTEMPT: "fraud attempt",
 }
-DETECTOR_WORDS = {**{one.name: one.words for one in DETECTORS}, SAMPLE: "Random sample", "": "People and the platform"}
+OTHER_SOURCES = {"audit_tampering": "The log's own checks", "escrow_differences": "Books, providers and chain", SAMPLE: "Random sample"}
+DETECTOR_WORDS = {**{one.name: one.words for one in DETECTORS}, **OTHER_SOURCES, "": "People and the platform"}
 # What to look into before deciding, by type: a key that stays, and the question.
 GUIDES: dict[str, tuple[tuple[str, str], ...]] = {
     IncidentType.MULTI_ACCOUNTING: (
@@ -345,6 +346,7 @@ class Look:
     """Everything that the page of an incident shows."""
 
     incident: IncidentLog
+    whole: IncidentLog | None  # that it was merged into, for who may see that
     people: list[Face]
     owner: Face | None
     decided_by: Face | None
@@ -393,8 +395,10 @@ def look_at(incident: IncidentLog, user: User, moment: datetime) -> Look:
     people = [faces.get(person) or Face(person, f"…{str(person)[-6:]}") for person in incident.people]
     values = values_of(incident.evidence)
     withdrawal = Withdrawal.objects.filter(pk=incident.withdrawal_id).first() if incident.withdrawal_id else None
+    whole = incident.merged_into if incident.merged_into is not None and user.pk not in incident.merged_into.people else None
     return Look(
         incident=incident,
+        whole=whole,
         people=people,
         owner=faces.get(incident.assigned_to) if incident.assigned_to else None,
         decided_by=faces.get(incident.resolved_by) if incident.resolved_by else None,
@@ -402,7 +406,7 @@ def look_at(incident: IncidentLog, user: User, moment: datetime) -> Look:
         values=values,
         bars=[_bar(reason) for reason in incident.reasons if isinstance(reason, dict)],
         pairs=_pairs(incident.evidence, faces),
-        steps=[_step(event, user, faces) for event in events[:EVENTS_SHOWN]],
+        steps=[_step(event, user, faces, whole) for event in events[:EVENTS_SHOWN]],
         items=_items(incident),
         related=[*related, *_orders(incident)],
         holds=holds,
@@ -479,7 +483,7 @@ WHAT = {
 }
 
 
-def _step(event: IncidentEvent, user: User, faces: Mapping[UUID, Face]) -> Step:
+def _step(event: IncidentEvent, user: User, faces: Mapping[UUID, Face], whole: IncidentLog | None) -> Step:
     what, tone = WHAT[K(event.kind)]
     facts, words = event.facts, event.text
     if event.actor_id is None:
@@ -498,7 +502,8 @@ def _step(event: IncidentEvent, user: User, faces: Mapping[UUID, Face]) -> Step:
     elif event.kind == K.CHECKED and not facts.get("done"):
         what, tone = "opened a question again", ""
     elif event.kind == K.MERGED:
-        what = f"merged I-{facts['part']} into it" if facts.get("part") else f"merged it into I-{facts['into']}" if facts.get("into") else what
+        into = f"I-{facts['into']}" if whole is not None and whole.number == facts.get("into") else "another"
+        what = f"merged I-{facts['part']} into it" if facts.get("part") else f"merged it into {into}" if facts.get("into") else what
     elif event.kind in (K.RESOLVED, K.FALSE_POSITIVE) and facts.get("verdict"):
         what = f"{what}: {Verdict(facts['verdict']).label.lower()}"
     return Step(event.at, who, what, words, tone)

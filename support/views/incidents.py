@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from auditlog.actions.incidents import ALWAYS_HEARD
 from auditlog.models import LIVE, IncidentLog, IncidentSeverity, IncidentType, Suppression, Verdict
 from port444.accounts.models import User
 from port444.kit.clock import now
@@ -126,6 +127,7 @@ def _page(request: UserRequest, found: IncidentLog, *, error: DomainError | None
         "is_overdue": is_live and found.due_at <= moment,
         "due_in": long(abs(found.due_at - moment)),
         "may_work": may_work,
+        "can_be_quiet": bool(found.detector) and found.detector not in ALWAYS_HEARD,
         "may_decide": may_decide,
         "colleagues": [one for one in may_have(found) if one.pk != found.assigned_to] if may_work and is_live else [],
         "error": error,

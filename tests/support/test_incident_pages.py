@@ -488,6 +488,24 @@ def test_nobody_meets_their_own(browse: Browse, staff: User, stranger: User, is_
     assert not SupportAction.objects.filter(admin=staff).exists()
 
 
+def test_nobody_learns_of_the_whole_by_its_part(browse: Browse, senior: User, staff: User, stranger: User) -> None:
+    part, whole = opened("part", [stranger]), opened("whole", [staff])
+    casework.merge(part.pk, actor=senior, into=whole.pk, reason="The same people.")
+    assert str(whole) in words(browse(senior).get(address(part)))
+    page = browse(staff).get(address(part))
+    assert page.status_code == 200
+    assert str(whole) not in words(page)
+
+
+def test_what_is_always_heard_is_not_offered_to_be_kept_quiet(browse: Browse, senior: User) -> None:
+    client = browse(senior)
+    for fields, offered in (({}, True), ({"detector": ""}, False), ({"detector": "audit_tampering"}, False)):
+        incident = opened(f"x{fields}", **fields)
+        assert ("Keep it quiet for" in words(client.get(address(incident)))) == offered
+        decide(client, incident, "fp", verdict="harmless")
+        assert Suppression.objects.filter(incident=incident).exists() == offered
+
+
 def test_nobody_reads_of_their_own_in_the_log(browse: Browse, staff: User, senior: User) -> None:
     incident, other = opened(people=[staff]), opened("other")
     for one in (incident, other):
