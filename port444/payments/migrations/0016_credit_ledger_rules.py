@@ -22,6 +22,10 @@ INSERT INTO payments_creditentry (credit_id, step, amount, key, note, created_at
 SELECT c.id, 'voided', c.amount - c.remaining - u.out, 'void:' || c.id || ':' || (c.amount - c.remaining - u.out), 'What it came from was paid back', c.withdrawn_at
 FROM payments_credit c, LATERAL (SELECT coalesce(sum(amount - returned), 0) AS out FROM payments_credituse WHERE credit_id = c.id) u
 WHERE c.withdrawn_at IS NOT NULL AND c.amount - c.remaining - u.out > 0 ORDER BY c.id;
+
+-- A table whose rows wait for the check of their keys cannot be given rules.
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
 """
 
 RULES = """
