@@ -14,6 +14,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db.models import F, QuerySet
+
 from auditlog.actions import record
 from auditlog.events import Event
 from port444.kit.money import ZERO
@@ -112,39 +114,46 @@ def spend(invoice: Invoice, moment: datetime) -> None:
 def give_back_all(invoice: Invoice, moment: datetime) -> Decimal:
     """The invoice came to nothing: everything that it took is there again, until the day on which it would have ended anyway. How much
     that was."""
-    uses = list(CreditUse.objects.filter(invoice=invoice).kept().select_related("credit", "invoice"))
-    amounts = [use.amount - use.returned for use in uses]
-    _give_back(uses, amounts, moment)
-    return sum(amounts, ZERO)
+    parts = [(use, use.left) for use in _lock_uses(CreditUse.objects.filter(invoice=invoice))]
+    _give_back(parts, moment)
+    return sum((part for _, part in parts), ZERO)
 
 
 def give_back(deal_ids: Sequence[UUID], *, prepaid: Decimal, gift: Decimal, moment: datetime) -> None:
     """What escrow gives back of the credits that went into a deal: into the first of `deal_ids`, or from the others moved into it."""
     into = CreditUse.objects.filter(invoice__deal_id__in=deal_ids, invoice__kind=InvoiceKind.INVOICE, invoice__status=InvoiceStatus.PAID)
-    uses = sorted(into.kept().select_related("credit", "invoice"), key=lambda use: (deal_ids.index(use.invoice.deal_id), use.pk))
-    amounts = []
+    uses = sorted(_lock_uses(into), key=lambda use: (deal_ids.index(use.invoice.deal_id), use.pk))
+    parts = []
     for one in uses:
-        left = prepaid if one.credit.is_prepaid else gift
-        part = min(left, one.amount - one.returned)
-        amounts.append(part)
+        part = min(prepaid if one.credit.is_prepaid else gift, one.left)
+        parts.append((one, part))
         if one.credit.is_prepaid:
             prepaid -= part
         else:
             gift -= part
     if prepaid or gift:
         raise ValueError(f"more credit goes back than the deal {deal_ids[0]} has taken")
-    _give_back(uses, amounts, moment)
+    _give_back(parts, moment)
 
 
-def _give_back(uses: Sequence[CreditUse], amounts: Sequence[Decimal], moment: datetime) -> None:
-    if not uses:
-        return
-    _lock_sources([use.credit for use in uses])
-    locked = {credit.pk: credit for credit in _lock(Credit.objects.filter(pk__in=[use.credit_id for use in uses]))}
-    for one, part in zip(uses, amounts, strict=True):
+def _lock_uses(uses: QuerySet[CreditUse]) -> list[CreditUse]:
+    """Those of which something has not come back, read once their credits are locked: orders that were split share them."""
+    seen = list(Credit.objects.filter(uses__in=uses).distinct())
+    if not seen:
+        return []
+    _lock_sources(seen)
+    locked = {credit.pk: credit for credit in _lock(Credit.objects.filter(pk__in=[credit.pk for credit in seen]))}
+    found = list(uses.filter(credit__in=locked, returned__lt=F("amount")).select_related("invoice"))
+    for one in found:
+        one.credit = locked[one.credit_id]
+    return found
+
+
+def _give_back(parts: Sequence[tuple[CreditUse, Decimal]], moment: datetime) -> None:
+    for one, part in parts:
         if not part:
             continue
-        credit = locked[one.credit_id]
+        credit = one.credit
         one.returned += part
         one.returned_at = moment
         one.save(update_fields=["returned", "returned_at"])

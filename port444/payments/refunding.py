@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db.models import Q, Sum
 
-from port444.kit.errors import Conflict
+from port444.kit.errors import Conflict, WrongState
 from port444.kit.money import CENT, ZERO, split, usd
 from port444.kit.money import fee as share_of
 
@@ -51,11 +51,11 @@ class Back:
         return self.amount + self.fee - self.as_credit
 
 
-def split_back(deal_ids: Sequence[Any], cash: Decimal, fee: Decimal) -> list[Part]:
-    """Which payments give back how much of price and service fee; together just `cash` and `fee`. Raises Conflict when that is more than
-    was paid and is not back yet."""
+def split_back(deal_ids: Sequence[Any], cash: Decimal, fee: Decimal, *, first: Payment | None = None) -> list[Part]:
+    """Which payments give back how much of price and service fee, `first` before the others; together just `cash` and `fee`. Raises
+    Conflict when that is more than was paid and is not back yet."""
     parts = []
-    for payment, price_left, fee_left in _left(deal_ids):
+    for payment, price_left, fee_left in sorted(_left(deal_ids), key=lambda part: part[0] != first):
         of_price, of_fee = min(cash, price_left), min(fee, fee_left)
         if of_price + of_fee > 0:
             parts.append((payment, of_price, of_fee))
@@ -114,6 +114,7 @@ class Room:
     fee: Decimal  # of the service fee
     cash: Decimal  # of what was paid, and nothing else may need
     reachable: Decimal  # of the builder's balance
+    moving: bool  # money of it, or of a deal that shares its payments, is on its way: nothing can be said yet
 
 
 def room(deal: Deal, client_fee: Decimal) -> Room:
@@ -128,9 +129,9 @@ def room(deal: Deal, client_fee: Decimal) -> Room:
         gift=Sum("gift", default=ZERO),
     )
     sources = books.sources(deal.id)
-    left = _left(sources)
-    elsewhere = sum((other.locked - other.lent for other in map(Standing.of, _beside(deal.id, sources))), ZERO)
-    cash = sum((price for _, price, _ in left), ZERO) - elsewhere - (standing.locked - standing.lent)
+    left, others = _left(sources), [Standing.of(other) for other in sources[1:]]
+    needed = sum((one.locked - one.lent for one in (standing, *others)), ZERO)
+    cash = sum((price for _, price, _ in left), ZERO) - needed
     fee = min(client_fee - back["fee"], sum((fee for _, _, fee in left), ZERO))
     return Room(
         released=standing.released - back["price"],
@@ -139,22 +140,20 @@ def room(deal: Deal, client_fee: Decimal) -> Room:
         fee=max(ZERO, fee),
         cash=max(ZERO, cash),
         reachable=clearing.within_reach(deal.builder_id),
+        moving=any(one.moving for one in (standing, *others)),
     )
 
 
-def _beside(deal_id: UUID, sources: Sequence[UUID]) -> list[UUID]:
-    """Other deals that money of the same payments was moved into, or that still hold some."""
-    found = list(sources)
-    for one in found:
-        moved = EscrowOperation.objects.filter(kind=EscrowKind.MOVE, subject_id=one).exclude(status__in=VOID)
-        found += [target for target in dict.fromkeys(moved.values_list("target_id", flat=True)) if target is not None and target not in found]
-    return [one for one in found if one != deal_id]
+def _require_still(there: Room) -> None:
+    if there.moving:
+        raise WrongState("Money of this order is on its way into escrow or out of it. Try again when it has arrived.", code="escrow_moving")
 
 
 def after_release(deal: Deal, client_fee: Decimal, amount: Decimal) -> Back:
     """What giving back `amount` of a price that was released comes to: from the builder, the platform's fees on both sides with it, and
     from the platform what the builder has not. Raises Conflict when that is more than there is."""
     there = room(deal, client_fee)
+    _require_still(there)
     if amount > there.released:
         raise Conflict(f"Only {usd(there.released)} of the price was released and has not gone back.", code="refund_exceeds")
     opened = Standing.of(deal.id).opened
@@ -182,6 +181,7 @@ def after_release(deal: Deal, client_fee: Decimal, amount: Decimal) -> Back:
 def out_of_goodwill(deal: Deal, client_fee: Decimal, amount: Decimal) -> Back:
     """What the platform gives back of its own. Up to what was paid; the price first, then the service fee."""
     there = room(deal, client_fee)
+    _require_still(there)
     if amount > there.cash + there.fee:
         raise Conflict(f"Only {usd(there.cash + there.fee)} of what was paid has not gone back.", code="refund_exceeds")
     of_price = min(amount, there.cash)

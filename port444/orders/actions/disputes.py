@@ -76,9 +76,16 @@ def open_dispute(
     if reason not in (REASONS_OF_CLIENT if by_client else REASONS_OF_BUILDER):
         raise Invalid("Choose one of the reasons.", code="reason")
     handlers.disputing(order, actor)
-    amount = escrow.current().position(deal(order)).locked
+    place = escrow.current().position(deal(order))
+    if place.moving:  # should it come to nothing, there would be more or less to divide than both sides spoke about
+        raise WrongState("Money of this order is on its way. Wait until it has arrived, usually for minutes.", code="escrow_moving")
+    amount = place.locked
     if amount <= 0:
         raise WrongState("Nothing of this order is in escrow.", code="escrow_empty")
+    if amount != order.price:  # what was to be moved from it or to it was given up: some of it may be another order's
+        raise WrongState(
+            f"Escrow holds {usd(amount)} for a price of {usd(order.price)}. Write to support, which puts that right.", code="escrow_differs"
+        )
     to_client = _within(to_client, amount)
     moment = now()
     with words():

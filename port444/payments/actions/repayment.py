@@ -10,7 +10,7 @@ from port444.kit.errors import WrongState
 from port444.kit.money import ZERO, parse
 from port444.payments import credits, ledger
 from port444.payments.escrow import books
-from port444.payments.models import EscrowKind, EscrowOperation, Invoice, Payment, Refund
+from port444.payments.models import EscrowKind, EscrowOperation, Invoice, JournalEntry, Payment, Refund
 from port444.payments.models.escrow import VOID
 from port444.payments.providers.wallet import is_ours
 from port444.payments.refunding import split_back
@@ -55,11 +55,21 @@ def undo_funding(operation: EscrowOperation | None, invoice: Invoice, *, reason:
     """
     if operation is not None and (operation.kind not in FUNDING or operation.status not in VOID):
         raise WrongState("This money is in escrow, or on its way there.", code="escrow_funded")
-    lent = credits.give_back_all(invoice, now())
-    if lent:
-        moves = [(ledger.client(invoice.payer_id), -lent), (ledger.CREDITS, lent)]
-        ledger.post(f"unfunded:{invoice.pk}", "Credits that never went into escrow", moves, invoice.deal_id or invoice.subject_id)
+    key = f"unfunded:{invoice.pk}"
+    deals = books.lock_payments(invoice.deal_id or invoice.subject_id)
+    if invoice.credit and not JournalEntry.objects.filter(key=key).exists():
+        credits.give_back(deals, prepaid=invoice.prepaid, gift=invoice.credit - invoice.prepaid, moment=now())
+        moves = [(ledger.client(invoice.payer_id), -invoice.credit), (ledger.CREDITS, invoice.credit)]
+        ledger.post(key, "Credits that never went into escrow", moves, invoice.deal_id or invoice.subject_id)
     payment = Payment.objects.filter(invoice=invoice, settled_at__isnull=False).first()
     if payment is None:
         return None
-    return request_refund(payment, payment.amount, reason=reason, dedupe_key=f"unfunded:{invoice.pk}", actor=actor, fee=invoice.fee)
+    known = Refund.objects.filter(dedupe_key__startswith=key).order_by("dedupe_key").first()
+    if known is not None:
+        return known
+    # What others that share its payments had back out of this one is there in theirs.
+    sent = [
+        request_refund(one, price + fee, reason=reason, dedupe_key=key if one == payment else f"{key}:{one.pk}", actor=actor, fee=fee)
+        for one, price, fee in split_back(deals, payment.amount - invoice.fee, invoice.fee, first=payment)
+    ]
+    return sent[0]

@@ -21,7 +21,7 @@ from port444.kit.clock import now
 from port444.kit.errors import WrongState
 from port444.kit.money import ZERO, fee, usd
 from port444.payments import credits, handlers, ledger
-from port444.payments.models import EscrowKind, EscrowOperation, EscrowStatus
+from port444.payments.models import EscrowKind, EscrowOperation, EscrowStatus, Payment
 from port444.payments.models.escrow import VOID, WAITING
 
 from .deals import Lent
@@ -207,8 +207,9 @@ def _out(operation: EscrowOperation) -> Any:
 def _back(operation: EscrowOperation) -> Any:
     assert operation.client_id is not None
     amount, credit = operation.amount, operation.prepaid + operation.gift
+    paid_by = lock_payments(operation.subject_id)  # before the books, which come last
     if credit:
-        credits.give_back(sources(operation.subject_id), prepaid=operation.prepaid, gift=operation.gift, moment=now())
+        credits.give_back(paid_by, prepaid=operation.prepaid, gift=operation.gift, moment=now())
     moves = [(ledger.escrow(operation.subject_id), -amount), (ledger.client(operation.client_id), amount - credit), (ledger.CREDITS, credit)]
     ledger.post(f"escrow:{operation.op_id}", "Back to the client", moves, operation.subject_id)
     return ZERO
@@ -231,12 +232,25 @@ def would_go(deal_id: Any, amount: Decimal) -> Lent:
 
 
 def sources(deal_id: Any) -> list[Any]:
-    """The deal, and those from which money was moved into it, nearest first."""
-    found = [deal_id]
+    """The deals whose payments may give back what is locked for this one: its own, those from which money was moved into it, nearest
+    first, and then all others that share payments with these. What one of them takes from a payment first, another finds in the rest, so
+    that there is always just as much left as all of them together may still give back."""
+    found, moves = [deal_id], EscrowOperation.objects.filter(kind=K.MOVE).exclude(status__in=VOID).order_by("number")
     for one in found:
-        moved = EscrowOperation.objects.filter(kind=K.MOVE, target_id=one, applied_at__isnull=False).order_by("number")
-        found += [source for source in dict.fromkeys(moved.values_list("subject_id", flat=True)) if source not in found]
+        moved = moves.filter(target_id=one, applied_at__isnull=False).values_list("subject_id", flat=True)
+        found += [source for source in dict.fromkeys(moved) if source not in found]
+    for one in found:
+        touching = moves.filter(Q(subject_id=one) | Q(target_id=one)).values_list("subject_id", "target_id")
+        found += [other for other in dict.fromkeys(pk for pair in touching for pk in pair) if other not in found]
     return found
+
+
+def lock_payments(deal_id: Any) -> list[Any]:
+    """Lock the payments of all deals that share them, in their one order, before it is counted what of them is left. Gives the deals."""
+    deals = sources(deal_id)
+    paid = Payment.objects.filter(invoice__deal_id__in=deals).order_by("pk")
+    list(paid.select_for_update(of=("self",), no_key=True).values_list("pk"))
+    return deals
 
 
 def _keep_in_ledger(opening: EscrowOperation) -> None:

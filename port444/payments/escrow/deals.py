@@ -37,7 +37,8 @@ NOTHING = Lent()
 class Position:
     """Where a deal's money stands; `locked` is `funded` less `released` and `refunded`, `lent` what of it credits lent.
 
-    Operations on their way count as done: what is left is what the next one may use. `settled` says that none is on its way.
+    Operations on their way count as done: what is left is what the next one may use. `settled` says that none is on its way, `moving` that
+    money of one is.
     """
 
     locked: Decimal
@@ -48,6 +49,7 @@ class Position:
     held: bool = False
     expiry: datetime | None = None
     settled: bool = True
+    moving: bool = False
 
 
 class Escrow(Protocol):

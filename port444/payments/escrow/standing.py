@@ -37,6 +37,7 @@ class Standing:
     expiry: datetime | None = None
     born: datetime | None = None  # when its oldest money was locked: money that is moved brings its age along
     settled: bool = True
+    moving: bool = False
     asked: int = 0  # how much was asked
     prepaid: Decimal = ZERO  # of what credits lent, what is still in it
     lent: Decimal = ZERO
@@ -61,13 +62,14 @@ class Standing:
 
     @property
     def position(self) -> Position:
-        return Position(self.locked, self.funded, self.released, self.refunded, self.lent, self.held, self.expiry, self.settled)
+        return Position(self.locked, self.funded, self.released, self.refunded, self.lent, self.held, self.expiry, self.settled, self.moving)
 
     def _add(self, operation: EscrowOperation) -> None:
         kind, amount = operation.kind, operation.amount
         self.asked += 1
         if operation.status != EscrowStatus.CONFIRMED:
             self.settled = False
+            self.moving = self.moving or amount > 0
         if kind == K.HOLD:
             self.held = bool(operation.args["on"])
         elif kind == K.EXTEND:
