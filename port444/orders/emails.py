@@ -220,6 +220,7 @@ def cancelled_to(order: Order, reader: Any) -> Words:
         CancelCause.NO_REQUIREMENTS: _unanswered(order),
         CancelCause.NOT_FUNDED: f"The money for {order.title} could not be put into escrow, so nothing began. That counts against nobody.",
         CancelCause.DISPUTE: f"{order.title} ended with a dispute.",
+        CancelCause.SUPPORT: f"Support ended {order.title}.",
         CancelCause.RECLAIMED: f"{order.client.first_name} took the money for {order.title} back from escrow after its expiry.",
     }
     why = causes[CancelCause(order.cancel_cause)]

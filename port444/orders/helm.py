@@ -217,6 +217,8 @@ def _cancelled(order: Order, viewer: Any, builder: bool, moment: datetime) -> He
         return Helm("Ended", "The order was cancelled", f"{_by(order, viewer)} took the money back from escrow after its expiry, {at}.", True)
     elif order.cancel_cause == CancelCause.DISPUTE:
         who = f"A dispute ended it {at}."
+    elif order.cancel_cause == CancelCause.SUPPORT:
+        who = f"Support ended it {at}."
     elif order.cancel_cause == CancelCause.MERGED:
         why = f"Support merged it {at}. All that was agreed is part of {_named(order.merged_into)}, and so is the money in escrow."
         return Helm("Merged", f"It goes on as {_named(order.merged_into)}", why, True, *_to(order.merged_into))

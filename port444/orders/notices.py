@@ -72,6 +72,7 @@ def cancelled(order: Order) -> str:
         CancelCause.NO_REQUIREMENTS: f"{_unanswered(order)} That counts against nobody.",
         CancelCause.NOT_FUNDED: f"Order {order.number} ended: the money could not be put into escrow. That counts against nobody.",
         CancelCause.DISPUTE: f"Order {order.number} ended with a dispute.",
+        CancelCause.SUPPORT: f"Support ended order {order.number}.",
         CancelCause.RECLAIMED: f"{order.client.first_name} took the money of order {order.number} back from escrow after its expiry.",
     }[CancelCause(order.cancel_cause)]
     if order.cancel_cause == CancelCause.RECLAIMED:

@@ -24,6 +24,7 @@ from auditlog.models import ActorType
 from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed, WrongState, word_constraint, words
+from port444.kit.jobs import each
 from port444.kit.money import ZERO, usd
 from port444.notifications.actions import Notice, notify, notify_many
 from port444.orders.models import Dispute, Order
@@ -393,10 +394,8 @@ def _fail(plan_id: UUID, error: str) -> Plan:
 
 def execute_approved(moment: datetime) -> int:
     """Execute what was approved and whose execution never came; for the sweep. How many."""
-    waiting = list(Plan.objects.filter(status=S.APPROVED, decided_at__lte=moment - timedelta(minutes=1)).values_list("pk", flat=True)[:20])
-    for plan_id in waiting:
-        execute_plan(plan_id)
-    return len(waiting)
+    waiting = Plan.objects.filter(status=S.APPROVED, decided_at__lte=moment - timedelta(minutes=1)).order_by("decided_at", "pk")
+    return each(execute_plan, list(waiting.values_list("pk", flat=True)[:20]))
 
 
 @transaction.atomic

@@ -1,8 +1,8 @@
 """Refunds: what a member of staff gives back of an order, worked out line by line before anybody agrees to it.
 
-Four things go by this name. The price of a running order is lowered, or of one that is over the builder gives a part back. The platform
-gives something of its own. What was paid twice goes back. And what went out in part, because the chain carried out one half and gave up
-the other, is finished.
+Five things go by this name. The price of a running order is lowered, or of one that is over the builder gives a part back. An order that
+runs is ended, and everything goes back. The platform gives something of its own. What was paid twice goes back. And what went out in part,
+or never, because the chain gave up what was asked of it, is finished.
 """
 
 from __future__ import annotations
@@ -12,32 +12,40 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from amendments.actions import take_money_back
 from amendments.models import Amendment
 from amendments.models import AmendmentStatus as A
 from port444.accounts.models import User
 from port444.kit.errors import DomainError, Invalid
 from port444.kit.money import ZERO, fee, parse, positive, usd
 from port444.orders.actions import (
+    Again,
+    ask_again,
+    cancel_by_support,
     compensate_order,
     lock_for_refund,
+    plan_again,
+    plan_cancel,
     plan_compensation,
     plan_reduction,
     plan_waive_fee,
     reduce_order,
     waive_fee,
 )
-from port444.orders.models import LIVE, Order
+from port444.orders.models import LIVE, Order, OrderStatus
 from port444.payments.actions import cannot_send_rest, parts_of, retry_refund, return_payment, send_rest
-from port444.payments.models import Basis, EscrowOperation, Refund, RefundStatus, Withdrawal, WithdrawalStatus
+from port444.payments.escrow import books
+from port444.payments.models import Basis, EscrowKind, EscrowOperation, Refund, RefundStatus, Withdrawal, WithdrawalStatus
 from port444.payments.refunding import Back, Part, paid_beside
 from support.kinds import Done, Figure, Kind, Preview
 from support.models import ActionType, Plan
 
 WHAT = {
     "scope": "Less was done than paid for",
+    "cancel": "End the order, everything goes back",
     "goodwill": "Goodwill of the platform",
     "duplicate": "It was paid twice",
-    "rest": "Finish what went back in part",
+    "rest": "Finish what went out in part, or was given up",
 }
 # What the parties read, on the credit note and in their messages.
 WHY = {
@@ -50,6 +58,7 @@ WHY = {
     "unfinished": "A part of it had not been sent",
 }
 FIXED_WHY = {"duplicate": "duplicate", "rest": "unfinished"}
+NO_AMOUNT = ("cancel", *FIXED_WHY)
 ON_ITS_WAY = (A.PAID, A.FUNDING, A.FUNDING_FAILED)
 
 
@@ -66,6 +75,8 @@ def _check(asked: Mapping[str, Any]) -> dict[str, Any]:
     why = asked.get("why")
     if why not in WHY or why in FIXED_WHY.values():
         raise Invalid("Choose what the credit note says.", code="why")
+    if what in NO_AMOUNT:
+        return {"what": what, "why": why}
     amount = asked.get("amount")
     return {"what": what, "why": why, "amount": str(positive(parse(amount if isinstance(amount, str | Decimal) else "")))}
 
@@ -90,7 +101,9 @@ def _preview(plan: Plan) -> Preview:
         return _preview_rest(plan)
     order = _order(plan)
     if what == "duplicate":
-        return _preview_duplicate(order)
+        return _preview_duplicate(order, plan)
+    if what == "cancel":
+        return _worked_out(order, plan, lambda: plan_cancel(order)[0], _ended)
     amount, running = Decimal(plan.asked["amount"]), order.status in LIVE
     if what == "scope" and running:
         return _worked_out(order, plan, lambda: plan_reduction(order, amount), _lowered)
@@ -111,7 +124,7 @@ class Lines:
 
 
 def _worked_out(order: Order, plan: Plan, work: Callable[[], Back], lines: Callable[[Order, Back], Lines]) -> Preview:
-    title = f"Refund {usd(Decimal(plan.asked['amount']))} of order {order.number}"
+    title = f"Refund {usd(Decimal(plan.asked['amount']))} of order {order.number}" if "amount" in plan.asked else f"End order {order.number}"
     facts: dict[str, Any] = {
         "order": [order.number, order.status, str(order.price), str(order.client_fee), str(order.credit), order.disputed_at is not None],
     }
@@ -133,10 +146,17 @@ def _worked_out(order: Order, plan: Plan, work: Callable[[], Back], lines: Calla
     )
 
 
+def _own(order: Order, plan: Plan) -> tuple[str, ...]:
+    own = plan.requester_id in (order.client_id, order.builder.user_id)
+    return ("You are a party of this order. Somebody else of the staff has to do this.",) if own else ()
+
+
 def _in_the_way(order: Order, plan: Plan) -> tuple[str, ...]:
-    if plan.requester_id in (order.client_id, order.builder.user_id):
-        return ("You are a party of this order. Somebody else of the staff has to do this.",)
-    if Amendment.objects.filter(order=order, status__in=ON_ITS_WAY).exists():
+    own = _own(order, plan)
+    if own:
+        return own
+    on_its_way = [one for one in ON_ITS_WAY if (plan.asked["what"], one) != ("cancel", A.FUNDING_FAILED)]  # then it goes back, too
+    if Amendment.objects.filter(order=order, status__in=on_its_way).exists():
         return ("A change of this order is paid and not in force yet. It has to arrive or go back first.",)
     return ()
 
@@ -181,6 +201,29 @@ def _lowered(order: Order, back: Back) -> Lines:
     return Lines(figures, tells=(f"{names}, in the conversation and by message: the price is {usd(price)} now.",))
 
 
+def _ended(order: Order, back: Back) -> Lines:
+    figures = [
+        Figure("In escrow", _money(ZERO), _money(order.price)),
+        Figure("Service fee", _money(ZERO), _money(order.client_fee), "All of it"),
+        Figure("The builder gets", _money(ZERO), _money(order.builder_share), "Nothing for this order"),
+        Figure("Order", "Ended by support", order.get_status_display()),
+    ]
+    failed = _not_funded(order)
+    if failed is not None:
+        figures.append(Figure("Of a change that escrow did not take", _money(failed.total), "", "Goes back beside this, to where it was paid from"))
+    delivered = order.status in (OrderStatus.DELIVERED, OrderStatus.IN_REVISION)
+    names = f"{order.client.first_name} and {order.builder.user.first_name}"
+    return Lines(
+        tuple(figures),
+        "Something was delivered, and the builder gets nothing for it" if delivered else "",
+        (f"{names}, in the conversation and by message: support ended the order.",),
+    )
+
+
+def _not_funded(order: Order) -> Amendment | None:
+    return Amendment.objects.with_people().filter(order=order, status=A.FUNDING_FAILED).first()
+
+
 def _waived(order: Order, back: Back) -> Lines:
     figures = (
         Figure("Price", _money(order.price), _money(order.price)),
@@ -214,7 +257,7 @@ def _given(order: Order, back: Back) -> Lines:
     return Lines(tuple(figures), "The platform bears it", (f"{order.client.first_name}, in the conversation and by message.",))
 
 
-def _preview_duplicate(order: Order) -> Preview:
+def _preview_duplicate(order: Order, plan: Plan) -> Preview:
     twice = paid_beside(order.pk)
     whole = sum((payment.amount for payment in twice), ZERO)
     figures = [Figure(f"Back to {_name((payment, payment.amount, ZERO))}", _money(payment.amount)) for payment in twice]
@@ -223,7 +266,7 @@ def _preview_duplicate(order: Order) -> Preview:
         (*figures, Figure("The client gets", _money(whole), is_sum=True)),
         whole,
         tells=(f"{order.client.first_name}, by message.",),
-        blocked=() if twice else ("Nothing was paid twice for this order, or it is on its way back already.",),
+        blocked=(*(() if twice else ("Nothing was paid twice for this order, or it is on its way back already.",)), *_own(order, plan)),
         facts={"payments": [str(payment.pk) for payment in twice]},
     )
 
@@ -251,7 +294,7 @@ def halves(plan: Plan) -> list[Half]:
     """Of the order, or of the builder when no order is named."""
     rows: list[Refund | Withdrawal] = []
     if plan.order_id is not None:
-        refunds = Refund.objects.filter(payment__invoice__deal_id=plan.order_id).exclude(status=RefundStatus.COMPLETED)
+        refunds = Refund.objects.filter(payment__invoice__deal_id__in=books.sources(plan.order_id)).exclude(status=RefundStatus.COMPLETED)
         rows += refunds.select_related("payment__invoice").order_by("pk")
     elif plan.target_user_id is not None:
         rows += Withdrawal.objects.filter(user=plan.target_user_id, status=WithdrawalStatus.SENDING).order_by("pk")
@@ -274,16 +317,36 @@ def _preview_rest(plan: Plan) -> Preview:
         whole = Decimal(half.row.amount if isinstance(half.row, Refund) else half.row.arrives)
         why = half.given_up[0].reason if half.given_up else half.row.error
         figures.append(Figure(f"{half.purpose.capitalize()} of {usd(whole)}", _money(whole), _money(whole - half.left), why))
-    whole = sum((half.left for half in found), ZERO)
-    about = f"order {_order(plan).number}" if plan.order_id is not None or person is None else person.name
+    order = _order(plan) if plan.order_id is not None else None
+    again = plan_again(order) if order is not None else []
+    figures += [Figure(*_of_escrow(one)) for one in again]
+    whole = sum((half.left for half in found), ZERO) + sum((one.amount for one in again), ZERO)
+    about = f"order {order.number}" if order is not None else str(person.name) if person is not None else ""
     return Preview(
         f"Finish what went out in part, {about}",
         (*figures, Figure("Is sent now", _money(whole), is_sum=True)),
         whole,
         tells=("Whoever gets it, when it has arrived.",),
-        blocked=() if found else ("Nothing went out in part here.",),
-        facts={"parts": [[str(half.row.pk), half.row.status, [one.op_id for one in half.given_up]] for half in found]},
+        always="What escrow gave up is asked for again" if again else "",
+        blocked=(*(() if found or again else ("Nothing went out in part here.",)), *(_own(order, plan) if order is not None else ())),
+        facts={
+            "parts": [[str(half.row.pk), half.row.status, [one.op_id for one in half.given_up]] for half in found],
+            "again": [[one.first.op_id, str(one.source.pk), str(one.amount)] for one in again],
+        },
     )
+
+
+ESCROW_WORDS = {
+    EscrowKind.RELEASE: "Release to the builder",
+    EscrowKind.REFUND: "Back to the client",
+    EscrowKind.MOVE: "Into the escrow of this order",
+    EscrowKind.HOLD: "End of the hold on its money",
+}
+
+
+def _of_escrow(one: Again) -> tuple[str, str, str, str]:
+    words, out_of = ESCROW_WORDS[EscrowKind(one.first.kind)], f"P4-{one.source.number}"
+    return f"{words}, out of {out_of}", _money(one.amount), _money(ZERO), one.first.reason or "It was taken back"
 
 
 # Doing it
@@ -297,6 +360,8 @@ def _execute(plan: Plan, actor: Any) -> Done:
     if what == "duplicate":
         sent = [return_payment(payment.pk, actor=actor) for payment in paid_beside(order.pk)]
         return Done(f"Sent back what was paid twice for order {order.number}", {"refunds": [str(refund.pk) for refund in sent]})
+    if what == "cancel":
+        return _end(order, plan, reason, actor)
     amount, running = Decimal(plan.asked["amount"]), order.status in LIVE
     result: dict[str, Any]
     if running and what == "scope":
@@ -315,8 +380,18 @@ def _execute(plan: Plan, actor: Any) -> Done:
     return Done(done, result)
 
 
+def _end(order: Order, plan: Plan, reason: str, actor: Any) -> Done:
+    failed = _not_funded(order)
+    if failed is not None:
+        take_money_back(failed.pk, actor=actor)
+    ended = cancel_by_support(order.pk, reason=reason, actor=actor)
+    return Done(f"Ended order {order.number}, {usd(plan.amount)} goes back", {"order": f"P4-{ended.number}"})
+
+
 def _finish(plan: Plan, actor: Any) -> Done:
     operations, refunds = [], []
+    if plan.order_id is not None:
+        operations += [one.op_id for one in ask_again(plan.order_id, actor=actor)]
     for half in halves(plan):
         if half.given_up:
             operations += [one.op_id for one in send_rest(half.purpose, half.row.pk, actor=actor)]

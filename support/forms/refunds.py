@@ -8,11 +8,12 @@ from django import forms
 
 from port444.kit.amounts import AmountField
 from port444.kit.money import usd
+from port444.orders.actions import fee_left
 from port444.orders.models import LIVE, Order
 from port444.payments.escrow import Deal
 from port444.payments.refunding import room
 from support.actions.plans import About
-from support.actions.refunds import FIXED_WHY, WHAT, WHY
+from support.actions.refunds import FIXED_WHY, NO_AMOUNT, WHAT, WHY
 
 from .plans import PlanForm
 
@@ -58,7 +59,7 @@ class RefundForm(PlanForm):
         said = super().clean()
         if said.get("what") in FIXED_WHY:
             return said
-        if said.get("amount") is None and "amount" not in self.errors:
+        if said.get("what") not in NO_AMOUNT and said.get("amount") is None and "amount" not in self.errors:
             self.add_error("amount", "Say how much.")
         if not said.get("why") and "why" not in self.errors:
             self.add_error("why", "Choose what the credit note says.")
@@ -74,5 +75,5 @@ class RefundForm(PlanForm):
 def _most(order: Order) -> str:
     if order.status in LIVE:
         return f"The price is {usd(order.price)}. Goodwill is the service fee, {usd(order.client_fee)}, as long as the order runs."
-    there = room(Deal("order", order.pk, order.client_id, order.builder.user_id), order.client_fee)
+    there = room(Deal("order", order.pk, order.client_id, order.builder.user_id), fee_left(order))
     return f"{usd(there.released)} of the price was released and has not gone back; goodwill is at most {usd(there.cash + there.fee)}."

@@ -21,6 +21,7 @@ from .offers import accept_offer, counter_offer, decline_offer, reopen_offer, se
 from .purchase import lock_for_payment, order_funded, order_paid, order_unpaid, place_order
 from .refunding import (
     compensate_order,
+    fee_left,
     lock_for_refund,
     plan_compensation,
     plan_reduction,
@@ -31,9 +32,11 @@ from .refunding import (
 )
 from .suggestions import dismiss_suggestion, send_suggestion, suggest_batch
 from .terms import Change, change_terms, lower_price, prolong_escrow, start_clock, stop_clock
+from .unfinished import Again, ask_again, cancel_by_support, plan_again, plan_cancel
 from .work import answer_requirements, deliver, request_revision, save_answers
 
 __all__ = [
+    "Again",
     "Change",
     "Share",
     "accept_delivery",
@@ -41,8 +44,10 @@ __all__ = [
     "add_evidence",
     "answer_dispute",
     "answer_requirements",
+    "ask_again",
     "ask_sides",
     "auto_accept",
+    "cancel_by_support",
     "cancel_order",
     "cancel_unanswered",
     "change_figure",
@@ -56,6 +61,7 @@ __all__ = [
     "escalate_dispute",
     "escalate_overdue",
     "fee_back",
+    "fee_left",
     "leave_review",
     "lock_dispute",
     "lock_for_payment",
@@ -70,6 +76,8 @@ __all__ = [
     "order_unfunded",
     "order_unpaid",
     "place_order",
+    "plan_again",
+    "plan_cancel",
     "plan_compensation",
     "plan_nudges",
     "plan_reduction",

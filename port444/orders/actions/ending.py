@@ -122,43 +122,54 @@ def order_repaid(operation: EscrowOperation) -> None:
     if order.can_move_to(S.CANCELLED):
         with suppress(WrongState):  # what is open around it and paid ends when escrow has answered
             handlers.ending(order, order.client)
-        _forget_sales(order)
+        forget_sales(order)
         close_reclaimed(order, operation.amount)
-        _over(order, CancelCause.RECLAIMED, order.client, "")
+        over(order, CancelCause.RECLAIMED, order.client, "")
 
 
 def _cancel(order: Order, cause: CancelCause, actor: Any | None, reason: str) -> None:
     _end(order, S.CANCELLED, actor)
     waiting = order.status == S.FUNDING
     if order.paid_at is not None:
-        _forget_sales(order)
-        _give_back(order, actor, waiting=waiting)
+        forget_sales(order)
+        if waiting:
+            cancel_before_escrow(order, actor)
+        else:
+            _give_back(order, actor)
     elif order.invoice_id is not None:
         void_invoice(order.invoice_id, actor=actor)
-    _over(order, cause, actor, reason)
+    over(order, cause, actor, reason)
 
 
-def _forget_sales(order: Order) -> None:
+def forget_sales(order: Order) -> None:
     """What was sold with it came to nothing; of a merged order that is what was sold with its parts."""
     for one in family(order):
         catalog.forget_sale(one)
 
 
-def _give_back(order: Order, actor: Any | None, *, waiting: bool) -> None:
-    """Everything out of escrow; or without it, when nothing was sent there yet."""
-    why = f"Order {order.number} was cancelled"
-    if waiting and order.invoice is not None:
+def cancel_before_escrow(order: Order, actor: Any | None) -> None:
+    """Everything goes back without escrow, when nothing was sent there yet; else what comes back follows it."""
+    if order.invoice is not None:
         try:
             unsent = books.cancel(f"order:{order.pk}:open")
         except WrongState:
-            pass  # it is on its way: what comes back follows it
+            pass  # it is on its way
         else:
-            undo_funding(unsent, order.invoice, reason=why, actor=actor)
+            undo_funding(unsent, order.invoice, reason=_why(order), actor=actor)
             return
-    escrow.current().refund(deal(order), order.price, f"order:{order.pk}:refund", fee=order.client_fee, reason=why, actor=actor)
+    _give_back(order, actor)
 
 
-def _over(order: Order, cause: CancelCause, actor: Any | None, reason: str) -> None:
+def _give_back(order: Order, actor: Any | None) -> None:
+    """Everything out of escrow."""
+    escrow.current().refund(deal(order), order.price, f"order:{order.pk}:refund", fee=order.client_fee, reason=_why(order), actor=actor)
+
+
+def _why(order: Order) -> str:
+    return f"Order {order.number} was cancelled"
+
+
+def over(order: Order, cause: CancelCause, actor: Any | None, reason: str) -> None:
     order.move_to(S.CANCELLED, cancelled_at=now(), cancelled_by=actor, cancel_cause=cause, cancel_reason=reason)
     record(Event.ORDER_CANCELLED, actor=actor, target=order, cause=cause, reason=reason, before_work=order.started_at is None, **sides(order))
     post(order, notices.cancelled(order), notices.CANCELLED)

@@ -296,7 +296,9 @@ def why_not_undone(manifest: Manifest, rows: Mapping[UUID, Order]) -> list[str]:
     if manifest["did"] == "split":
         order = rows[UUID(manifest["order"])]
         found += _why_not_untouched(order, manifest["after"])
-        return found or [*_why_not_now(order), *_why_not_now(made)]
+        found = found or list(dict.fromkeys(one for row in (order, made) for one in _why_not_now(row, whole=False)))
+        both, place = order.price + made.price, _place(order).locked + _place(made).locked
+        return found or ([] if place == both else [f"Escrow holds {usd(place)} of {usd(both)}; money has moved since."])
     if found:
         return found
     places = {part.pk: _place(part) for part in (rows[UUID(one["order"])] for one in manifest["parts"])}
@@ -373,8 +375,10 @@ def _put_back(manifest: Manifest, rows: Mapping[UUID, Order], made: Order, actor
 def _join_again(manifest: Manifest, rows: Mapping[UUID, Order], made: Order, actor: Any) -> list[Order]:
     """What was split off comes back."""
     order, before = rows[UUID(manifest["order"])], manifest["before"]
-    lent = Lent(made.prepaid, made.credit - made.prepaid)
-    escrow.current().move(deal(made), deal(order), made.price, f"order:{made.pk}:back:{order.pk}", lent=lent, actor=actor)
+    there = _place(made).locked  # what the chain has refused to move is with the order still
+    if there:
+        lent = Lent(made.prepaid, made.credit - made.prepaid) if there == made.price else None
+        escrow.current().move(deal(made), deal(order), there, f"order:{made.pk}:back:{order.pk}", lent=lent, actor=actor)
     for name in ("price", "client_fee", "credit", "prepaid"):
         setattr(order, name, Decimal(before[name]))
     order.deliverables, order.revisions_allowed = before["deliverables"], before["revisions_allowed"]
@@ -385,8 +389,8 @@ def _join_again(manifest: Manifest, rows: Mapping[UUID, Order], made: Order, act
 # What all of them ask
 
 
-def _why_not_now(order: Order) -> list[str]:
-    """What stands against moving an order's money to another one just now."""
+def _why_not_now(order: Order, *, whole: bool = True) -> list[str]:
+    """What stands against moving an order's money to another one just now; with `whole` it has to be there, too."""
     if order.status not in JOINABLE:
         return [f"Order {order.number} is {order.status_words()}."]
     found = []
@@ -399,7 +403,7 @@ def _why_not_now(order: Order) -> list[str]:
         found.append(f"Money of order {order.number} is on its way; wait until escrow has confirmed it.")
     elif place.held:
         found.append(f"The money of order {order.number} is on hold.")
-    elif place.locked != order.price:
+    elif whole and place.locked != order.price:
         found.append(f"Escrow holds {usd(place.locked)} for order {order.number}, whose price is {usd(order.price)}.")
     under_way = Refund.objects.filter(payment__invoice__deal_id__in=books.sources(order.pk), status=RefundStatus.REQUESTED)
     if under_way.exists():

@@ -15,11 +15,11 @@ from port444.builders.models import Builder
 from port444.kit.errors import Conflict, WrongState
 from port444.kit.money import ZERO, parse, positive, usd
 from port444.orders import emails, notices
-from port444.orders.models import LIVE, Order, OrderStatus
+from port444.orders.models import LIVE, CancelCause, Order, OrderStatus
 from port444.payments import escrow
 from port444.payments.actions import compensate, send_parts
 from port444.payments.escrow import books
-from port444.payments.models import Basis, Compensation, EscrowOperation, Payment, Refund
+from port444.payments.models import Basis, Compensation, EscrowOperation, Refund
 from port444.payments.refunding import Back, after_release, of_the_fee, out_of_escrow, out_of_goodwill
 
 from .telling import deal, post, tell
@@ -27,17 +27,18 @@ from .terms import lower_price
 
 S = OrderStatus
 OVER = (S.COMPLETED, S.CANCELLED)
+GOES_ON = (CancelCause.MERGED, CancelCause.UNDONE)
 LOWERED = "lowered"  # in the key of the operation, so that a failed one is known
+RESTORED = "restored"  # in the args of one that failed and left the price as it was
 
 
 def lock_for_refund(order_id: UUID) -> Order:
-    """The builder, their account, whose balance may be taken from, the order, and the payments that may give something back."""
+    """The builder, their account, whose balance may be taken from, the order with all that share its payments, and those payments."""
     builder = Order.objects.values_list("builder_id", "builder__user_id").get(pk=order_id)
     Builder.objects.lock(builder[0])
     User.objects.lock(builder[1])
-    order = Order.objects.lock(order_id)
-    paid = Payment.objects.filter(invoice__deal_id__in=books.sources(order_id)).order_by("pk")
-    list(paid.select_for_update(of=("self",), no_key=True).values_list("pk"))
+    order = Order.objects.lock_all(books.sources(order_id))[order_id]
+    books.lock_payments(order_id)
     return order
 
 
@@ -70,8 +71,17 @@ def plan_compensation(order: Order, amount: Decimal, basis: Basis) -> Back:
     amount = positive(amount)
     if order.status not in OVER or order.paid_at is None:
         raise WrongState(f"This order is {order.status_words()}. Its money is not with the builder yet.", code="not_over")
-    of = deal(order)
-    return after_release(of, order.client_fee, amount) if basis == Basis.SCOPE else out_of_goodwill(of, order.client_fee, amount)
+    if order.cancel_cause in GOES_ON:
+        raise WrongState("This order goes on as another one, and its money with it. Refund that one.", code="goes_on")
+    of, most = deal(order), fee_left(order)
+    return after_release(of, most, amount) if basis == Basis.SCOPE else out_of_goodwill(of, most, amount)
+
+
+def fee_left(order: Order) -> Decimal:
+    """What of the service fee an order that is over may still give back. All that was cancelled has given it back already, but for what the
+    client took out of escrow alone; what is left of shared payments is then another order's."""
+    kept = order.status == S.COMPLETED or order.cancel_cause == CancelCause.RECLAIMED
+    return order.client_fee if kept else ZERO
 
 
 def _require_live(order: Order) -> None:
@@ -111,6 +121,8 @@ def reduction_failed(operation: EscrowOperation) -> bool:
     order = Order.objects.lock(operation.subject_id)
     if order.status not in LIVE:
         return False
+    operation.args[RESTORED] = True
+    operation.save(update_fields=["args"])
     credit, prepaid = operation.prepaid + operation.gift, operation.prepaid
     lower_price(
         order, source=order.pk, amount=-operation.amount, client_fee=-parse(operation.args["fee"]), credit=-credit, prepaid=-prepaid, actor=None
