@@ -37,6 +37,7 @@ WORK = "work_incidents"
 MOST_HOURS = 72
 MOST_TOLD = 300
 MOST_PEOPLE = 200
+TRY_SECONDS = 3600  # for thirty days of a busy log, twice
 
 
 class Do(StrEnum):
@@ -371,7 +372,7 @@ def try_detector(version_id: UUID, *, actor: User) -> DetectorVersion:
     """Have a draft tried on what has happened, by a job."""
     require(actor, WORK)
     version = tuning.ask_for_backtest(version_id, actor=actor)
-    enqueue("auditlog.jobs.try_version", version.pk)
+    enqueue("auditlog.actions.try_version", version.pk, seconds=TRY_SECONDS)
     _note_detector(version, actor, "Had tried")
     return version
 

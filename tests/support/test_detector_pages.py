@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django_q.models import OrmQ
 
 from auditlog.actions import casework
 from auditlog.detectors.registry import DETECTORS
@@ -70,7 +71,9 @@ def test_other_numbers_are_drafted_tried_and_put_into_force_by_another(browse: B
     assert (version.parameters, version.made_by) == ({parameter.name: parameter.most}, senior.pk)
     activate = reverse("support:activate_detector", args=[version.pk])
     assert second.post(activate).status_code == 409
+    assert "Try it on the last 30 days" in words(first.get(PAGE))
     first.post(reverse("support:try_detector", args=[version.pk]))
+    assert OrmQ.objects.count() == 1
     figures = {"in_force": {"alerts": 30, "right": 9}, "tried": {"alerts": 12, "right": 9}}
     DetectorVersion.objects.update(backtest=figures, backtested_at=now())
     assert "Alerts" in words(first.get(PAGE))
