@@ -499,7 +499,8 @@ def test_nobody_learns_of_the_whole_by_its_part(browse: Browse, senior: User, st
 
 def test_what_is_always_heard_is_not_offered_to_be_kept_quiet(browse: Browse, senior: User) -> None:
     client = browse(senior)
-    for fields, offered in (({}, True), ({"detector": ""}, False), ({"detector": "audit_tampering"}, False)):
+    cases: list[tuple[dict[str, Any], bool]] = [({}, True), ({"detector": ""}, False), ({"detector": "audit_tampering"}, False)]
+    for fields, offered in cases:
         incident = opened(f"x{fields}", **fields)
         assert ("Keep it quiet for" in words(client.get(address(incident)))) == offered
         decide(client, incident, "fp", verdict="harmless")
