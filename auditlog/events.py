@@ -188,6 +188,7 @@ class Event(Enum):
     DISPUTE_OPENED = "dispute.opened", FINANCIAL, WARNING, "Opened a dispute"
     DISPUTE_ANSWERED = "dispute.answered", FINANCIAL, INFO, "Answered a dispute"
     DISPUTE_EVIDENCE = "dispute.evidence", USER, INFO, "Added evidence to a dispute"
+    DISPUTE_FILE_OPENED = "dispute.file_opened", SECURITY, WARNING, "Opened a file of a dispute"
     DISPUTE_ESCALATED = "dispute.escalated", FINANCIAL, WARNING, "A dispute went to support"
     DISPUTE_SETTLED = "dispute.settled", FINANCIAL, WARNING, "Settled a dispute"
     DISPUTE_WITHDRAWN = "dispute.withdrawn", FINANCIAL, INFO, "Withdrew a dispute"

@@ -1,4 +1,4 @@
-"""Measures the page of a person in the console, and each of its panels; started by `bench/support.py`.
+"""Measures the page of a person in the console, each of its panels, and where staff go on from there; started by `bench/support.py`.
 
 BENCH_ORDERS  how many orders and conversations there are (1,000,000)
 BENCH_ROUNDS  how often each address is asked for (15)
@@ -13,6 +13,7 @@ import os
 import re
 import statistics
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +25,14 @@ django.setup()
 import psycopg  # noqa: E402 (after setup, as all that follows)
 from django.conf import settings  # noqa: E402
 from django.contrib.auth.models import Group  # noqa: E402
-from django.db import connection  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
 
 from auditlog.management.commands.make_audit_rows import index_all  # noqa: E402
 from bench import crowd  # noqa: E402
 from port444.accounts.models import User  # noqa: E402
 from port444.kit.clock import now  # noqa: E402
+from port444.orders.models import Order  # noqa: E402
 from scripts.environment import say  # noqa: E402
 from support.panels import PANELS  # noqa: E402
 
@@ -41,6 +43,7 @@ MINE, MESSAGES, LOGGED = 1000, 10_000, 100_000
 LARGE = 200_000  # orders, from which on reading a table from end to end is never right
 LIMIT_MS = 100.0  # of server time until the page is there
 HTMX = {"HX-Request": "true"}
+AGENT = "agent@bench.example"
 
 # What the busy client takes over, and what belongs to it.
 TAKEN = """
@@ -88,18 +91,20 @@ class Cost:
 
 
 def main() -> int:
-    crowd.fill(SIZE, owner_url(), zone="Europe/Amsterdam")
-    busy, other = crowd_client(0), crowd_client(1)
-    orders = make_busy(busy)
+    if not User.objects.filter(email=AGENT).exists():
+        crowd.fill(SIZE, owner_url(), zone="Europe/Amsterdam")
+        make_busy(crowd_client(0))
+        make_agent()
     settings.STAFF_SECOND_FACTOR = False
     client = Client()
-    client.force_login(agent())
-    say(f"{SIZE.orders:,} orders; the busy client has {orders:,} of them, {MESSAGES:,} messages and {LOGGED:,} rows of the log")
+    client.force_login(User.objects.get(email=AGENT))
+    busy, other = crowd_client(0), crowd_client(1)
+    say(f"{Order.objects.count():,} orders; the busy client has {Order.objects.filter(client=busy).count():,} of them,")
+    say(f"{MESSAGES:,} messages and {LOGGED:,} rows of the log")
     print(f"{'':24} {'best ms':>8} {'median':>8} {'CPU':>8} {'database':>9} {'queries':>8} {'of others':>10}")
     wrong = []
-    for name, path, headers in (("page", "", {}), *((panel.key, f"{panel.key}/", HTMX) for panel in PANELS)):
-        cost = measure(client, f"/console/people/{busy}/{path}", headers)
-        usual = measure(client, f"/console/people/{other}/{path}", headers)
+    for name, headers, of_busy, of_other in addresses(busy, other):
+        cost, usual = measure(client, of_busy, headers), measure(client, of_other, headers)
         print(f"{name:24} {cost.best:8.1f} {cost.middle:8.1f} {cost.cpu:8.1f} {cost.database:9.1f} {cost.queries:8} {usual.queries:10}", flush=True)
         if cost.status != 200:
             wrong.append(f"{name} answered {cost.status}")
@@ -113,6 +118,25 @@ def main() -> int:
     return 1 if wrong else 0
 
 
+def addresses(busy: Any, other: Any) -> Iterator[tuple[str, dict[str, str], str, str]]:
+    """What is measured: its name, the headers, and the address for the busy client and for another one."""
+
+    def person(user: Any, panel: str = "") -> str:
+        return f"/console/people/{user}/{panel}"
+
+    def order(user: Any) -> str:
+        return f"/console/orders/{Order.objects.filter(client=user).order_by('-placed_at')[0].number}/"
+
+    def merge(user: Any) -> str:
+        return f"/console/plans/new/order_merge/?person={user}"
+
+    yield "page", {}, person(busy), person(other)
+    for panel in PANELS:
+        yield panel.key, HTMX, person(busy, f"{panel.key}/"), person(other, f"{panel.key}/")
+    yield "an order", {}, order(busy), order(other)
+    yield "orders to merge", {}, merge(busy), merge(other)
+
+
 def owner_url() -> str:
     return os.environ["DATABASE_OWNER_URL"]
 
@@ -121,14 +145,15 @@ def crowd_client(number: int) -> Any:
     return User.objects.values_list("pk", flat=True).get(email=f"c{number}@bench.example")
 
 
-def agent() -> User:
-    user = User.objects.create_user("agent@bench.example", "x", name="Mara Tanaka", is_staff=True)
-    user.groups.set(Group.objects.filter(name__in=["Senior agent", "Security"]))
-    return user
+def make_agent() -> None:
+    """The last step: where this one is, the database is whole."""
+    with transaction.atomic():
+        user = User.objects.create_user(AGENT, "x", name="Mara Tanaka", is_staff=True)
+        user.groups.set(Group.objects.filter(name__in=["Senior agent", "Security"]))
 
 
-def make_busy(who: Any) -> int:
-    """Give `who` what was asked for; how many orders they have then."""
+def make_busy(who: Any) -> None:
+    """Give `who` what was asked for."""
     values = {"who": who, "most": MINE, "now": now()}
     with psycopg.connect(owner_url(), autocommit=True) as owner:
         owner.execute(TAKEN.encode(), values)
@@ -142,9 +167,6 @@ def make_busy(who: Any) -> int:
             owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER".encode())
         owner.execute("ANALYZE")
     index_all(owner_url(), quiet=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM orders_order WHERE client_id = %s", [who])
-        return int(cursor.fetchone()[0])
 
 
 def measure(client: Client, url: str, headers: dict[str, str]) -> Cost:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import QuerySet
 
 from amendments.models import Amendment
 from port444.accounts.models import User
@@ -17,6 +19,7 @@ from port444.payments.models import EscrowOperation, EscrowStatus, Invoice, Paym
 from .models import LIVE, Plan, SupportAction
 
 SHOWN = 50
+NOTHING = UUID(int=0)  # stands for the invoice of an order that has none, so that every page asks the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,12 @@ def find_order(number: int) -> Order | None:
 def view_of(order: Order, by: User) -> OrderView:
     """With a fixed number of questions; of each thing the newest are shown, and of drafts of plans one's own."""
     place = escrow.current().position(escrow.Deal("order", order.pk, order.client_id, order.builder.user_id))
-    operations = list(EscrowOperation.objects.filter(Q(subject_id=order.pk) | Q(kind="move", target_id=order.pk)).order_by("-number")[:SHOWN])
-    invoices = Q(invoice__deal_id=order.pk) | Q(invoice=order.invoice_id) if order.invoice_id else Q(invoice__deal_id=order.pk)
-    payments = list(Payment.objects.filter(invoices).select_related("invoice").order_by("-created_at", "-pk")[:SHOWN])
+    moved_here = EscrowOperation.objects.filter(kind="move", target_id=order.pk)
+    operations = newest(EscrowOperation.objects.filter(subject_id=order.pk), moved_here, by="number")
+    payments = _payments(order)
     refunds = list(Refund.objects.filter(payment__in=[row.pk for row in payments]).order_by("requested_at"))
-    plans = list(Plan.objects.visible_to(by).filter(Q(order=order) | Q(other_order=order)).select_related("requester").order_by("-number")[:SHOWN])
+    sides = (Plan.objects.visible_to(by).filter(**{name: order}).select_related("requester") for name in ("order", "other_order"))
+    plans = newest(*sides, by="number")
     disputes = list(Dispute.objects.filter(order=order).order_by("-number")[:SHOWN])
     amendments = list(Amendment.objects.filter(order=order).order_by("-created_at", "-id")[:SHOWN])
     actions = list(SupportAction.objects.filter(order=order).select_related("admin").order_by("-number")[:SHOWN])
@@ -99,6 +103,18 @@ def view_of(order: Order, by: User) -> OrderView:
         split_into=list(Order.objects.filter(split_from=order).order_by("number")[:SHOWN]),
         story=_story(order, operations, disputes, amendments, actions),
     )
+
+
+def newest(*sources: QuerySet[Any], by: str, limit: int = SHOWN) -> list[Any]:
+    """The newest rows of all of these. Each is asked for by its own index: what is joined by OR would read whole tables."""
+    found = {row.pk: row for rows in sources for row in rows.order_by(f"-{by}", "-pk")[:limit]}
+    return sorted(found.values(), key=lambda row: (getattr(row, by), row.pk), reverse=True)[:limit]
+
+
+def _payments(order: Order) -> list[Payment]:
+    """Of the order itself, and of what was added to it."""
+    rows = Payment.objects.select_related("invoice")
+    return newest(rows.filter(invoice__deal_id=order.pk), rows.filter(invoice=order.invoice_id or NOTHING), by="created_at")
 
 
 def _story(

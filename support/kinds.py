@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from port444.kit.money import ZERO
 
@@ -67,7 +68,8 @@ class Kind:
     """How plans of one kind work. `lock` locks what `execute` will lock, in the house's order, so that the preview after it holds.
 
     `execute(plan, actor)` runs in the transaction of the lock; `actor` is who asked for it. It raises DomainErrors for refusals and talks to
-    no network. `check` reads what was typed: it gives `asked` as it is kept, or raises Invalid.
+    no network. `check` reads what was typed: it gives `asked` as it is kept, or raises Invalid. `parties` are people whom it is about besides
+    the person and the sides of the orders of the plan, where what was asked for names them; the trigger `support_plan_no_party` knows them, too.
     """
 
     permission: str
@@ -76,6 +78,7 @@ class Kind:
     preview: Callable[[Plan], Preview]
     lock: Callable[[Plan], None]
     execute: Callable[[Plan, Any], Done]
+    parties: Callable[[Plan], Collection[UUID]] = lambda plan: ()
 
 
 _kinds: dict[str, Kind] = {}

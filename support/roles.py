@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.management import create_permissions
@@ -45,6 +46,11 @@ def may(user: Any, permission: str) -> bool:
     if permission not in PERMISSIONS:
         raise LookupError(f"no permission is called {permission!r}")
     return bool(user.is_active and user.is_staff and user.has_perm(f"support.{permission}"))
+
+
+def may_any(user: Any, permissions: Iterable[str]) -> bool:
+    """Whether a member of staff has at least one of these."""
+    return any(may(user, permission) for permission in permissions)
 
 
 def require(user: Any, permission: str) -> None:

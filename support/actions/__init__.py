@@ -1,7 +1,7 @@
 """Everything that staff write."""
 
 from .alerts import alerts_due, hold_for, on_incident, send_alert, send_digest
-from .disputes import draft_decision, write_to_sides
+from .disputes import draft_decision, note_file_opened, write_to_sides
 from .incidents import (
     activate_detector,
     check_on_incident,
@@ -74,6 +74,7 @@ __all__ = [
     "note_action",
     "note_answer",
     "note_export",
+    "note_file_opened",
     "note_look",
     "note_on_incident",
     "note_page",

@@ -138,6 +138,8 @@ def _preview_issue(plan: Plan) -> Preview:
         blocked.append("What it was to pay for is not there any more.")
     if wanted.builder is not None and wanted.builder.user_id == person.pk:
         blocked.append("Nobody orders from themselves.")
+    if wanted.builder is not None and wanted.builder.user_id == plan.requester_id:
+        blocked.append("You cannot give credits for your own work.")
     figures = (
         Figure("This credit", str(wanted.amount), "0.00", wanted.label),
         Figure("Credits that can be used", str(has + wanted.amount), str(has), "", is_sum=True),
@@ -180,7 +182,13 @@ def _issue(plan: Plan, actor: Any) -> Done:
     return Done(f"Gave {person.name} a credit of {usd(wanted.amount)}: {wanted.label}", {"credit": str(credit.pk)})
 
 
-ISSUE = Kind("issue_credits", ActionType.CREDIT_ISSUE, _check_issue, _preview_issue, _lock_issue, _issue)
+def _earns(plan: Plan) -> list[UUID]:
+    """Whose work it pays for, when it pays for nobody else's."""
+    slug = plan.asked.get("builder")
+    return list(Builder.objects.filter(slug=slug).values_list("user_id", flat=True)) if slug else []
+
+
+ISSUE = Kind("issue_credits", ActionType.CREDIT_ISSUE, _check_issue, _preview_issue, _lock_issue, _issue, _earns)
 
 
 # Taking back

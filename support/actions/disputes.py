@@ -9,9 +9,13 @@ from typing import Any
 
 from django.db import transaction
 
+from auditlog.actions import record
+from auditlog.events import Event
+from auditlog.models import ActorType
 from port444.accounts.models import User
 from port444.kit.errors import Invalid
 from port444.kit.money import ZERO, fee, parse, usd
+from port444.messaging.models import Attachment
 from port444.orders.actions import ask_sides, decide_dispute, fee_back, lock_dispute
 from port444.orders.models import Dispute, DisputeStatus, Evidence, Order
 from port444.payments.escrow.standing import Standing
@@ -21,6 +25,7 @@ from support.models import ActionType, Plan, PlanKind
 from support.roles import require
 
 from .plans import About, draft_plan
+from .records import note_action
 
 PERMISSION = "decide_disputes"
 LONGEST_DECISION = 2000
@@ -178,4 +183,34 @@ def draft_decision(dispute: Dispute, *, actor: User, to_client: Decimal, decisio
 def write_to_sides(dispute: Dispute, *, actor: User, text: str) -> Evidence:
     """Ask both sides for something, on the page of their dispute."""
     require(actor, PERMISSION)
-    return ask_sides(dispute.pk, actor=actor, text=text)
+    written = ask_sides(dispute.pk, actor=actor, text=text)
+    note_action(
+        ActionType.DISPUTE_ASK,
+        actor=actor,
+        description=f"Wrote to both sides of dispute {dispute}",
+        target_user=dispute.opened_by,
+        order=dispute.order,
+    )
+    return written
+
+
+@transaction.atomic
+def note_file_opened(dispute: Dispute, file: Attachment, *, actor: User) -> None:
+    """A member of staff opens what a side has added to their dispute, or delivered."""
+    record(
+        Event.DISPUTE_FILE_OPENED,
+        actor=actor,
+        as_a=ActorType.ADMIN,
+        target=dispute,
+        file=file.pk,
+        owner=file.owner_id,
+        order=dispute.order_id,
+        number=dispute.number,
+    )
+    note_action(
+        ActionType.DISPUTE_FILE,
+        actor=actor,
+        description=f"Opened a file of dispute {dispute}",
+        target_user=file.owner,
+        order=dispute.order,
+    )

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.urls import reverse
 
@@ -84,7 +85,11 @@ def _execute(plan: Plan, actor: Any) -> Done:
     return Done(f"{MACROS[plan.asked['macro']].name}: {said}", {"steps": results})
 
 
-MACRO = Kind("see_people", ActionType.MACRO, _check, _preview, _lock, _execute)
+def _parties(plan: Plan) -> set[UUID]:
+    return {person for part, kind in _parts(plan) for person in kind.parties(part)}
+
+
+MACRO = Kind("see_people", ActionType.MACRO, _check, _preview, _lock, _execute, _parties)
 
 
 # A step of its own: a word to the builder of a late order

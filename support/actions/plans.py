@@ -44,6 +44,7 @@ MOST_TOLD = 50  # of those who may approve
 word_constraint("plan_second_person", NotAllowed("Another member of staff has to approve what you asked for.", code="own_plan"))
 word_constraint("plan_approver_no_party", NotAllowed("You cannot approve what is about yourself.", code="own_case"))
 word_constraint("plan_not_for_oneself", NotAllowed("You cannot do this for yourself.", code="own_case"))
+word_constraint("plan_no_party", NotAllowed("Neither who asks for a plan nor who approves it may be a side of it.", code="own_case"))
 word_constraint("plan_one_live_for_order", Conflict("Another plan for this order is waiting already.", code="plan_live"))
 word_constraint("plan_undone_once", Conflict("This was undone already, or is about to be.", code="plan_live"))
 word_constraint("plan_one_live_for_other_order", Conflict("Another plan for one of these orders is waiting already.", code="plan_live"))
@@ -152,6 +153,8 @@ def submit_plan(plan_id: UUID, *, actor: User, seen: str) -> Plan:
     kind.lock(plan)
     preview = kind.preview(plan)
     _require_possible(preview)
+    if actor.pk in parties_of(plan):
+        raise NotAllowed("You cannot do this for yourself.", code="own_case")
     if preview.sha256 != seen:
         raise Conflict("Something has changed since you looked. Look at the figures again.", code="figures_changed")
     _take(plan, preview)
@@ -275,10 +278,10 @@ def cannot_decide(plan: Plan, actor: User) -> DomainError | None:
 
 
 def parties_of(plan: Plan) -> set[UUID]:
-    """The people whom a plan is about."""
-    orders = Order.objects.filter(pk__in=[pk for pk in (plan.order_id, plan.other_order_id) if pk])
-    sides = {side for pair in orders.values_list("client_id", "builder__user_id") for side in pair}
-    return sides | ({plan.target_user_id} if plan.target_user_id else set())
+    """The people whom a plan is about. The trigger `support_plan_no_party` asks the same."""
+    ids = [pk for pk in (plan.order_id, plan.other_order_id, plan.dispute.order_id if plan.dispute is not None else None) if pk]
+    sides = {side for pair in Order.objects.filter(pk__in=ids).values_list("client_id", "builder__user_id") for side in pair}
+    return sides | {*kinds.of(plan.kind).parties(plan)} | ({plan.target_user_id} if plan.target_user_id else set())
 
 
 def _decide(plan: Plan, status: PlanStatus, actor: User, note: str) -> None:

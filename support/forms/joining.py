@@ -8,12 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.db.models import Q
+from django.db.models import QuerySet
 
 from port444.accounts.models import User
+from port444.builders.models import Builder
 from port444.kit.money import usd
 from port444.orders.models import JOINABLE, Order
 from support.actions.plans import About
+from support.deals import newest
 from support.models import Plan, PlanKind, PlanStatus
 
 from .plans import PlanForm
@@ -22,8 +24,8 @@ MOST_LISTED = 100
 PART = "support/plans/_joining.html"
 
 
-def _choices(rows: Any) -> list[tuple[str, str]]:
-    found = rows.select_related("builder__user").order_by("-number")[:MOST_LISTED]
+def _choices(*sources: QuerySet[Order]) -> list[tuple[str, str]]:
+    found = newest(*(rows.select_related("builder__user") for rows in sources), by="placed_at", limit=MOST_LISTED)
     return [("", "Choose")] + [(str(row.number), f"P4-{row.number} {row.title}, {usd(row.price)}, {row.builder.user.name}") for row in found]
 
 
@@ -45,10 +47,11 @@ class MergeForm(PlanForm):
         if order is not None:
             self._offer("other", mergeable.filter(client=order.client_id, builder=order.builder_id).exclude(pk=order.pk))
         elif person is not None:
-            self._offer("order", mergeable.filter(Q(client=person) | Q(builder__user=person)))
+            shops = Builder.objects.filter(user=person).values_list("pk", flat=True)
+            self._offer("order", mergeable.filter(client=person), *(mergeable.filter(builder=shop) for shop in shops))
 
-    def _offer(self, name: str, rows: Any) -> None:
-        choices = _choices(rows)
+    def _offer(self, name: str, *sources: QuerySet[Order]) -> None:
+        choices = _choices(*sources)
         if self.found[name] is None and len(choices) > 1 and not self.data.get(name):
             self.fields[name].widget = forms.Select(choices=choices)
 

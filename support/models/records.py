@@ -28,6 +28,8 @@ class ActionType(models.TextChoices):
     CREDIT_VOID = "credit_void", "Voided a credit"
     REFUND_MANUAL = "refund_manual", "Refunded"
     DISPUTE_DECIDE = "dispute_decide", "Decided a dispute"
+    DISPUTE_ASK = "dispute_ask", "Wrote to the sides of a dispute"
+    DISPUTE_FILE = "dispute_file", "Opened a file of a dispute"
     USER_SUSPEND = "user_suspend", "Suspended an account"
     USER_REINSTATE = "user_reinstate", "Reinstated an account"
     PAYOUTS_HOLD = "payouts_hold", "Held withdrawals"

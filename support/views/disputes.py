@@ -20,17 +20,18 @@ from port444.kit.http import UserRequest, done
 from port444.messaging.models import Attachment
 from port444.orders.models import Delivery, Dispute, DisputeStatus, Evidence
 from port444.orders.queries.disputes import Look, look_at
-from support.actions import draft_decision, submit_plan, withdraw_plan, write_to_sides
+from support.actions import draft_decision, note_file_opened, note_look, submit_plan, withdraw_plan, write_to_sides
 from support.actions.disputes import PERMISSION
 from support.forms import DecisionForm, SubmitForm, WordsForm
 from support.models import Plan, PlanStatus
-from support.roles import may
+from support.roles import may, may_any
 
 from .frame import console_page, show
 
 S = DisputeStatus
 DECIDED_WITHIN = timedelta(hours=48)  # after which the queue calls it overdue
 MOST_SHOWN = 100
+READERS = ("open_threads", PERMISSION)  # what the two wrote and sent is between them, as their conversation is
 TONES = {S.OPEN: "", S.ANSWERED: "", S.ESCALATED: "wait", S.SETTLED: "go", S.WITHDRAWN: "", S.DECIDED: "go"}
 
 
@@ -67,7 +68,11 @@ def _dispute(number: int) -> Dispute:
 @require_GET
 @console_page("see_people")
 def dispute(request: UserRequest, dispute_number: int) -> HttpResponse:
-    return _page(request, _dispute(dispute_number))
+    """The figures for who sees people; what the two wrote, and their files, for `READERS`. It is a look at both."""
+    found = _dispute(dispute_number)
+    for person in (found.order.client, found.order.builder.user):
+        note_look(request.session, actor=request.user, person=person, what=str(found))
+    return _page(request, found)
 
 
 def _page(
@@ -80,7 +85,7 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     order, moment = found.order, now()
-    look = look_at(found, request.user)
+    look, may_read = look_at(found, request.user), may_any(request.user, READERS)
     plans = list(found.plans.select_related("requester", "approver").order_by("-number")[:10])
     mine = next((plan for plan in plans if plan.status == PlanStatus.DRAFT and plan.requester_id == request.user.pk), None)
     due = found.escalated_at + DECIDED_WITHIN if found.escalated_at is not None else found.until
@@ -93,14 +98,15 @@ def _page(
         "tone": TONES[S(found.status)],
         "due": due if found.is_live else None,
         "overdue": found.is_live and due is not None and due <= moment,
-        "pieces": _pieces(found),
-        "deliveries": _deliveries(found),
+        "may_read": may_read,
+        "pieces": _pieces(found) if may_read else [],
+        "deliveries": _deliveries(found) if may_read else [],
         "steps": _steps(found),
         "plans": [plan for plan in plans if plan != mine and plan.status != PlanStatus.DRAFT],
         "draft": mine,
         "waiting": waiting,
         "waiting_url": _plan_url(waiting),
-        "may_decide": may_decide,
+        "may_write": may_decide and found.is_live and not _is_side(found, request),
         "why_not": _why_not(found, look, request, may_decide=may_decide, waiting=waiting),
         "form": form or DecisionForm(found.amount, _agreed(found)),
         "words": words or WordsForm(),
@@ -120,11 +126,15 @@ def _why_not(found: Dispute, look: Look, request: UserRequest, *, may_decide: bo
         return "The two sides still have time to settle it themselves. It comes to support by itself."
     if not may_decide:
         return "Your group may not decide disputes."
-    if request.user.pk in (found.order.client_id, found.order.builder.user_id):
+    if _is_side(found, request):
         return "You cannot decide what is about yourself."
     if waiting is not None:
         return f"{waiting} is {waiting.status_words()}."
     return ""
+
+
+def _is_side(found: Dispute, request: UserRequest) -> bool:
+    return request.user.pk in (found.order.client_id, found.order.builder.user_id)
 
 
 def _agreed(found: Dispute) -> Any:
@@ -232,9 +242,9 @@ def ask_in_dispute(request: UserRequest, dispute_number: int) -> HttpResponse:
 
 
 @require_GET
-@console_page("see_people")
+@console_page(*READERS)
 def dispute_file(request: UserRequest, dispute_number: int, attachment_id: UUID) -> HttpResponseBase:
-    """A file that was added to the dispute, or delivered: nothing else of the conversation."""
+    """A file that was added to the dispute, or delivered: nothing else of the conversation. Who opens which one is recorded each time."""
     found = _dispute(dispute_number)
     added = Q(pk__in=Evidence.files.through.objects.filter(evidence__dispute=found).values("attachment"))
     delivered = Q(pk__in=Delivery.files.through.objects.filter(delivery__order=found.order_id).values("attachment"))
@@ -243,6 +253,7 @@ def dispute_file(request: UserRequest, dispute_number: int, attachment_id: UUID)
         content = file.file.open("rb")
     except FileNotFoundError as error:
         raise Http404 from error
+    note_file_opened(found, file, actor=request.user)
     response = FileResponse(content, as_attachment=True, filename=file.name, content_type=file.mimetype)
     response["Content-Length"] = str(file.size)
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"

@@ -14,20 +14,21 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
 from port444.kit.http import UserRequest
-from support.roles import PERMISSIONS, is_support, require
+from support.roles import PERMISSIONS, is_support, may_any, require
 
 View = Callable[Concatenate[UserRequest, ...], HttpResponseBase]
 AnyView = Callable[..., HttpResponseBase]
 
 
-def console_page(permission: str = "") -> Callable[[View], AnyView]:
-    """For staff with this one of `roles.PERMISSIONS` (without one: for everybody in a group of the console) behind their second factor.
+def console_page(*permissions: str) -> Callable[[View], AnyView]:
+    """For staff with one of these of `roles.PERMISSIONS` (without any: for everybody in a group of the console) behind their second factor.
 
     Stands below `require_GET` or `require_POST`. Nobody else learns that there is a page: 404. Staff who lack only a step are sent to it;
     staff whose group may not do this are told so, 403.
     """
-    if permission and permission not in PERMISSIONS:
-        raise LookupError(f"no permission is called {permission!r}")
+    for permission in permissions:
+        if permission not in PERMISSIONS:
+            raise LookupError(f"no permission is called {permission!r}")
 
     def wrap(view: View) -> AnyView:
         @wraps(view)
@@ -40,11 +41,11 @@ def console_page(permission: str = "") -> Callable[[View], AnyView]:
                 raise Http404
             if not is_support(user) or not admin.site.has_permission(request):
                 return redirect_to_login(request.get_full_path(), reverse("admin:login"))
-            if permission:
-                require(user, permission)
+            if permissions and not may_any(user, permissions):
+                require(user, permissions[0])
             return view(request, *args, **kwargs)
 
-        guarded.permission = permission  # type: ignore[attr-defined]  # for the test that tries every group at every address
+        guarded.permissions = frozenset(permissions)  # type: ignore[attr-defined]  # for the test that tries every group at every address
         return guarded
 
     return wrap

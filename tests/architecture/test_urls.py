@@ -58,6 +58,8 @@ COMES_WITH_A_LOOK = {
 # Pages of which the log says that somebody looked, and at what.
 RECORDED = {
     "support:audit": "reading the log",
+    "support:dispute": "looking at both sides of a dispute",
+    "support:dispute_file": "opening a file of a dispute",
     "support:panel": "looking at a person's private things",
     "support:person": "looking at a person",
 }

@@ -84,6 +84,7 @@ UNRECORDED = {
     "consultations.actions.conversion.credit_used": "With the use of a credit.",
     "consultations.actions.conversion.credit_returned": "With the return of a credit.",
     "port444.orders.actions.purchase.order_funded": "With the funding of escrow.",
+    "port444.orders.actions.refunding.reduction_failed": "With the failing of an escrow operation.",
     "port444.payments.actions.own_wallet.collection_failed": "With the failing of an escrow operation.",
     "port444.payments.actions.wallet.answer_wallet": "A person presses a button of the outside world's test wallet.",
 }

@@ -201,6 +201,37 @@ def test_files_of_the_dispute_and_no_others(dispute: Dispute, browse: Browse, ag
     assert browse(agent).get(url(dispute, f"files/{from_talk.pk}/")).status_code == 404
 
 
+def test_every_file_that_is_opened_is_recorded(dispute: Dispute, browse: Browse, agent: User, client_user: User) -> None:
+    kept = Attachment.objects.get(name="slow.txt")
+    for _ in range(2):
+        assert browse(agent).get(url(dispute, f"files/{kept.pk}/")).status_code == 200
+    rows = AuditLog.objects.filter(event_type="dispute.file_opened", actor_id=agent.pk, target_id=dispute.pk)
+    assert [row.metadata["file"] for row in rows] == [str(kept.pk)] * 2
+    acts = SupportAction.objects.filter(action_type=ActionType.DISPUTE_FILE)
+    assert [(act.admin, act.target_user, act.order_id) for act in acts] == [(agent, client_user, dispute.order_id)] * 2
+
+
+def test_what_they_wrote_and_sent_is_not_for_every_group(dispute: Dispute, browse: Browse, finance: User, auditor: User, security: User) -> None:
+    kept = Attachment.objects.get(name="slow.txt")
+    private = ("Two of the five pages", "All five are fast here", "slow.txt", "All five are fast now.")
+    for user in (finance, auditor):
+        assert browse(user).get(url(dispute, f"files/{kept.pk}/")).status_code == 403
+        shown = browse(user).get(url(dispute)).content.decode()
+        assert "120.00" in shown
+        assert [words for words in private if words in shown] == []
+    assert not AuditLog.objects.filter(event_type="dispute.file_opened").exists()
+    shown = browse(security).get(url(dispute)).content.decode()
+    assert [words for words in private if words not in shown] == []
+
+
+def test_the_page_is_a_look_at_both_sides(dispute: Dispute, browse: Browse, auditor: User, client_user: User, builder_user: User) -> None:
+    console = browse(auditor)
+    for _ in range(2):
+        console.get(url(dispute))
+    looks = AuditLog.objects.filter(event_type="person.seen", actor_id=auditor.pk).order_by("id")
+    assert [(row.target_id, row.metadata["what"]) for row in looks] == [(client_user.pk, str(dispute)), (builder_user.pk, str(dispute))]
+
+
 def sent_between_them(dispute: Dispute, client_user: User) -> Attachment:
     upload = SimpleUploadedFile("private.txt", b"between us")
     message = send_message(dispute.order.conversation_id, actor=client_user, body="x", client_key=uuid7(), uploads=[upload])

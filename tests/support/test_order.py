@@ -84,5 +84,5 @@ def test_the_questions_are_fixed(browse: Browse, agent: User, make_order: Make) 
         with CaptureQueriesContext(connection) as seen:
             client.get(page(order))
         counts.append(len(seen))
-    assert counts[0] == counts[1] == 19
+    assert counts[0] == counts[1] == 22
     assert view_of(first, agent).story

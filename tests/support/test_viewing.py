@@ -713,3 +713,21 @@ def test_a_viewing_is_kept_by_the_database(looking: Client, agent: User, client_
             Viewing.objects.create(**{**facts, "subject": client_user, "expires_at": now() + timedelta(minutes=5), **wrong})
     with pytest.raises(DatabaseError), transaction.atomic():
         row.delete()
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["path = '/'", "view_name = ''", "method = 'GET'", "seen_at = now()", "number = 900", "request_id = NULL", "answered = 404", "refused = ''"],
+)
+def test_a_page_that_was_looked_at_is_written_once(looking: Client, change: str) -> None:
+    looking.get("/orders/")
+    looking.post("/orders/")
+    before = list(ViewedPage.objects.values())
+    assert [row["refused"] for row in sorted(before, key=lambda row: row["number"])] == ["", "method"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        assert cursor.fetchone() == ("port444_app",)
+    for number in (1, 2) if change != "refused = ''" else (2,):
+        with pytest.raises(DatabaseError, match=r"permission denied|written once"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"UPDATE support_viewedpage SET {change} WHERE number = %s", [number])
+    assert list(ViewedPage.objects.values()) == before

@@ -282,8 +282,7 @@ def add_evidence(dispute_id: UUID, *, actor: Any, text: str, uploads: Sequence[A
 def ask_sides(dispute_id: UUID, *, actor: Any, text: str) -> Evidence:
     """Support writes to both sides; whoever calls this has checked that `actor` may."""
     dispute = _lock(dispute_id)
-    if not actor.is_staff:
-        raise NotAllowed("Only support can do that.")
+    _require_support(dispute, actor)
     _require_live(dispute)
     evidence = _write_evidence(dispute, actor, _checked(text, "Write what you want to know."), ())
     for person in (dispute.order.client, dispute.order.builder.user):
@@ -316,10 +315,7 @@ def decide_dispute(dispute_id: UUID, *, actor: Any, to_client: Decimal, decision
     Whoever calls this has checked that `actor` may. Raises WrongState when the two have settled it meanwhile.
     """
     dispute = _lock(dispute_id)
-    if not actor.is_staff:
-        raise NotAllowed("Only support can do that.")
-    if actor.pk in (dispute.order.client_id, dispute.order.builder.user_id):
-        raise NotAllowed("You cannot decide what is about yourself.", code="own_case")
+    _require_support(dispute, actor)
     if dispute.status != S.ESCALATED:
         raise WrongState(f"This dispute is {dispute.status_words()}; support decides what is with support.", code="not_escalated")
     to_client, decision = _within(to_client, dispute.amount), _checked(decision, "Both sides read why. Write it.")
@@ -383,6 +379,14 @@ def _lock(dispute_id: UUID) -> Dispute:
 def _require_side(dispute: Dispute, actor: Any) -> None:
     dispute.require_party(actor)
     _require_account(actor)
+
+
+def _require_support(dispute: Dispute, actor: Any) -> None:
+    """A side of it who is one of the staff is a side of it here."""
+    if not actor.is_staff:
+        raise NotAllowed("Only support can do that.")
+    if actor.pk in (dispute.order.client_id, dispute.order.builder.user_id):
+        raise NotAllowed("You cannot decide what is about yourself, nor write about it as support.", code="own_case")
 
 
 def _require_account(actor: Any) -> None:
