@@ -75,7 +75,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """`soon` is how long before its end something counts as due soon. `url` names another page that lists it."""
+    """`soon` is how long before its end something counts as due soon. `url` names another page that lists it, `over` one that lists what
+    waits no more."""
 
     key: str
     name: str
@@ -85,6 +86,7 @@ class Queue:
     note: str
     soon: timedelta = 4 * HOUR
     url: str = ""
+    over: str = ""
 
     def address(self) -> str:
         return reverse(self.url) if self.url else reverse("support:queue", args=[self.key])
@@ -320,6 +322,7 @@ QUEUES = (
         ),
         "Nobody disagrees",
         soon=12 * HOUR,
+        over="support:disputes",
     ),
     Queue(
         "payments",

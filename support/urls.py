@@ -24,6 +24,7 @@ urlpatterns = [
     path("queues/<slug:key>/", views.queue, name="queue"),
     path("search/", views.search, name="search"),
     path("credits/<uuid:credit_id>/", views.credit, name="credit"),
+    path("disputes/", views.list_disputes, name="disputes"),
     path("disputes/<int:dispute_number>/", views.dispute, name="dispute"),
     path("disputes/<int:dispute_number>/decide/", views.decide_dispute, name="decide_dispute"),
     path("disputes/<int:dispute_number>/submit/", views.submit_decision, name="submit_decision"),

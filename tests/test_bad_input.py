@@ -35,7 +35,7 @@ from port444.orders import actions as orders
 from port444.orders.models import Dispute, DisputeReason, Offer, Order
 from port444.orders.terms import terms_of_package
 from port444.payments import actions as payments
-from port444.payments.models import Invoice, Payment, SandboxCharge, WalletPayment
+from port444.payments.models import CreditSource, Invoice, Payment, SandboxCharge, WalletPayment
 from port444.payments.providers import sandbox
 from port444.payments.providers.sandbox import Decision, Manner
 from support.actions import draft_plan, submit_plan
@@ -823,4 +823,99 @@ def test_an_incident_is_not_worked_on_badly(world: World, senior: User, security
         "put into force untried": lambda world: (senior, f"/console/detectors/versions/{version.pk}/activate/", {}),
     }
     faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in asks.items()}
+    assert {name: what for name, what in faults.items() if what} == {}
+
+
+def test_a_credit_is_not_given_or_taken_back_badly(world: World, agent: User, auditor: User, settings: Any) -> None:
+    """In the console."""
+    settings.STAFF_SECOND_FACTOR = False
+    person = world.client_user
+    credit = payments.issue_credit(person, payments.Grant(Decimal("5.00"), CreditSource.ADMIN, "sorry"), actor=None)
+
+    def give(by: User = agent, **form: Any) -> Ask:
+        day = f"{now() + timedelta(days=30):%Y-%m-%d}"
+        filled = {"person": person.pk, "amount": "10.00", "label": "Sorry", "scope": "all", "last_day": day, "reason": "Case 1"}
+        return lambda world: (by, "/console/plans/new/credit_issue/", filled | form)
+
+    def take(by: User = agent, **form: Any) -> Ask:
+        filled = {"credit": str(credit.pk), "told": "It was given twice.", "reason": "Case 1"}
+        return lambda world: (by, "/console/plans/new/credit_void/", filled | form)
+
+    asks = {
+        **{f"of {text[:9]!r}": give(amount=text) for text in [*BAD_MONEY, "", "5000.01"]},
+        "to nobody": give(person="nobody@example.com"),
+        "to NUL": give(person=NUL),
+        "to oneself": give(person=agent.pk),
+        "without the permission": give(auditor),
+        "for NUL": give(label=NUL),
+        "for nothing": give(label=" "),
+        "for too many words": give(label="x" * 121),
+        "for what is no scope": give(scope="x"),
+        "for a builder that nobody named": give(scope="builder"),
+        "for a builder that is none": give(scope="builder", builder="nobody"),
+        "for a builder with NUL": give(scope="builder", builder=NUL),
+        "for a category that is none": give(scope="category", category="x"),
+        "until yesterday": give(last_day=f"{now() - timedelta(days=1):%Y-%m-%d}"),
+        "until a day that does not exist": give(last_day="2027-02-30"),
+        "until the year 9999": give(last_day="9999-12-31"),
+        "until NUL": give(last_day="2027-01-01\x00"),
+        "without a reason": give(reason=" "),
+        "with an endless reason": give(reason="x" * 601),
+        "with a reason of NUL": give(reason=NUL),
+        "taken back of nobody": take(credit=str(uuid7())),
+        "taken back of NUL": take(credit=NUL),
+        "taken back of what is no credit": take(credit=str(person.pk)),
+        "taken back and told too little": take(told="Twice"),
+        "taken back and told NUL": take(told=NUL + " " * 20),
+        "taken back and told at length": take(told="x" * 301),
+        "taken back without a reason": take(reason=""),
+        "taken back without the permission": take(auditor),
+    }
+    faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in asks.items()}
+    assert {name: what for name, what in faults.items() if what} == {}
+    for good in (give(), take()):
+        assert ready(world, good)().status_code == 302
+
+
+def test_a_dispute_is_not_decided_badly(world: World, senior: User, agent: User, settings: Any) -> None:
+    """In the console: what support decides, asks for and writes."""
+    settings.STAFF_SECOND_FACTOR = False
+    builder, number = in_dispute("x")(world)[0], int(in_dispute("x")(world)[1].split("/")[2])
+    found = Dispute.objects.get(number=number)
+    early = {"to_client": "60", "decision": "Half was done.", "reason": "Case 1"}
+
+    def step(name: str, by: User = senior, **form: Any) -> Ask:
+        return lambda world: (by, f"/console/disputes/{number}/{name}/", form)
+
+    def decide(by: User = senior, **form: Any) -> Ask:
+        return step("decide", by, **(early | form))
+
+    orders.answer_dispute(found.pk, actor=builder, answer="No.", offer=Decimal("10.00"))
+    orders.escalate_dispute(found.pk, actor=world.client_user)
+    asks = {
+        **{f"of {text[:9]!r}": decide(to_client=text) for text in [*BAD_MONEY, "", "180.01"] if text != "0"},
+        "without words": decide(decision=" "),
+        "with NUL": decide(decision=NUL),
+        "at length": decide(decision="x" * 5001),
+        "without a reason": decide(reason=""),
+        "with a reason of NUL": decide(reason=NUL),
+        "without the permission": decide(agent),
+        "submitted before it was worked out": step("submit", seen="x" * 64, do="submit"),
+        "dropped before it was worked out": step("submit", seen="x" * 64, do="drop"),
+        "submitted without the permission": step("submit", agent, do="submit"),
+        "asked nothing": step("ask", text=" "),
+        "asked NUL": step("ask", text=NUL),
+        "asked at length": step("ask", text="x" * 5001),
+        "asked without the permission": step("ask", agent, text="Which pages?"),
+        "no such dispute": lambda world: (senior, "/console/disputes/999999999/decide/", early),
+    }
+    faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in asks.items()}
+    assert {name: what for name, what in faults.items() if what} == {}
+    assert ready(world, decide())().status_code == 302
+    drafted = {
+        "submitted with other figures": step("submit", seen="x" * 64, do="submit"),
+        "submitted with NUL": step("submit", seen=NUL, do="submit"),
+        "neither submitted nor dropped": step("submit", seen="x" * 64, do="x"),
+    }
+    faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in drafted.items()}
     assert {name: what for name, what in faults.items() if what} == {}

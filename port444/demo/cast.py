@@ -10,6 +10,8 @@ IBAN = "DE89370400440532013000"  # the example of the IBAN registry
 CLIENT = "jonas@demo.port444.example"
 BUILDER = "anaya@demo.port444.example"
 STAFF = "olu@demo.port444.example"
+SENIOR = "ines@demo.port444.example"
+AGENT = "mara@demo.port444.example"
 
 Pack = tuple[str, str, int, int, tuple[str, ...]]  # name, price, days, revisions, deliverables
 
@@ -50,6 +52,14 @@ class Buyer:
     zone: str
     email: str = ""
     hopes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Script:
+    """One order: how many days ago it was placed, and how far it has come."""
+
+    days_ago: int
+    scene: str
 
 
 WEEK = (0, 1, 2, 3, 4)
@@ -494,8 +504,8 @@ BUYERS: tuple[Buyer, ...] = (
 # Who of the staff is in which groups of the console; what one asks for, another approves.
 STAFF_PEOPLE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Olu Adeyemi", STAFF, ("Senior agent", "Finance", "Security")),
-    ("Ines Duarte", "ines@demo.port444.example", ("Senior agent",)),
-    ("Mara Tanaka", "mara@demo.port444.example", ("Agent",)),
+    ("Ines Duarte", SENIOR, ("Senior agent",)),
+    ("Mara Tanaka", AGENT, ("Agent",)),
     ("Piet Keizer", "piet@demo.port444.example", ("Auditor",)),
 )
 

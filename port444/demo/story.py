@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
@@ -74,21 +74,13 @@ from port444.payments.actions import (
 from port444.payments.bank import read_account
 from port444.payments.models import Refund, RefundStatus
 
-from . import cast, suspects
-from .cast import Buyer, Offer, Seller
+from . import cases, cast, suspects
+from .cast import Buyer, Offer, Script, Seller
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 MANY = 500
 TIERS = (Tier.BASIC, Tier.STANDARD, Tier.PREMIUM)
-
-
-@dataclass(frozen=True)
-class Script:
-    """One order: how many days ago it was placed, and how far it has come."""
-
-    days_ago: int
-    scene: str
 
 
 # So far apart that the scenes of two people seldom overlap in the one conversation that they have.
@@ -584,6 +576,7 @@ def tell(today: datetime, scale: int = 1) -> None:
         pause_service(sellers[-1].services.get().pk, actor=sellers[-1].user)
         conversation = open_conversation(buyers[0], second.user, actor=buyers[0])
         story.say(conversation.pk, buyers[0], "Do you also build the server side, or only the app?")
+    cases.plans(today, {user.email: user for user in staff}, buyers)
     for copy in range(1, scale):
         play(story, *numbered(story, copy))
     ring = [story.person(name, zone, "", today - days * DAY, is_client=False, is_builder=True) for name, zone, days in cast.RING]
@@ -625,6 +618,7 @@ def play(story: Story, sellers: Sequence[Builder], buyers: Sequence[User]) -> No
     if buyers[0].email == cast.CLIENT:
         for number, script in enumerate(CHANGES):
             scenes.append((script.days_ago, partial(story.order, buyers[0], own[(number + 1) % len(own)], script)))
+        scenes.extend(cases.scenes(story, sellers, buyers))
     with_calls = list(
         Builder.objects.filter(pk__in=[seller.pk for seller in sellers], consultation_enabled=True).select_related("user").order_by("pk")
     )

@@ -247,7 +247,7 @@ def _preview_undo(plan: Plan) -> Preview:
         Figure(f"Escrow of P4-{made.number}", _money(ZERO), _money(made.price), made.title),
         *(Figure(f"Escrow of P4-{row.number}", _money(back[row.pk]), _money(back[row.pk] - _gets(row, made, manifest)), row.title) for row in others),
         Figure("In escrow", _money(total), _money(total), is_sum=True),
-        Figure("Orders", " and ".join(f"P4-{row.number}" for row in others), f"P4-{made.number}" if manifest["did"] == "merge" else "Two"),
+        *_words_of_undo(made, others, manifest, plan),
     ]
     goes = ("The money, to where it came from, with the same credits", "Answers that were saved meanwhile")
     stays = (f"P4-{made.number}, cancelled, with what was said there",)
@@ -260,6 +260,24 @@ def _preview_undo(plan: Plan) -> Preview:
         blocked=tuple(dict.fromkeys(blocked)),
         facts={"orders": [_facts(row) for row in (made, *others)], "goes": goes, "stays": stays},
     )
+
+
+def _words_of_undo(made: Order, others: Sequence[Order], manifest: Mapping[str, Any], plan: Plan) -> list[Figure]:
+    """What the orders are called, promise and when, before and after."""
+    numbers = " and ".join(f"P4-{row.number}" for row in others)
+    if manifest["did"] == "split":
+        (order,), whole = others, manifest["before"]["deliverables"]
+        return [
+            Figure("Orders", numbers, f"{numbers} and P4-{made.number}"),
+            Figure("To deliver", ", ".join(whole) or order.title, f"{_things(order)} and {_things(made)}"),
+            Figure("Due", _until(order, plan), _until(order, plan), "It does not move"),
+        ]
+    dates = " and ".join(dict.fromkeys(_until(row, plan) for row in others))
+    return [
+        Figure("Orders", numbers, f"P4-{made.number}"),
+        Figure("To deliver", " and ".join(_things(row) for row in others), _things(made)),
+        Figure("Due", dates, _until(made, plan), "And the days by which the date has moved meanwhile"),
+    ]
 
 
 def _gets(row: Order, made: Order, manifest: Mapping[str, Any]) -> Decimal:

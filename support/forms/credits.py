@@ -9,6 +9,7 @@ from uuid import UUID
 from django import forms
 
 from port444.catalog.models import Category
+from port444.kit.amounts import AmountField
 from port444.kit.clock import now
 from port444.payments.models import Credit, CreditScope
 from support.actions.plans import About
@@ -38,9 +39,7 @@ class CreditForm(PlanForm):
         "last_day": "last_day",
     }
 
-    amount = forms.DecimalField(
-        label="Amount in USDC", min_value=0, max_digits=14, decimal_places=2, widget=forms.TextInput({"inputmode": "decimal"})
-    )
+    amount = AmountField(label="Amount in USDC")
     label = forms.CharField(
         label="What it is for", max_length=120, help_text=READS, widget=forms.TextInput({"placeholder": "Sorry for the late delivery"})
     )

@@ -4,7 +4,7 @@ from .acts import export_actions, list_actions
 from .audit import audit, export_audit
 from .credits import credit
 from .detectors import activate_detector, detector, detectors, draft_detector, try_detector
-from .disputes import ask_in_dispute, decide_dispute, dispute, dispute_file, submit_decision
+from .disputes import ask_in_dispute, decide_dispute, dispute, dispute_file, list_disputes, submit_decision
 from .home import home, queue
 from .incidents import (
     check_incident,
@@ -55,6 +55,7 @@ __all__ = [
     "incident",
     "incidents",
     "list_actions",
+    "list_disputes",
     "list_plans",
     "merge_incident",
     "next_incident",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Q
@@ -59,6 +60,32 @@ class Step:
     title: str
     note: str = ""
     tone: str = ""
+
+
+OVER = (S.SETTLED, S.DECIDED, S.WITHDRAWN)
+SHOWN = 50
+
+
+@require_GET
+@console_page("see_people")
+def list_disputes(request: UserRequest) -> HttpResponse:
+    """Those that are over, newest first; what is live is the queue's."""
+    state = request.GET.get("state", "")
+    state = state if state in [str(one) for one in OVER] else ""
+    rows = Dispute.objects.with_people().filter(status__in=[state] if state else OVER).order_by("-number")
+    before = request.GET.get("before", "")
+    if before.isascii() and before.isdigit() and len(before) < 10:
+        rows = rows.filter(number__lt=int(before))
+    found = list(rows[: SHOWN + 1])
+    kept = {"state": state} if state else {}
+    context = {
+        "rows": [(row, TONES[S(row.status)]) for row in found[:SHOWN]],
+        "state": state,
+        "states": [("", "All that are over", "?"), *((str(one), one.label, f"?{urlencode({'state': one})}") for one in OVER)],
+        "more": f"?{urlencode({**kept, 'before': found[SHOWN - 1].number})}" if len(found) > SHOWN else "",
+        "first": f"?{urlencode(kept)}" if before else "",
+    }
+    return show(request, "support/disputes.html", context, section="home", title="Closed disputes")
 
 
 def _dispute(number: int) -> Dispute:

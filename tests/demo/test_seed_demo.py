@@ -12,8 +12,10 @@ from port444.accounts.models import User
 from port444.away.models import ReturnAlert, Span
 from port444.catalog.models import Category
 from port444.demo import cast
-from port444.orders.models import Order, OrderStatus, Review
-from port444.payments.models import AccountKind, LedgerAccount, Withdrawal
+from port444.kit.clock import now
+from port444.orders.models import Dispute, DisputeStatus, Order, OrderStatus, Review
+from port444.payments.models import AccountKind, Credit, CreditSource, LedgerAccount, Withdrawal
+from support.models import Plan, PlanStatus, SupportAction
 from tests.conftest import assert_books_balance
 
 
@@ -39,6 +41,14 @@ def test_seed_shows_every_state_and_balances(capsys: pytest.CaptureFixture[str])
     assert (running.builder.is_away, planned.builder.is_away) == (True, False)
     assert ReturnAlert.objects.get().builder == running.builder
     assert Withdrawal.objects.filter(status="completed").exists()
+    disputes = {row.status: row for row in Dispute.objects.select_related("order__client", "order__builder__user")}
+    assert set(disputes) == {DisputeStatus.OPEN, DisputeStatus.ESCALATED, DisputeStatus.SETTLED}
+    assert disputes[DisputeStatus.OPEN].order.builder.user.email == cast.BUILDER
+    assert disputes[DisputeStatus.ESCALATED].order.client.email == cast.CLIENT
+    assert not Dispute.objects.overdue(now()).exists()
+    assert set(Plan.objects.values_list("status", "requester__email")) == {(PlanStatus.EXECUTED, cast.AGENT), (PlanStatus.REQUESTED, cast.AGENT)}
+    assert Credit.objects.get(source=CreditSource.ADMIN).user.email == cast.CLIENT
+    assert SupportAction.objects.get().admin.email == cast.AGENT
     assert_books_balance()
     live = [OrderStatus.PENDING_REQUIREMENTS, OrderStatus.IN_PROGRESS, OrderStatus.DELIVERED, OrderStatus.IN_REVISION]
     ended = Order.objects.exclude(status__in=live).values_list("pk", flat=True)

@@ -24,6 +24,7 @@ from port444.payments.models import AccountKind, Refund
 from support.actions import approve_plan, draft_decision, execute_plan, submit_plan
 from support.actions.disputes import parts_of
 from support.models import ActionType, Plan, PlanStatus, SupportAction
+from support.views import disputes as pages
 from tests.orders.conftest import MakeOrder, earnings, make_order, package, service
 from tests.orders.test_disputes import answer, open_by
 
@@ -32,6 +33,7 @@ __all__ = ["make_order", "package", "service"]  # fixtures
 Browse = Callable[[User | None], Client]
 S, P = DisputeStatus, PlanStatus
 PAGE_QUERIES = 12
+LIST_QUERIES = 6
 WORDS = "Three of the five pages are as fast as agreed."
 
 
@@ -272,3 +274,38 @@ def test_every_state_has_its_page(dispute: Dispute, browse: Browse, senior: User
     response = browse(senior).get(url(dispute))
     assert response.status_code == 200
     assert ("See what it comes to" in response.content.decode()) == (end == "open")
+
+
+def test_what_is_over_has_a_list(dispute: Dispute, browse: Browse, agent: User, client_user: User, django_assert_num_queries: Any) -> None:
+    console, here = browse(agent), "/console/disputes/"
+    assert "No dispute has ended so far" in console.get(here).content.decode()
+    assert here in console.get("/console/queues/disputes/").content.decode()
+    orders.settle_dispute(dispute.pk, actor=client_user, seen=Decimal("30.00"))
+    for state, is_there in (("", True), ("settled", True), ("decided", False), ("\x00", True)):
+        shown = console.get(here, {"state": state}).content.decode()
+        assert (f"/console/disputes/{dispute.number}/" in shown) is is_there, state
+    shown = console.get(here).content.decode()
+    assert "180.00" in shown
+    assert "30.00" in shown
+    for bent in ("x", "-1", "\x00", "9" * 30):
+        assert f"/console/disputes/{dispute.number}/" in console.get(here, {"before": bent}).content.decode()
+    assert "None is like this" in console.get(here, {"before": dispute.number}).content.decode()
+    with django_assert_num_queries(LIST_QUERIES):
+        console.get(here)
+
+
+def test_the_list_of_those_that_are_over_goes_on(
+    make_order: MakeOrder, browse: Browse, agent: User, client_user: User, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr(pages, "SHOWN", 2)
+    numbers = []
+    for _ in range(3):
+        found = open_by(make_order(OrderStatus.DELIVERED), client_user, "10.00")
+        numbers.insert(0, orders.withdraw_dispute(found.pk, actor=client_user).number)
+    console = browse(agent)
+    first = console.get("/console/disputes/", {"state": "withdrawn"})
+    assert [row.number for row, _ in first.context["rows"]] == numbers[:2]
+    more = console.get("/console/disputes/" + first.context["more"])
+    assert [row.number for row, _ in more.context["rows"]] == numbers[2:]
+    with django_assert_num_queries(LIST_QUERIES):
+        console.get("/console/disputes/")

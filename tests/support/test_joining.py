@@ -73,6 +73,9 @@ def test_a_merge_is_undone_by_another_plan(two: tuple[Order, Order], senior: Use
     first = draft(K.UNDO, senior, about)
     figures = {line["label"]: (line["before"], line["after"]) for line in first.figures["figures"]}
     assert figures[f"Escrow of P4-{two[1].number}"] == ("0.00", "180.00")
+    both = " and ".join(f"P4-{one.number}" for one in two)
+    assert figures["Orders"] == (f"P4-{made.number}", both)
+    assert figures["To deliver"][0] == ", ".join(made.deliverables)
     submit_plan(first.pk, actor=senior, seen=first.figures_sha256)
     second = draft(K.UNDO, senior, about)
     with pytest.raises(Conflict):
@@ -104,7 +107,11 @@ def test_a_split_is_planned_done_and_undone(two: tuple[Order, Order], senior: Us
     assert (done.status, made.price, made.deliverables) == (PlanStatus.EXECUTED, D("60.01"), ["A report"])
     fees = {line["label"]: line["after"] for line in plan.figures["figures"]}
     assert fees["Service fee of the new order"] == str(made.client_fee)
-    undone = carry_out(draft(K.UNDO, senior, About(order=made, other_order=order, undoes=done)), staff)
+    back = draft(K.UNDO, senior, About(order=made, other_order=order, undoes=done))
+    words = {line["label"]: (line["before"], line["after"]) for line in back.figures["figures"]}
+    assert words["Orders"] == (f"P4-{order.number} and P4-{made.number}", f"P4-{order.number}")
+    assert words["To deliver"] == ("Five pages and A report", "Five pages, A report")
+    undone = carry_out(back, staff)
     assert (undone.status, undone.error) == (PlanStatus.EXECUTED, "")
     assert Order.objects.get(pk=order.pk).price == D("180.00")
 
