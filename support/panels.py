@@ -32,7 +32,7 @@ from port444.payments.models import Credit, CreditScope, Payment, PaymentStatus,
 from .models import LIVE as LIVE_PLAN
 from .models import Plan, SupportAction
 from .people import Person
-from .queues import address_of, long, order_address, plan_address
+from .queues import address_of, long, order_address, order_words, plan_address
 
 SHOWN = 8  # in the page of the person
 ON_PAGE = 50  # in the page of the panel
@@ -184,9 +184,7 @@ def state_of_order(order: Order, moment: datetime) -> Cell:
         return Cell(f"Late {long(moment - order.due_at)}", tone="bad")
     if order.status in OVER:
         return Cell(order.get_status_display(), tone="")
-    # The words of the choice are the client's.
-    words = {OrderStatus.PENDING_REQUIREMENTS: "Waits for the client's answers", OrderStatus.PENDING_PAYMENT: "Waits for payment"}
-    return Cell(words.get(OrderStatus(order.status), order.get_status_display()), tone="go" if order.status in LIVE else "wait")
+    return Cell(order_words(order), tone="go" if order.status in LIVE else "wait")
 
 
 def _orders(rows: Sequence[Order], person: Person, moment: datetime) -> list[Row]:
@@ -261,7 +259,7 @@ def _credits(rows: Sequence[Credit], person: Person, moment: datetime) -> list[R
         given = f"by {row.issued_by.name}" if row.issued_by else f"from {row.get_source_display().lower()}"
         found.append(
             (
-                Cell(row.label, address_of("support:credit", row.pk, "payments_credit", row.pk), small=given),
+                Cell(row.label[:1].upper() + row.label[1:], address_of("support:credit", row.pk, "payments_credit", row.pk), small=given),
                 Cell(scope),
                 state,
                 Cell(at=row.expires_at) if row.expires_at else Cell("no end"),

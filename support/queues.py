@@ -24,7 +24,7 @@ from auditlog.models import IncidentLog, IncidentSeverity, IncidentStatus
 from consultations.models import Absence, AbsenceStatus, Party
 from port444.accounts.models import User
 from port444.kit.money import ZERO
-from port444.orders.models import WORKING, Dispute, DisputeStatus, Order
+from port444.orders.models import WORKING, Dispute, DisputeStatus, Order, OrderStatus
 from port444.payments.models import ChainDifference, EscrowOperation, EscrowStatus, Payment, Refund, RefundStatus
 
 from .models import Plan
@@ -180,6 +180,17 @@ def _case(row: Any, label: str, url: str, about: str, state: str, tone: str = ""
 
 def order_address(order: Order) -> str:
     return address_of("support:order", order.number, "orders_order", order.pk)
+
+
+# The words of these choices are the client's.
+OF_STAFF = {OrderStatus.PENDING_REQUIREMENTS: "Waits for the client's answers", OrderStatus.PENDING_PAYMENT: "Waits for payment"}
+
+
+def order_words(order: Order) -> str:
+    """The state of an order as staff read it."""
+    if order.disputed_at is not None:
+        return "Disputed"
+    return OF_STAFF.get(OrderStatus(order.status), order.get_status_display())
 
 
 def _late_orders(rows: Sequence[Order]) -> list[Case]:

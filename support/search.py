@@ -34,7 +34,7 @@ from port444.payments.models import (
 )
 
 from .models import Plan, Viewing
-from .queues import address_of, order_address, plan_address
+from .queues import address_of, order_address, order_words, plan_address
 
 NUMBER = re.compile(r"(?:(p4|d|a|v|x|i)-|#)?(\d{1,9})", re.IGNORECASE)
 HASH = re.compile(r"0x[0-9a-f]{64}", re.IGNORECASE)
@@ -104,7 +104,7 @@ def _person(user: User) -> Hit:
 
 def _order(order: Order) -> Hit:
     small = f"{order.client.name} and {order.builder.user.name}, {order.price:,.2f} USDC"
-    return Hit("package", order_address(order), f"P4-{order.number} {order.title}", small, order.get_status_display())
+    return Hit("package", order_address(order), f"P4-{order.number} {order.title}", small, order_words(order))
 
 
 def _dispute(dispute: Dispute) -> Hit:

@@ -62,6 +62,7 @@ def waiting(story: Story, client: User, package: Package) -> None:
             order,
             "Three of the five pages are fast now. The two reports are as slow as they were; the file has what I measured on our data.",
             share(order, 40),
+            "what-i-measured.txt",
         )
 
 
@@ -74,6 +75,7 @@ def with_support(story: Story, client: User, package: Package) -> None:
             order,
             "Two of the three screens close by themselves on an older phone, and the third is not in the build at all.",
             share(order, 70),
+            "what-the-phone-says.txt",
         )
     said = handed + 30 * HOUR
     with clock.at(said):
@@ -92,14 +94,16 @@ def settled(story: Story, client: User, package: Package) -> None:
     """The builder gives what was asked for, and so it is over."""
     order, handed = delivered(story, client, package, 34)
     with clock.at(handed + 10 * HOUR):
-        dispute = opened(story, order, "The version in black and white is missing, and I need it for the stamp.", share(order, 25))
+        dispute = opened(
+            story, order, "The version in black and white is missing, and I need it for the stamp.", share(order, 25), "what-we-agreed.txt"
+        )
     with clock.at(handed + 26 * HOUR):
         words = "True, and I cannot draw it this month. I would rather give that part back."
         orders.answer_dispute(dispute.pk, actor=order.builder.user, answer=words, offer=dispute.to_client)
         story.send_refunds(order)
 
 
-def opened(story: Story, order: Order, claim: str, to_client: Decimal) -> Dispute:
+def opened(story: Story, order: Order, claim: str, to_client: Decimal, file: str) -> Dispute:
     return orders.open_dispute(
         order.pk,
         actor=order.client,
@@ -107,7 +111,7 @@ def opened(story: Story, order: Order, claim: str, to_client: Decimal) -> Disput
         reason=DisputeReason.NOT_AS_AGREED,
         claim=claim,
         to_client=to_client,
-        uploads=[story.file("what-i-measured.txt")],
+        uploads=[story.file(file)],
     )
 
 

@@ -35,18 +35,24 @@ class RefundForm(PlanForm):
         **dict.fromkeys(("amount_zero", "amount_format", "amount_range", "amount_places"), "amount"),
     }
 
+    use_required_attribute = False  # what has to be said depends on what it is for
+
     what = forms.ChoiceField(label="What for", choices=list(WHAT.items()), initial="scope")
-    amount = AmountField(label="How much, USDC", required=False)
+    amount = AmountField(label="How much, USDC", required=False, error_messages={"required": "Say how much."})
     why = forms.ChoiceField(
         label="What the credit note says",
         required=False,
         choices=[("", "Choose"), *((key, words) for key, words in WHY.items() if key not in FIXED_WHY.values())],
         help_text="Both sides read it.",
+        error_messages={"required": "Choose what the credit note says."},
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         order = self.found["order"]
+        kind = (self.data if self.is_bound else kwargs["given"]).get("what", "scope")
+        self.fields["why"].required = kind not in FIXED_WHY
+        self.fields["amount"].required = kind not in FIXED_WHY and kind not in NO_AMOUNT
         self.fields["order"].required = self.found["person"] is None
         if order is not None:
             self.fields["amount"].help_text = _most(order)
@@ -59,10 +65,6 @@ class RefundForm(PlanForm):
         said = super().clean()
         if said.get("what") in FIXED_WHY:
             return said
-        if said.get("what") not in NO_AMOUNT and said.get("amount") is None and "amount" not in self.errors:
-            self.add_error("amount", "Say how much.")
-        if not said.get("why") and "why" not in self.errors:
-            self.add_error("why", "Choose what the credit note says.")
         if not said.get("order") and "order" not in self.errors:
             self.add_error("order", "Say which order.")
         return said

@@ -33,7 +33,7 @@ __all__ = ["make_order", "package", "service"]  # fixtures
 Browse = Callable[[User | None], Client]
 S, P = DisputeStatus, PlanStatus
 PAGE_QUERIES = 12
-LIST_QUERIES = 6
+LIST_QUERIES = 7
 WORDS = "Three of the five pages are as fast as agreed."
 
 
