@@ -50,7 +50,7 @@ def delivered(story: Story, client: User, package: Package, days_ago: int) -> tu
 
 
 def share(order: Order, percent: int) -> Decimal:
-    return (order.price * percent / 100).quantize(CENT)
+    return Decimal(order.price * percent / 100).quantize(CENT)
 
 
 def waiting(story: Story, client: User, package: Package) -> None:

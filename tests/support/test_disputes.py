@@ -298,7 +298,7 @@ def test_the_list_of_those_that_are_over_goes_on(
     make_order: MakeOrder, browse: Browse, agent: User, client_user: User, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
     monkeypatch.setattr(pages, "SHOWN", 2)
-    numbers = []
+    numbers = list[int]()
     for _ in range(3):
         found = open_by(make_order(OrderStatus.DELIVERED), client_user, "10.00")
         numbers.insert(0, orders.withdraw_dispute(found.pk, actor=client_user).number)
