@@ -109,8 +109,14 @@ def kind_of(event_type: str) -> str:
 
 # Addresses that are given out anew in every network: whoever has one of these came through a proxy that did not say for whom.
 HOME = [
-    IPv4Network(net)
-    for net in ["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3"]
+    IPv4Network("0.0.0.0/8"),
+    IPv4Network("10.0.0.0/8"),
+    IPv4Network("100.64.0.0/10"),
+    IPv4Network("127.0.0.0/8"),
+    IPv4Network("169.254.0.0/16"),
+    IPv4Network("172.16.0.0/12"),
+    IPv4Network("192.168.0.0/16"),
+    IPv4Network("224.0.0.0/3"),
 ]
 HOME6 = [IPv6Network(net) for net in ("::/127", "fc00::/7", "fe80::/10", "ff00::/8")]
 

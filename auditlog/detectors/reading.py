@@ -99,7 +99,7 @@ class Reader:
     def _rows(self, stack: ExitStack) -> Iterator[list[str]]:
         csv.field_size_limit(2**31 - 1)
         try:
-            raw: Any = sys.stdin.buffer if self.path == "-" else stack.enter_context(open(self.path, "rb"))
+            raw: Any = sys.stdin.buffer if self.path == "-" else stack.enter_context(open(self.path, "rb"))  # noqa: SIM115 - the stack closes it
         except OSError as error:
             raise Unreadable(f"{self.path} cannot be read: {error.strerror}.") from error
         opened = stack.enter_context(gzip.GzipFile(fileobj=raw)) if self.path.endswith(".gz") else raw
