@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 from django.db import transaction
 
+from port444.kit.clock import now
 from port444.kit.jobs import SWEEP_SECONDS, drain, enqueue
 
 from . import actions
@@ -23,6 +25,7 @@ from .actions import (
     seal_rows,
 )
 
+SIGHTINGS_KEPT = timedelta(days=180)
 log = logging.getLogger(__name__)
 
 EXPORT_SECONDS = 7200  # for one file, which goes to the store and is read back: a slow line takes much longer than a job has
@@ -81,3 +84,13 @@ def witness() -> None:
         look_past_actions()
     except Forged as refusal:
         report_refusal(refusal)
+
+
+def detect() -> None:
+    """Every five minutes, and when a withdrawal is asked for: look for what is wrong in what was recorded since the last time."""
+    actions.run_detectors(seconds=SWEEP_SECONDS)
+
+
+def forget_sightings() -> None:
+    """Nightly: forget where people were seen half a year ago."""
+    actions.forget_sightings(now() - SIGHTINGS_KEPT)

@@ -20,6 +20,7 @@ from django.test import TransactionTestCase
 from xdist.scheduler import LoadScopeScheduling
 
 from auditlog.actions import sealing
+from auditlog.detectors import rows
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.payments.models import VOID, Compensation, Credit, CreditStep, EscrowOperation, LedgerAccount, Posting
@@ -113,6 +114,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
         patch.setattr(sealing, "NOW", sealing.NOW.replace(power.CLUSTER, power.OWN))
+        patch.setattr(rows, "HORIZON", rows.HORIZON.replace(power.CLUSTER, power.OWN))
         yield
     with django_db_blocker.unblock():
         for other in connections.all():

@@ -2,6 +2,7 @@
 
 from .casework import mark_false_positive
 from .copying import copy_rows
+from .detecting import forget_sightings, look_back, run_detectors, terms_in_force
 from .exporting import Changed, export_rows, rows_to_export
 from .findings import Problem, Report
 from .incidents import ALWAYS_HEARD, DIFFERENCES, TAMPERING, Finding, Outcome, Reason, Taken, ceiling_of, note, open_incident, take_finding
@@ -41,8 +42,10 @@ __all__ = [
     "export_rows",
     "find_loss",
     "find_unexplained",
+    "forget_sightings",
     "index_rows",
     "keep",
+    "look_back",
     "look_past_actions",
     "mark_false_positive",
     "note",
@@ -53,8 +56,10 @@ __all__ = [
     "report_refusal",
     "restore_month",
     "rows_to_export",
+    "run_detectors",
     "seal_rows",
     "take_finding",
+    "terms_in_force",
     "verify",
     "verify_history",
     "verify_recent",

@@ -150,6 +150,7 @@ def _assess(person: str, row: list[Any], fresh: list[list[Any]], web: Web, memor
         loss=micro,
         holds=confidence >= terms["hold_at"],
         second=second,
+        group=f"{person}:{second // DAY}",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -73,6 +73,14 @@ def _steps(facts: Iterable[Fact]) -> Iterator[list[Fact]]:
             step = []
     if step:
         yield step
+
+
+def counted(facts: Iterable[Fact], progress: Callable[[int], object]) -> Iterator[Fact]:
+    """The facts, with word of every thousandth."""
+    for number, fact in enumerate(facts, 1):
+        if not number % 1000:
+            progress(1000)
+        yield fact
 
 
 def line(suspicion: Suspicion) -> dict[str, Any]:

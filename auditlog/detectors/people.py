@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Any
 
 from .facts import DAY, Fact, address_hash, card_hash, fingerprint, parties, said, yes
@@ -46,7 +47,7 @@ def sightings(fact: Fact) -> list[tuple[str, str]]:
     if fact.ip:
         found.append((f"ip:{fact.ip}", "ip"))
     if fact.device:
-        found.append((f"device:{fact.device}", "device"))
+        found.append((f"device:{fact.device[:120]}", "device"))
     if fact.kind in ("sign_in", "sign_up"):
         value, kind = fingerprint(fact), "fingerprint"
     elif fact.kind == "payout_address_added":
@@ -56,7 +57,7 @@ def sightings(fact: Fact) -> list[tuple[str, str]]:
     else:
         return found
     if value:
-        found.append((f"{kind}:{value}", kind))
+        found.append((f"{kind}:{value if len(value) <= 120 else sha256(value.encode()).hexdigest()}", kind))
     return found
 
 

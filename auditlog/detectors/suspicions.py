@@ -37,6 +37,7 @@ class Suspicion:
     holds: bool = False  # payouts of these people should wait
     second: int = 0  # of the newest fact it follows from
     merges: Sequence[str] = ()
+    group: str = ""  # shown together in the queue
 
 
 def settle(parts: Sequence[tuple[float, str, str]]) -> tuple[int, list[Point]]:

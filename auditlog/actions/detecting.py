@@ -1,0 +1,218 @@
+"""Running the detectors over the log: forward, a chunk of rows at a time, each with what follows from it in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from time import monotonic
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from auditlog.detectors import over_file, rows
+from auditlog.detectors.facts import KINDS
+from auditlog.detectors.parameters import Terms
+from auditlog.detectors.registry import DETECTORS, Detector, Touched, keys, learn
+from auditlog.detectors.suspicions import Suspicion
+from auditlog.models import LIVE, DetectorMark, DetectorVersion, EventKind, IncidentLog, IncidentSeverity, IncidentStatus, IncidentType
+from port444.kit.clock import now
+
+from .incidents import Finding, Reason, Taken, note, take_finding
+
+LOCK = 0x64657463  # the number of the lock by which runs of one database know of each other
+MARK = "detectors"
+CHUNK = 20_000  # rows in one transaction
+Progress = Callable[[int], object]
+
+
+@dataclass(slots=True)
+class Ran:
+    """What a run came to."""
+
+    rows: int = 0
+    chunks: int = 0
+    seconds: float = 0.0
+    taken: dict[Taken, int] = field(default_factory=dict)
+    busy: bool = False  # another run is at it
+
+    @property
+    def opened(self) -> int:
+        return self.taken.get(Taken.OPENED, 0)
+
+
+class DryRun(Exception):
+    """Carries out of the transaction what was found, so that nothing of it stays."""
+
+
+def run_detectors(
+    *,
+    names: Iterable[str] | None = None,
+    seconds: float | None = None,
+    limit: int = CHUNK,
+    dry_run: bool = False,
+    progress: Progress = lambda rows: None,
+) -> Ran:
+    """Read the log on from where the last run stopped. Of two at once one does it; what a killed run had not finished, the next does."""
+    begun, ran = monotonic(), Ran()
+    memory, place = rows.Stored(), None
+    detectors = [detector for detector in DETECTORS if names is None or detector.name in set(names)]
+    while True:
+        try:
+            with transaction.atomic():
+                step = _step(memory, place, detectors, limit, ran)
+                if dry_run:
+                    raise DryRun
+        except DryRun:
+            break
+        if step is None:
+            break
+        place, read = step
+        progress(read)
+        if read < limit or (seconds is not None and monotonic() - begun > seconds):
+            break
+    ran.seconds = monotonic() - begun
+    return ran
+
+
+def _step(memory: rows.Stored, place: tuple[int, int] | None, detectors: list[Detector], limit: int, ran: Ran) -> tuple[tuple[int, int], int] | None:
+    """One chunk: its facts, what is remembered of them, what follows, and how far the log is read; all or nothing."""
+    begun = monotonic()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        if not cursor.fetchone()[0]:
+            ran.busy = True
+            return None
+        cursor.execute("SET LOCAL jit = off")
+        cursor.execute(rows.HORIZON)
+        (horizon,) = cursor.fetchone()
+        cursor.execute(rows.FLOOR)
+        (floor,) = cursor.fetchone()
+        mark, _ = DetectorMark.objects.select_for_update().get_or_create(name=MARK)
+        if place != (mark.xid, mark.row_id):  # somebody else has been here since: what is at hand may be old
+            memory.notes.clear()
+        memory.forget_changes()
+        memory.make_room()
+        # In a database that was moved, transactions are counted anew; its rows have numbers above the floor.
+        xid, row_id = (mark.xid, mark.row_id) if mark.xid < horizon else (0, 0)
+        cursor.execute(rows.NEXT, [list(KINDS), xid, row_id, horizon, floor, limit])
+        found = cursor.fetchall()
+    try:
+        touched = Touched()
+        facts = [rows.fact_of(row) for row in found]
+        memory.fetch(keys(facts, detectors))
+        learn(facts, memory, touched, detectors)
+        terms = terms_in_force(detectors)
+        for detector in detectors:
+            version, values = terms[detector.name]
+            for suspicion in detector.judge(touched.of(detector), memory, values):
+                taken = _take(suspicion, detector, version, values)
+                ran.taken[taken] = ran.taken.get(taken, 0) + 1
+        memory.write()
+    except BaseException:
+        memory.notes.clear()  # what is at hand was changed, and what lies in the table is not
+        raise
+    mark.xid, mark.row_id = (found[-1][0], found[-1][1]) if len(found) == limit else (horizon - 1, 2**62)
+    mark.rows += len(found)
+    mark.looked_at, mark.took = now(), monotonic() - begun
+    mark.save()
+    ran.rows += len(found)
+    ran.chunks += 1
+    return (mark.xid, mark.row_id), len(found)
+
+
+def terms_in_force(detectors: Iterable[Detector]) -> dict[str, tuple[int, Terms]]:
+    """The version of each detector and its values: those of the version that is active, else what stands in the code."""
+    active = {version.detector: version for version in DetectorVersion.objects.filter(activated_at__isnull=False, retired_at__isnull=True)}
+    found = {}
+    for detector in detectors:
+        version = active.get(detector.name)
+        found[detector.name] = (version.number, Terms(detector.parameters, version.parameters)) if version else (0, Terms(detector.parameters))
+    return found
+
+
+def _take(suspicion: Suspicion, detector: Detector, version: int, terms: Mapping[str, float]) -> Taken:
+    outcome = take_finding(finding_of(suspicion, detector, version, terms))
+    if suspicion.merges and outcome.incident is not None:
+        for other in IncidentLog.objects.filter(fingerprint__in=suspicion.merges, status__in=LIVE).select_for_update(of=("self",)).order_by("pk"):
+            _merge(other, outcome.incident)
+    return outcome.taken
+
+
+def _merge(other: IncidentLog, incident: IncidentLog) -> None:
+    """Two groups turned out to be one: the case of the one goes on in that of the other."""
+    moment = now()
+    other.move_to(
+        IncidentStatus.RESOLVED, merged_into=incident, resolved_at=moment, resolution=f"The same people as in {incident}.", updated_at=moment
+    )
+    note(other, EventKind.MERGED, f"Goes on in {incident}.", into=incident.number)
+    note(incident, EventKind.MERGED, f"Took in {other}.", merged=other.number)
+
+
+def finding_of(suspicion: Suspicion, detector: Detector, version: int, terms: Mapping[str, float]) -> Finding:
+    """A suspicion about our own people."""
+    people = [found for one in suspicion.people if (found := _uuid(one)) is not None]
+    withdrawal = _uuid(suspicion.withdrawal_id or "")
+    # A group has nobody who comes first.
+    first = people[0] if people and (len(people) == 1 or withdrawal is not None) else None
+    return Finding(
+        fingerprint=suspicion.fingerprint[:200],
+        incident_type=IncidentType(suspicion.incident_type),
+        severity=IncidentSeverity(suspicion.severity),
+        confidence=suspicion.confidence,
+        description=suspicion.description,
+        user_id=first,
+        related_users=[one for one in people if one != first],
+        pattern=suspicion.pattern,
+        ip_addresses=[address.removesuffix("/64") for address in suspicion.addresses],
+        device_fingerprints=[found for one in suspicion.devices if (found := _uuid(one)) is not None],
+        potential_loss=(Decimal(suspicion.loss) / 1_000_000).quantize(Decimal("0.01")) if suspicion.loss else None,
+        evidence=dict(suspicion.evidence),
+        reasons=[Reason(reason.points, reason.text, reason.fact) for reason in suspicion.reasons],
+        withdrawal_id=withdrawal,
+        group=suspicion.group,
+        detector=detector.name,
+        detector_version=version,
+        hold_at=int(terms["hold_at"]) if "hold_at" in terms and suspicion.severity != IncidentSeverity.LOW else None,
+    )
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def look_back(
+    since: datetime,
+    until: datetime,
+    *,
+    names: Iterable[str] | None = None,
+    terms: Mapping[str, Terms] | None = None,
+    progress: Progress = lambda rows: None,
+) -> list[Suspicion]:
+    """What the log of a stretch of time leads to by itself. Nothing is written or remembered."""
+    detectors = [detector for detector in DETECTORS if names is None or detector.name in set(names)]
+    inforce = {name: values for name, (_, values) in terms_in_force(detectors).items()}
+    with transaction.atomic():
+        facts = rows.facts_since(since, until)
+        return over_file.detect(over_file.counted(facts, progress), detectors, {**inforce, **(terms or {})})
+
+
+FORGET = "DELETE FROM detector_memory WHERE seen_at < %s AND key NOT LIKE 'who:%%' AND key NOT LIKE 'group:%%'"
+STRIP = """
+UPDATE detector_memory SET data = data - '{ip,device,fingerprint}'::text[]
+WHERE seen_at < %s AND key LIKE 'who:%%' AND data ?| '{ip,device,fingerprint}'
+"""
+
+
+def forget_sightings(before: datetime) -> int:
+    """Forget where people were seen before that; what they earned and since when they are there stays."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute(FORGET, [before])
+        gone = cursor.rowcount
+        cursor.execute(STRIP, [before])
+        return gone + cursor.rowcount

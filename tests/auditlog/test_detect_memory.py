@@ -1,0 +1,100 @@
+"""What is remembered does not depend on the order of facts, nor on how often one comes."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auditlog.detectors.facts import Fact
+from auditlog.detectors.memory import Days, Memory
+from auditlog.detectors.multi_accounting import most_within
+from auditlog.detectors.people import HIDDEN, HOLDERS, who
+from auditlog.detectors.registry import Touched, learn
+
+from .happenings import happened
+
+days_ = st.lists(st.integers(0, 500), min_size=1, max_size=25)
+
+
+def set_of(days: list[int]) -> list[int]:
+    found = [days[0], 1]
+    for day in days[1:]:
+        Days.add(found, day)
+    return found
+
+
+def kept(days: list[int]) -> set[int]:
+    return {day for day in days if day >= max(days) - Days.KEPT}
+
+
+@given(days_, st.randoms())
+def test_days_are_a_set_of_the_last_half_year(days: list[int], random: st.DataObject) -> None:
+    shuffled = list(days)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    first, bits = set_of(days)
+    assert set_of(shuffled) == [first, bits]
+    assert {first + n for n in range(bits.bit_length()) if bits >> n & 1} == kept(days)
+    assert Days.last([first, bits]) == max(days)
+
+
+@given(days_, days_, st.integers(0, 60))
+def test_near_is_what_it_says(mine: list[int], others: list[int], reach: int) -> None:
+    assert Days.near(set_of(mine), set_of(others), reach) == any(abs(a - b) <= reach for a in kept(mine) for b in kept(others))
+
+
+@given(st.lists(days_, min_size=1, max_size=6))
+def test_most_within_is_what_it_says(people: list[list[int]]) -> None:
+    rows = [(str(n), set_of(days)) for n, days in enumerate(people)]
+    found, _ = most_within(rows, 7)
+    assert len(found) == max(sum(any(start <= day <= start + 7 for day in kept(days)) for days in people) for start in range(501))
+
+
+people_ = st.sampled_from([f"u{n}" for n in range(6)])
+facts_ = st.lists(
+    st.one_of(
+        st.builds(
+            happened,
+            st.integers(0, 100),
+            st.just("sign_in"),
+            people_,
+            ip=st.sampled_from(["8.8.8.8", "8.8.4.4"]),
+            device=st.sampled_from(["d1", "d2", ""]),
+        ),
+        st.builds(happened, st.integers(0, 100), st.just("sign_up"), people_, identity_verified=st.just(False)),
+        st.builds(happened, st.integers(0, 100), st.just("payout_address_added"), people_, address_hash=st.sampled_from(["a1", "a2"])),
+        st.builds(happened, st.integers(0, 100), st.just("escrow_release"), people_, target=people_, amount=st.integers(1, 900)),
+        st.builds(happened, st.integers(0, 100), st.just("withdrawal"), people_, target=st.sampled_from(["w1", "w2"]), amount=st.integers(1, 900)),
+    ),
+    max_size=30,
+)
+
+
+def remembered(facts: list[Fact]) -> dict[str, object]:
+    memory = Memory()
+    learn(facts, memory, Touched())
+    return memory.notes
+
+
+@settings(max_examples=60, deadline=None)
+@given(facts_, st.randoms())
+def test_what_is_remembered_does_not_depend_on_the_order(facts: list[Fact], random: st.DataObject) -> None:
+    # Of one withdrawal that is told of with two amounts, the first stands: a log tells of it once.
+    seen: set[str] = set()
+    facts = [fact for fact in facts if fact.kind != "withdrawal" or not (fact.target in seen or seen.add(fact.target))]  # type: ignore[func-returns-value]
+    shuffled = list(facts)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert remembered(shuffled) == remembered(facts)
+
+
+def test_a_value_with_too_many_holders_is_small_and_the_same_whoever_came_first() -> None:
+    facts = [happened(n % 50, "sign_in", f"u{n:03}", ip="8.8.8.8") for n in range(200)]
+    notes = remembered(facts)["ip:8.8.8.8"]
+    assert isinstance(notes, dict)
+    assert notes == remembered(facts[::-1])["ip:8.8.8.8"]
+    assert len(notes) == HOLDERS + 1
+    assert HIDDEN in notes
+
+
+def test_one_person_at_very_many_addresses_stays_small() -> None:
+    facts = [happened(n / 10, "sign_in", "u", ip=f"8.{n // 200}.{n % 200}.1") for n in range(1000)]
+    assert len(remembered(facts)[who("u")]["ip"]) == 48  # type: ignore[index]

@@ -1,0 +1,92 @@
+"""Money that leaves as soon as it came."""
+
+from __future__ import annotations
+
+import pytest
+
+from auditlog.detectors.facts import Fact
+
+from .happenings import alerts, detected, happened, lives, ordered, pays, withdraws
+
+HOUR = 1 / 24
+
+
+def money(found: object) -> list[tuple[str | None, str]]:
+    return [(one.withdrawal_id, one.severity) for one in found if one.incident_type == "fast_withdrawal"]  # type: ignore[attr-defined]
+
+
+def stranger(*, since: float = 0, day: float = 3, minutes: float = 20, amount: float = 400) -> list[Fact]:
+    """A builder and a client who came lately; what the one pays, the other takes out."""
+    people = [*lives("b", since=since, days=(1,)), *lives("c", since=since, days=(1,))]
+    return [*people, *pays("c", "b", day, amount), withdraws("b", day + minutes / 1440, amount, "w1")]
+
+
+def test_fresh_money_of_new_people_is_told() -> None:
+    (found,) = alerts(detected(stranger()), "fast_withdrawal")
+    assert (found.withdrawal_id, found.people, found.loss) == ("w1", ["b"], 400_000_000)
+    assert found.confidence >= 80
+    assert sum(reason.points for reason in found.reasons) == found.confidence
+
+
+@pytest.mark.parametrize("minutes", [61, 600])
+def test_money_that_stayed_an_hour_is_not_fresh(minutes: float) -> None:
+    assert money(detected(stranger(minutes=minutes))) == []
+
+
+def test_old_money_is_not_fresh() -> None:
+    """A withdrawal right after an earning, of what was there before."""
+    facts = [*lives("b", days=(1,)), *lives("c", days=(1,)), *pays("c", "b", 5, 900), *pays("c", "b", 60, 50), withdraws("b", 60.01, 800)]
+    assert money(detected(facts)) == []
+
+
+def test_an_earlier_withdrawal_takes_its_share() -> None:
+    facts = [*stranger(), withdraws("b", 3 + 25 / 1440, 400, "w2")]
+    assert money(detected(facts)) == [("w1", "medium")]
+
+
+def test_a_cancelled_withdrawal_takes_nothing() -> None:
+    facts = [
+        *stranger(),
+        happened(3 + 22 / 1440, "withdrawal_ended", "b", target="w1", target_type="withdrawal", user="b"),
+        withdraws("b", 3 + 25 / 1440, 400, "w2"),
+    ]
+    assert money(detected(facts))[-1] == ("w2", "medium")
+
+
+def test_a_withdrawal_that_is_told_of_twice_is_one() -> None:
+    facts = stranger()
+    assert len(money(detected([*facts, facts[-1]._replace(event="again")]))) == 1
+
+
+def test_orders_that_were_only_completed_are_no_earnings() -> None:
+    facts = [fact for fact in stranger() if fact.kind != "escrow_release"]
+    assert money(detected(facts)) == []
+
+
+def test_habit_makes_it_less() -> None:
+    """Old people who always do so."""
+    people = [*lives("b", since=-300, days=(1,), ip="8.8.1.1"), *lives("c", since=-300, days=(1,), ip="8.8.2.2")]
+    trade = [one for day in (5, 40, 80) for one in (*pays("c", "b", day, 400), withdraws("b", day + HOUR / 2, 400, f"w{day}"))]
+    found = {one.withdrawal_id: one.confidence for one in detected(people, trade)}
+    assert found.get("w80", 0) < found["w5"]
+    assert alerts(detected(people, trade), "fast_withdrawal") == []
+
+
+def test_a_payout_address_of_yesterday_makes_it_more() -> None:
+    people = [*lives("b", since=-300, days=(1,)), *lives("c", since=1, days=(1,))]
+    trade = [*pays("c", "b", 5, 400), withdraws("b", 5 + HOUR / 2, 400, "w")]
+    (plain,) = detected(people, trade)
+    (more,) = detected(people, trade, happened(4, "payout_address_added", "b", address_hash="a1"))
+    assert more.confidence == plain.confidence + 15
+
+
+def test_a_linked_client_makes_it_more() -> None:
+    people = [*lives("b", since=-300, days=range(300, 309), device="d1"), *lives("c", since=-300, days=range(300, 309), device="d1")]
+    trade = [*pays("c", "b", 5, 400), withdraws("b", 5 + HOUR / 2, 400, "w")]
+    (found,) = [one for one in detected(people, trade) if one.incident_type == "fast_withdrawal"]
+    assert "Builder and client are linked by what they share" in [reason.text for reason in found.reasons]
+
+
+def test_the_order_of_facts_does_not_matter() -> None:
+    facts = ordered(stranger())
+    assert money(detected(facts)) == money(detected(facts[::-1]))
