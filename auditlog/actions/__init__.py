@@ -1,5 +1,6 @@
 """Everything that writes to the log or to what stands beside it."""
 
+from .backtesting import backtest, try_version
 from .casework import mark_false_positive
 from .copying import copy_rows
 from .detecting import forget_sightings, look_back, run_detectors, terms_in_force
@@ -35,6 +36,7 @@ __all__ = [
     "Unreachable",
     "acknowledge_loss",
     "anchor_seals",
+    "backtest",
     "ceiling_of",
     "copy_rows",
     "drop_month",
@@ -60,6 +62,7 @@ __all__ = [
     "seal_rows",
     "take_finding",
     "terms_in_force",
+    "try_version",
     "verify",
     "verify_history",
     "verify_recent",

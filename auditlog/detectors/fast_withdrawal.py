@@ -25,11 +25,15 @@ PARAMETERS = (
     Parameter("window_minutes", 60, 5, 1440, "How long before a withdrawal earnings are fresh."),
     Parameter("least_share", 0.2, 0, 1, "Part of a withdrawal that is fresh at least."),
     Parameter("share_points", 30, 0, 100, "Points for a withdrawal that is all fresh."),
-    Parameter("exact_points", 10, 0, 50, "Points when it takes just what was earned (with or without the fee)."),
-    Parameter("young_builder_points", 20, 0, 50, "Points for a builder who came lately."),
+    Parameter("exact_points", 5, 0, 50, "Points when it takes just what was earned (with or without the fee)."),
+    Parameter("young_builder_points", 15, 0, 50, "Points for a builder who came lately."),
     Parameter("young_builder_days", 30, 1, 365, "Within how many days that is lately."),
     Parameter("young_client_points", 25, 0, 50, "Points for a paying client who came lately."),
-    Parameter("young_client_days", 7, 1, 365, "Within how many days that is lately."),
+    Parameter("young_client_days", 7, 1, 365, "Within how many days that is lately; up to four times as many, a part of the points is left."),
+    Parameter("quick_points", 15, 0, 50, "Points for orders that were paid and released within a day."),
+    Parameter("only_points", 10, 0, 50, "Points for a client who paid this builder before, and nobody else ever."),
+    Parameter("known_points", 20, 0, 50, "Points for a builder of whom an earlier withdrawal was told in the last 60 days."),
+    Parameter("group_points", 20, 0, 50, "Points for a builder in a group of linked accounts that is told."),
     Parameter("no_papers_points", 10, 0, 50, "Points for a builder without a verified identity."),
     Parameter("amount_points", 5, 0, 50, "Points for a large amount."),
     Parameter("large_amount", 150, 0, 1_000_000, "From which amount on in USDC."),
@@ -46,6 +50,7 @@ def judge(people: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion
     memory.fetch([LOG, *(who(person) for person in people)])
     cases = [(person, row, fresh) for person in people for row, fresh in _fresh(memory[who(person)], terms)]
     memory.fetch(who(earning[2]) for _, _, fresh in cases for earning in fresh if earning[2])
+    memory.fetch(f"group:{name}" for person, _, _ in cases if (name := memory[who(person)].get("group")))
     web = Web(memory, terms)
     web.load(sorted({person for person, _, _ in cases}))
     found = []
@@ -105,17 +110,21 @@ def _assess(person: str, row: list[Any], fresh: list[list[Any]], web: Web, memor
     days = _days(notes, second, memory)
     if days is not None and days < terms["young_builder_days"]:
         parts.append((terms["young_builder_points"], f"The builder's account was {days} days old", ""))
-    young = [earning for earning in fresh if earning[2] and _is_young(memory[who(earning[2])], earning[0], memory, terms)]
-    if young:
-        part = sum(earning[1] for earning in young) / total
-        words = f"The paying client's account was opened less than {terms['young_client_days']:.0f} days before"
-        parts.append(
-            (
-                terms["young_client_points"] * part,
-                words,
-                young[0][2],
-            )
-        )
+    youth = sum(earning[1] * _youth(memory[who(earning[2])], earning[0], memory, terms) for earning in fresh if earning[2]) / total
+    if youth:
+        words = "The paying client's account was opened lately"
+        parts.append((terms["young_client_points"] * youth, words, ", ".join(sorted({earning[2] for earning in fresh if earning[2]}))))
+    quick = sum(earning[1] for earning in fresh if _is_quick(notes, earning)) / total
+    if quick:
+        parts.append((terms["quick_points"] * quick, "The order was paid and released within a day", ""))
+    only = sum(earning[1] for earning in fresh if earning[2] and _is_only(notes, memory[who(earning[2])], earning)) / total
+    if only:
+        parts.append((terms["only_points"] * only, "The client has paid this builder before, and nobody else ever", ""))
+    if any(row[0] - 60 * DAY < other[0] < row[0] and notes.get("told", {}).get(other[3], 0) >= terms["alert_at"] for other in notes["withdrawals"]):
+        parts.append((terms["known_points"], "Another withdrawal of this builder was told in the 60 days before", ""))
+    group = memory[f"group:{notes['group']}"] if notes.get("group") else {}
+    if group.get("told"):
+        parts.append((terms["group_points"], f"The builder is one of {len(group['people'])} linked accounts", ""))
     if "up" in notes and not notes.get("papers"):
         parts.append((terms["no_papers_points"], "The builder has no verified identity", ""))
     if micro > terms["large_amount"] * 1_000_000:
@@ -159,9 +168,21 @@ def _days(notes: Notes, second: int, memory: Memory) -> int | None:
     return None if up is None else max(0, (second - up) // DAY)
 
 
-def _is_young(notes: Notes, second: int, memory: Memory, terms: Terms) -> bool:
-    days = _days(notes, second, memory)
-    return days is not None and days < terms["young_client_days"]
+def _youth(notes: Notes, second: int, memory: Memory, terms: Terms) -> float:
+    """1 for whoever came within the days that count as lately, and less and less for up to four times as many."""
+    days, limit = _days(notes, second, memory), terms["young_client_days"]
+    return 0.0 if days is None else max(0.0, min(1.0, (4 * limit - days) / (3 * limit)))
+
+
+def _is_quick(notes: Notes, earning: list[Any]) -> bool:
+    """Whether the order that was paid last by this client was paid less than a day before."""
+    paid = [order[0] for order in notes.get("orders", ()) if order[2] == earning[2] and order[0] <= earning[0]]
+    return bool(paid) and earning[0] - paid[-1] < DAY
+
+
+def _is_only(notes: Notes, payer: Notes, earning: list[Any]) -> bool:
+    before = [other for other in notes.get("earnings", ()) if other[2] == earning[2] and other[0] < earning[0]]
+    return bool(before) and payer.get("spent", 0) > 0 and notes.get("paid_by", {}).get(earning[2], 0) >= 0.99 * payer["spent"]
 
 
 def _habit(notes: Notes, row: list[Any], window: int) -> int:

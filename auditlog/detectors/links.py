@@ -8,25 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from math import log, sqrt
+from math import exp, log, sqrt
 
+from .facts import DAY
 from .memory import Days, Memory, Notes
 from .parameters import Parameter, Terms
-from .people import HIDDEN, HOLDERS, VALUES, who
+from .people import HIDDEN, HOLDERS, LOG, VALUES, usual, who
 
-WORDS = {"ip": "address", "device": "device", "fingerprint": "browser", "payout": "payout address", "card": "card", "trade": "trade"}
-STRONG = ("device", "payout", "card")
+WORDS = {
+    "ip": "address",
+    "device": "device",
+    "fingerprint": "browser",
+    "payout": "payout address",
+    "card": "card",
+    "trade": "trade",
+    "opening": "opening",
+}
+LINKING = ("device", "payout", "card", "fingerprint")  # an address by itself links nobody
+LATELY = 90 * DAY
+TRADES = ("earned_by", "paid_by")
 PARAMETERS = (
     Parameter("payout_base", 0.93, 0, 0.99, "How surely two people who are paid to one address are one, when nobody else is."),
     Parameter("payout_decay", 0.10, 0, 2, "How fast that falls with the number of people."),
-    Parameter("payout_cap", 30, 2, HOLDERS, "People from which on a payout address tells nothing."),
+    Parameter("payout_cap", 12, 2, HOLDERS, "People from which on a payout address tells nothing."),
     Parameter("device_base", 0.92, 0, 0.99, "The same for a device's cookie."),
     Parameter("device_decay", 0.15, 0, 2, "How fast that falls with the number of people."),
     Parameter("device_cap", 40, 2, HOLDERS, "People from which on a device tells nothing."),
     Parameter("card_base", 0.80, 0, 0.99, "The same for a card."),
     Parameter("card_decay", 0.15, 0, 2, "How fast that falls with the number of people."),
     Parameter("card_cap", 12, 2, HOLDERS, "People from which on a card tells nothing."),
-    Parameter("card_at_home", 0.5, 0, 1, "What is left of a card's weight between two people who share a home address as well."),
+    Parameter("card_at_home", 0.4, 0, 1, "What is left of a card's weight between two people who live or work at one address."),
+    Parameter("together_part", 0.1, 0, 1, "Part of what either does that must be done there."),
     Parameter("ip_base", 0.45, 0, 0.49, "The same for a public address; below the bar of a link, so that it never links alone."),
     Parameter("ip_decay", 0.50, 0, 2, "How fast that falls with the number of people."),
     Parameter("ip_cap", 10, 2, HOLDERS, "People in 30 days from which on an address tells nothing."),
@@ -34,6 +46,8 @@ PARAMETERS = (
     Parameter("fingerprint_decay", 0.50, 0, 2, "How fast that falls with the number of people."),
     Parameter("fingerprint_cap", 4, 2, HOLDERS, "People from which on a fingerprint tells nothing."),
     Parameter("trade_base", 0.30, 0, 0.49, "How much it adds that two people who share something trade with each other and with nobody else."),
+    Parameter("opening_base", 0.6, 0, 0.9, "How much it adds that two accounts were opened at one address at the same time."),
+    Parameter("opening_days", 3, 0.1, 60, "After how many days between the two openings a third of it is left."),
     Parameter("apart", 0.5, 0, 1, "What is left of a device's weight when the two never used it within a week of each other."),
     Parameter("near_days", 7, 1, 60, "Days within which two people must have been seen at an address for it to count."),
     Parameter("fanout_days", 30, 1, 180, "Days around that within which others at the address are counted."),
@@ -77,13 +91,22 @@ class Web:
     _linked: dict[str, dict[str, Link]] = field(default_factory=dict)
 
     def load(self, people: Iterable[str]) -> None:
-        """Have at hand what links of these people follow from: their values, and everybody else who holds one of those."""
+        """Have at hand what links of these people follow from: what they hold that can link, who else holds it, and what both have."""
+        if self.memory.is_at_hand:
+            return
         people = [person for person in people if person not in self._linked]
-        self.memory.fetch(who(person) for person in people)
-        values = {key for person in people for kind in VALUES for key in self.memory[who(person)].get(kind, ())}
-        self.memory.fetch(values)
-        self.memory.fetch(who(client) for person in people for name in ("earned_by", "paid_by") for client in self.memory[who(person)].get(name, ()))
-        self.memory.fetch(who(other) for person in people for other in self._candidates(person))
+        self.memory.fetch([LOG, *(who(person) for person in people)])
+        notes = {person: self.memory[who(person)] for person in people}
+        self.memory.fetch(key for one in notes.values() for kind in LINKING for key in one.get(kind, ()))
+        self.memory.fetch(key for one in notes.values() for key in self._homes(one))
+        self.memory.fetch(who(client) for one in notes.values() for name in TRADES for client in one.get(name, ()))
+        common = set[str]()
+        pairs = {person: self._candidates(person) for person in people}
+        self.memory.fetch(who(other) for others in pairs.values() for other in others)
+        for person, others in pairs.items():
+            mine = notes[person].get("ip", {}).keys()
+            common.update(key for other in others for key in mine & self.memory[who(other)].get("ip", {}).keys())
+        self.memory.fetch(common)
 
     def linked(self, person: str) -> dict[str, Link]:
         """Everybody who is linked with this person."""
@@ -96,16 +119,25 @@ class Web:
 
     def _candidates(self, person: str) -> set[str]:
         notes, found = self.memory[who(person)], set[str]()
-        for kind in (*STRONG, "fingerprint"):
+        for kind in LINKING:
             cap = self.terms[f"{kind}_cap"]
             for key in notes.get(kind, ()):
                 holders = self.memory[key]
                 if 2 <= len(holders) <= cap and HIDDEN not in holders:
                     found.update(holders)
-        for name in ("earned_by", "paid_by"):
+        for key in self._homes(notes):
+            holders = self.memory[key]
+            if 2 <= len(holders) <= 2 * self.terms["ip_cap"] and HIDDEN not in holders:
+                found.update(holders)
+        for name in TRADES:
             found.update(client for client in notes.get(name, ()) if self._meet(notes, self.memory[who(client)]))
         found.discard(person)
         return found
+
+    @staticmethod
+    def _homes(notes: Notes) -> Iterable[str]:
+        """Where somebody who came lately was seen: others may have come from there at the same time."""
+        return notes.get("ip", ()) if "up" in notes and notes["last"] - notes["up"] < LATELY else ()
 
     @staticmethod
     def _meet(notes: Notes, others: Notes) -> bool:
@@ -122,7 +154,6 @@ class Web:
     def _weigh(self, a: str, b: str) -> Link:
         mine, others = self.memory[who(a)], self.memory[who(b)]
         shares, since = [], []
-        at_home = False
         for kind in VALUES:
             ours, theirs = mine.get(kind), others.get(kind)
             if not ours or not theirs:
@@ -131,14 +162,16 @@ class Web:
                 share = self._value(kind, key, (a, ours), (b, theirs))
                 if share is None:
                     continue
-                at_home = at_home or kind == "ip"
                 shares.append(share)
                 since.append((share.weight, -max(ours[key][0], theirs[key][0])))
-        if at_home:
+        if any(one.kind == "card" for one in shares) and self._together(mine, others):
             left = self.terms["card_at_home"]
             shares = [Share(one.kind, one.value, one.weight * left, one.fanout) if one.kind == "card" else one for one in shares]
         if mine.get("agency") or others.get("agency"):  # whoever registered as one is paid together with others
             shares = [one for one in shares if one.kind != "payout"]
+        opened = self._opening(mine, others, shares)
+        if opened is not None:
+            shares.append(opened)
         if shares:
             traded = self._trade(a, b)
             if traded is not None:
@@ -178,6 +211,31 @@ class Web:
         if total is None:
             total = self._totals[person, kind] = sum(bits.bit_count() for _, bits in values.values())
         return days[1].bit_count() / total
+
+    def _together(self, mine: Notes, others: Notes) -> bool:
+        """Whether they live, work or sit somewhere together, however many others do, and though one came when the other had left."""
+        ours, theirs = mine.get("ip", {}), others.get("ip", {})
+        least = self.terms["together_part"]
+        count, other_count = (sum(bits.bit_count() for _, bits in values.values()) for values in (ours, theirs))
+        return any(
+            ours[key][1].bit_count() >= least * count and theirs[key][1].bit_count() >= least * other_count for key in ours.keys() & theirs.keys()
+        )
+
+    def _opening(self, mine: Notes, others: Notes, shares: list[Share]) -> Share | None:
+        """That two who live at the same addresses, which few others have, opened their accounts at about the same time."""
+        if "up" not in mine or "up" not in others:
+            return None
+        gap = abs(mine["up"] - others["up"]) / DAY
+        # The weights of addresses without their fan-out: whoever opens many accounts opens them at home.
+        homes = [share for share in shares if share.kind == "ip"]
+        much = sum(share.weight * (share.fanout - 1) ** self.terms["ip_decay"] for share in homes) / self.terms["ip_base"]
+        odd = max(0.0, 1 - 2 * usual(self.memory, mine["up"], self.terms["opening_days"])) if gap < 10 * self.terms["opening_days"] else 0.0
+        weight = self.terms["opening_base"] * exp(-gap / self.terms["opening_days"]) * min(1.0, much) * odd
+        return Share("opening", homes[0].value, weight, homes[0].fanout) if weight > 0.01 else None
+
+    def together(self, a: str, b: str) -> bool:
+        """Whether two people were ever seen at one address, however many others were."""
+        return not self.memory[who(a)].get("ip", {}).keys().isdisjoint(self.memory[who(b)].get("ip", {}))
 
     def _trade(self, a: str, b: str) -> Share | None:
         """That the two trade with each other and hardly with anybody else."""

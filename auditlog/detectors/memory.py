@@ -12,6 +12,8 @@ class Memory:
     """All of it in one dictionary, as a run over a file has it. What lies in the database is fetched by a subclass (`fetch`, and
     writing back what `changed` names)."""
 
+    is_at_hand = True  # all of it, without being fetched
+
     def __init__(self) -> None:
         self.notes: dict[str, Notes] = {}
         self.changed: dict[str, int] = {}  # key -> the newest second of the facts that changed it

@@ -16,19 +16,24 @@ from .links import PARAMETERS as LINK_PARAMETERS
 from .links import WORDS, Link, Web, components, strength
 from .memory import Memory, Notes
 from .parameters import Parameter, Terms
-from .people import HIDDEN, LOG, opened, who
+from .people import HIDDEN, LOG, VALUES, opened, usual, who
 from .suspicions import Suspicion, settle
 
 NAME = "multi_accounting"
+DERIVED = ("trade", "opening")  # no values that people have
 PARAMETERS = (
     *LINK_PARAMETERS,
     Parameter("alert_at", 55, 30, 100, "From which confidence on somebody is told."),
     Parameter("hold_at", 80, 50, 100, "From which confidence on payouts of young accounts wait."),
     Parameter("members", 3, 2, 10, "Accounts that a group has at least; two are enough when they share a payout address and a device."),
+    Parameter(
+        "pair_points", 15, 0, 50, "Points taken off for two who share a payout address or a device only, though they were never seen at one address."
+    ),
+    Parameter("pair_at", 0.85, 0.5, 1, "How strongly they have to be linked."),
     Parameter("most_members", 12, 3, 60, "Beyond which a group is taken apart where its links are weakest."),
     Parameter("link_points", 55, 0, 100, "Points for how strongly the accounts are linked."),
-    Parameter("young_points", 30, 0, 100, "Points for accounts that were linked soon after they were opened."),
-    Parameter("young_days", 60, 1, 365, "Within how many days that is soon."),
+    Parameter("young_points", 30, 0, 100, "Points for accounts that were opened at about the same time."),
+    Parameter("young_days", 30, 1, 365, "Within how many days that is."),
     Parameter("dealt_points", 15, 0, 100, "Points for what the builders among them earned from the others."),
     Parameter("size_points", 3, 0, 20, "Points for each account beyond three."),
     Parameter("most_size_points", 15, 0, 60, "At most for all of them."),
@@ -101,6 +106,7 @@ def _changed(group: set[str], name: str, suspicion: Suspicion, memory: Memory, t
         notes = memory.change(f"group:{name}", suspicion.second)
         notes |= {"people": members, "second": suspicion.second, "loss": suspicion.loss}
         notes["confidence"] = max(suspicion.confidence, notes.get("confidence", 0))
+        notes["told"] = suspicion.severity != "low"
     for person in members:
         if memory[who(person)].get("group") != name:
             memory.change(who(person))["group"] = name
@@ -110,23 +116,26 @@ def _changed(group: set[str], name: str, suspicion: Suspicion, memory: Memory, t
 def _assess(group: list[str], name: str, web: Web, memory: Memory, terms: Terms) -> Suspicion | None:
     links = [link for n, one in enumerate(group) for other, link in web.linked(one).items() if other in group[n + 1 :]]
     kinds = {share.kind for link in links for share in link.shares}
-    if len(group) < terms["members"] and not {"payout", "device"} <= kinds:
+    if len(group) < terms["members"] and not ({"payout", "device"} <= kinds or _is_odd_pair(group, web, terms)):
         return None
     best = [max((link.weight for link in links if person in (link.a, link.b)), default=0.0) for person in group]
     notes = {person: memory[who(person)] for person in group}
     linked_since = {person: min(link.since for link in links if person in (link.a, link.b)) for person in group}
     ages = {person: _age(notes[person], linked_since[person], memory) for person in group}
-    limit = terms["young_days"]
-    young = [person for person in group if ages[person] < limit]
-    young_part = len(young) / len(group)
+    young = _opened_together(group, notes, memory, int(terms["young_days"] * DAY))
+    young_part = ((len(young) - 1) / (len(group) - 1)) ** 1.5 if young else 0.0
+    if young:  # less where many came at that time
+        young_part *= max(0.0, 1 - 0.5 * usual(memory, int(notes[young[0]].get("up", 0)), terms["young_days"]))
     parts = _link_parts(links, terms["link_points"] * sum(best) / len(best), len(group))
     if young_part:
-        words = f"{_count(len(young), 'account was', 'accounts were')} linked within {limit:.0f} days of being opened"
+        words = f"{len(young)} of the {len(group)} accounts were opened within {terms['young_days']:.0f} days of each other"
         parts.append((terms["young_points"] * young_part, words, ""))
     dealt, volume = _dealt(group, notes)
     if dealt:
         words = f"{100 * dealt:.0f} % of what the builders among them earned came from the others"
         parts.append((terms["dealt_points"] * min(1, 2 * dealt), words, f"{volume / 1e6:,.2f} USDC"))
+    if len(group) < terms["members"] and not {"payout", "device"} <= kinds:
+        parts.append((-terms["pair_points"], "Two who share one thing may have their reasons", ""))
     if len(group) > 3:
         points = min(terms["size_points"] * (len(group) - 3), terms["most_size_points"])
         parts.append((points, f"{len(group)} accounts are more than share things by chance", ""))
@@ -144,7 +153,7 @@ def _assess(group: list[str], name: str, web: Web, memory: Memory, terms: Terms)
     loss = sum(_at_stake(one) for one in notes.values())
     alerts = confidence >= terms["alert_at"]
     severity = "low" if not alerts else "critical" if loss > 5_000_000_000 else "high" if loss > 500_000_000 or dealt > 0.3 else "medium"
-    shared = sorted({(share.kind, share.value, share.fanout) for link in links for share in link.shares if share.kind != "trade"})
+    shared = sorted({(share.kind, share.value, share.fanout) for link in links for share in link.shares if share.kind not in DERIVED})
     return Suspicion(
         fingerprint=f"multi_account:{name}",
         incident_type="multi_accounting",
@@ -162,6 +171,24 @@ def _assess(group: list[str], name: str, web: Web, memory: Memory, terms: Terms)
         holds=confidence >= terms["hold_at"],
         second=max(one.get("last", 0) for one in notes.values()),
     )
+
+
+def _is_odd_pair(group: list[str], web: Web, terms: Terms) -> bool:
+    """Two who are paid together, or use one device, and were never seen at one address: families and partners are."""
+    if len(group) != 2:
+        return False
+    link = web.pair(group[0], group[1])
+    return link.weight >= terms["pair_at"] and link.shares[0].kind in ("payout", "device") and not web.together(*group)
+
+
+def _opened_together(group: list[str], notes: dict[str, Notes], memory: Memory, window: int) -> list[str]:
+    """The most of them who were opened within so many seconds of each other; crews open accounts in batches, families and firms do not."""
+    known = sorted((up, person) for person in group if (up := opened(notes[person], memory)) is not None)
+    best: list[str] = []
+    for n, (start, _) in enumerate(known):
+        within = [person for up, person in known[n:] if up - start <= window]
+        best = within if len(within) > len(best) else best
+    return best if len(best) > 1 else []
 
 
 def _age(notes: Notes, since: int, memory: Memory) -> float:
@@ -184,12 +211,14 @@ def _link_parts(links: list[Link], points: float, size: int) -> list[tuple[float
     parts = []
     for kind in sorted(added, key=lambda name: (-added[name], name)):
         number, word = len(values[kind]), WORDS[kind]
-        if kind == "trade":
+        if kind == "opening":
+            text = f"{len(people[kind])} of the {size} accounts were opened at one address at about the same time"
+        elif kind == "trade":
             text = f"{len(people[kind])} of the {size} trade with each other and with hardly anybody else"
         else:
             plural = word + ("es" if word.endswith("s") else "s")
             text = f"{len(people[kind])} of the {size} accounts share {f'one {word}' if number == 1 else f'{number} {plural}'}"
-        fact = ", ".join(sorted(values[kind])[:5]) if kind != "trade" else ""
+        fact = ", ".join(sorted(values[kind])[:5]) if kind not in DERIVED else ""
         parts.append((points * added[kind] / total, text, fact))
     return parts
 
@@ -226,7 +255,7 @@ def _at_stake(notes: Notes) -> int:
 
 def _evidence(group: list[str], links: list[Link], web: Web, young: list[str]) -> dict[str, Any]:
     """For the drawing."""
-    values = {(share.kind, share.value): share.fanout for link in links for share in link.shares if share.kind != "trade"}
+    values = {(share.kind, share.value): share.fanout for link in links for share in link.shares if share.kind not in DERIVED}
     edges: dict[tuple[str, str, str], float] = {}
     for link in links:
         for share in link.shares:
@@ -244,7 +273,7 @@ def _evidence(group: list[str], links: list[Link], web: Web, young: list[str]) -
         "edges": [
             {"person": person, "kind": kind, "value": value, "weight": round(weight, 3)}
             for (person, kind, value), weight in sorted(edges.items())[:200]
-            if kind != "trade"
+            if kind not in DERIVED
         ],
         "pairs": [
             {
@@ -263,8 +292,8 @@ def _count(number: int, one: str, more: str) -> str:
 
 
 def _listed(kinds: set[str]) -> str:
-    words = [WORDS[kind] for kind in ("payout", "device", "card", "ip", "fingerprint", "trade") if kind in kinds]
-    words = ["an " + word if word[0] in "aeiou" else "a " + word if word != "trade" else word for word in words]
+    words = [WORDS[kind] for kind in VALUES if kind in kinds]
+    words = ["an " + word if word[0] in "aeiou" else "a " + word for word in words]
     return " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]
 
 

@@ -13,7 +13,7 @@ from .registry import DETECTORS, Detector, Touched, learn
 from .suspicions import Suspicion
 
 STEP = 5_000  # facts after which what is judged by the moment is judged
-FAR = 45 * DAY  # time after which groups are judged in between: what they follow from is not remembered for ever
+FAR = 150 * DAY  # time after which groups are judged in between: what they follow from is not remembered for ever
 SEVERITIES = ("low", "medium", "high", "critical")
 
 

@@ -11,9 +11,11 @@ from .memory import Days, Memory, Notes
 
 # kind of value -> how many of one person are remembered; the latest are
 VALUES = {"ip": 48, "device": 24, "fingerprint": 12, "payout": 8, "card": 12}
+FORGOTTEN = ("ip", "device", "fingerprint")  # after half a year
 HOLDERS = 64  # people who are remembered of one value; beyond, it is common and tells nothing
 PAYERS = 60
 RECENT = 40  # earnings and withdrawals that are remembered of one person
+DAYS_OF_LOG = 1500
 LOOKED = frozenset({"verified", "approved", "complete", "completed", "success", "succeeded", "accepted"})
 LOG = "log"  # what is remembered of the log itself: since when it tells, and whether it tells of sign-ups
 HIDDEN = ""  # under which a value keeps that it has more holders than are remembered
@@ -92,8 +94,20 @@ def _begin(fact: Fact, memory: Memory) -> None:
     log = memory[LOG]
     if fact.second < log.get("first", fact.second + 1):
         memory.change(LOG, fact.second)["first"] = fact.second
-    if fact.kind == "sign_up" and not log.get("sign_ups"):
-        memory.change(LOG, fact.second)["sign_ups"] = 1
+    if fact.kind == "sign_up":
+        log = memory.change(LOG, fact.second)
+        log["sign_ups"] = log.get("sign_ups", 0) + 1
+        days, day = log.setdefault("days", {}), str(fact.second // DAY)
+        days[day] = days.get(day, 0) + 1
+        if len(days) > DAYS_OF_LOG:
+            del days[min(days, key=int)]
+
+
+def usual(memory: Memory, second: int, reach: float) -> float:
+    """Which part of all accounts was opened within so many days of a moment. Where everybody came in one week, it means nothing that two did."""
+    log = memory[LOG]
+    days, day, near = log.get("days", {}), second // DAY, int(reach)
+    return sum(days.get(str(other), 0) for other in range(day - near, day + near + 1)) / max(1, log.get("sign_ups", 1))
 
 
 def opened(notes: Notes, memory: Memory) -> int | None:
@@ -120,6 +134,13 @@ def _see(notes: Notes, key: str, kind: str, day: int) -> bool:
     days = values.get(key)
     if days is not None:
         return Days.add(days, day)
+    if kind in FORGOTTEN and values:
+        newest = max(map(Days.last, values.values()))
+        if day < newest - Days.KEPT:
+            return False
+        if day - Days.KEPT > min(Days.last(other) for other in values.values()):
+            for other in [other for other, seen in values.items() if Days.last(seen) < day - Days.KEPT]:
+                del values[other]
     values[key] = [day, 1]
     if len(values) > VALUES[kind]:  # the one that was seen last the longest ago
         oldest = min(values, key=lambda other: (Days.last(values[other]), other))
@@ -180,7 +201,7 @@ def _more(amounts: dict[str, int], other: str, micro: int) -> None:
 def _insert(rows: list[list[Any]], row: list[Any]) -> None:
     """Keep the latest of rows that begin with a moment, in their order."""
     rows.append(row)
-    if len(rows) > 1 and rows[-2][0] > row[0]:
+    if len(rows) > 1 and rows[-2][0] >= row[0]:
         rows.sort(key=lambda one: (one[0], str(one[3])))
     if len(rows) > RECENT:
         del rows[0]

@@ -60,7 +60,8 @@ def facts_since(since: datetime, until: datetime) -> Iterator[Fact]:
 class Stored(Memory):
     """What is remembered in the table. What was read stays at hand, until there is too much of it."""
 
-    ROOM = 400_000  # keys at hand
+    ROOM = 120_000  # keys at hand
+    is_at_hand = False
 
     def fetch(self, keys: Iterable[str]) -> None:
         missing = sorted({key for key in keys if key not in self.notes})

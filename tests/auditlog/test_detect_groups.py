@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from auditlog.detectors.links import Web, components
 from auditlog.detectors.memory import Memory
 from auditlog.detectors.multi_accounting import PARAMETERS
@@ -20,7 +22,7 @@ def web_of(*facts: object) -> Web:
 def test_three_accounts_of_one_device_are_one_persons() -> None:
     found = alerts(detected(*(lives(f"u{n}", ip=f"8.8.{n}.1", device="d1") for n in range(3))))
     assert [one.people for one in found] == [["u0", "u1", "u2"]]
-    assert found[0].confidence >= 80
+    assert found[0].confidence >= 70
     assert sum(reason.points for reason in found[0].reasons) == found[0].confidence
     assert "3 of the 3 accounts share one device" in [reason.text for reason in found[0].reasons]
 
@@ -47,13 +49,13 @@ def test_a_household_is_no_ring() -> None:
     """Five people at one address, each with a device of their own, and one for all at times."""
     facts = []
     for n in range(5):
-        facts.append(lives(f"u{n}", ip="8.8.8.8", device=f"d{n}", days=range(1, 30)))
+        facts.append(lives(f"u{n}", since=-60 * n, ip="8.8.8.8", device=f"d{n}", days=range(60 * n + 1, 60 * n + 30)))
         facts.append([happened(5 + n, "sign_in", f"u{n}", ip="8.8.8.8", device="tablet")])
     assert alerts(detected(*facts)) == []
 
 
 def test_an_address_alone_links_nobody() -> None:
-    web = web_of(*(lives(f"u{n}", ip="8.8.8.8", device=f"d{n}") for n in range(2)))
+    web = web_of(*(lives(f"u{n}", since=-30 * n, ip="8.8.8.8", device=f"d{n}", days=range(30 * n + 1, 30 * n + 10)) for n in range(2)))
     assert 0 < web.pair("u0", "u1").weight < 0.5
     assert web.linked("u0") == {}
 
@@ -65,7 +67,7 @@ def test_whoever_had_the_address_long_before_is_no_neighbour() -> None:
 
 def test_addresses_of_ipv6_are_one_home_within_64_bits() -> None:
     web = web_of(lives("u0", ip="2001:db8:1:2::5", device="d0"), lives("u1", ip="2001:db8:1:2:ffff::9", device="d1"))
-    assert [share.kind for share in web.pair("u0", "u1").shares] == ["ip"]
+    assert [share.value for share in web.pair("u0", "u1").shares if share.kind == "ip"] == ["2001:db8:1:2::/64"]
     other = web_of(lives("u0", ip="2001:db8:1:2::5", device="d0"), lives("u1", ip="2001:db8:1:3::5", device="d1"))
     assert other.pair("u0", "u1").shares == ()
 
@@ -85,12 +87,12 @@ def test_a_gateway_with_hundreds_of_people_links_nobody() -> None:
     assert web.pair("u1", "u2").weight == 0
 
 
-def test_a_family_card_weighs_half() -> None:
+def test_a_family_card_weighs_less() -> None:
     card = [happened(2, "payment_method_added", f"u{n}", card_fingerprint="c1") for n in range(2)]
     apart = web_of(*(lives(f"u{n}", ip=f"8.8.{n}.8", device=f"d{n}") for n in range(2)), card).pair("u0", "u1")
     home = web_of(*(lives(f"u{n}", ip="8.8.8.8", device=f"d{n}") for n in range(2)), card).pair("u0", "u1")
     weight = {share.kind: share.weight for share in apart.shares}
-    assert {share.kind: share.weight for share in home.shares}["card"] == weight["card"] / 2
+    assert {share.kind: share.weight for share in home.shares}["card"] == pytest.approx(weight["card"] * 0.4)
 
 
 def test_what_somebody_hardly_uses_counts_little() -> None:
@@ -140,12 +142,50 @@ def test_what_was_done_through_somebodys_eyes_is_no_sighting() -> None:
 
 
 def test_too_large_a_group_is_taken_apart_where_it_is_weakest() -> None:
-    """Two crews of seven that one weak link joins."""
-    facts = [lives(f"{crew}{n}", ip=f"8.{ord(crew)}.{n}.1", device=f"device {crew}", days=range(20)) for crew in "ab" for n in range(7)]
-    joined = [happened(day, "sign_in", person, device="joint", ip="9.9.9.9") for person in ("a0", "b0") for day in range(20, 45)]
+    """Two crews of seven, each with a payout address; one of each sits at a device for both at times."""
+    facts = [
+        [
+            *lives(f"{crew}{n}", since=since, ip=f"8.{ord(crew)}.{n}.1", device=f"{crew}{n}", days=range(21)),
+            happened(since + 1, "payout_address_added", f"{crew}{n}", address_hash=crew),
+        ]
+        for crew, since in (("a", 0), ("b", -40))
+        for n in range(7)
+    ]
+    joined = [happened(day, "sign_in", person, device="joint", ip="9.9.9.9") for person in ("a0", "b0") for day in range(30, 55)]
     web = web_of(*facts, joined)
     assert sorted(map(len, components(web, ["a0"], 30))) == [14]
     assert sorted(map(len, components(web, ["a0"], 12))) == [7, 7]
+
+
+def test_accounts_opened_together_at_home_are_one_persons() -> None:
+    """Devices, wallets and cards of their own; only where and when gives them away."""
+    others = [lives(f"other{n}", since=-3 * n, ip=f"9.9.{n}.9", device=f"other{n}", days=(1,)) for n in range(60)]
+    crew = [lives(f"u{n}", since=n / 2, ip="8.8.8.8", device=f"d{n}") for n in range(5)]
+    assert [one.people for one in alerts(detected(*crew, *others))] == [[f"u{n}" for n in range(5)]]
+    assert alerts(detected(*crew)) == [], "where everybody came at that time, it says nothing"
+    family = [lives(f"u{n}", since=50 * n - 200, ip="8.8.8.8", device=f"d{n}", days=range(200 - 50 * n, 230 - 50 * n)) for n in range(5)]
+    assert alerts(detected(*family)) == []
+
+
+def test_two_with_one_payout_address_who_never_meet() -> None:
+    def pair(ip: str) -> list[int]:
+        facts = [
+            [*lives(f"u{n}", since=n, ip=ip.format(n), device=f"d{n}"), happened(3, "payout_address_added", f"u{n}", address_hash="a1")]
+            for n in range(2)
+        ]
+        others = [happened(-3 * n, "sign_up", f"other{n}") for n in range(60)]
+        return [one.confidence for one in alerts(detected(*facts, others))]
+
+    assert len(pair("8.8.{}.8")) == 1
+    assert pair("8.8.8.8") == []
+
+
+def test_staff_with_one_card_are_no_ring() -> None:
+    """They came over the years, and work at one address that many others have."""
+    desk = [[happened(day, "sign_in", f"u{n}", ip="8.8.8.8", device=f"d{n}") for day in range(3 * n, 3 * n + 5)] for n in range(40)]
+    opened = [happened(-100 * n, "sign_up", f"u{n}", ip=f"9.9.{n}.9", device=f"d{n}") for n in range(40)]
+    cards = [happened(1, "payment_method_added", f"u{n}", card_fingerprint="firm") for n in range(4)]
+    assert alerts(detected(*desk, opened, cards)) == []
 
 
 def test_days_begin_where_the_tests_say() -> None:

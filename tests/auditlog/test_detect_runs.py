@@ -313,7 +313,7 @@ def test_an_active_version_is_what_counts(owner: psycopg.Connection[Any], since:
         made_by=id_of("agent"),
         backtested_at=moment,
         activated_at=moment,
-        activated_by=id_of("agent"),
+        activated_by=id_of("another"),
     )
     write(owner, ring("a", 3, days=5), since)
     run()

@@ -6,6 +6,7 @@ import json
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,9 @@ class Command(BaseCommand):
         found.sort(key=lambda one: (one.severity == "low", -one.confidence, one.fingerprint))
         lines = (json.dumps(over_file.line(one), ensure_ascii=False) + "\n" for one in found)
         if path is None or path == "-":
-            sys.stdout.writelines(lines)
+            with suppress(BrokenPipeError):  # whoever reads has seen enough
+                sys.stdout.writelines(lines)
+                sys.stdout.flush()
         else:
             try:
                 with Path(path).open("w", encoding="utf-8") as file:
