@@ -213,6 +213,6 @@ def forget_sightings(before: datetime) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         cursor.execute(FORGET, [before])
-        gone = cursor.rowcount
+        gone = int(cursor.rowcount)
         cursor.execute(STRIP, [before])
-        return gone + cursor.rowcount
+        return gone + int(cursor.rowcount)

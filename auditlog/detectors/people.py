@@ -107,7 +107,8 @@ def usual(memory: Memory, second: int, reach: float) -> float:
     """Which part of all accounts was opened within so many days of a moment. Where everybody came in one week, it means nothing that two did."""
     log = memory[LOG]
     days, day, near = log.get("days", {}), second // DAY, int(reach)
-    return sum(days.get(str(other), 0) for other in range(day - near, day + near + 1)) / max(1, log.get("sign_ups", 1))
+    about: int = sum(days.get(str(other), 0) for other in range(day - near, day + near + 1))
+    return about / float(max(1, log.get("sign_ups", 1)))
 
 
 def opened(notes: Notes, memory: Memory) -> int | None:

@@ -124,10 +124,12 @@ class Reader:
         when, event_type, actor, actor_type, target, target_type, ip, device, money, facts = values
         at = moment_of(when)
         if at is None:
-            return self._bad("moments that cannot be read", line)
+            self._bad("moments that cannot be read", line)
+            return None
         event_type = event_type.strip()
         if not event_type:
-            return self._bad("rows without an event type", line)
+            self._bad("rows without an event type", line)
+            return None
         kind = kind_of(event_type) or kind_of(event_type.lower())
         if not kind:
             self.counts["unknown"] += 1
@@ -144,7 +146,8 @@ class Reader:
             try:
                 amount = amount_of(money)
             except InvalidOperation:
-                return self._bad("amounts that are no numbers", line)
+                self._bad("amounts that are no numbers", line)
+                return None
         net = ""
         if ip:
             found = network_of(ip)

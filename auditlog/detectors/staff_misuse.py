@@ -5,7 +5,7 @@ A case about a member of staff is hidden from them, as every case is from those 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import median
@@ -78,7 +78,7 @@ def _closed(fact: Fact) -> list[Any]:
     return [said(fact.meta, "status", "as"), [str(one) for one in people][:20] if isinstance(people, list) else []]
 
 
-ROWS = {
+ROWS: dict[str, Callable[[Fact], list[Any]]] = {
     "viewing_started": lambda fact: [said(fact.meta, "about", "subject", "user") or fact.target],
     "credit_issued": lambda fact: [fact.micro, said(fact.meta, "user", "user_id") or fact.target],
     "incident_closed": _closed,
@@ -121,7 +121,8 @@ def _on(notes: Notes, kind: str, day: int, days: int = 1) -> list[Row]:
 
 
 def _about(kind: str, row: Row) -> list[str]:
-    return {"viewing_started": [row[1]], "credit_issued": [row[2]], "incident_closed": row[2]}.get(kind, [])
+    people: dict[str, list[str]] = {"viewing_started": [row[1]], "credit_issued": [row[2]], "incident_closed": row[2]}
+    return people.get(kind, [])
 
 
 def _habit(notes: Notes, kind: str, day: int, size: float, days: int, measure: Any) -> float:

@@ -66,7 +66,7 @@ def note_login(user: User, device_id: UUID | None, *, browser: str = "", country
         if not is_new:
             device.user_agent, device.ip_address, device.last_seen_at = facts.user_agent, facts.ip_address, moment
             device.save(update_fields=["user_agent", "ip_address", "last_seen_at"])
-    said = {"country": country} if country else {}
+    said: dict[str, Any] = {"country": country} if country else {}
     record(Event.LOGIN, actor=user, target=user, new_device=is_new, fingerprint=browser, **said)
 
 

@@ -106,14 +106,18 @@ VALUES (%s, %s, 'security', 'info', %s, %s, %s, %s, '', %s, %s, %s, %s)
 """
 
 
-def id_of(name: str) -> UUID | None:
-    return uuid5(NAMESPACE_URL, name) if name else None
+def id_of(name: str) -> UUID:
+    return uuid5(NAMESPACE_URL, name)
+
+
+def maybe(name: str) -> UUID | None:
+    return id_of(name) if name else None
 
 
 def put(session: psycopg.Connection[Any], facts: Iterable[Fact], *, since: datetime) -> None:
     """Write facts into the log, as a superuser can, on days after `since`. Names become ids."""
     for fact in facts:
-        named = {key: str(id_of(value)) if key.endswith("_id") or key == "user" else value for key, value in fact.meta.items()}
-        at, who = since + (fact.at - BEGIN), (fact.actor_type, id_of(fact.actor))
-        where = (fact.target_type, id_of(fact.target), json.dumps(named), fact.ip.removesuffix("/64") or None, id_of(fact.device), fact.amount)
+        named = {key: str(maybe(value)) if key.endswith("_id") or key == "user" else value for key, value in fact.meta.items()}
+        at, who = since + (fact.at - BEGIN), (fact.actor_type, maybe(fact.actor))
+        where = (fact.target_type, maybe(fact.target), json.dumps(named), fact.ip.removesuffix("/64") or None, maybe(fact.device), fact.amount)
         session.execute(INTO, (at, OURS[fact.kind], *who, *where))

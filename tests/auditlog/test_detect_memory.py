@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,7 +71,7 @@ facts_ = st.lists(
 )
 
 
-def remembered(facts: list[Fact]) -> dict[str, object]:
+def remembered(facts: list[Fact]) -> dict[str, dict[str, Any]]:
     memory = Memory()
     learn(facts, memory, Touched())
     return memory.notes
@@ -97,4 +99,4 @@ def test_a_value_with_too_many_holders_is_small_and_the_same_whoever_came_first(
 
 def test_one_person_at_very_many_addresses_stays_small() -> None:
     facts = [happened(n / 10, "sign_in", "u", ip=f"8.{n // 200}.{n % 200}.1") for n in range(1000)]
-    assert len(remembered(facts)[who("u")]["ip"]) == 48  # type: ignore[index]
+    assert len(remembered(facts)[who("u")]["ip"]) == 48

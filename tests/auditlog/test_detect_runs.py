@@ -23,6 +23,7 @@ from auditlog.actions.detecting import Ran
 from auditlog.detectors.facts import Fact
 from auditlog.models import LIVE, DetectorMark, DetectorMemory, DetectorVersion, IncidentLog, IncidentStatus, Suppression
 from port444.kit.clock import now
+from tests import copies
 from tests.power import as_superuser
 
 from .happenings import happened, id_of, lives, ordered, pays, put, withdraws
@@ -211,8 +212,7 @@ def test_a_run_that_is_killed_between_its_steps_loses_and_doubles_nothing(owner:
         "detecting._take = taking\n"
         "while True: detecting.run_detectors(limit=30)\n"
     )
-    params = connection.get_connection_params()
-    url = f"postgres://{params['user']}@{params.get('host', '').replace('/', '%2F')}:{params.get('port', '')}/{own_database}"
+    url = copies.on_database(copies.app_url(), own_database)
     for after in ("1", "2", "2"):
         environment = {**os.environ, "DATABASE_URL": url, "AFTER": after, "DJANGO_SETTINGS_MODULE": "port444.settings", "PORT444_ENV": "test"}
         done = subprocess.Popen([sys.executable, "-c", script], env=environment)

@@ -157,7 +157,7 @@ def _move(payment: Payment, said: Report) -> None:
         enqueue("port444.payments.jobs.settle_invoice", payment.invoice_id)
     elif said.outcome == Outcome.FAILED and live:
         payment.move_to(PaymentStatus.FAILED, failed_at=moment, failure=said.reason[:200])
-        failed = {"invoice": payment.invoice_id, "payer": payment.invoice.payer_id, "reason": said.reason}
+        failed: dict[str, Any] = {"invoice": payment.invoice_id, "payer": payment.invoice.payer_id, "reason": said.reason}
         record(Event.PAYMENT_FAILED, actor=None, target=payment, amount=payment.amount, card_fingerprint=_card(said), **failed)
         if moment - payment.created_at > WATCHING:
             _tell_of_failure(payment)
