@@ -94,6 +94,7 @@ def request_withdrawal(*, actor: User, amount: Decimal, client_key: UUID, method
         payout_hash=hashed,
         balance_before=before,
     )
+    enqueue("auditlog.jobs.detect")  # at once, ahead of the job that sends it
     if hold:
         record(Event.WITHDRAWAL_HELD, actor=None, target=withdrawal, amount=amount, user=user.pk, hold=hold.pk, description=hold.reason)
     else:
