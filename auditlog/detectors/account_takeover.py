@@ -198,7 +198,7 @@ def _travels(person: str, notes: Notes, memory: Memory, terms: Terms) -> list[tu
         second, net, device, country, browser = row
         if not net or not device or notes["devices"].get(device, [second])[0] != second or not _is_known(person, second, memory, terms):
             continue
-        before = [one for one in ins[:place] if second - reach < one[0] and one[1] and one[1] != net and one[2] and one[2] != device]
+        before = [one for one in ins[:place] if second - reach < one[0] and one[1] and one[1] != net and one[2]]
         if not before:
             continue
         other = before[-1]

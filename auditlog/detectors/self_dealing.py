@@ -34,6 +34,7 @@ PARAMETERS = (
     Parameter("amount_points", 10, 0, 50, "Points for an order far beyond what the builder usually gets from others."),
     Parameter("amount_times", 3, 1.5, 20, "How many times the usual that is."),
 )
+NEIGHBOURS = frozenset({"ip", "opening", "trade"})  # what people of one home or cafe have in common; says nothing by itself
 OTHERS = 5  # orders of others from which on something is usual
 
 
@@ -101,7 +102,7 @@ def _assess(client: str, builder: str, web: Web, memory: Memory, terms: Terms) -
     if payer.get("agency") or seller.get("agency"):  # who registered as one may work for its own clients
         return None
     link = _link(client, builder, web, memory, terms)
-    if link.weight < terms["link_at"]:
+    if link.weight < terms["link_at"] or all(share.kind in NEIGHBOURS for share in link.shares):
         return None
     wallet = link.shares[0].kind == "payout" and link.shares[0].value in {key.partition(":")[2] for key in payer.get("card", ())}
     words = "The client pays from the wallet to which the builder is paid" if wallet else f"Client and builder share {shared_words(link.shares)}"
