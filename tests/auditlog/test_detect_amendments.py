@@ -14,8 +14,8 @@ from .test_detect_self_dealing import order
 
 
 def grows(day: float, amount: float, *, before: float = 50, seconds: int = 60, name: str = "o1", number: int = 1, **more: Any) -> Fact:
-    sides = {"client_id": "c", "builder_id": "b"}
-    facts = {"order_id": name, "original_amount": before, "seconds_to_answer": seconds}
+    sides: dict[str, Any] = {"client_id": "c", "builder_id": "b"}
+    facts: dict[str, Any] = {"order_id": name, "original_amount": before, "seconds_to_answer": seconds}
     return happened(day, "amendment_completed", "c", target=f"a-{name}-{number}", target_type="amendment", amount=amount, **sides, **facts, **more)
 
 
@@ -65,7 +65,7 @@ def test_an_old_client_who_knows_the_builder_is_nothing() -> None:
 
 
 def test_what_staff_put_in_force_was_looked_at() -> None:
-    facts = {"order_id": "o1", "original_amount": 50, "seconds_to_answer": 60, "client_id": "c", "builder_id": "b"}
+    facts: dict[str, Any] = {"order_id": "o1", "original_amount": 50, "seconds_to_answer": 60, "client_id": "c", "builder_id": "b"}
     by_staff = happened(5, "amendment_completed", "staff", target="a1", target_type="amendment", amount=250, actor_type="admin", **facts)
     assert found(people(), by_staff) == []
 

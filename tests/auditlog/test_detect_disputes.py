@@ -19,12 +19,12 @@ def disputed(day: float, name: str, *, client: str = "c", builder: str = "b", am
 
 
 def refunded(day: float, name: str, *, client: str = "c", builder: str = "b", amount: float = 100, **meta: Any) -> Fact:
-    facts = {"payer": client, "builder_id": builder, "order": name, **meta}
+    facts: dict[str, Any] = {"payer": client, "builder_id": builder, "order": name, **meta}
     return happened(day, "refund", "", target=f"r-{name}", target_type="refund", amount=amount, actor_type="system", **facts)
 
 
 def cancelled(day: float, name: str, *, client: str = "c", builder: str = "b", before_work: bool = False, cause: str = "client_wish") -> Fact:
-    facts = {"client_id": client, "builder_id": builder, "before_work": before_work, "cause": cause}
+    facts: dict[str, Any] = {"client_id": client, "builder_id": builder, "before_work": before_work, "cause": cause}
     return happened(day, "order_cancelled", client, target=name, target_type="order", **facts)
 
 

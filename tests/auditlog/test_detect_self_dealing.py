@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from auditlog.detectors import self_dealing
 from auditlog.detectors.facts import Fact
 from auditlog.detectors.suspicions import Suspicion
@@ -15,7 +17,7 @@ HOUR = 1 / 24
 def order(client: str, builder: str, day: float, amount: float, *, seconds: int = 86_400, stars: int = 0, name: str = "") -> list[Fact]:
     """Bought, done and paid; with a review if there are stars."""
     name = name or f"o-{client}-{builder}-{day}"
-    sides = {"client_id": client, "builder_id": builder}
+    sides: dict[str, Any] = {"client_id": client, "builder_id": builder}
     facts = [
         happened(day - seconds / 86_400, "order_paid", client, target=name, target_type="order", amount=amount, builder_id=builder),
         happened(day, "order_completed", client, target=name, target_type="order", amount=amount, seconds_since_accept=seconds, **sides),
@@ -28,7 +30,7 @@ def found(*facts: list[Fact]) -> list[Suspicion]:
     return suspected(self_dealing.NAME, *facts)
 
 
-def two(device: str = "d1", other: str = "d1", **meta: object) -> list[Fact]:
+def two(device: str = "d1", other: str = "d1", **meta: Any) -> list[Fact]:
     """A builder and a client who sign in from these browsers for weeks."""
     days = range(1, 20)
     return [*lives("b", days=days, ip="81.2.3.4", device=device, **meta), *lives("c", days=days, ip="81.9.9.9", device=other, **meta)]
