@@ -19,10 +19,10 @@ django.setup()
 
 
 import psycopg  # noqa: E402 (after setup, as all that follows)
-from auditlog.actions.detecting import run_detectors  # noqa: E402
 from django.conf import settings  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
+from auditlog.actions.detecting import run_detectors  # noqa: E402
 from bench import history  # noqa: E402
 from port444.kit.clock import now  # noqa: E402
 from scripts.environment import say  # noqa: E402
