@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from django.contrib import admin
@@ -124,7 +124,7 @@ def test_a_password_is_not_read_letter_by_letter(browse: Browse, staff: User, cl
         ("payments_payment", "provider", "sandbox"),
         ("consultations_consultation", "duration", "30"),
         ("orders_review", "stars", "5"),
-        ("catalog_service", "category__id__exact", str(uuid4())),
+        ("catalog_service", "category__id__exact", str(UUID(int=4))),
     ],
 )
 def test_the_filters_themselves_work(browse: Browse, staff: User, model: str, name: str, value: str) -> None:
