@@ -263,6 +263,9 @@ def components(web: Web, people: Iterable[str], most: int) -> Iterator[set[str]]
         for person in frontier:
             edges[person] = web.linked(person)
         frontier = sorted({other for person in frontier for other in edges[person]} - edges.keys())
+    for person, others in edges.items():  # who was found from one side only, as a client from the builder's, is linked from both
+        for other, link in others.items():
+            edges[other].setdefault(person, link)
     seen = set[str]()
     for person in start:
         if person in seen:

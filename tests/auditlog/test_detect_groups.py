@@ -10,7 +10,7 @@ from auditlog.detectors.multi_accounting import PARAMETERS
 from auditlog.detectors.parameters import Terms
 from auditlog.detectors.registry import Touched, learn
 
-from .happenings import BEGIN, alerts, detected, happened, lives, pays
+from .happenings import BEGIN, alerts, detected, groups, happened, lives, pays
 
 
 def web_of(*facts: object) -> Web:
@@ -186,6 +186,15 @@ def test_staff_with_one_card_are_no_ring() -> None:
     opened = [happened(-100 * n, "sign_up", f"u{n}", ip=f"9.9.{n}.9", device=f"d{n}") for n in range(40)]
     cards = [happened(1, "payment_method_added", f"u{n}", card_fingerprint="firm") for n in range(4)]
     assert alerts(detected(*desk, opened, cards)) == []
+
+
+def test_who_is_linked_by_trade_alone_is_linked_from_both_sides() -> None:
+    """A builder leads to those who paid, not the other way; the client's name comes first where groups are made up."""
+    client = lives("a", since=-300, days=range(200, 230), ip="8.8.8.8", device="da")
+    builder = lives("b", since=-200, days=range(100, 130), ip="8.8.8.8", device="db")
+    third = lives("c", since=-150, days=range(50, 80), ip="9.9.9.9", device="dc")
+    wallets = [happened(-85, "payout_address_added", person, address_hash="w") for person in "bc"]
+    assert groups(detected(client, builder, third, wallets, pays("a", "b", -80, 50))) == {("a", "b", "c")}
 
 
 def test_days_begin_where_the_tests_say() -> None:
