@@ -123,7 +123,9 @@ def detected(made: Made, folder: Path) -> list[dict[str, Any]]:
     output = folder / "incidents.jsonl"
     command = [sys.executable, "manage.py", "detect", "--input", str(events), "--output", str(output)]
     settings = {"PORT444_ENV": "test", "SECRET_KEY": "bench", "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none", "EMAIL_URL": "dummymail://"}
-    subprocess.run(command, check=True, cwd=database.HOME, env={**os.environ, **settings}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    ran = subprocess.run(command, check=False, cwd=database.HOME, env={**os.environ, **settings}, capture_output=True, text=True)
+    if ran.returncode:
+        raise RuntimeError(f"The detectors failed on {made.truth.world}:\n{ran.stderr}")
     return [json.loads(line) for line in output.read_text().splitlines()]
 
 
