@@ -119,7 +119,7 @@ def plans(today: datetime, staff: Mapping[str, User], buyers: Sequence[User]) ->
     """A credit that one person may give alone, and one that waits for a second."""
     agent = staff[cast.AGENT]
     with clock.at(today - timedelta(days=2)):
-        credit(agent, buyers[0], "25.00", "Sorry for the wait on the telephone", "Waited 40 minutes for an answer about a call that was moved.")
+        credit(agent, buyers[2], "25.00", "Sorry for the wait on the telephone", "Waited 40 minutes for an answer about a call that was moved.")
     with clock.at(today - 5 * HOUR):
         credit(agent, buyers[1], "75.00", "Sorry for the two reports", "Two weeks without her reports. Keeps her while the dispute runs.")
 

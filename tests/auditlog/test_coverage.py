@@ -54,6 +54,8 @@ UNRECORDED = {
     "port444.orders.actions.nudges.send_nudges_batch": "Sends reminders by the clock; each one's row says what became of it. By hand is recorded.",
     "consultations.actions.reminders.send_reminder": "Sends a reminder by the clock; its row says what became of it.",
     "port444.messaging.actions.post_notice": "A line that tells of an act, written and recorded with it.",
+    "auditlog.actions.backtesting.try_version": "Figures beside a draft, by the queue; writing the draft and putting it into force are recorded.",
+    "auditlog.actions.detecting.forget_sightings": "What the detectors remember is worked out from the log itself.",
     "support.views.plans.approve": "The code of the second factor marks the session; the approval is recorded by its action.",
     "support.actions.alerts.on_incident": "With the opening or the rise of an incident.",
     "support.actions.alerts._tell_staff": "With the opening or the rise of an incident; its own events name who was told.",
@@ -92,6 +94,7 @@ UNRECORDED = {
 MOSTLY = {
     "port444.payments.actions.compensations.return_payment": "Asked again gives the refund that is there, and that was recorded.",
     "support.roles.make_groups": "A group that is new or changed is recorded; migrating again finds the same and says nothing.",
+    "auditlog.actions.detecting.run_detectors": "Notes how far the log is read; what is found is recorded with its incident.",
     "auditlog.actions.incidents.take_finding": "Found again just as it was, or kept quiet.",
     "support.actions.sampling.sample_accounts": "What is opened is recorded; what is kept quiet is counted.",
     "auditlog.actions.witnessing.look_past_actions": "A forged check was found again, and nothing else.",

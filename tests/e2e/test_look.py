@@ -64,7 +64,7 @@ def test_wrong_input_is_said_at_the_field_and_above(person: Callable[..., Person
 def test_the_theme_is_kept_and_works_at_once(person: Callable[..., Person]) -> None:
     somebody = person(scheme="light")
     somebody.page.goto("/account/login/")
-    with somebody.page.expect_request("**/settings/theme/"):
+    with somebody.page.expect_response("**/settings/theme/"):  # kept before the page is asked for anew
         somebody.page.get_by_role("button", name="Switch between light and dark").click()
     expect(somebody.page.locator("html")).to_have_attribute("data-theme", "dark")
     somebody.page.reload()
