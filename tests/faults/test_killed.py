@@ -180,7 +180,7 @@ def test_confirm(site: Site, google: FakeGoogle) -> None:
     check_once(site, google, "Unharmed")
     wanted = {"deliver_wallet_answer: after call", "settle_invoice: before commit", "deliver: after mail", "write_copy: after call"}
     assert wanted <= set(steps), steps
-    for number in chosen(steps, 4):
+    for number in chosen(steps, 3):
         name = f"Victim{number}"
         press(site, name, 0)
         taken = worker(site, name, BOOKED, number)

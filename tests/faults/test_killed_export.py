@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from auditlog import files, lines
 from auditlog.cold import Folder, Store
 from tests import copies
-from tests.auditlog.conftest import cold, google, google_server, s3, s3_server  # noqa: F401 (fixtures)
+from tests.auditlog.conftest import KINDS, cold, google, google_server, s3, s3_server  # noqa: F401 (fixtures)
 from tests.power import narrow
 
 from .test_killed import ALL
@@ -69,6 +69,7 @@ def check_once(store: Store) -> None:
         before = export["manifest_sha256"]
 
 
+@pytest.mark.parametrize("cold", KINDS if ALL else ("folder", "s3 locked"), indirect=True)
 def test_killed_at_every_step(site: dict[str, str], cold: Store, s3: Any) -> None:  # noqa: F811 (the fixture)
     files_ = 2 if ALL or isinstance(cold, Folder) else 1
     command = [sys.executable, "-m", "tests.faults.archive", str(4 * files_)]
