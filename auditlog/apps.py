@@ -21,4 +21,5 @@ class AuditlogConfig(AppConfig):
         health.watch("seals of the audit log", queries.sealing_is_late)
         health.watch("anchors of the audit log", queries.anchoring_is_late)
         health.watch("looks at the audit log", queries.looking_is_late)
+        health.watch("runs of the detectors", queries.detecting_is_late)
         connection_created.connect(tell_by)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from uuid import UUID
 
 from django.db import connection
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from port444.kit.clock import now
 
 from .marks import newest
-from .models import AuditAnchor, AuditMove, AuditSeal, CheckKind
+from .models import AuditAnchor, AuditMove, AuditSeal, CheckKind, DetectorMark, IncidentLog
 from .seals import END, is_genuine
 
 HEARTBEAT = timedelta(hours=1)  # a log in which nothing happens is sealed all the same
 LATE_SEAL, LATE_ANCHOR = timedelta(minutes=10), timedelta(minutes=15)
 LATE_LOOK = timedelta(hours=1)
+LATE_DETECTION = timedelta(minutes=15)  # a run is due every five
 COLD = "cold"
 BEHIND = "look.behind"  # the code of a problem: not all of the last day was looked at within it
 SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
@@ -28,6 +31,61 @@ OLDEST_WAITING = """
 SELECT timestamp FROM audit_log
 WHERE (xid, id) > (%s, %s) AND id > %s AND xid < pg_snapshot_xmax(pg_current_snapshot())::text::bigint ORDER BY xid, id LIMIT 1
 """
+DETECTED = """
+SELECT xid, row_id, looked_at,
+  greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint, pg_current_xact_id_if_assigned()::text::bigint + 1)
+FROM detector_mark WHERE name = 'detectors'
+"""
+TO_ITS_END = 2**62  # the row of a mark that stands behind all rows of its transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """How far the detectors have read the log: all of every transaction up to `xid`, and when they looked last."""
+
+    xid: int = -1
+    looked_at: datetime | None = None
+    next_xid: int = -1  # transactions from here on were not begun in this cluster when that was asked
+
+    def is_late(self, moment: datetime) -> bool:
+        return self.looked_at is None or self.looked_at < moment - LATE_DETECTION
+
+    def has_read(self, xid: int) -> bool:
+        """Whether all that a transaction recorded was read, and what followed from it is written."""
+        if self.xid >= self.next_xid:  # the mark came along from another cluster, and nothing was read in this one
+            return False
+        return xid <= self.xid or xid >= self.next_xid  # what came along from another cluster was read with the first run in this one
+
+
+def detected() -> Detected:
+    with connection.cursor() as cursor:
+        cursor.execute(DETECTED)
+        row = cursor.fetchone()
+    if row is None:
+        return Detected()
+    xid, row_id, looked_at, next_xid = row
+    return Detected(xid if row_id == TO_ITS_END else xid - 1, looked_at, next_xid)
+
+
+def detecting_is_late() -> bool:
+    """Detectors have run, and do not any more."""
+    mark = DetectorMark.objects.filter(looked_at__isnull=False).order_by("-looked_at").first()
+    return mark is not None and mark.looked_at is not None and mark.looked_at < now() - LATE_DETECTION
+
+
+def holds_wanted(people: Iterable[UUID], withdrawals: Iterable[UUID]) -> tuple[set[UUID], set[UUID]]:
+    """Of these people and withdrawals those that open incidents want held, which a job has not done yet. To be asked after `detected`:
+    what was read by then has its incidents there."""
+    people, withdrawals = set(people), set(withdrawals)
+    concerned = Q(withdrawal_id__in=withdrawals) | Q(withdrawal_id__isnull=True) & (Q(user_id__in=people) | Q(related_users__overlap=list(people)))
+    rows = IncidentLog.objects.live().filter(concerned, hold_wanted_at__isnull=False).values_list("withdrawal_id", "user_id", "related_users")
+    held_people, held = set[UUID](), set[UUID]()
+    for withdrawal, first, others in rows:
+        if withdrawal is not None:
+            held.add(withdrawal)
+        else:
+            held_people.update({first, *others} & people)
+    return held_people, held
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from port444.kit import jobs
 from port444.kit.clock import now
 
 from . import actions
-from .actions import alerts_due, end_lapsed, execute_approved, expire_plans
+from .actions import alerts_due, end_lapsed, execute_approved, expire_plans, holds_due
 
 
 def plans() -> None:
@@ -29,7 +29,8 @@ def send_alert(alert_id: str) -> None:
 
 
 def alerts() -> None:
-    """Every minute: tell what could not be told at once."""
+    """Every minute: hold and tell what could not be held and told at once."""
+    jobs.each(actions.hold_for, jobs.in_time(holds_due(now())))
     jobs.each(actions.send_alert, jobs.in_time(alerts_due(now())))
 
 

@@ -158,6 +158,7 @@ class IncidentLog(StateMachine):
     alert_sent = models.BooleanField(default=False)
     alert_sent_at = models.DateTimeField(null=True)
     alerted_admins = ArrayField(models.UUIDField(), default=list)
+    hold_wanted_at = models.DateTimeField(null=True)  # withdrawals are to be held, and a job has not done it yet
     created_at = models.DateTimeField(default=now)
     updated_at = models.DateTimeField(default=now)
 
@@ -172,7 +173,7 @@ class IncidentLog(StateMachine):
         ),
         ignored=(
             "evidence reasons confidence description related_users ip_addresses device_fingerprints group hits last_hit_at "
-            "alert_sent alert_sent_at alerted_admins updated_at"
+            "alert_sent alert_sent_at alerted_admins hold_wanted_at updated_at"
         ),
     )
 
@@ -204,6 +205,7 @@ class IncidentLog(StateMachine):
             models.Index(fields=["fingerprint", "-number"], name="incident_of_fingerprint"),
             models.Index(fields=["user_id", "-detected_at"], condition=Q(user_id__isnull=False), name="incident_of_user"),
             GinIndex(fields=["related_users"], name="incident_related"),
+            models.Index(fields=["hold_wanted_at"], condition=Q(hold_wanted_at__isnull=False), name="incident_hold_wanted"),
         ]
 
     def __str__(self) -> str:

@@ -51,6 +51,8 @@ def send_refund(refund_id: str) -> None:
 
 
 def send_withdrawal(withdrawal_id: str) -> None:
+    """Sends it as soon as the detectors have read that it was asked for; when they have not got on by then, the sweep sends it."""
+    actions.have_read([Withdrawal.objects.get(pk=withdrawal_id)])
     actions.send_withdrawal(UUID(withdrawal_id))
 
 
@@ -103,7 +105,9 @@ def send_waiting() -> int:
     due = to_wallets.filter(status=WithdrawalStatus.REQUESTED, due_at__lte=before, user__suspended_at__isnull=True).order_by("due_at")
     unanswered = to_wallets.filter(status=WithdrawalStatus.SENDING, sending_at__lte=before).order_by("sending_at")
     sent = each(actions.send_refund, list(refunds.values_list("pk", flat=True)[:SWEPT]))
+    actions.have_read(list(due[:SWEPT]))
     sent += each(actions.send_withdrawal, list(due.values_list("pk", flat=True)[:SWEPT]))
+    each(actions.report_standing_still, [now()])
     return sent + each(actions.send_withdrawal, list(unanswered.values_list("pk", flat=True)[:SWEPT]))
 
 

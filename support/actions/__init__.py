@@ -1,6 +1,6 @@
 """Everything that staff write."""
 
-from .alerts import alerts_due, hold_for, on_incident, send_alert, send_digest
+from .alerts import alerts_due, hold_for, holds_due, on_incident, send_alert, send_digest
 from .disputes import draft_decision, note_file_opened, write_to_sides
 from .incidents import (
     activate_detector,
@@ -70,6 +70,7 @@ __all__ = [
     "hand_over_incident",
     "hashed",
     "hold_for",
+    "holds_due",
     "merge_incident",
     "note_action",
     "note_answer",

@@ -54,6 +54,8 @@ def on_incident(event: IncidentEvent, hold_at: int | None) -> None:
             alert = IncidentAlert.objects.create(incident=incident, event=event, channel=channel, created_at=event.at, next_try_at=event.at)
             enqueue("support.jobs.send_alert", alert.pk)
     if hold_at is not None and incident.confidence >= hold_at:
+        incident.hold_wanted_at = event.at  # nothing of theirs is sent until that is done
+        incident.save(update_fields=["hold_wanted_at"])
         enqueue("support.jobs.hold_for", incident.pk)
 
 
@@ -194,14 +196,25 @@ def signature(message_id: str, seconds: int, body: str) -> dict[str, str]:
 # Holds
 
 
+def holds_due(moment: datetime) -> Sequence[UUID]:
+    """Incidents whose job to hold withdrawals has not done it in a minute."""
+    waiting = IncidentLog.objects.filter(hold_wanted_at__lte=moment - timedelta(minutes=1)).order_by("hold_wanted_at")
+    return list(waiting.values_list("pk", flat=True)[:BATCH])
+
+
 def hold_for(incident_id: UUID) -> int:
     """Have the withdrawals of everybody in an incident wait, or just the one that it is about; how many holds stand for it.
 
     Once for an incident and at most 72 hours: who was held for it already is not held again by a program.
     """
     incident = IncidentLog.objects.get(pk=incident_id)
-    if incident.status not in LIVE:
-        return 0
+    made = _hold_all(incident) if incident.status in LIVE else 0
+    # Raised once more meanwhile, it has a job of its own for that.
+    IncidentLog.objects.filter(pk=incident.pk, hold_wanted_at=incident.hold_wanted_at).update(hold_wanted_at=None)
+    return made
+
+
+def _hold_all(incident: IncidentLog) -> int:
     until = now() + HOLD
     made = 0
     known = set(PayoutHold.objects.filter(incident_id=incident.pk).values_list("user_id", flat=True))

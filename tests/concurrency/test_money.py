@@ -38,7 +38,7 @@ from port444.payments.models import AccountKind, Invoice, LedgerAccount, Payment
 from port444.payments.providers.sandbox import Decision, Manner
 from tests.conftest import assert_books_balance
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("detectors_have_read")]
 
 THREADS = 8
 STEPS = 150

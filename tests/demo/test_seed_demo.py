@@ -25,7 +25,7 @@ def seed() -> None:
     call_command("seed_demo", verbosity=0)
 
 
-@pytest.mark.usefixtures("db")
+@pytest.mark.usefixtures("db", "detectors_have_read")
 def test_seed_shows_every_state_and_balances(capsys: pytest.CaptureFixture[str]) -> None:
     seed()
     assert set(Order.objects.values_list("status", flat=True)) == set(OrderStatus.values) - {

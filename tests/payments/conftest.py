@@ -30,6 +30,11 @@ PURPOSE = "test"
 BUILDER_FEE = 1000
 
 
+@pytest.fixture(autouse=True)
+def read_at_once(detectors_have_read: None) -> None:
+    """That withdrawals wait for the detectors is held by tests/support/test_unread_withdrawals.py."""
+
+
 @dataclass
 class Thing:
     """What is sold: it remembers what payments told it."""

@@ -24,6 +24,7 @@ from .own_wallet import (
     sign_with_wallet,
 )
 from .payments import change_provider, end_attempt, expire_invoice, expire_payment, reach_provider, reconcile_payment, record_answer, start_payment
+from .reading import have_read, report_standing_still
 from .refunds import complete_refund, fail_refund, request_refund, retry_refund, send_refund
 from .repayment import repay, undo_funding
 from .wallet import answer_wallet, pay_with_test_wallet
@@ -70,6 +71,7 @@ __all__ = [
     "fail_refund",
     "fail_withdrawal",
     "give_back_withdrawal",
+    "have_read",
     "hold_withdrawal",
     "hold_withdrawals_of",
     "issue_credit",
@@ -90,6 +92,7 @@ __all__ = [
     "release_withdrawal",
     "remove_bank_account",
     "repay",
+    "report_standing_still",
     "request_refund",
     "request_withdrawal",
     "retry_refund",

@@ -20,6 +20,7 @@ from port444.kit.ids import uuid7
 from port444.kit.money import ZERO
 from port444.payments.models import BatchStatus, PayoutBatch, PayoutHold, PayoutMethod, Withdrawal, WithdrawalStatus
 
+from .reading import unread
 from .withdrawals import complete_withdrawal, give_back_withdrawal, not_own, staff_only, worded
 
 MOST_LINES = 500
@@ -27,13 +28,18 @@ MOST_LINES = 500
 
 @transaction.atomic
 def make_batch(*, actor: User) -> PayoutBatch:
-    """Collect the bank transfers that are due, the oldest first. Each stands in one batch only, however many are made at once."""
+    """Collect the bank transfers that are due, the oldest first. Each stands in one batch only, however many are made at once. What the
+    detectors have not read waits for the next one."""
     staff_only(actor)
     moment = now()
     due = Withdrawal.objects.filter(method=PayoutMethod.BANK, status=WithdrawalStatus.REQUESTED, due_at__lte=moment, user__suspended_at__isnull=True)
     rows = list(due.order_by("pk").select_for_update(of=("self",), no_key=True, skip_locked=True)[:MOST_LINES])
     if not rows:
         raise Conflict("No bank transfer is due.", code="nothing_due")
+    waiting = unread(rows)
+    rows = [row for row in rows if row.pk not in waiting]
+    if not rows:
+        raise Conflict("The detectors have not looked at what is due yet. Try again in a minute.", code="unread")
     not_own(actor, *(row.user_id for row in rows))
     pk = uuid7()
     total = sum((row.arrives for row in rows), ZERO)
@@ -77,7 +83,7 @@ def _people(batch_id: UUID) -> list[UUID]:
 
 def _look_again(batch: PayoutBatch) -> None:
     """Take out who may not be paid now. With the lines locked, nobody can hold one behind our back."""
-    lines = Withdrawal.objects.filter(batch=batch).select_related("user").order_by("pk").select_for_update(of=("self",), no_key=True)
+    lines = list(Withdrawal.objects.filter(batch=batch).select_related("user").order_by("pk").select_for_update(of=("self",), no_key=True))
     for line in lines:
         if line.status != WithdrawalStatus.SENDING:
             continue
@@ -90,6 +96,8 @@ def _look_again(batch: PayoutBatch) -> None:
             line.move_to(WithdrawalStatus.HELD, batch=None, sending_at=None)
             facts: dict[str, Any] = {"user": line.user_id, "batch": batch.reference}
             record(Event.WITHDRAWAL_HELD, actor=None, target=line, amount=line.amount, description=reason, **facts)
+    if unread([line for line in lines if line.status == WithdrawalStatus.SENDING]):
+        raise Conflict("The detectors stand still, or want a line of this batch held. Try again in a minute.", code="unread")
 
 
 @transaction.atomic

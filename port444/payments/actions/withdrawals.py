@@ -39,6 +39,7 @@ from port444.payments.models import (
 from port444.payments.providers import Provider, Refused, Unavailable, chain_hash
 
 from .details import fingerprint
+from .reading import unread
 
 word_constraint("withdrawal_asked_once", Conflict("This form has been sent already. Look at your withdrawals.", code="sent_already"))
 word_constraint("withdrawal_not_held", WrongState("This withdrawal is held and cannot be sent.", code="held"))
@@ -155,11 +156,11 @@ def _lock(withdrawal_id: UUID) -> Withdrawal:
 
 @transaction.atomic
 def begin_withdrawal(withdrawal_id: UUID) -> Withdrawal:
-    """The last look before money leaves for a wallet: from here on nobody holds or cancels it."""
+    """The last look before money leaves for a wallet: from here on nobody holds or cancels it. The detectors have looked before."""
     withdrawal = _lock(withdrawal_id)
     moment = now()
     waits = withdrawal.status != WithdrawalStatus.REQUESTED or withdrawal.due_at > moment or withdrawal.user.is_suspended
-    if waits or withdrawal.method != PayoutMethod.WALLET or PayoutHold.objects.on(withdrawal).exists():
+    if waits or withdrawal.method != PayoutMethod.WALLET or PayoutHold.objects.on(withdrawal).exists() or unread([withdrawal]):
         return withdrawal
     withdrawal.move_to(WithdrawalStatus.SENDING, sending_at=moment)
     record(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Upper
+from django.db.models import F, Func, Q
+from django.db.models.functions import Cast, Upper
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -18,6 +18,7 @@ from port444.kit.sealed import SealedField
 from port444.kit.states import StateMachine, known_status
 
 USER = settings.AUTH_USER_MODEL
+RUNNING_XID = Cast(Cast(Func(function="pg_current_xact_id"), models.TextField()), models.BigIntegerField())
 
 
 class PayoutMethod(models.TextChoices):
@@ -178,6 +179,8 @@ class Withdrawal(StateMachine):
     status = models.CharField(max_length=10, choices=W.choices, default=W.REQUESTED)
     batch = models.ForeignKey(PayoutBatch, on_delete=models.PROTECT, related_name="withdrawals", null=True)
     external_id = models.CharField(max_length=100, blank=True)
+    # The transaction that recorded the request: nothing is sent before the detectors have read it.
+    asked_xid = models.BigIntegerField(db_default=RUNNING_XID, editable=False)
     requested_at = models.DateTimeField(default=now)
     due_at = models.DateTimeField(default=now)  # not sent before: new details rest for a while
     sending_at = models.DateTimeField(null=True)
@@ -195,7 +198,7 @@ class Withdrawal(StateMachine):
         ),
         personal="bank_masked",
         hidden="bank",
-        ignored="client_key",
+        ignored="client_key asked_xid",
         amount="amount",
     )
 
