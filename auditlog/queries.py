@@ -84,7 +84,7 @@ def holds_wanted(people: Iterable[UUID], withdrawals: Iterable[UUID]) -> tuple[s
         if withdrawal is not None:
             held.add(withdrawal)
         else:
-            held_people.update({first, *others} & people)
+            held_people |= people.intersection([first, *others])
     return held_people, held
 
 
