@@ -23,10 +23,11 @@ WORDS = {
     "card": "card",
     "trade": "trade",
     "opening": "opening",
+    "circle": "circle",
 }
 LINKING = ("device", "payout", "card", "fingerprint")  # an address by itself links nobody
 LATELY = 90 * DAY
-TRADES = ("earned_by", "paid_by")
+TRADES = ("earned_by", "paid_by", "paid_to", "earned_to")
 PARAMETERS = (
     Parameter("payout_base", 0.93, 0, 0.99, "How surely two people who are paid to one address are one, when nobody else is."),
     Parameter("payout_decay", 0.10, 0, 2, "How fast that falls with the number of people."),
@@ -46,6 +47,15 @@ PARAMETERS = (
     Parameter("fingerprint_decay", 0.50, 0, 2, "How fast that falls with the number of people."),
     Parameter("fingerprint_cap", 4, 2, HOLDERS, "People from which on a fingerprint tells nothing."),
     Parameter("trade_base", 0.30, 0, 0.49, "How much it adds that two people who share something trade with each other and with nobody else."),
+    Parameter(
+        "circle_base",
+        0.9,
+        0,
+        0.99,
+        "How surely two are one crew who deal with each other and with nobody but accounts that were opened when theirs were.",
+    ),
+    Parameter("circle_days", 14, 1, 60, "Days within which that is."),
+    Parameter("circle_usual", 5, 1, 20, "How fast it falls with the part of all accounts that were opened at that time."),
     Parameter("opening_base", 0.6, 0, 0.9, "How much it adds that two accounts were opened at one address at the same time."),
     Parameter("opening_days", 3, 0.1, 60, "After how many days between the two openings a third of it is left."),
     Parameter("apart", 0.5, 0, 1, "What is left of a device's weight when the two never used it within a week of each other."),
@@ -89,6 +99,7 @@ class Web:
     _totals: dict[tuple[str, str], int] = field(default_factory=dict)
     _found: dict[tuple[str, str], Link] = field(default_factory=dict)
     _linked: dict[str, dict[str, Link]] = field(default_factory=dict)
+    _circles: dict[str, float] = field(default_factory=dict)
 
     def load(self, people: Iterable[str]) -> None:
         """Have at hand what links of these people follow from: what they hold that can link, who else holds it, and what both have."""
@@ -130,7 +141,11 @@ class Web:
             if 2 <= len(holders) <= 2 * self.terms["ip_cap"] and HIDDEN not in holders:
                 found.update(holders)
         for name in TRADES:
-            found.update(client for client in notes.get(name, ()) if self._meet(notes, self.memory[who(client)]))
+            found.update(
+                other
+                for other in notes.get(name, ())
+                if self._meet(notes, self.memory[who(other)]) or self._came_together(notes, self.memory[who(other)])
+            )
         found.discard(person)
         return found
 
@@ -142,6 +157,9 @@ class Web:
     @staticmethod
     def _meet(notes: Notes, others: Notes) -> bool:
         return any(not notes[kind].keys().isdisjoint(others[kind]) for kind in ("ip", "device") if kind in notes and kind in others)
+
+    def _came_together(self, notes: Notes, others: Notes) -> bool:
+        return "up" in notes and "up" in others and abs(notes["up"] - others["up"]) <= self.terms["circle_days"] * DAY
 
     def pair(self, one: str, other: str) -> Link:
         """How these two are linked, however weakly."""
@@ -172,7 +190,10 @@ class Web:
         opened = self._opening(mine, others, shares)
         if opened is not None:
             shares.append(opened)
-        if shares:
+        circle = self._circle(a, b)
+        if circle is not None:
+            shares.append(circle)
+        elif shares:
             traded = self._trade(a, b)
             if traded is not None:
                 shares.append(traded)
@@ -232,6 +253,39 @@ class Web:
         odd = max(0.0, 1 - 2 * usual(self.memory, mine["up"], self.terms["opening_days"])) if gap < 10 * self.terms["opening_days"] else 0.0
         weight = self.terms["opening_base"] * exp(-gap / self.terms["opening_days"]) * min(1.0, much) * odd
         return Share("opening", homes[0].value, weight, homes[0].fanout) if weight > 0.01 else None
+
+    def _circle(self, a: str, b: str) -> Share | None:
+        """That two dealt with each other who were opened at about one time, and hardly with anybody who was not. One order proves nothing:
+        whoever has had one has had it from somebody."""
+        mine, others = self.memory[who(a)], self.memory[who(b)]
+        if not self._came_together(mine, others) or not any(b in mine.get(name, ()) for name in TRADES):
+            return None
+        gap = abs(mine["up"] - others["up"]) / DAY
+        odd = 1 - self.terms["circle_usual"] * usual(self.memory, mine["up"], max(1.0, gap))
+        if odd <= 0:
+            return None
+        weight = self.terms["circle_base"] * odd * sqrt(self._inside(a) * self._inside(b))
+        return Share("circle", f"{a} {b}", weight, 2) if weight > 0.01 else None
+
+    def _inside(self, person: str) -> float:
+        """Which part of somebody's orders, bought and sold, is with accounts that were opened at the time of theirs; one order more than there
+        are stands for those that are still to come."""
+        found = self._circles.get(person)
+        if found is None:
+            notes, inside, number = self.memory[who(person)], 0, 1
+            for name in ("paid", "earned"):
+                for other, row in notes.get(f"{name}_to", {}).items():
+                    number += row[0]
+                    inside += row[0] if self._came_together(notes, self.memory[who(other)]) else 0
+                for other in notes.get(f"{name}_by", ()):
+                    count = self.memory[who(other)].get(f"{name}_to", {}).get(person, (1,))[0]
+                    number += count
+                    inside += count if self._came_together(notes, self.memory[who(other)]) else 0
+                if number > 1:
+                    break  # what was paid and what was released are the same orders
+            chance = usual(self.memory, notes["up"], self.terms["circle_days"])  # of dealing with such an account without meaning to
+            found = self._circles[person] = max(0.0, inside / number - chance) / max(0.01, 1 - chance)
+        return found
 
     def together(self, a: str, b: str) -> bool:
         """Whether two people were ever seen at one address, however many others were."""

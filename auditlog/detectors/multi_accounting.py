@@ -20,7 +20,7 @@ from .people import HIDDEN, LOG, VALUES, opened, usual, who
 from .suspicions import Suspicion, settle
 
 NAME = "multi_accounting"
-DERIVED = ("trade", "opening")  # no values that people have
+DERIVED = ("trade", "opening", "circle")  # no values that people have
 PARAMETERS = (
     *LINK_PARAMETERS,
     Parameter("alert_at", 55, 30, 100, "From which confidence on somebody is told."),
@@ -114,7 +114,10 @@ def _changed(group: set[str], name: str, suspicion: Suspicion, memory: Memory, t
 
 
 def _assess(group: list[str], name: str, web: Web, memory: Memory, terms: Terms) -> Suspicion | None:
-    links = [link for n, one in enumerate(group) for other, link in web.linked(one).items() if other in group[n + 1 :]]
+    # Either of two may be the one who knows of the other: who came lately looks at homes, and builders at who paid them.
+    within = set(group)
+    found = {(link.a, link.b): link for one in group for other, link in web.linked(one).items() if other in within}
+    links = [found[pair] for pair in sorted(found)]
     kinds = {share.kind for link in links for share in link.shares}
     if len(group) < terms["members"] and not ({"payout", "device"} <= kinds or _is_odd_pair(group, web, terms)):
         return None
@@ -123,9 +126,7 @@ def _assess(group: list[str], name: str, web: Web, memory: Memory, terms: Terms)
     linked_since = {person: min(link.since for link in links if person in (link.a, link.b)) for person in group}
     ages = {person: _age(notes[person], linked_since[person], memory) for person in group}
     young = _opened_together(group, notes, memory, int(terms["young_days"] * DAY))
-    young_part = ((len(young) - 1) / (len(group) - 1)) ** 1.5 if young else 0.0
-    if young:  # less where many came at that time
-        young_part *= max(0.0, 1 - 0.5 * usual(memory, int(notes[young[0]].get("up", 0)), terms["young_days"]))
+    young_part = _beyond_chance(young, group, notes, memory, terms)
     parts = _link_parts(links, terms["link_points"] * sum(best) / len(best), len(group))
     if young_part:
         words = f"{len(young)} of the {len(group)} accounts were opened within {terms['young_days']:.0f} days of each other"
@@ -144,10 +145,10 @@ def _assess(group: list[str], name: str, web: Web, memory: Memory, terms: Terms)
     if _burst([notes[person]["up"] for person in group if "up" in notes[person]]):
         parts.append((terms["burst_points"], "Three or more of them were opened within 24 hours", ""))
     if all(age > 180 for age in ages.values()):
-        parts.append((-terms["old_points"], "All had been there for half a year before they were linked", ""))
+        parts.append((-terms["old_points"] * (1 - young_part), "All had been there for half a year before they were linked", ""))
     papers = _own_papers(notes)
-    if papers:
-        off = -terms["papers_part"] * papers / len(group) * min(100, sum(points for points, _, _ in parts))
+    if papers > 1:  # one may be the operator's own
+        off = -terms["papers_part"] * (papers - 1) / (len(group) - 1) * min(100, sum(points for points, _, _ in parts))
         parts.append((off, f"{_count(papers, 'of them has a verified identity', 'of them have verified identities')} of their own", ""))
     confidence, reasons = settle(parts)
     loss = sum(_at_stake(one) for one in notes.values())
@@ -191,6 +192,15 @@ def _opened_together(group: list[str], notes: dict[str, Notes], memory: Memory, 
     return best if len(best) > 1 else []
 
 
+def _beyond_chance(young: list[str], group: list[str], notes: dict[str, Notes], memory: Memory, terms: Terms) -> float:
+    """How much of a group was opened together, beyond what would be so of anybody: some have always come in the same weeks."""
+    if not young:
+        return 0.0
+    chance = min(0.9, usual(memory, int(notes[young[0]].get("up", 0)), terms["young_days"]))
+    part: float = max(0.0, ((len(young) - 1) / (len(group) - 1) - chance) / (1 - chance))
+    return part**1.5 * (1 - 0.5 * chance)
+
+
 def _age(notes: Notes, since: int, memory: Memory) -> float:
     """Days between the opening of an account and its first link."""
     up = opened(notes, memory)
@@ -213,6 +223,8 @@ def _link_parts(links: list[Link], points: float, size: int) -> list[tuple[float
         number, word = len(values[kind]), WORDS[kind]
         if kind == "opening":
             text = f"{len(people[kind])} of the {size} accounts were opened at one address at about the same time"
+        elif kind == "circle":
+            text = f"{len(people[kind])} of the {size} deal with each other, were opened at about the same time, and deal with hardly anybody else"
         elif kind == "trade":
             text = f"{len(people[kind])} of the {size} trade with each other and with hardly anybody else"
         else:
@@ -293,6 +305,8 @@ def _count(number: int, one: str, more: str) -> str:
 
 def _listed(kinds: set[str]) -> str:
     words = [WORDS[kind] for kind in VALUES if kind in kinds]
+    if not words:
+        return "a circle in which they deal with each other"
     words = ["an " + word if word[0] in "aeiou" else "a " + word for word in words]
     return " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]
 

@@ -184,6 +184,7 @@ def _trade(fact: Fact, memory: Memory, touched: set[str]) -> None:
         first = payer.get("bought")
         if name == "paid" and (first is None or fact.second < first):
             payer["bought"] = fact.second
+        _count(payer.setdefault(f"{name}_to", {}), builder, fact.second)
         touched.add(client)
     if name == "earned":
         recent = notes.setdefault("earnings", [])
@@ -197,6 +198,18 @@ def _more(amounts: dict[str, int], other: str, micro: int) -> None:
     amounts[other] = amounts.get(other, 0) + micro
     if len(amounts) > PAYERS:
         del amounts[min(amounts, key=lambda name: (amounts[name], name))]
+
+
+def _count(orders: dict[str, list[int]], other: str, second: int) -> None:
+    """How many orders with somebody, and when the last was."""
+    row = orders.get(other)
+    if row is not None:
+        row[0] += 1
+        row[1] = max(row[1], second)
+        return
+    orders[other] = [1, second]
+    if len(orders) > PAYERS:
+        del orders[min(orders, key=lambda name: (orders[name][1], name))]
 
 
 def _insert(rows: list[list[Any]], row: list[Any]) -> None:

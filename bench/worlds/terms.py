@@ -102,6 +102,12 @@ TUNING = {
         short_ids=True,
     ),
     "young": replace(PLAIN, accounts=(2500, 3500), growth=(0.6, 0.75), impatient=(0.3, 0.4), rings=(22, 28), verified=(0.25, 0.35), fee=(0.08, 0.12)),
+    "roaming": replace(
+        PLAIN, mobile=(0.4, 0.55), exits=(220, 300), six=(0.35, 0.45), shared_lines=(0.22, 0.38), phones=(18, 30), clears=(0.08, 0.12)
+    ),
+    "wary": replace(
+        PLAIN, careful=(0.14, 0.18), ring_size=(3, 6), ring_verified=(0.25, 0.34), ring_old=(0.2, 0.29), vpn=(0.08, 0.12), vpn_people=(15, 24)
+    ),
 }
 HELD_OUT = {
     "dense": replace(
