@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .facts import MICRO
-from .links import WORDS, Link, Share
+from .links import DERIVED, WORDS, Link, Share
 from .memory import Memory, Notes
 from .suspicions import Suspicion
 
@@ -93,7 +93,7 @@ def bursts(rows: Sequence[Row], seconds: int, measure: Callable[[Sequence[Row]],
 
 def shared_words(shares: Iterable[Share]) -> str:
     """What two people share, in words: "a device and a payout address"."""
-    kinds = list(dict.fromkeys(share.kind for share in shares if share.kind != "trade"))
+    kinds = list(dict.fromkeys(share.kind for share in shares if share.kind not in DERIVED))
     words = [("an " if WORDS[kind][0] in "aeiou" else "a ") + WORDS[kind] for kind in kinds]
     return " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else "".join(words)
 
@@ -101,7 +101,7 @@ def shared_words(shares: Iterable[Share]) -> str:
 def drawing(links: Iterable[Link], people: Sequence[str]) -> dict[str, Any]:
     """The evidence of links, for the drawing on the incident's page."""
     links = list(links)
-    shares = [(link, share) for link in links for share in link.shares if share.kind != "trade"]
+    shares = [(link, share) for link in links for share in link.shares if share.kind not in DERIVED]
     values = {(share.kind, share.value): share.fanout for _, share in shares}
     return {
         "people": list(people),

@@ -24,24 +24,28 @@ PARAMETERS = (
     Parameter("show_at", 40, 0, 100, "From which confidence on it is a weak signal; below it is nothing."),
     Parameter("window_minutes", 60, 5, 1440, "How long before a withdrawal earnings are fresh."),
     Parameter("least_share", 0.2, 0, 1, "Part of a withdrawal that is fresh at least."),
-    Parameter("share_points", 30, 0, 100, "Points for a withdrawal that is all fresh."),
+    Parameter("share_points", 25, 0, 100, "Points for a withdrawal that is all fresh."),
     Parameter("exact_points", 5, 0, 50, "Points when it takes just what was earned (with or without the fee)."),
-    Parameter("young_builder_points", 15, 0, 50, "Points for a builder who came lately."),
+    Parameter("young_builder_points", 12, 0, 50, "Points for a builder who came lately."),
     Parameter("young_builder_days", 30, 1, 365, "Within how many days that is lately."),
-    Parameter("young_client_points", 25, 0, 50, "Points for a paying client who came lately."),
+    Parameter("young_client_points", 20, 0, 50, "Points for a paying client who came lately."),
     Parameter("young_client_days", 7, 1, 365, "Within how many days that is lately; up to four times as many, a part of the points is left."),
     Parameter("quick_points", 15, 0, 50, "Points for orders that were paid and released within a day."),
-    Parameter("only_points", 10, 0, 50, "Points for a client who paid this builder before, and nobody else ever."),
-    Parameter("known_points", 20, 0, 50, "Points for a builder of whom an earlier withdrawal was told in the last 60 days."),
-    Parameter("group_points", 20, 0, 50, "Points for a builder in a group of linked accounts that is told."),
-    Parameter("no_papers_points", 10, 0, 50, "Points for a builder without a verified identity."),
+    Parameter("only_points", 5, 0, 50, "Points for a client who paid this builder before, and nobody else ever."),
+    Parameter("known_points", 5, 0, 50, "Points for a builder of whom an earlier withdrawal was told in the last 60 days."),
+    Parameter("group_points", 10, 0, 50, "Points for a builder in a group of linked accounts that is told."),
+    Parameter("no_papers_points", 8, 0, 50, "Points for a builder without a verified identity."),
     Parameter("amount_points", 5, 0, 50, "Points for a large amount."),
     Parameter("large_amount", 150, 0, 1_000_000, "From which amount on in USDC."),
-    Parameter("habit_points", 20, 0, 50, "Points taken off for each of up to two like withdrawals before, of a month ago or more."),
-    Parameter("linked_points", 20, 0, 50, "Points for a client who is linked with the builder."),
+    Parameter("habit_points", 12, 0, 50, "Points taken off for each of up to three clients whose money was taken out as fast before."),
+    Parameter("habit_days", 10, 1, 90, "How many days ago that has to be: so soon, somebody would have complained."),
+    Parameter("linked_points", 30, 0, 50, "Points for a client who is linked with the builder."),
+    Parameter(
+        "strange_points", 15, 0, 50, "Points for a browser that the account had first used within three days before, though it has one that it keeps."
+    ),
     Parameter("address_points", 15, 0, 50, "Points for a payout address that was given within 72 hours before."),
 )
-MINUTE, MONTH = 60, 30 * DAY
+MINUTE = 60
 
 
 def judge(people: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion]:
@@ -91,7 +95,7 @@ def _share(notes: Notes, row: list[Any], fresh: list[list[Any]], window: int) ->
 
 def _assess(person: str, row: list[Any], fresh: list[list[Any]], web: Web, memory: Memory, terms: Terms) -> Suspicion | None:
     notes = memory[who(person)]
-    second, micro, _, name, _ = row
+    second, micro, _, name = row[:4]
     window = int(terms["window_minutes"] * MINUTE)
     share, left = _share(notes, row, fresh, window)
     if share < terms["least_share"] or name in notes.get("ended", {}):
@@ -114,7 +118,7 @@ def _assess(person: str, row: list[Any], fresh: list[list[Any]], web: Web, memor
     if youth:
         words = "The paying client's account was opened lately"
         parts.append((terms["young_client_points"] * youth, words, ", ".join(sorted({earning[2] for earning in fresh if earning[2]}))))
-    quick = sum(earning[1] for earning in fresh if _is_quick(notes, earning)) / total
+    quick = sum(earning[1] for earning in fresh if is_quick(notes, earning)) / total
     if quick:
         parts.append((terms["quick_points"] * quick, "The order was paid and released within a day", ""))
     only = sum(earning[1] for earning in fresh if earning[2] and _is_only(notes, memory[who(earning[2])], earning)) / total
@@ -135,9 +139,12 @@ def _assess(person: str, row: list[Any], fresh: list[list[Any]], web: Web, memor
     given = [moment for moment in notes.get("addresses", ()) if second - 3 * DAY < moment <= second]
     if given:
         parts.append((terms["address_points"], "The payout address was given within 72 hours before", ""))
-    before = _habit(notes, row, window)
+    if _is_strange(notes, row):
+        parts.append((terms["strange_points"], "It was asked for in a browser that the account had not used before the last three days", ""))
+    before = _habit(person, row, web, terms)
     if before:
-        parts.append((-terms["habit_points"] * min(2, before), f"{before} like it were made a month ago or more, and nothing came of them", ""))
+        words = f"Money of {before} other {'client' if before == 1 else 'clients'} was taken out as fast before, and nothing came of it"
+        parts.append((-terms["habit_points"] * min(3, before), words, ""))
     confidence, reasons = settle(parts)
     if confidence < terms["show_at"]:
         return None
@@ -174,7 +181,7 @@ def _youth(notes: Notes, second: int, memory: Memory, terms: Terms) -> float:
     return 0.0 if days is None else max(0.0, min(1.0, (4 * limit - days) / (3 * limit)))
 
 
-def _is_quick(notes: Notes, earning: list[Any]) -> bool:
+def is_quick(notes: Notes, earning: list[Any]) -> bool:
     """Whether the order that was paid last by this client was paid less than a day before."""
     paid = [order[0] for order in notes.get("orders", ()) if order[2] == earning[2] and order[0] <= earning[0]]
     return bool(paid) and earning[0] - paid[-1] < DAY
@@ -185,12 +192,25 @@ def _is_only(notes: Notes, payer: Notes, earning: list[Any]) -> bool:
     return bool(before) and payer.get("spent", 0) > 0 and notes.get("paid_by", {}).get(earning[2], 0) >= 0.99 * payer["spent"]
 
 
-def _habit(notes: Notes, row: list[Any], window: int) -> int:
-    """How many like it there were before, so long ago that it would be known if they had been wrong."""
-    count = 0
+def _is_strange(notes: Notes, row: list[Any]) -> bool:
+    """Whether the browser is new to an account that is not, and that keeps its browsers: some come with a new mark each time."""
+    devices, day = notes.get("device", {}), row[0] // DAY
+    key = row[5] if len(row) > 5 else ""
+    if key not in devices or devices[key][0] <= day - 3:
+        return False
+    before = [days for other, days in devices.items() if days[0] < day - 7]
+    return any(days[1].bit_count() >= 3 for days in before) and len(before) <= 4
+
+
+def _habit(person: str, row: list[Any], web: Web, terms: Terms) -> int:
+    """How many clients there are whose money was taken out as fast, so long ago that somebody would have complained. Whoever is linked with the
+    builder complains of nothing, and neither does one who pays again and again."""
+    notes, window = web.memory[who(person)], int(terms["window_minutes"] * MINUTE)
+    payers = set()
     for other in notes["withdrawals"]:
-        if other[0] > row[0] - MONTH:
+        if other[0] > row[0] - terms["habit_days"] * DAY:
             break
         fresh = [earning for earning in notes.get("earnings", ()) if other[0] - window < earning[0] <= other[0]]
-        count += bool(fresh) and _share(notes, other, fresh, window)[0] >= 0.5
-    return count
+        if fresh and _share(notes, other, fresh, window)[0] >= 0.5:
+            payers.update(earning[2] for earning in fresh)
+    return sum(1 for payer in payers if not payer or web.pair(person, payer).weight < terms["link_at"])

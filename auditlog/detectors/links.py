@@ -25,6 +25,7 @@ WORDS = {
     "opening": "opening",
     "circle": "circle",
 }
+DERIVED = ("trade", "opening", "circle")  # no values that people have
 LINKING = ("device", "payout", "card", "fingerprint")  # an address by itself links nobody
 LATELY = 90 * DAY
 TRADES = ("earned_by", "paid_by", "paid_to", "earned_to")
@@ -144,7 +145,7 @@ class Web:
             found.update(
                 other
                 for other in notes.get(name, ())
-                if self._meet(notes, self.memory[who(other)]) or self._came_together(notes, self.memory[who(other)])
+                if self._meet(notes, self.memory[who(other)]) or self.came_together(notes, self.memory[who(other)])
             )
         found.discard(person)
         return found
@@ -158,7 +159,7 @@ class Web:
     def _meet(notes: Notes, others: Notes) -> bool:
         return any(not notes[kind].keys().isdisjoint(others[kind]) for kind in ("ip", "device") if kind in notes and kind in others)
 
-    def _came_together(self, notes: Notes, others: Notes) -> bool:
+    def came_together(self, notes: Notes, others: Notes) -> bool:
         return "up" in notes and "up" in others and abs(notes["up"] - others["up"]) <= self.terms["circle_days"] * DAY
 
     def pair(self, one: str, other: str) -> Link:
@@ -258,7 +259,7 @@ class Web:
         """That two dealt with each other who were opened at about one time, and hardly with anybody who was not. One order proves nothing:
         whoever has had one has had it from somebody."""
         mine, others = self.memory[who(a)], self.memory[who(b)]
-        if not self._came_together(mine, others) or not any(b in mine.get(name, ()) for name in TRADES):
+        if not self.came_together(mine, others) or not any(b in mine.get(name, ()) for name in TRADES):
             return None
         gap = abs(mine["up"] - others["up"]) / DAY
         odd = 1 - self.terms["circle_usual"] * usual(self.memory, mine["up"], max(1.0, gap))
@@ -276,11 +277,11 @@ class Web:
             for name in ("paid", "earned"):
                 for other, row in notes.get(f"{name}_to", {}).items():
                     number += row[0]
-                    inside += row[0] if self._came_together(notes, self.memory[who(other)]) else 0
+                    inside += row[0] if self.came_together(notes, self.memory[who(other)]) else 0
                 for other in notes.get(f"{name}_by", ()):
                     count = self.memory[who(other)].get(f"{name}_to", {}).get(person, (1,))[0]
                     number += count
-                    inside += count if self._came_together(notes, self.memory[who(other)]) else 0
+                    inside += count if self.came_together(notes, self.memory[who(other)]) else 0
                 if number > 1:
                     break  # what was paid and what was released are the same orders
             chance = usual(self.memory, notes["up"], self.terms["circle_days"])  # of dealing with such an account without meaning to

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
-from math import inf
 from typing import Any
 
 from .facts import DAY
+from .links import DERIVED, WORDS, Link, Web, components, strength
 from .links import PARAMETERS as LINK_PARAMETERS
-from .links import WORDS, Link, Web, components, strength
 from .memory import Memory, Notes
 from .parameters import Parameter, Terms
 from .people import HIDDEN, LOG, VALUES, opened, usual, who
 from .suspicions import Suspicion, settle
 
 NAME = "multi_accounting"
-DERIVED = ("trade", "opening", "circle")  # no values that people have
 PARAMETERS = (
     *LINK_PARAMETERS,
     Parameter("alert_at", 55, 30, 100, "From which confidence on somebody is told."),
@@ -34,10 +32,11 @@ PARAMETERS = (
     Parameter("link_points", 55, 0, 100, "Points for how strongly the accounts are linked."),
     Parameter("young_points", 30, 0, 100, "Points for accounts that were opened at about the same time."),
     Parameter("young_days", 30, 1, 365, "Within how many days that is."),
+    Parameter("unknown_points", 9, 0, 50, "Points when nobody knows when they were opened, because the log begins later."),
     Parameter("dealt_points", 15, 0, 100, "Points for what the builders among them earned from the others."),
     Parameter("size_points", 3, 0, 20, "Points for each account beyond three."),
     Parameter("most_size_points", 15, 0, 60, "At most for all of them."),
-    Parameter("papers_part", 0.5, 0, 1, "Part of the points that is taken off when all have verified identities of their own."),
+    Parameter("papers_part", 0.4, 0, 1, "Part of the points that is taken off when all have verified identities of their own."),
     Parameter("burst_points", 10, 0, 50, "Points for three accounts opened within a day."),
     Parameter("old_points", 20, 0, 50, "Points taken off when all were linked half a year after they were opened."),
     Parameter("bad_points", 10, 0, 50, "Points for an account that was found out before."),
@@ -114,10 +113,7 @@ def _changed(group: set[str], name: str, suspicion: Suspicion, memory: Memory, t
 
 
 def _assess(group: list[str], name: str, web: Web, memory: Memory, terms: Terms) -> Suspicion | None:
-    # Either of two may be the one who knows of the other: who came lately looks at homes, and builders at who paid them.
-    within = set(group)
-    found = {(link.a, link.b): link for one in group for other, link in web.linked(one).items() if other in within}
-    links = [found[pair] for pair in sorted(found)]
+    links = [link for n, one in enumerate(group) for other, link in web.linked(one).items() if other in group[n + 1 :]]
     kinds = {share.kind for link in links for share in link.shares}
     if len(group) < terms["members"] and not ({"payout", "device"} <= kinds or _is_odd_pair(group, web, terms)):
         return None
@@ -131,6 +127,12 @@ def _assess(group: list[str], name: str, web: Web, memory: Memory, terms: Terms)
     if young_part:
         words = f"{len(young)} of the {len(group)} accounts were opened within {terms['young_days']:.0f} days of each other"
         parts.append((terms["young_points"] * young_part, words, ""))
+    # Of who was there before the log begins nobody knows either whether they registered as an agency.
+    dark = sum(opened(one, memory) is None for one in notes.values()) / len(group)
+    excused = dark * _paid_together(links)
+    if dark > excused and len(group) >= terms["members"]:
+        words = "Some of them were there before the log begins: that they were opened together can be neither shown nor ruled out"
+        parts.append((terms["unknown_points"] * (dark - excused), words, ""))
     dealt, volume = _dealt(group, notes)
     if dealt:
         words = f"{100 * dealt:.0f} % of what the builders among them earned came from the others"
@@ -138,7 +140,7 @@ def _assess(group: list[str], name: str, web: Web, memory: Memory, terms: Terms)
     if len(group) < terms["members"] and not {"payout", "device"} <= kinds:
         parts.append((-terms["pair_points"], "Two who share one thing may have their reasons", ""))
     if len(group) > 3:
-        points = min(terms["size_points"] * (len(group) - 3), terms["most_size_points"])
+        points = min(terms["size_points"] * (len(group) - 3), terms["most_size_points"]) * (1 - excused)
         parts.append((points, f"{len(group)} accounts are more than share things by chance", ""))
     if any(notes[person].get("bad") for person in group):
         parts.append((terms["bad_points"], "One of them was found out before", ""))
@@ -201,10 +203,13 @@ def _beyond_chance(young: list[str], group: list[str], notes: dict[str, Notes], 
     return part**1.5 * (1 - 0.5 * chance)
 
 
-def _age(notes: Notes, since: int, memory: Memory) -> float:
-    """Days between the opening of an account and its first link."""
+def _age(notes: Notes, since: int, memory: Memory) -> int:
+    """Days between the opening of an account and its first link, at least: of who was there before the log nothing else is known."""
     up = opened(notes, memory)
-    return inf if up is None else max(0, since - up // DAY)
+    if up is not None:
+        return max(0, since - up // DAY)
+    days = memory[LOG].get("days")
+    return max(0, since - (min(map(int, days)) if days else memory[LOG].get("first", 0) // DAY))
 
 
 def _link_parts(links: list[Link], points: float, size: int) -> list[tuple[float, str, str]]:
@@ -233,6 +238,15 @@ def _link_parts(links: list[Link], points: float, size: int) -> list[tuple[float
         fact = ", ".join(sorted(values[kind])[:5]) if kind not in DERIVED else ""
         parts.append((points * added[kind] / total, text, fact))
     return parts
+
+
+def _paid_together(links: list[Link]) -> float:
+    """Which part of the links comes from nothing but being paid to one address, and from where it is."""
+    added = {True: 0.0, False: 0.0}
+    for link in links:
+        for share in link.shares:
+            added[share.kind in ("payout", "ip")] += strength(share)
+    return added[True] / (sum(added.values()) or 1)
 
 
 def _dealt(group: list[str], notes: dict[str, Notes]) -> tuple[float, int]:

@@ -256,7 +256,7 @@ def _withdrawal(notes: Notes, fact: Fact) -> None:
         return
     balance = fact.meta.get("balance_before")
     known = _micro(balance)
-    _insert(rows, [fact.second, fact.micro, known, name, 1 if yes(fact.meta.get("scheduled")) else 0])
+    _insert(rows, [fact.second, fact.micro, known, name, 1 if yes(fact.meta.get("scheduled")) else 0, f"device:{fact.device[:120]}"])
     notes["withdrawn"] = notes.get("withdrawn", 0) + fact.micro
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from statistics import median
+from typing import Any
 
 from .cases import at_stake, drawing, news, severity_of, shared_words, usdc
 from .dealings import AT, KINDS, MICRO, SECONDS, STARS, deals, keys
 from .dealings import learn as learn_dealing
 from .facts import Fact
+from .fast_withdrawal import is_quick
 from .links import PARAMETERS as LINK_PARAMETERS
-from .links import Link, Share, Web
+from .links import TRADES, Link, Share, Web
 from .memory import Memory, Notes
 from .parameters import Parameter, Terms
-from .people import VALUES, who
+from .people import LOG, VALUES, who
 from .suspicions import Suspicion, settle
 
 __all__ = ["KINDS", "NAME", "PARAMETERS", "judge", "keys", "learn"]
@@ -31,9 +33,14 @@ PARAMETERS = (
     Parameter("fast_minutes", 60, 1, 1440, "Within how many minutes that is soon."),
     Parameter("review_points", 10, 0, 50, "Points for a review of five stars between the two."),
     Parameter("volume_points", 10, 0, 50, "Points when the client paid more than half of what the builder earned."),
+    Parameter("group_points", 25, 0, 60, "Points when both belong to one group of linked accounts that was told."),
+    Parameter("only_points", 10, 0, 50, "Points for a client who bought from this builder more than once, and never from anybody else."),
+    Parameter("quick_points", 10, 0, 50, "Points when most of it was paid and released within a day."),
+    Parameter("taken_points", 15, 0, 50, "Points when the builder took it out at once, and that was told."),
     Parameter("amount_points", 10, 0, 50, "Points for an order far beyond what the builder usually gets from others."),
     Parameter("amount_times", 3, 1.5, 20, "How many times the usual that is."),
 )
+FAST = 70  # how sure a fast withdrawal has to be for it to be held against who paid
 NEIGHBOURS = frozenset({"ip", "opening", "trade"})  # what people of one home or cafe have in common; says nothing by itself
 OTHERS = 5  # orders of others from which on something is usual
 
@@ -43,10 +50,16 @@ def learn(fact: Fact, memory: Memory, touched: set[str]) -> None:
 
 
 def judge(people: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion]:
-    """Suspicions about these people and those with whom they dealt."""
-    pairs = sorted(_pairs(set(people), memory))
-    memory.fetch(name for client, builder in pairs for name in (who(client), who(builder), deals(client)))
+    """Suspicions about these people, those with whom they dealt, and the groups to which they belong."""
+    people = set(people)
+    memory.fetch([LOG, *(who(person) for person in people)])
+    names = {name for person in people if (name := memory[who(person)].get("group"))}
+    memory.fetch(f"group:{name}" for name in names)
+    for name in names:
+        people.update(memory[f"group:{name}"].get("people", ()))
     web = Web(memory, terms)
+    pairs = sorted(_pairs(people, web, memory))
+    memory.fetch(name for client, builder in pairs for name in (who(client), who(builder), deals(client)))
     found = []
     for client, builder in pairs:
         suspicion = _assess(client, builder, web, memory, terms)
@@ -55,25 +68,31 @@ def judge(people: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion
     return news(found, memory)
 
 
-def _pairs(people: set[str], memory: Memory) -> set[tuple[str, str]]:
-    """Client and builder of those who dealt with each other and have some value in common."""
+def _pairs(people: set[str], web: Web, memory: Memory) -> set[tuple[str, str]]:
+    """Client and builder of those who dealt with each other and have some value, their group or the time of their opening in common."""
     memory.fetch(name for person in people for name in (who(person), deals(person)))
-    values = {person: [key for kind in VALUES for key in memory[who(person)].get(kind, ())] for person in people if _deals(person, memory)}
+    people = {person for person in people if _deals(person, memory)}
+    values = {person: [key for kind in VALUES for key in memory[who(person)].get(kind, ())] for person in people}
     memory.fetch(name for keys_of in values.values() for key in keys_of for name in (key, _twin(key)) if name)
+    memory.fetch(who(other) for person in people for name in TRADES for other in memory[who(person)].get(name, ()))
     found = set()
     for person, keys_of in values.items():
         holders = {other for key in keys_of for name in (key, _twin(key)) if name for other in memory[name]}
         notes = memory[who(person)]
-        for other in holders & (notes.get("earned_by", {}).keys() | notes.get("paid_by", {}).keys()):
-            found.add((other, person))
-        for other in holders & memory[deals(person)].keys():
-            found.add((person, other))
+
+        def close(other: str, notes: Notes = notes, holders: set[str] = holders) -> bool:
+            others = memory[who(other)]
+            return other in holders or web.came_together(notes, others) or notes.get("group", "") == others.get("group")
+
+        found.update((other, person) for other in {**notes.get("earned_by", {}), **notes.get("paid_by", {})} if close(other))
+        bought = {**notes.get("paid_to", {}), **notes.get("earned_to", {}), **memory[deals(person)]}
+        found.update((person, other) for other in bought if close(other))
     return found
 
 
 def _deals(person: str, memory: Memory) -> bool:
     notes = memory[who(person)]
-    return bool(notes.get("earned_by") or notes.get("paid_by") or memory[deals(person)])
+    return any(notes.get(name) for name in TRADES) or bool(memory[deals(person)])
 
 
 def _twin(key: str) -> str:
@@ -102,11 +121,23 @@ def _assess(client: str, builder: str, web: Web, memory: Memory, terms: Terms) -
     if payer.get("agency") or seller.get("agency"):  # who registered as one may work for its own clients
         return None
     link = _link(client, builder, web, memory, terms)
-    if link.weight < terms["link_at"] or all(share.kind in NEIGHBOURS for share in link.shares):
+    group = _group(payer, seller, memory)
+    sure = 1 - (1 - link.weight) * (1 - group.get("confidence", 0) / 100)
+    if sure < terms["link_at"] or (not group and all(share.kind in NEIGHBOURS for share in link.shares)):
         return None
-    wallet = link.shares[0].kind == "payout" and link.shares[0].value in {key.partition(":")[2] for key in payer.get("card", ())}
-    words = "The client pays from the wallet to which the builder is paid" if wallet else f"Client and builder share {shared_words(link.shares)}"
-    parts = [(terms["link_points"] * link.weight, words, ", ".join(share.value for share in link.shares if share.kind != "trade")[:200])]
+    wallet = link.shares and link.shares[0].kind == "payout" and link.shares[0].value in {key.partition(":")[2] for key in payer.get("card", ())}
+    shown = [share for share in link.shares if share.kind in VALUES]
+    words = (
+        "The client pays from the wallet to which the builder is paid"
+        if wallet
+        else f"Client and builder share {shared_words(shown)}"
+        if shown
+        else "They were opened at about the same time and deal with each other, and with hardly anybody else"
+    )
+    parts = [(terms["link_points"] * link.weight, words, ", ".join(share.value for share in shown)[:200])]
+    if group:
+        number = len(group["people"])
+        parts.append((terms["link_points"] * (sure - link.weight) + terms["group_points"], f"Both are of a group of {number} linked accounts", ""))
     fast = [name for name, row in orders.items() if row[SECONDS] is not None and row[SECONDS] < 60 * terms["fast_minutes"]]
     if fast:
         parts.append((terms["fast_points"], f"Complete within {terms['fast_minutes']:.0f} minutes of its beginning", ", ".join(sorted(fast)[:5])))
@@ -117,6 +148,14 @@ def _assess(client: str, builder: str, web: Web, memory: Memory, terms: Terms) -
     part = seller.get(f"{name}_by", {}).get(client, 0) / seller[name] if seller.get(name) else 0
     if part > 0.5:
         parts.append((terms["volume_points"], f"{100 * part:.0f} % of what the builder earned came from this client", usdc(dealt)))
+    bought = payer.get("paid_to") or payer.get("earned_to") or {}
+    if builder in bought and len(bought) == 1 and bought[builder][0] > 1:
+        parts.append((terms["only_points"], f"The client bought {bought[builder][0]} times, and never from anybody else", ""))
+    came = [earning for earning in seller.get("earnings", ()) if earning[2] == client]
+    if came and 2 * sum(earning[1] for earning in came if is_quick(seller, earning)) > sum(earning[1] for earning in came):
+        parts.append((terms["quick_points"], "Most of it was paid and released within a day", ""))
+    if _taken(seller, came):
+        parts.append((terms["taken_points"], "The builder took the money out as soon as it came", ""))
     largest, usual = _largest(client, orders, seller)
     if usual and largest > terms["amount_times"] * usual:
         parts.append((terms["amount_points"], f"{largest / usual:.0f} times what others usually pay the builder", usdc(largest)))
@@ -142,6 +181,19 @@ def _assess(client: str, builder: str, web: Web, memory: Memory, terms: Terms) -
         holds=confidence >= terms["hold_at"],
         second=max([row[AT] for row in orders.values()], default=seller.get("last", 0)),
     )
+
+
+def _group(payer: Notes, seller: Notes, memory: Memory) -> Notes:
+    """The group of linked accounts to which both belong, when somebody was told of it."""
+    name = payer.get("group")
+    group = memory[f"group:{name}"] if name and name == seller.get("group") else {}
+    return group if group.get("told") else {}
+
+
+def _taken(seller: Notes, came: list[list[Any]]) -> bool:
+    """Whether a withdrawal of this money was told as a fast one."""
+    told = seller.get("told", {})
+    return any(told.get(row[3], 0) >= FAST and any(row[0] - 3600 < earning[0] <= row[0] for earning in came) for row in seller.get("withdrawals", ()))
 
 
 def _largest(client: str, orders: Notes, seller: Notes) -> tuple[int, float]:

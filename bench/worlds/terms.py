@@ -108,6 +108,7 @@ TUNING = {
     "wary": replace(
         PLAIN, careful=(0.14, 0.18), ring_size=(3, 6), ring_verified=(0.25, 0.34), ring_old=(0.2, 0.29), vpn=(0.08, 0.12), vpn_people=(15, 24)
     ),
+    "cut": replace(PLAIN, days=(65, 80), growth=(0.25, 0.3), at_once=(0.1, 0.16), whole_history=False),
 }
 HELD_OUT = {
     "dense": replace(

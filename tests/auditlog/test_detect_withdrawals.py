@@ -24,7 +24,7 @@ def stranger(*, since: float = 0, day: float = 3, minutes: float = 20, amount: f
 def test_fresh_money_of_new_people_is_told() -> None:
     (found,) = alerts(detected(stranger()), "fast_withdrawal")
     assert (found.withdrawal_id, found.people, found.loss) == ("w1", ["b"], 400_000_000)
-    assert found.confidence >= 80
+    assert 70 <= found.confidence < 80  # told, and not held: nothing links the two
     assert sum(reason.points for reason in found.reasons) == found.confidence
 
 
