@@ -102,16 +102,17 @@ def test_what_somebody_hardly_uses_counts_little() -> None:
     assert 0 < web.pair("u0", "u1").weight < 0.1
 
 
-def test_verified_people_count_half() -> None:
-    def ring(verified: bool) -> list[int]:
+def test_verified_people_count_less_and_one_may_be_the_operator() -> None:
+    def ring(verified: int) -> int:
         facts = []
         for n in range(3):
-            facts.append(happened(0, "sign_up", f"u{n}", device="d1", ip=f"8.8.{n}.8", identity_verified=verified))
+            facts.append(happened(0, "sign_up", f"u{n}", device="d1", ip=f"8.8.{n}.8", identity_verified=n < verified))
             facts += [happened(day, "sign_in", f"u{n}", device="d1", ip=f"8.8.{n}.8") for day in range(1, 9)]
-        return [one.confidence for one in detected(facts) if one.pattern == "linked_accounts"]
+        (found,) = [one.confidence for one in detected(facts) if one.pattern == "linked_accounts"]
+        return found
 
-    (plain,), (verified,) = ring(False), ring(True)
-    assert verified <= plain / 2 + 1
+    assert ring(0) == ring(1) > ring(2) > ring(3)
+    assert ring(3) <= 0.6 * ring(0) + 1
 
 
 def test_dealing_inside_the_group_makes_it_surer() -> None:
