@@ -198,6 +198,10 @@ class Event(Enum):
     ORDER_UNDONE = "order.undone", ADMIN, WARNING, "Undid a merge or a split"
     CREDIT_EXPIRED = "credit.expired", FINANCIAL, INFO, "A credit ended unused"
     CREDIT_VOIDED = "credit.voided", FINANCIAL, WARNING, "Voided a credit"
+    # Taking data away, and forgetting people
+    DATA_EXPORTED = "data.exported", SECURITY, WARNING, "Took data away as a file"
+    PERSON_EXPORTED = "user.exported", SECURITY, WARNING, "Took everything of a person away as a file"
+    PERSON_ANONYMISED = "user.anonymised", SECURITY, WARNING, "Made a person nameless"
     # The log itself
     AUDIT_READ = "audit.read", SECURITY, INFO, "Read the audit log"
     AUDIT_DOWNLOADED = "audit.downloaded", SECURITY, WARNING, "Took rows of the audit log away as a file"

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "port444.away",
     "support.apps.SupportAdminConfig",
     "support",
+    "port444.exports",
     "port444.demo",
     "django.contrib.auth",
     "django.contrib.contenttypes",
