@@ -161,10 +161,11 @@ class _GuardedAdapter(IPFilterAdapter):  # type: ignore[misc]  # has no types
 
 
 class _Session(requests.Session):
-    def __init__(self, *, guarded: bool, total: float) -> None:
+    def __init__(self, *, guarded: bool, total: float, keep: int | None) -> None:
         super().__init__()
         self.guarded = guarded
         self.total = total
+        self.keep = keep
 
     def request(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
         readonly.refuse("a request to the outside")
@@ -176,7 +177,7 @@ class _Session(requests.Session):
         with _Leash(self.total) as leash:
             try:
                 response = super().request(method, url, *args, **options)
-                _read(response, leash)
+                _read(response, leash, self.keep)
             except TooLarge:
                 raise
             except requests.RequestException as error:
@@ -191,13 +192,15 @@ class _Session(requests.Session):
         """Not even looked at: preparing the next request would read the answer without a limit."""
 
 
-def session(*, guarded: bool = False, total: float = TOTAL) -> requests.Session:
+def session(*, guarded: bool = False, total: float = TOTAL, keep: int | None = None) -> requests.Session:
     """A session that follows no redirect by itself, reads at most MOST_BYTES and takes at most `total` seconds for a request.
+
+    With `keep` only so many bytes of an answer are read, and a longer one is no error: for those whose status alone matters.
 
     `guarded` is for addresses that a person typed: https only, and the name is resolved once and refused when it leads into our
     own network, so that a second answer of the resolver changes nothing. Raises requests.RequestException.
     """
-    made = _Session(guarded=guarded, total=total)
+    made = _Session(guarded=guarded, total=total, keep=keep)
     made.headers["User-Agent"] = f"port444 (+{settings.SITE_URL})"
     made.trust_env = False
     if not guarded:
@@ -213,6 +216,30 @@ def session(*, guarded: bool = False, total: float = TOTAL) -> requests.Session:
     return made
 
 
+def refuses(url: str) -> str:
+    """Why a person's address is not even tried, in words; nothing for one that may be. What its name leads to is asked when it is used."""
+    try:
+        _check_address(url)
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except (requests.exceptions.InvalidURL, ValueError):
+        return "Give an address without a name, password or a port of another service."
+    if not host or len(url) != len(url.strip()):
+        return "Give a whole address, for example https://example.com/port444."
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        is_near = host == "localhost"
+        is_inside = is_near or "." not in host
+    else:
+        is_near, is_inside = address.is_loopback, not address.is_global
+    if is_near and settings.OUTBOUND_ALLOW_LOOPBACK:
+        return ""
+    if parts.scheme != "https":
+        return "Give an address that begins with https://."
+    return "This address leads into a private network." if is_inside else ""
+
+
 def _check_address(url: Any) -> None:
     """Raises InvalidURL for what no honest address holds: a name and password, or a port of another service."""
     try:
@@ -226,11 +253,15 @@ def _check_address(url: Any) -> None:
         raise requests.exceptions.InvalidURL("the address names a port of another service")
 
 
-def _read(response: requests.Response, leash: _Leash) -> None:
+def _read(response: requests.Response, leash: _Leash, keep: int | None) -> None:
     """Load the body, up to the limits."""
     held = bytearray()
-    for piece in response.iter_content(PIECE):
+    for piece in response.iter_content(PIECE if keep is None else keep):
         held += piece
+        if keep is not None and len(held) >= keep:
+            del held[keep:]
+            response.close()
+            break
         if len(held) > MOST_BYTES:
             response.close()
             raise TooLarge("the answer is too large")

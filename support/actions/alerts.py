@@ -5,9 +5,6 @@ Once when it opens and when it rises; what is found again, or is a weak sign, st
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -23,7 +20,7 @@ from django.urls import reverse
 from auditlog.actions import note
 from auditlog.models import LIVE, Channel, EventKind, IncidentAlert, IncidentEvent, IncidentLog, IncidentSeverity, Suppression
 from port444.accounts.models import User
-from port444.kit import outbound
+from port444.kit import outbound, signed
 from port444.kit.clock import now
 from port444.kit.errors import DomainError
 from port444.kit.jobs import enqueue
@@ -136,7 +133,7 @@ def _post(alert: IncidentAlert, moment: datetime) -> str:
         address, body, headers = settings.ALERT_SLACK_URL, json.dumps(_slack(alert)), {}
     else:
         address, body = settings.ALERT_WEBHOOK_URL, json.dumps(_facts_as_json(alert))
-        headers = signature(str(alert.pk), int(moment.timestamp()), body)
+        headers = signed.headers(str(alert.pk), int(moment.timestamp()), body.encode(), settings.ALERT_WEBHOOK_SECRETS)
     if not address:
         return "The channel is not set any more."
     try:
@@ -184,13 +181,6 @@ def _facts_as_json(alert: IncidentAlert) -> dict[str, Any]:
             "url": f"{settings.SITE_URL}{_address(incident)}",
         },
     }
-
-
-def signature(message_id: str, seconds: int, body: str) -> dict[str, str]:
-    """Headers after the published rules of Standard Webhooks: an HMAC-SHA256 of id, time and body, one for each secret."""
-    said = f"{message_id}.{seconds}.{body}".encode()
-    signed = [base64.b64encode(hmac.digest(secret.encode(), said, hashlib.sha256)).decode() for secret in settings.ALERT_WEBHOOK_SECRETS]
-    return {"webhook-id": message_id, "webhook-timestamp": str(seconds), "webhook-signature": " ".join(f"v1,{one}" for one in signed)}
 
 
 # Holds
