@@ -1,14 +1,28 @@
-"""Who is told when an incident opens or rises: the apps above register here, from their `apps.py`."""
+"""Who is told when something is recorded, and when an incident opens or rises: the apps above register here, from their `apps.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from decimal import Decimal
 
+from django.db.models import Model
+
+from .events import Event
 from .models import IncidentEvent
 
 OnIncident = Callable[[IncidentEvent, int | None], None]
+OnRecord = Callable[[Event, Model, Decimal | None], None]
 
 _told: list[OnIncident] = []
+followers: dict[Event, OnRecord] = {}
+
+
+def follow(events: Iterable[Event], call: OnRecord) -> None:
+    """Call `call(event, target, amount)` for each record of one of `events` that an action makes, in its transaction: it may write and
+    enqueue, and talks to nobody outside. One for an event; records of others cost a look into a dict."""
+    for event in events:
+        if followers.setdefault(event, call) != call:
+            raise ValueError(f"{event.key} is followed by another already")
 
 
 def on_incident(call: OnIncident) -> None:

@@ -15,6 +15,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, models, transaction
 
 from auditlog.events import Event
+from auditlog.handlers import followers
 from auditlog.models import ActorType, Category, Severity, Watched
 from port444.kit import context
 from port444.kit.money import CURRENCY
@@ -51,7 +52,7 @@ def record(
     `after` hold only the changed fields; of those that the target's model calls personal, and of what is called like a secret, no
     value is kept. A target that has just moved from one status to another says so
     there by itself. Address, browser, request and device come from `kit.context`. What staff do to money is at least a warning.
-    Must run inside a transaction.
+    Must run inside a transaction, of which whoever follows such events (`auditlog.handlers`) becomes a part.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("record() belongs inside the action's transaction")
@@ -72,11 +73,14 @@ def record(
                 transaction_hash=transaction_hash,
             ),
         )
-        return int(cursor.fetchone()[0])
+        number = int(cursor.fetchone()[0])
+    if (follower := followers.get(event)) is not None:
+        follower(event, target, amount)
+    return number
 
 
 def record_many(event: Event, targets: Iterable[tuple[models.Model, Mapping[str, Any]]]) -> None:
-    """Append one fact of the system for each of `targets` with its metadata, in one round trip. Must run inside a transaction."""
+    """Append one fact of the system for each of `targets` with its metadata, in one round trip. Needs a transaction, too; nobody follows these."""
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("record_many() belongs inside the action's transaction")
     rows = [_values(event, target, ActorType.SYSTEM, None, metadata=metadata) for target, metadata in targets]
