@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
-from functools import wraps
 from urllib.parse import urlencode
 from uuid import UUID
 
-from allauth.account.decorators import reauthentication_required
-from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -24,6 +20,7 @@ from port444.kit.errors import DomainError, Invalid, WrongState
 from port444.kit.http import UserRequest, done
 from port444.kit.ids import uuid7
 from port444.kit.money import ZERO, usd
+from port444.kit.reauthentication import password_again
 
 from . import actions, pdf, providers, queries
 from .forms import AddressForm, BankForm, HashForm, KeyForm, OwnWalletForm, QuoteForm, SignatureForm, WalletForm, WithdrawForm
@@ -385,31 +382,6 @@ def cancel(request: UserRequest, withdrawal_id: UUID) -> HttpResponse:
     withdrawal = get_object_or_404(Withdrawal.objects.visible_to(request.user), pk=withdrawal_id)
     withdrawal = actions.cancel_withdrawal(withdrawal.pk, actor=request.user)
     return done(request, reverse("payments:withdrawals"), f"Cancelled. {usd(withdrawal.amount)} is yours to withdraw again.")
-
-
-View = Callable[[UserRequest], HttpResponse]
-
-
-def password_again(view: View) -> View:
-    """Ask for the password, or the second factor, before payout details are shown or changed.
-
-    A form that comes too late is not kept, because of what is written in it; the empty page asks, then it is filled in anew.
-    """
-
-    def asks(request: HttpRequest) -> bool:
-        return bool(settings.REAUTHENTICATE)
-
-    @wraps(view)
-    def guarded(request: UserRequest) -> HttpResponse:
-        try:
-            answer: HttpResponse = reauthentication_required(view, enabled=asks)(request)
-        except ReauthenticationRequired:
-            if request.method == "GET":
-                raise
-            return done(request, request.path.removesuffix("remove/"))
-        return answer
-
-    return guarded
 
 
 @login_required
