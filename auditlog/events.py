@@ -168,6 +168,16 @@ class Event(Enum):
     CONVERSATION_REPORTED = "conversation.reported", USER, WARNING, "Reported a conversation"
     PERSON_REPORTED = "user.reported", USER, WARNING, "Reported a person"
     FILE_UPLOADED = "file.uploaded", USER, INFO, "Uploaded a file"
+    # Webhooks
+    WEBHOOK_ADDED = "webhook.added", SECURITY, INFO, "Had events sent to an address"
+    WEBHOOK_CHANGED = "webhook.changed", SECURITY, INFO, "Changed what is sent to an address, or where"
+    WEBHOOK_RENEWED = "webhook.renewed", SECURITY, INFO, "Made a new signing key for a webhook"
+    WEBHOOK_PAUSED = "webhook.paused", USER, INFO, "Paused a webhook"
+    WEBHOOK_RESUMED = "webhook.resumed", USER, INFO, "Had a webhook go on"
+    WEBHOOK_DISABLED = "webhook.disabled", USER, WARNING, "Stopped a webhook that does not answer"
+    WEBHOOK_REMOVED = "webhook.removed", SECURITY, INFO, "Removed a webhook"
+    WEBHOOK_PINGED = "webhook.pinged", USER, INFO, "Sent a test event to a webhook"
+    WEBHOOK_REPLAYED = "webhook.replayed", USER, INFO, "Had events sent to a webhook again"
     # Support
     PLAN_DRAFTED = "plan.drafted", ADMIN, WARNING, "Worked out a plan"
     PLAN_REQUESTED = "plan.requested", ADMIN, WARNING, "Asked for the approval of a plan"

@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("port444.orders.urls")),
     path("", include("amendments.urls")),
     path("", include("port444.away.urls")),
+    path("", include("port444.webhooks.urls")),
     path("console/", include("support.urls")),
     path("console/", admin.site.urls),
     path("", include("consultations.urls")),

@@ -234,6 +234,11 @@ def away(**changes: Any) -> Ask:
     return lambda world: (world.builder.user, "/away/", {"on": "on", "stops_clock": "on"} | days | changes)
 
 
+def webhook(**changes: Any) -> Ask:
+    form = {"url": "https://hooks.example/in", "description": "", "events": "order.paid"}
+    return lambda world: (world.client_user, "/settings/webhooks/new/", form | {"client_key": str(uuid7())} | changes)
+
+
 def past(world: World) -> str:
     return slot((now() - timedelta(days=1)).replace(minute=0, second=0))
 
@@ -338,6 +343,17 @@ CASES: dict[str, Ask] = {
     "cancelled call with NUL": at_call("cancel", reason=NUL),
     "notes of a call with NUL": at_call("complete", notes=NUL),
     "call that has not begun": at_call("complete", notes="Done"),
+    "webhook without https": webhook(url="http://hooks.example/"),
+    "webhook inside": webhook(url="https://169.254.169.254/latest/"),
+    "webhook with a password": webhook(url="https://a:b@hooks.example/"),
+    "webhook with NUL": webhook(url="https://hooks.example/\x00"),
+    "webhook that is endless": webhook(url="https://hooks.example/" + "x" * 5000),
+    "webhook for nothing": webhook(events=""),
+    "webhook for what never happens": webhook(events="order.payed"),
+    "webhook with NUL in words": webhook(description=NUL),
+    "webhook without a key": webhook(client_key="x"),
+    "webhook of nobody": lambda world: (world.client_user, f"/settings/webhooks/{world.asking.pk}/ping/", {}),
+    "delivery of nobody": lambda world: (world.client_user, f"/settings/webhooks/deliveries/{world.asking.pk}/replay/", {}),
     "wallet that answers maybe": lambda world: (world.client_user, f"/wallet/{world.payment.pk}/answer/", {"decision": "maybe"}),
     "away without a last day": away(last_on=""),
     "away on days that do not exist": away(first_on="2026-02-30"),

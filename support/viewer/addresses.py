@@ -52,6 +52,7 @@ CLOSED = {
     "account_*": ACCOUNT,
     "mfa_*": ACCOUNT,
     "accounts:*": ACCOUNT,
+    "webhooks:*": OUTSIDE,
     "payments:*": MONEY,
     "payments:invoice_pdf": FILES,
     "messaging:attachment": FILES,

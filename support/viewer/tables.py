@@ -171,6 +171,9 @@ CLOSED = {
     "support_threadopening": STAFF,
     "support_viewedpage": STAFF,
     "support_viewing": STAFF,
+    "webhooks_webhookattempt": QUEUE,
+    "webhooks_webhookdelivery": QUEUE,
+    "webhooks_webhookendpoint": SECRET,
 }
 COLUMNS = """
 SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute

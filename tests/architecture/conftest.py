@@ -42,6 +42,7 @@ from port444.orders.terms import terms_of_package
 from port444.payments import actions as payments
 from port444.payments import handlers, ledger
 from port444.payments.models import CreditSource, Payment
+from port444.webhooks import actions as webhooks
 from support.actions import draft_plan, start_viewing, submit_plan
 from support.actions.plans import About
 from support.models import PlanKind
@@ -70,6 +71,7 @@ def world(client_user: User, builder: Builder, stranger: User, staff: User, sett
     world.objects |= withdrawn(builder.user)
     world.objects |= offered(builder.user, world.objects["conversation_id"], world.objects["orders:package_id"])
     world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder) | linked(builder)
+    world.objects |= heard(client_user)
     world.objects |= absent(builder) | disputed(client_user, world.objects["orders:package_id"])
     world.objects |= {"support:queue:key": "late"}
     world.objects |= looked_at(client_user, staff) | planned(staff, stranger) | credited(client_user)
@@ -85,6 +87,13 @@ def looked_at(person: User, agent: User) -> dict[str, Any]:
     """Somebody whom staff view as."""
     viewing = start_viewing(person.pk, actor=agent, reason="To see what they see.", reference="P4-1", session_key="")
     return {"support:person_id": person.pk, "support:viewing_id": viewing.pk}
+
+
+def heard(person: User) -> dict[str, Any]:
+    """A webhook, and an event for it."""
+    terms = webhooks.Terms("https://hooks.example/in", ["*"])
+    endpoint, _ = webhooks.add_endpoint(person.pk, actor=person, terms=terms, client_key=uuid.uuid4())
+    return {"webhooks:endpoint_id": endpoint.pk, "webhooks:delivery_id": webhooks.ping_endpoint(endpoint.pk, actor=person).pk}
 
 
 def credited(person: User) -> dict[str, Any]:

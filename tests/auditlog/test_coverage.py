@@ -60,6 +60,8 @@ UNRECORDED = {
     "support.actions.alerts.on_incident": "With the opening or the rise of an incident.",
     "support.actions.alerts._tell_staff": "With the opening or the rise of an incident; its own events name who was told.",
     "support.actions.alerts.send_alert": "Sends an alert by the clock; its row says what became of it.",
+    "port444.webhooks.actions.sending.claim": "A lease on sending a webhook.",
+    "port444.webhooks.actions.sending.forget_batch": "Cleans up the log of what was sent.",
     # Traces of looking
     "consultations.actions.feeds.note_feed_read": "When a calendar program last asked.",
     "port444.messaging.actions.mark_read": "How far somebody has read.",
@@ -134,6 +136,7 @@ MOSTLY = {
     "port444.payments.escrow.chain.engine.Round._stamp": "When an operation is looked at again; why it waits is recorded.",
     "port444.payments.escrow.web3._insert": "Asked again.",
     "port444.payments.providers.wallet._moved": "Asked again.",
+    "port444.webhooks.actions.sending.settle": "The log of each try says how it went; stopping a webhook is recorded.",
 }
 
 

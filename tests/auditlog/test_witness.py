@@ -52,6 +52,7 @@ UNWATCHED = {
     },
     "words of an order, in its feed": {"orders.Delivery", "orders.Nudge", "orders.Requirement", "orders.Revision", "orders.Suggestion"}
     | {"orders.Delivery_files", "orders.Requirement_files", "orders.Evidence", "orders.Evidence_files"},
+    "what is sent to other programs, with a log of its own": {"webhooks.WebhookAttempt", "webhooks.WebhookDelivery"},
     "written once, page by page": {"support.ViewedPage"},
     "lists and counts": {"accounts.QueuedMail", "accounts.Session", "accounts.UserDevice", "away.ReturnAlert", "catalog.Category"}
     | {"catalog.PricePoint", "catalog.PriceSample"},
