@@ -18,6 +18,8 @@ class Event(Enum):
     LOGIN = "auth.login", SECURITY, INFO, "Signed in"
     LOGIN_FAILED = "auth.login_failed", SECURITY, WARNING, "Failed to sign in"
     LOGOUT = "auth.logout", SECURITY, INFO, "Signed out"
+    TOKEN_CREATED = "auth.token_created", SECURITY, WARNING, "Made a token for a program"
+    TOKEN_REVOKED = "auth.token_revoked", SECURITY, INFO, "Revoked a token of a program"
     PASSWORD_CHANGED = "auth.password_changed", SECURITY, INFO, "Changed the password"
     EMAIL_CHANGED = "auth.email_changed", SECURITY, INFO, "Changed the e-mail address"
     SECOND_FACTOR_CHANGED = "auth.second_factor_changed", SECURITY, INFO, "Changed the second factor"

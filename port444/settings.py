@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "port444.accounts.middleware.api",
     "port444.accounts.middleware.standing",
     "port444.accounts.middleware.second_factor",
     "port444.accounts.middleware.zone",
@@ -168,6 +169,7 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SITE_URL.startswith("https") else "ht
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "port444"
 MFA_ADAPTER = "port444.accounts.adapter.SecondFactorAdapter"
+API_A_MINUTE = {"reads": env.int("API_READS_A_MINUTE", default=600), "writes": env.int("API_WRITES_A_MINUTE", default=120)}  # for one person
 STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=True)
 DEVICE_COOKIE = "device"
 THEME_COOKIE = "theme"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -17,16 +18,63 @@ from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState, word_constraint
 from port444.kit.jobs import enqueue
 
-from . import emails
-from .models import QueuedMail, Session, Theme, User, UserDevice
+from . import callers, emails
+from .models import AnsweredCall, ApiAllowance, ApiToken, QueuedMail, Scope, Session, Theme, User, UserDevice
 from .sessions import SessionStore, told_of_suspension
 
 PROFILE = ("name", "phone", "time_zone", "language", "theme")
 MAIL_LIVES = timedelta(days=1)
 SENT_MAIL_LIVES = timedelta(days=30)
+TOKEN_DAYS, CONSOLE_TOKEN_DAYS, MOST_TOKENS = 366, 7, 25
+ANSWERS_LIVE = timedelta(days=7)
 
 word_constraint("user_email_once", Conflict("There is an account with this e-mail already. Sign in instead.", code="email_taken"))
 word_constraint("accounts_user_email_key", Conflict("There is an account with this e-mail already. Sign in instead.", code="email_taken"))
+
+
+# Tokens of programs
+
+
+@transaction.atomic
+def create_token(user_id: UUID, *, actor: User, name: str, scopes: Collection[str], days: int) -> tuple[ApiToken, str]:
+    """A token for a program of that person, and its text, which is known to nobody afterwards. One for the console lasts a week at most."""
+    user = User.objects.lock(user_id)
+    _require_self(user, actor)
+    moment, chosen, name = now(), [scope for scope in Scope.values if scope in scopes], name.strip()
+    if not name or len(name) > 60 or not chosen or len(chosen) != len(set(scopes)):
+        raise Invalid("A token needs a name of up to 60 characters, and at least one thing that it may do.", code="invalid_token")
+    if not 1 <= days <= TOKEN_DAYS:
+        raise Invalid(f"A token lasts between one day and {TOKEN_DAYS}.", code="invalid_token")
+    if Scope.CONSOLE in chosen and not user.is_staff:
+        raise NotAllowed("The console is for staff.")
+    if Scope.CONSOLE in chosen and days > CONSOLE_TOKEN_DAYS:
+        raise Invalid(f"A token for the console lasts {CONSOLE_TOKEN_DAYS} days at most.", code="invalid_token")
+    if ApiToken.objects.usable(moment).filter(user=user).count() >= MOST_TOKENS:
+        raise Conflict(f"There are {MOST_TOKENS} tokens already. Revoke one that is not used any more.", code="too_many_tokens")
+    text = callers.PREFIX + secrets.token_urlsafe(32)
+    token = ApiToken.objects.create(
+        user=user,
+        name=name,
+        start=text[:10],
+        digest=callers.digest_of(text),
+        scopes=chosen,
+        created_at=moment,
+        expires_at=moment + timedelta(days=days),
+    )
+    record(Event.TOKEN_CREATED, actor=actor, target=user, program=str(token.pk), scopes=chosen, days=days)
+    return token, text
+
+
+@transaction.atomic
+def revoke_token(token_id: UUID, *, actor: User) -> ApiToken:
+    """From the next request on the token opens nothing. Revoking it again changes nothing."""
+    token = ApiToken.objects.lock(token_id)
+    _require_self(token.user, actor)
+    if token.revoked_at is None:
+        token.revoked_at = now()
+        token.save(update_fields=["revoked_at"])
+        record(Event.TOKEN_REVOKED, actor=actor, target=token.user, program=str(token.pk))
+    return token
 
 
 # Signing up, in and out
@@ -256,8 +304,10 @@ def send_mail(mail_id: UUID) -> None:
 
 
 def forget() -> None:
-    """Remove what has had its time: mails that were sent or given up, and sessions that have ended."""
+    """Remove what has had its time: mails that were sent or given up, answers of the API, and sessions that have ended."""
     moment = now()
     QueuedMail.objects.unsent().filter(created_at__lt=moment - MAIL_LIVES).delete()
     QueuedMail.objects.filter(sent_at__lt=moment - SENT_MAIL_LIVES).delete()
+    AnsweredCall.objects.filter(created_at__lt=moment - ANSWERS_LIVE).delete()
+    ApiAllowance.objects.filter(free_at__lt=moment).delete()
     SessionStore.clear_expired()

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 
-from port444.kit import context
+from port444.kit import context, rest
 from port444.kit.http import Handler, done
 
+from . import callers
 from .models import User
 from .queries import has_second_factor
-from .sessions import SUSPENDED
+from .sessions import SUSPENDED, SessionStore
+
+# Of refusals that come from before an operation, or from none.
+CODES = {400: "bad_request", 401: "not_signed_in", 403: "not_allowed", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 500: "fault"}
 
 
 def device(get_response: Handler) -> Handler:
@@ -33,6 +41,45 @@ def device(get_response: Handler) -> Handler:
             response = get_response(request)
         if not known:
             response.set_cookie(settings.DEVICE_COOKIE, str(device_id), **settings.LASTING_COOKIE)
+        return response
+
+    return middleware
+
+
+def api(get_response: Handler) -> Handler:
+    """Of the JSON API: let a token stand for its person, count the request, and let every refusal be a problem document.
+
+    With a token, cookies count for nothing: who is signed in beside it is somebody else to this request.
+    """
+
+    def middleware(request: Any) -> HttpResponse:
+        request.api_token = None
+        if not request.path.startswith("/api/"):
+            return get_response(request)
+        if "\x00" in unquote(request.get_full_path()):
+            return rest.problem(400, "bad_address", "An address has no NUL in it.")
+        if "Authorization" in request.headers:
+            request.api_token = callers.find_token(request)
+            request.user = request.api_token.user if request.api_token else AnonymousUser()
+            own, request.session = request.session, SessionStore()
+        else:
+            own = request.session
+        allowed = callers.allow(request)
+        with context.use(source="api"):
+            response = get_response(request) if allowed.fits else rest.problem(429, "too_many", f"Wait {allowed.wait} seconds, then go on.")
+        request.session = own  # the browser's stays what it was
+        if response.status_code >= 300 and response.status_code != 304 and response.get("Content-Type") != rest.PROBLEM:
+            status = response.status_code if response.status_code >= 400 else 403
+            words = "Staff sign in with a second factor first." if status == 403 else rest.TITLES.get(status, "Refused")
+            kept = {name: response[name] for name in ("Allow",) if name in response}
+            response = rest.problem(status, CODES.get(status, "refused"), f"{words}.".replace("..", "."))
+            for name, value in kept.items():
+                response[name] = value
+        if allowed.fits is False:
+            response["Retry-After"] = str(allowed.wait)
+        response["RateLimit-Policy"] = f'"{allowed.name}";q={allowed.limit};w=60'
+        response["RateLimit"] = f'"{allowed.name}";r={allowed.left};t={allowed.wait}'
+        patch_vary_headers(response, ("Authorization", "Cookie"))
         return response
 
     return middleware
@@ -65,6 +112,8 @@ def standing(get_response: Handler) -> Handler:
 
 def tell(request: HttpRequest, user: User) -> HttpResponse:
     """Sign out and say why; a fragment cannot say it, so htmx is sent to a whole page, which does."""
+    if request.path.startswith("/api/"):
+        return rest.problem(403, "suspended", f"This account is suspended: {user.suspension_reason}")
     logout(request)
     if getattr(request, "htmx", False):
         request.session[SUSPENDED] = str(user.pk)

@@ -10,11 +10,12 @@ from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Lower, Upper
 from django.utils.module_loading import import_string
 
@@ -223,3 +224,91 @@ AUDITED_ELSEWHERE = {
     "auth.Group_permissions": Watched(Category.SECURITY, kept="group_id permission_id"),
     "mfa.Authenticator": Watched(Category.SECURITY, kept="user_id type", hidden="data", ignored="created_at last_used_at"),
 }
+
+
+class Scope(models.TextChoices):
+    """What a token may be used for. Reading is a scope of its own: without it a token can only do."""
+
+    READ = "read", "Read what you can see"
+    ORDERS = "orders", "Place orders and carry them out, with their offers, changes and disputes"
+    CALLS = "calls", "Book and hold calls, and set your hours"
+    MESSAGES = "messages", "Write messages and mark what was read"
+    MONEY = "money", "Pay, and withdraw what you have earned"
+    WEBHOOKS = "webhooks", "Set up webhooks"
+    CONSOLE = "console", "Work in the console, within your rights as staff"
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def lock(self, pk: Any) -> ApiToken:
+        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+
+    def usable(self, moment: datetime) -> ApiTokenQuerySet:
+        return self.filter(revoked_at__isnull=True, expires_at__gt=moment)
+
+
+class ApiToken(models.Model):
+    """A program's way in, for one person. The token itself is shown once; here lies only its SHA-256, which tells nobody what it was."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=60)
+    start = models.CharField(max_length=12, help_text="The first characters, by which its owner knows it again.")
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = ArrayField(models.CharField(max_length=12, choices=Scope.choices))
+    created_at = models.DateTimeField(default=now)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    last_ip = models.GenericIPAddressField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    audited = Watched(
+        Category.SECURITY,
+        kept="user_id scopes created_at expires_at revoked_at",
+        personal="name",
+        hidden="digest",
+        ignored="start last_used_at last_ip",
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(scopes__contained_by=Scope.values) & Q(scopes__len__gt=0), name="api_token_scopes_known"),
+            models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="api_token_ends_after_it_begins"),
+        ]
+        indexes = [models.Index(fields=["user", "-id"], name="api_token_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.start}...)"
+
+
+class AnsweredCall(models.Model):
+    """What a call of the API with an idempotency key was answered, written in the transaction of what it did."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=200)
+    asked = models.CharField(max_length=64, help_text="SHA-256 of method, address and body.")
+    status = models.PositiveSmallIntegerField(default=0)
+    answer = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="answered_call_once")]
+        indexes = [models.Index(fields=["created_at"], name="answered_call_age")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class ApiAllowance(models.Model):
+    """When a caller will have used nothing, if they stop now (GCRA, ITU-T I.371): one row and one statement decide about a request."""
+
+    who = models.CharField(max_length=60, primary_key=True, help_text="Whose and which, for example user:<id>:reads.")
+    free_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["free_at"], name="api_allowance_free")]
+
+    def __str__(self) -> str:
+        return self.who

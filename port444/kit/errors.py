@@ -52,6 +52,16 @@ class WrongState(Conflict):
     code = "wrong_state"
 
 
+class Stale(Conflict):
+    """The object is not as it was when the actor looked at it, and they have asked to act on that state alone."""
+
+    status = 412
+    code = "stale"
+
+    def __init__(self) -> None:
+        super().__init__("This has changed since you looked at it. Look at it again.")
+
+
 class TooMany(DomainError):
     """The actor does this more often than is allowed; later it works again."""
 

@@ -75,6 +75,7 @@ CLOSED = {
     "orders:live": SCRIPTS,
     "catalog:hints": SCRIPTS,
     "catalog:new_hints": SCRIPTS,
+    "api:*": OUTSIDE,
     "consultations:calcom_hook": OUTSIDE,
     "consultations:google_hook": OUTSIDE,
     "consultations:graph_hook": OUTSIDE,

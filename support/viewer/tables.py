@@ -119,6 +119,9 @@ ACCESS, BOOKS, CHAIN, PAYOUT, QUEUE, STAFF, LOG, SECRET = (
 CLOSED = {
     "account_emailaddress": ACCESS,
     "account_emailconfirmation": ACCESS,
+    "accounts_answeredcall": ACCESS,
+    "accounts_apiallowance": ACCESS,
+    "accounts_apitoken": ACCESS,
     "accounts_queuedmail": ACCESS,
     "accounts_session": ACCESS,
     "accounts_user_groups": ACCESS,

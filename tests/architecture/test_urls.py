@@ -63,8 +63,8 @@ RECORDED = {
     "support:panel": "looking at a person's private things",
     "support:person": "looking at a person",
 }
-# Not of this table: allauth's own pages, tested by allauth and in tests/accounts, and the pages of development.
-FOREIGN = ("account_", "mfa_")
+# Not of this table: allauth's own pages, tested by allauth and in tests/accounts; the API, tried in tests/api; and the pages of development.
+FOREIGN = ("account_", "mfa_", "api:")
 DEVELOPMENT = ("notifications:outbox", "notifications:captured")
 
 

@@ -45,6 +45,8 @@ UNRECORDED = {
     "port444.accounts.actions.forget": "Cleans up sent mails and ended sessions.",
     "port444.accounts.actions.queue_mail": "A mail tells of an act, which is recorded.",
     "port444.accounts.actions.send_mail": "A mail tells of an act, which is recorded.",
+    "port444.accounts.callers.find_token": "Notes when a token was last used.",
+    "port444.accounts.callers.once": "Keeps what a call was answered, in the transaction of what it did, which is recorded.",
     "port444.accounts.models.QueuedMailQuerySet.claim": "A lease on sending a mail.",
     "port444.notifications.actions._claim": "A lease on sending a notification.",
     "port444.notifications.actions._settle": "The row of the delivery says how it went.",

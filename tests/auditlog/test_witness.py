@@ -54,6 +54,7 @@ UNWATCHED = {
     | {"orders.Delivery_files", "orders.Requirement_files", "orders.Evidence", "orders.Evidence_files"},
     "what is sent to other programs, with a log of its own": {"webhooks.WebhookAttempt", "webhooks.WebhookDelivery"},
     "written once, page by page": {"support.ViewedPage"},
+    "what a program was answered, and how much it asks": {"accounts.AnsweredCall", "accounts.ApiAllowance"},
     "lists and counts": {"accounts.QueuedMail", "accounts.Session", "accounts.UserDevice", "away.ReturnAlert", "catalog.Category"}
     | {"catalog.PricePoint", "catalog.PriceSample"},
     "of Django and its parts": {"admin", "auth.Permission", "contenttypes", "django_q", "account.EmailConfirmation"},

@@ -1,0 +1,114 @@
+"""The JSON API: the routers of all apps, the wording of refusals, and its description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.db import IntegrityError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
+
+from port444.accounts.api import router as accounts
+from port444.kit import rest
+from port444.kit.errors import DomainError, worded
+from port444.orders.api import router as orders
+
+DESCRIPTION = """
+Everything a person can do on a page, a program can do here, by the same rules.
+
+**Who you are.** A browser that is signed in (changes need `X-CSRFToken`), or `Authorization: Bearer p444_...` with a token from your settings.
+
+**Money** is a string with two decimals, in USDC. **Times** are RFC 3339 in UTC; where a wall clock matters its IANA zone stands beside.
+
+**Lists** come newest first in pages; follow `next` until it is null. `fields=` leaves out what you do not need.
+
+**Changes.** Send the `ETag` that you have seen as `If-Match`, and nothing is done (412) if the thing has changed since. What moves money needs an
+`Idempotency-Key`: the same call again gives the same answer and does nothing.
+
+**Refusals** are problem documents (RFC 9457) with a stable `code`. Things of others are 404, as what does not exist.
+
+**How often.** See `RateLimit` in each answer; beyond it comes 429 with `Retry-After`.
+""".strip()
+
+
+class Api(NinjaAPI):
+    def get_openapi_operation_id(self, operation: Any) -> str:
+        return str(operation.view_func.__name__)
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        return complete(super().get_openapi_schema(**options))
+
+
+api = Api(title="port444", version="1.0.0", description=DESCRIPTION, urls_namespace="api", docs_url=None)
+for prefix, router in (("", accounts), ("", orders)):
+    api.add_router(prefix, router)
+
+
+def complete(schema: OpenAPISchema) -> OpenAPISchema:
+    """Say of refusals that they are problem documents, and which headers every answer has."""
+    headers = {
+        "X-Request-ID": {"description": "Name it when you write to support", "schema": {"type": "string", "format": "uuid"}},
+        "RateLimit": {"description": "What is left now, and when all of it is back", "schema": {"type": "string"}},
+    }
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                response["headers"] = {**headers, **response.get("headers", {})}
+                content = response.get("content", {})
+                if int(status) >= 400 and "application/json" in content:
+                    content[rest.PROBLEM] = content.pop("application/json")
+                    response["description"] = rest.TITLES.get(int(status), "Refused")
+    return schema
+
+
+# Refusals
+
+
+@api.exception_handler(DomainError)
+def refused(request: HttpRequest, error: Any) -> HttpResponse:
+    return rest.refusal(error)
+
+
+@api.exception_handler(IntegrityError)
+@api.exception_handler(OperationalError)
+def refused_by_the_database(request: HttpRequest, error: Any) -> HttpResponse:
+    known = worded(error)
+    if known is None:
+        raise error
+    return rest.refusal(known)
+
+
+@api.exception_handler(Http404)
+def not_found(request: HttpRequest, error: Any) -> HttpResponse:
+    return rest.problem(404, "not_found", "There is no such thing, or it is not yours to see.")
+
+
+@api.exception_handler(AuthenticationError)
+def not_signed_in(request: HttpRequest, error: Any) -> HttpResponse:
+    response = rest.problem(401, "not_signed_in", "Sign in, or send a token that is valid still.")
+    response["WWW-Authenticate"] = 'Bearer realm="port444"'
+    return response
+
+
+@api.exception_handler(HttpError)
+def unreadable(request: HttpRequest, error: Any) -> HttpResponse:
+    return rest.problem(error.status_code, "bad_request" if error.status_code == 400 else "refused", str(error.message))
+
+
+@api.exception_handler(RequestDataTooBig)
+def too_large(request: HttpRequest, error: Any) -> HttpResponse:
+    return rest.problem(413, "too_large", "The request is larger than may be sent here.")
+
+
+@api.exception_handler(UnreadablePostError)
+def broken_off(request: HttpRequest, error: Any) -> HttpResponse:
+    return rest.problem(400, "bad_request", "The request broke off.")
+
+
+@api.exception_handler(ValidationError)
+def invalid(request: HttpRequest, error: Any) -> HttpResponse:
+    errors = [{"field": ".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0]), "message": one["msg"]} for one in error.errors]
+    return rest.problem(422, "invalid", "Some of it cannot be taken.", errors=errors)
