@@ -9,6 +9,10 @@ from django.core.management import call_command
 
 from port444.catalog.models import Category
 from port444.demo import cast
+from tests.auditlog.conftest import own_database, own_log
+from tests.orders.conftest import make_order, package, service
+
+__all__ = ["make_order", "own_database", "own_log", "package", "service"]
 
 
 @pytest.fixture

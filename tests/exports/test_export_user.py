@@ -89,7 +89,8 @@ def test_a_person_of_the_demo(folder: Path) -> None:
     person = User.objects.get(email=cast.BUILDER)
     person.phone = "+31201234567"
     person.save()
-    BankAccount.objects.update_or_create(user=person, defaults={"details": {"iban": "NL91ABNA0417164300"}, "masked": "NL91 **** 4300"})
+    details: dict[str, Any] = {"iban": "NL91ABNA0417164300"}
+    BankAccount.objects.update_or_create(user=person, defaults={"details": details, "masked": "NL91 **** 4300"})
     call_command("export_user", person.email, dest=str(folder / "person.zip"))
     found = unpacked(folder / "person.zip")
 

@@ -118,7 +118,7 @@ def require_range(since: datetime | None, until: datetime | None) -> None:
         raise Invalid("The range ends before it begins: --from has to be earlier than --to.", code="range")
 
 
-def operator(actor: User | None) -> dict[str, str]:
+def operator(actor: User | None) -> dict[str, Any]:
     """Who sits at the machine, when nobody else is named."""
     return {} if actor is not None else {"operator": _account()}
 

@@ -1,0 +1,204 @@
+"""Making a person nameless, for whoever asks to be forgotten. The books, the orders and the proof stay whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+from django.db.models import Q, Sum
+
+from amendments.models import Amendment, AmendmentStatus
+from auditlog.actions import record
+from auditlog.events import Event
+from auditlog.models import IncidentLog
+from consultations.models import Absence, AbsenceStatus, Consultation, ConsultationStatus
+from port444.accounts.models import User
+from port444.builders.models import Builder
+from port444.exports import erasing
+from port444.kit.clock import now
+from port444.kit.errors import Conflict
+from port444.kit.jobs import enqueue
+from port444.kit.money import usd
+from port444.orders.models import Dispute, Offer, OfferStatus, Order, OrderStatus
+from port444.payments.models import (
+    Credit,
+    EscrowOperation,
+    EscrowStatus,
+    Invoice,
+    InvoiceStatus,
+    LedgerAccount,
+    Payment,
+    PaymentStatus,
+    PayoutHold,
+    Refund,
+    RefundStatus,
+    Withdrawal,
+    WithdrawalStatus,
+)
+from support.models import Plan, PlanStatus, Viewing
+from support.roles import require
+
+from .taking import operator
+
+OVER = [OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.EXPIRED]
+OPEN_CHANGES = [
+    AmendmentStatus.PENDING,
+    AmendmentStatus.CHANGES_REQUESTED,
+    AmendmentStatus.APPROVED,
+    AmendmentStatus.PAID,
+    AmendmentStatus.FUNDING,
+    AmendmentStatus.FUNDING_FAILED,
+]
+DONE_ON_CHAIN = [EscrowStatus.CONFIRMED, EscrowStatus.FAILED, EscrowStatus.CANCELLED]
+SHOWN = 5  # of a kind, by name
+
+
+class InTheWay(Conflict):
+    """Something is open that needs the person. `reasons` are sentences."""
+
+    code = "in_the_way"
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__(" ".join(reasons))
+        self.reasons = reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was done: rows by table and files; nothing of somebody who was nameless already."""
+
+    rows: dict[str, int]
+    files: int
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.rows)
+
+
+@transaction.atomic
+def anonymise_person(user_id: UUID, *, actor: User | None = None) -> Forgotten:
+    """Replace all that names a person, delete what lets them in, and have their files removed. Raises InTheWay while anything is open.
+
+    Doing it again does nothing. The rows of the person are locked against new rows that point to them, which the usual lock is not.
+    """
+    moment = now()
+    list(Builder.objects.select_for_update(of=("self",)).filter(user=user_id))
+    person = User.objects.select_for_update(of=("self",)).get(pk=user_id)
+    if actor is not None and actor.pk != person.pk:
+        require(actor, "restrict")
+    if erasing.is_nameless(person):
+        return Forgotten({}, 0)
+    if reasons := in_the_way(person, moment):
+        raise InTheWay(reasons)
+    names, files = erasing.known_as(person), erasing.files_of(person)
+    values = erasing.parameters(person, names, make_password(None), moment)
+    rows: dict[str, int] = {}
+    with connection.cursor() as cursor:
+        for table, statement in erasing.statements(person):
+            cursor.execute(statement, values)
+            if cursor.rowcount:
+                rows[table] = rows.get(table, 0) + cursor.rowcount
+    person.refresh_from_db()
+    record(
+        Event.PERSON_ANONYMISED, actor=_named(actor, person), target=person, rows=sum(rows.values()), tables=rows, files=len(files), **operator(actor)
+    )
+    for name in files:
+        enqueue("port444.exports.jobs.remove_file", name)
+    return Forgotten(rows, len(files))
+
+
+def _named(actor: User | None, person: User) -> User | None:
+    """Who acts, by the name that is left of them."""
+    return person if actor is not None and actor.pk == person.pk else actor
+
+
+def remove_file(name: str) -> None:
+    """Remove the bytes of a file, which may be gone already."""
+    default_storage.delete(name)
+
+
+def in_the_way(person: User, moment: datetime) -> list[str]:
+    """What is open and needs the person, in sentences; nothing when they can be forgotten."""
+    looks: tuple[Callable[[User, datetime], list[str]], ...] = (_standing, _money, _deals, _transfers, _inquiries)
+    return [reason for look in looks for reason in look(person, moment)]
+
+
+def _standing(person: User, moment: datetime) -> list[str]:
+    reasons = []
+    if person.is_staff or person.is_superuser:
+        reasons.append("They are of the staff: take that away first.")
+    if Viewing.objects.filter(subject=person, ended_at__isnull=True, expires_at__gt=moment).exists():
+        reasons.append("Support is looking at their pages.")
+    return reasons
+
+
+def _money(person: User, moment: datetime) -> list[str]:
+    reasons = [
+        f"There is {usd(account.balance)} in their account: {account.get_kind_display().lower()}."
+        for account in LedgerAccount.objects.filter(owner_id=person.pk).exclude(balance=0).order_by("kind")
+    ]
+    usable = Q(expires_at__isnull=True) | Q(expires_at__gt=moment)
+    credit = Credit.objects.filter(usable, user=person, remaining__gt=0).aggregate(all=Sum("remaining"))["all"] or Decimal(0)
+    if credit:
+        reasons.append(f"They have {usd(credit)} of credits: they are used first, or voided.")
+    return reasons
+
+
+def _deals(person: User, moment: datetime) -> list[str]:
+    sides = Q(client=person) | Q(builder__user=person)
+    of_order = Q(order__client=person) | Q(order__builder__user=person)
+    calls = Consultation.objects.filter(sides, status__in=[ConsultationStatus.HELD, ConsultationStatus.SCHEDULED])
+    absences = Absence.objects.filter(
+        Q(consultation__client=person) | Q(consultation__builder__user=person), status__in=[AbsenceStatus.REPORTED, AbsenceStatus.DISPUTED]
+    )
+    return [
+        *_open("Orders are not over", [f"P4-{one.number}" for one in Order.objects.filter(sides).exclude(status__in=OVER).order_by("number")]),
+        *_open("Disputes are open", [str(one) for one in Dispute.objects.filter(of_order, closed_at__isnull=True).order_by("number")]),
+        *_open("Calls are to come", [f"{one.scheduled_at:%Y-%m-%d %H:%M} UTC" for one in calls.order_by("scheduled_at")]),
+        *_open("Missed calls are not settled", [f"{one.created_at:%Y-%m-%d}" for one in absences.order_by("created_at")]),
+        *_open(
+            "Changes of orders are open",
+            [f"P4-{one.order.number}" for one in Amendment.objects.filter(of_order, status__in=OPEN_CHANGES).select_related("order").order_by("pk")],
+        ),
+        *_open("Offers are open", [one.title for one in Offer.objects.filter(sides, status=OfferStatus.OPEN).order_by("pk")]),
+    ]
+
+
+def _transfers(person: User, moment: datetime) -> list[str]:
+    invoices = Invoice.objects.filter(Q(payer=person) | Q(payee=person), status=InvoiceStatus.OPEN)
+    payments = Payment.objects.filter(invoice__payer=person, status__in=[PaymentStatus.CREATED, PaymentStatus.PENDING])
+    refunds = Refund.objects.filter(payment__invoice__payer=person, status=RefundStatus.REQUESTED)
+    waiting = [WithdrawalStatus.REQUESTED, WithdrawalStatus.HELD, WithdrawalStatus.SENDING]
+    withdrawals = Withdrawal.objects.filter(user=person, status__in=waiting)
+    of_deals = Q(client_id=person.pk) | Q(builder_id=person.pk)
+    operations = EscrowOperation.objects.filter(of_deals).exclude(status__in=DONE_ON_CHAIN)
+    return [
+        *_open("Invoices are open", [usd(one.total) for one in invoices.order_by("pk")]),
+        *_open("Payments are on their way", [usd(one.amount) for one in payments.order_by("pk")]),
+        *_open("Refunds are on their way", [usd(one.amount) for one in refunds.order_by("pk")]),
+        *_open("Withdrawals are on their way", [usd(one.amount) for one in withdrawals.order_by("pk")]),
+        *_open("Escrow is at work", [f"{one.kind} of {usd(one.amount)}" for one in operations.order_by("number")]),
+    ]
+
+
+def _inquiries(person: User, moment: datetime) -> list[str]:
+    holds = PayoutHold.objects.filter(Q(until__isnull=True) | Q(until__gt=moment), user=person, ended_at__isnull=True)
+    incidents = IncidentLog.objects.live().filter(Q(user_id=person.pk) | Q(related_users__contains=[person.pk]))
+    plans = Plan.objects.filter(target_user=person, status__in=[PlanStatus.REQUESTED, PlanStatus.APPROVED])
+    return [
+        *_open("Their withdrawals are held", [f"since {one.made_at:%Y-%m-%d}" for one in holds.order_by("made_at")]),
+        *_open("Incidents about them are open", [str(one) for one in incidents.order_by("number")]),
+        *_open("Plans of support wait", [str(one) for one in plans.order_by("number")]),
+    ]
+
+
+def _open(words: str, names: list[Any]) -> list[str]:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return [f"{words}: {', '.join(names[:SHOWN])}{more}."] if names else []
