@@ -26,6 +26,7 @@ RELATIONS = {
     "deliveries": f"SELECT x.id FROM orders_delivery x WHERE x.order_id IN ({ORDERS})",
     "requirements": f"SELECT x.id FROM orders_requirement x WHERE x.order_id IN ({ORDERS})",
     "disputes": f"SELECT x.id FROM orders_dispute x WHERE x.order_id IN ({ORDERS})",
+    "endpoints": "SELECT h.id FROM webhooks_webhookendpoint h WHERE h.user_id = {me}",
     "calendars": (
         "SELECT y.id FROM consultations_linkedcalendar y JOIN consultations_calendarlink z ON z.id = y.link_id WHERE z.builder_id IN ({shop})"
     ),
@@ -167,6 +168,12 @@ HELD = {
         "t.viewing_id IN (SELECT v.id FROM support_viewing v WHERE v.subject_id = {me})",
         only="id viewing_id number path seen_at",
     ),
+    "webhooks_webhookattempt": Held(
+        "How posting to your addresses went",
+        "t.delivery_id IN (SELECT w.id FROM webhooks_webhookdelivery w WHERE w.endpoint_id IN ({endpoints}))",
+    ),
+    "webhooks_webhookdelivery": Held("What is posted to your addresses", "t.endpoint_id IN ({endpoints})"),
+    "webhooks_webhookendpoint": Held("Addresses to which we post your events", "t.user_id = {me}", without="secret client_key"),
     "support_viewing": Held(
         "When support looked at your pages", "t.subject_id = {me}", only="id number subject_id agent_id reason started_at expires_at ended_at"
     ),

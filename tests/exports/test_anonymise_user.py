@@ -40,6 +40,7 @@ from port444.orders.actions import leave_review
 from port444.orders.models import Order, OrderStatus
 from port444.payments.actions import Grant, issue_credit
 from port444.payments.models import BankAccount, CreditSource, Invoice, PayoutAddress, PayoutHold, Posting
+from port444.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from tests.auditlog.sealed import seal_all
 from tests.auditlog.tampering import OwnLog
 from tests.orders.conftest import MakeOrder
@@ -78,6 +79,9 @@ def give_all(person: User) -> None:
     BankAccount.objects.create(user=person, details={"holder": person.name}, masked=f"{person.name} 4300")
     Notification.objects.create(user=person, kind="x", title=f"{person.name}!", body="Hello", url="/", dedupe_key="own")
     CalendarFeed.objects.create(user=person)
+    endpoint = WebhookEndpoint.objects.create(user=person, url="https://elsewhere.example/jonas@example.com", events=["*"], secret={"current": "x"})
+    sent = WebhookDelivery.objects.create(endpoint=endpoint, event_id=uuid7(), event="order.paid", body=f'{{"name": "{person.name}"}}')
+    WebhookAttempt.objects.create(delivery=sent, number=1, milliseconds=1, answer=person.name)
 
 
 def uploaded(owner: User, talk: Any, name: str) -> Attachment:
@@ -94,6 +98,8 @@ def done(make_order: MakeOrder, client_user: User, builder_user: User) -> Order:
     order = make_order(OrderStatus.COMPLETED)
     leave_review(order.pk, actor=client_user, stars=5, text=f"Best regards, {client_user.name}")
     talk = order.conversation
+    theirs = WebhookEndpoint.objects.create(user=builder_user, url="https://theirs.example/", events=["*"], secret={"current": "x"})
+    WebhookDelivery.objects.create(endpoint=theirs, event_id=uuid7(), event="order.paid", body=f'{{"client": "{client_user.name}"}}')
     send_message(talk.pk, actor=client_user, body=f"I am {client_user.name}, {EMAIL}, call {PHONE}", client_key=uuid7())
     send_message(talk.pk, actor=builder_user, body=f"Dear {client_user.name}, or {EMAIL.upper()}; dear Jonathan Vermeers", client_key=uuid7())
     uploaded(client_user, talk, "Passport of Jonas Vermeer.txt")
