@@ -41,14 +41,14 @@ class DisabledWhy(models.TextChoices):
 E = EndpointStatus
 
 
-class EndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
-    def visible_to(self, user: Any) -> EndpointQuerySet:
+class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
+    def visible_to(self, user: Any) -> WebhookEndpointQuerySet:
         return self.exclude(status=E.REMOVED).filter(user=user)
 
     def lock(self, pk: Any) -> WebhookEndpoint:
         return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
 
-    def hearing(self, event: str, people: list[Any]) -> EndpointQuerySet:
+    def hearing(self, event: str, people: list[Any]) -> WebhookEndpointQuerySet:
         """Those of `people` (ids, or queries of one) that want `event`. What is paused hears of it later; who is suspended does not."""
         theirs = reduce(or_, (Q(user_id=one) for one in people))
         wanting = self.filter(theirs, events__overlap=[event, EVERYTHING], status__in=[E.ACTIVE, E.PAUSED])
@@ -82,7 +82,7 @@ class WebhookEndpoint(StateMachine):
     client_key = models.UUIDField(default=uuid7)  # of the form, so that pressing twice adds one
     created_at = models.DateTimeField(default=now)
 
-    objects = EndpointQuerySet.as_manager()
+    objects = WebhookEndpointQuerySet.as_manager()
 
     audited = Watched(
         Category.SECURITY,
@@ -137,11 +137,11 @@ class DeliveryStatus(models.TextChoices):
 D = DeliveryStatus
 
 
-class DeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
-    def visible_to(self, user: Any) -> DeliveryQuerySet:
+class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
+    def visible_to(self, user: Any) -> WebhookDeliveryQuerySet:
         return self.filter(endpoint__user=user).exclude(endpoint__status=E.REMOVED)
 
-    def due(self, moment: datetime) -> DeliveryQuerySet:
+    def due(self, moment: datetime) -> WebhookDeliveryQuerySet:
         """Waiting and due, or claimed by a worker that has died since, for an address that may be asked."""
         free = Q(status=D.PENDING) | Q(status=D.SENDING, claimed_until__lte=moment)
         asked = self.filter(endpoint__status=E.ACTIVE, endpoint__user__suspended_at__isnull=True, endpoint__user__is_active=True)
@@ -173,7 +173,7 @@ class WebhookDelivery(StateMachine):
     created_at = models.DateTimeField(default=now)
     settled_at = models.DateTimeField(null=True)
 
-    objects = DeliveryQuerySet.as_manager()
+    objects = WebhookDeliveryQuerySet.as_manager()
 
     class Meta:
         verbose_name = "delivery"

@@ -112,7 +112,14 @@ def listen() -> Listen:
 @pytest.fixture
 def package(builder: Builder) -> Package:
     category, _ = Category.objects.get_or_create(slug="web-development", defaults={"name": "Web development", "icon": "globe"})
-    offered = {"tier": "basic", "name": "One slow page", "price": Decimal("60.00"), "delivery_days": 2, "revisions": 1, "deliverables": ["A patch"]}
+    offered: Any = {
+        "tier": "basic",
+        "name": "One slow page",
+        "price": Decimal("60.00"),
+        "delivery_days": 2,
+        "revisions": 1,
+        "deliverables": ["A patch"],
+    }
     service = create_service(
         builder.pk,
         actor=builder.user,

@@ -12,6 +12,7 @@ import pytest
 from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Invalid
+from port444.kit.jobs import SWEEP_SECONDS
 from port444.webhooks import actions
 from port444.webhooks.actions import Terms, sending
 from port444.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
@@ -176,4 +177,4 @@ def test_a_redirect_inside_is_not_followed(receiver: Receiver, receivers: Callab
 
 
 def test_the_lease_outlives_a_try() -> None:
-    assert sending.LEASE.total_seconds() > sending.SWEEP_SECONDS + sending.TOTAL
+    assert sending.LEASE.total_seconds() > SWEEP_SECONDS + sending.TOTAL

@@ -178,8 +178,7 @@ def test_what_was_given_up_is_sent_again_since_a_moment(endpoint: WebhookEndpoin
     assert [row.status for row in (old, new, other)] == ["failed", "pending", "failed"]
     assert (new.tries, new.attempts, new.settled_at, new.due_at <= now()) == (0, 11, None, True)
     assert OrmQ.objects.count() == 1
-    row = AuditLog.objects.get(event_type="webhook.replayed")
-    assert row.metadata["deliveries"] == 1
+    assert AuditLog.objects.get(event_type="webhook.replayed").metadata["deliveries"] == 1
 
 
 def test_one_that_was_delivered_can_be_sent_again_under_its_id(endpoint: WebhookEndpoint, client_user: User) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from port444.accounts.models import User
@@ -178,9 +180,6 @@ def test_pages_ask_the_same_number_of_queries_however_much_there_is(
 
     actions.ping_endpoint(endpoint.pk, actor=client_user)
     pages()
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
     with CaptureQueriesContext(connection) as few:
         pages()
     for _ in range(5):
