@@ -30,7 +30,6 @@ RELATIONS = {
     "calendars": (
         "SELECT y.id FROM consultations_linkedcalendar y JOIN consultations_calendarlink z ON z.id = y.link_id WHERE z.builder_id IN ({shop})"
     ),
-    "hooks": "SELECT w.id FROM webhooks_webhookendpoint w WHERE w.user_id = {me}",
     "addresses": (
         "SELECT lower(a.email) FROM account_emailaddress a WHERE a.user_id = {me} UNION SELECT lower(u.email) FROM accounts_user u WHERE u.id = {me}"
     ),
@@ -178,12 +177,6 @@ HELD = {
     "support_viewing": Held(
         "When support looked at your pages", "t.subject_id = {me}", only="id number subject_id agent_id reason started_at expires_at ended_at"
     ),
-    "webhooks_webhookattempt": Held(
-        "How sending events to your webhooks went",
-        "t.delivery_id IN (SELECT h.id FROM webhooks_webhookdelivery h WHERE h.endpoint_id IN ({hooks}))",
-    ),
-    "webhooks_webhookdelivery": Held("Events for your webhooks", "t.endpoint_id IN ({hooks})"),
-    "webhooks_webhookendpoint": Held("Your webhooks", "t.user_id = {me}", without="secret client_key"),
 }
 GENERAL, PROOF, INQUIRY, SECRET, QUEUE, MACHINE, PLAY, STAFF = (
     "the same for everybody, and about nobody",
