@@ -12,7 +12,7 @@ from django.db import transaction
 from auditlog.detectors.parameters import Terms
 from auditlog.detectors.registry import DETECTORS, Detector
 from auditlog.detectors.suspicions import Suspicion
-from auditlog.models import ActionTaken, DetectorVersion, IncidentLog, IncidentStatus
+from auditlog.models import DetectorVersion, IncidentLog, IncidentStatus, Verdict
 from port444.kit.clock import now
 
 from .detecting import Progress, look_back, terms_in_force
@@ -44,7 +44,7 @@ def _figures(found: list[Suspicion], name: str, since: datetime, until: datetime
     days = max(1.0, (until - since) / timedelta(days=1))
     decided = IncidentLog.objects.filter(detector=name, resolved_at__isnull=False, detected_at__gte=since, merged_into__isnull=True)
     wrong = decided.filter(status=IncidentStatus.FALSE_POSITIVE)
-    right = decided.filter(status=IncidentStatus.RESOLVED).exclude(action_taken__in=["", ActionTaken.NO_ACTION])
+    right = decided.filter(verdict=Verdict.CONFIRMED)  # what was done about it says less: a case may be confirmed and need nothing more
     return {
         "alerts": len(alerts),
         "weak": len(found) - len(alerts),
