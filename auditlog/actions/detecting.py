@@ -201,18 +201,29 @@ def look_back(
         return over_file.detect(over_file.counted(facts, progress), detectors, {**inforce, **(terms or {})})
 
 
-FORGET = "DELETE FROM detector_memory WHERE seen_at < %s AND key NOT LIKE 'who:%%' AND key NOT LIKE 'group:%%'"
+# Where people were seen, and what counts within some days. The rest is known as long as the accounts are there: who was suspended, who holds
+# a payout address, which browsers an account is used from, whom a client dealt with, and what was said already.
+PASSING = ("ip", "device", "fingerprint", "tries", "declines", "grown", "ends", "staff")
+LASTING = ("who", "group", "standing", "payout", "card", "life", "deals", "case", "told", "log")
+FORGET = "DELETE FROM detector_memory WHERE seen_at < %s AND split_part(key, ':', 1) = ANY(%s)"
+# What was said of an address is known as long as who was seen there, else it would be said once more.
+FORGET_SAID = """
+DELETE FROM detector_memory AS said WHERE seen_at < %s AND key LIKE 'told:%%'
+AND NOT EXISTS (SELECT FROM detector_memory AS about WHERE about.key = substr(said.key, 6))
+"""
 STRIP = """
-UPDATE detector_memory SET data = data - '{ip,device,fingerprint}'::text[]
-WHERE seen_at < %s AND key LIKE 'who:%%' AND data ?| '{ip,device,fingerprint}'
+UPDATE detector_memory SET data = data - '{ip,device,fingerprint,ins}'::text[]
+WHERE seen_at < %s AND (key LIKE 'who:%%' OR key LIKE 'life:%%') AND data ?| '{ip,device,fingerprint,ins}'
 """
 
 
 def forget_sightings(before: datetime) -> int:
-    """Forget where people were seen before that; what they earned and since when they are there stays."""
+    """Forget where people were seen before that. What they earned, own and did, since when they are there, and what was said of it stays."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        cursor.execute(FORGET, [before])
+        cursor.execute(FORGET, [before, list(PASSING)])
         gone = int(cursor.rowcount)
+        cursor.execute(FORGET_SAID, [before])
+        gone += int(cursor.rowcount)
         cursor.execute(STRIP, [before])
         return gone + int(cursor.rowcount)

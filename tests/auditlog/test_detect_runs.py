@@ -20,7 +20,10 @@ from django.db import connection, connections
 
 from auditlog.actions import Taken, detecting, forget_sightings, run_detectors
 from auditlog.actions.detecting import Ran
+from auditlog.detectors.cases import news
 from auditlog.detectors.facts import Fact
+from auditlog.detectors.rows import Stored
+from auditlog.detectors.suspicions import Suspicion
 from auditlog.models import LIVE, DetectorMark, DetectorMemory, DetectorVersion, IncidentLog, IncidentStatus, Suppression
 from port444.kit.clock import now
 from tests import copies
@@ -54,6 +57,18 @@ def world() -> list[Fact]:
     people = [one for n in range(4) for one in lives(f"home{n}", ip="9.9.9.9", device=f"own {n}", days=range(1, 20))]
     money = [*pays("y1", "x1", 6, 400), withdraws("x1", 6.01, 400, "w1")]
     return ordered([*ring("a", 4), *ring("b", 3), *people, *lives("x1", days=(1, 2)), *lives("y1", days=(1, 2)), *money])
+
+
+def suspicion(fingerprint: str, confidence: int) -> Suspicion:
+    empty: dict[str, Any] = {"people": [], "reasons": [], "evidence": {}}
+    words: dict[str, Any] = {
+        "description": "Taken over.",
+        "detector": "account_takeover",
+        "pattern": "chain",
+        "severity": "high",
+        "incident_type": "fraud_attempt",
+    }
+    return Suspicion(fingerprint=fingerprint, confidence=confidence, **words, **empty)
 
 
 def write(session: psycopg.Connection[Any], facts: list[Fact], since: datetime, together: int = 10) -> None:
@@ -330,3 +345,39 @@ def test_sightings_are_forgotten_and_the_rest_is_not(owner: psycopg.Connection[A
     notes = DetectorMemory.objects.get(key=f"who:{id_of('x1')}").data
     assert notes["earned"] == 400_000_000
     assert "ip" not in notes
+
+
+def test_what_conclusions_rest_on_is_never_forgotten(owner: psycopg.Connection[Any], since: datetime) -> None:
+    """A suspension, the browsers of an account that slept, who holds a wallet, what was said: all old, and all needed when somebody acts again."""
+    write(owner, world(), since)
+    run()
+    known = set(DetectorMemory.objects.values_list("key", flat=True))
+    assert {key.partition(":")[0] for key in known} <= {*detecting.PASSING, *detecting.LASTING}, "a new kind of key is in one of both"
+    rows: dict[str, dict[str, Any]] = {
+        "standing:a": {"out": 5},
+        "payout:4be1": {"a": [1, 2]},
+        "card:77": {"a": [1, 2]},
+        "life:a": {"devices": {"d": [1, 2]}, "ins": [[1, "8.8", "d", "", ""]]},
+        "deals:a": {"b": {}},
+        "case:ato:a:1": {"confidence": 90, "count": 2},
+        "told:ip:8.8.8.8": {"accounts": 3},
+        "told:ip:9.9.9.9": {"accounts": 3},
+    }
+    old = since - timedelta(days=200)
+    DetectorMemory.objects.all().delete()
+    DetectorMemory.objects.bulk_create(DetectorMemory(key=key, data=data, seen_at=old) for key, data in rows.items())
+    DetectorMemory.objects.bulk_create(DetectorMemory(key=f"{kind}:x", data={}, seen_at=old) for kind in detecting.PASSING)
+    DetectorMemory.objects.create(key="ip:8.8.8.8", data={"a": [1, 2]}, seen_at=since)
+    forget_sightings(since - timedelta(days=180))
+    left = {row.key: row.data for row in DetectorMemory.objects.all()}
+    del rows["told:ip:9.9.9.9"], rows["life:a"]["ins"]
+    assert left == {**rows, "ip:8.8.8.8": {"a": [1, 2]}}
+
+
+def test_a_case_that_was_said_is_not_said_again_after_half_a_year(owner: psycopg.Connection[Any], since: datetime) -> None:
+    """The account is active, so its old withdrawals are still remembered, and are judged with each new one."""
+    moment = since + timedelta(days=10)
+    case = DetectorMemory(key="case:ato:a:1", data={"confidence": 90, "count": 2}, seen_at=moment)
+    case.save()
+    forget_sightings(moment + timedelta(days=181))
+    assert news([(suspicion("ato:a:1", 90), 2)], Stored()) == []
