@@ -22,12 +22,13 @@ from port444.kit import clock
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.messaging.actions import send_message
-from port444.orders.models import Order
+from port444.orders.models import Dispute, Order
 from port444.payments.actions import Grant, issue_credit
 from port444.payments.models import CreditSource, PayoutHold
 from support.actions import note_action
 from support.models import ActionType
 from support.panels import BY_KEY, PANELS, Panel
+from support.people import find_person, open_disputes
 
 views = import_module("support.views.person")
 pytestmark = pytest.mark.django_db
@@ -48,6 +49,27 @@ def page(user: User) -> str:
 
 def part(user: User, key: str) -> str:
     return reverse("support:panel", args=[user.pk, key])
+
+
+def test_disputes_of_both_sides_are_found_by_their_indexes(
+    make_order: Make, make_user: Callable[..., User], builder: Builder, client_user: User, builder_user: User
+) -> None:
+    """What they bought and what they sold, each asked by itself: one condition on both would read every dispute that is open."""
+    moment, rows = now(), []
+    for n in range(2):
+        order = make_order(moment + timedelta(hours=1))
+        claim: dict[str, Any] = {"opened_by": client_user, "by_client": True, "reason": "late", "claim": "Late", "amount": Decimal(100)}
+        ended: dict[str, Any] = {"status": "withdrawn", "closed_at": moment} if n else {}
+        until = moment + timedelta(hours=43)
+        rows.append(Dispute.objects.create(order=order, to_client=Decimal(50), opened_at=moment, answer_until=until, **claim, **ended))
+    for user, found in ((client_user, 1), (builder_user, 1), (make_user("Nobody Here"), 0)):
+        person = find_person(user.pk)
+        assert person is not None
+        with CaptureQueriesContext(connection) as asked:
+            assert [one.row for one in open_disputes(person)] == rows[:found]
+        (query,) = asked.captured_queries
+        assert "UNION" in query["sql"]
+        assert " OR " not in query["sql"]
 
 
 @pytest.mark.parametrize("key", ["", *BY_KEY])
