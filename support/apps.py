@@ -31,6 +31,7 @@ class SupportConfig(AppConfig):
         handlers.on_incident(alerts.on_incident)
         told.register(told.Kind("incident.alert", told.Group.ACCOUNT, urgent=True))
         told.register(told.Kind("incident.handed_over", told.Group.ACCOUNT))
+        told.register(told.Kind("incident.second_person", told.Group.ACCOUNT))
         told.register(told.Kind("incident.digest", told.Group.ACCOUNT))
         told.register(told.Kind("account.warned", told.Group.ACCOUNT))
         told.register(told.Kind("plan.requested", told.Group.ACCOUNT))

@@ -11,11 +11,14 @@ from uuid import UUID
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncMonth
 
+from auditlog.actions.tuning import TRIED_WITHIN
 from auditlog.detectors.parameters import Terms
 from auditlog.detectors.registry import DETECTORS, Detector
 from auditlog.models import DetectorMark, DetectorVersion, IncidentLog, IncidentSeverity, Suppression, Verdict
+from port444.kit.clock import now
 
 from .incidents import OTHER_SOURCES, Face, faces_of, judged
+from .terms import bounds_words, changes_of, term_of
 
 MONTHS = 12
 TALL, WIDE, GAP = 40, 14, 4  # of the bars
@@ -114,7 +117,7 @@ def cards_of(reader: Any, moment: datetime, only: str | None = None) -> list[Car
         row["detector"]: (row["waiting"], row["weak"])
         for row in incidents.live().values("detector").annotate(waiting=Count("pk", filter=~weak), weak=Count("pk", filter=weak)).order_by()
     }
-    standing = Suppression.objects.filter(ended_at__isnull=True, expires_at__gt=moment)
+    standing = Suppression.objects.filter(ended_at__isnull=True, expires_at__gt=moment, incident__in=IncidentLog.objects.visible_to(reader))
     quiet = {
         row["detector"]: (row["count"], row["hits"] or 0)
         for row in standing.values("detector").annotate(count=Count("pk"), hits=Sum("hits")).order_by()
@@ -152,6 +155,21 @@ class Version:
     figures: Sequence[tuple[str, str, str]]  # what, in force, tried
     is_active: bool
     may_activate: bool
+    is_stale: bool = False  # tried too long ago to be put into force
+
+    @property
+    def steps(self) -> list[tuple[str, str, str]]:
+        """Draft, trial, in force: how each stands ("done", "now" or ""), its words and what is below."""
+        row = self.row
+        maker = self.maker.name if self.maker else "somebody"
+        tried = f"{row.backtested_at:%-d %b %H:%M}" if row.backtested_at and not self.is_stale else "too long ago" if row.backtested_at else ""
+        force = f"{row.activated_at:%-d %b %H:%M}" if row.activated_at else "by somebody else"
+        is_tried = bool(tried) and not self.is_stale
+        return [
+            ("done", "Drafted", f"by {maker}"),
+            ("done" if row.activated_at or is_tried else "now", "Tried on 30 days", tried),
+            ("done" if row.activated_at else "now" if is_tried else "", "In force", force),
+        ]
 
 
 FIGURES = {
@@ -180,17 +198,36 @@ def versions_of(detector: Detector, reader: Any) -> list[Version]:
     """Newest first, in two queries."""
     rows = list(DetectorVersion.objects.filter(detector=detector.name).order_by("-number")[:VERSIONS_SHOWN])
     faces = faces_of(row.made_by for row in rows)
-    usual = {one.name: one.value for one in detector.parameters}
+    known, fresh = {one.name: one for one in detector.parameters}, now() - TRIED_WITHIN
     return [
         Version(
             row,
             faces.get(row.made_by),
-            [(name.replace("_", " "), f"{usual.get(name, 0):g}", f"{value:g}") for name, value in row.parameters.items()],
+            changes_of(known, row.parameters),
             _figures(row.backtest),
             row.activated_at is not None and row.retired_at is None,
-            row.activated_at is None and row.backtested_at is not None and row.made_by != reader.pk,
+            row.activated_at is None and row.backtested_at is not None and row.backtested_at >= fresh and row.made_by != reader.pk,
+            row.backtested_at is not None and row.backtested_at < fresh,
         )
         for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number that a detector works with now."""
+
+    label: str
+    value: str
+    bounds: str
+    help: str
+    is_other: bool  # than what is usual
+
+
+def numbers_of(detector: Detector, terms: Terms) -> list[Number]:
+    return [
+        Number(term_of(one.name).label, term_of(one.name).said(terms[one.name]), bounds_words(one), one.help, terms[one.name] != float(one.value))
+        for one in detector.parameters
     ]
 
 

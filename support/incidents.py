@@ -43,7 +43,7 @@ SAMPLE = "sample"
 START = datetime.fromtimestamp(0, UTC)
 MICROSECOND = timedelta(microseconds=1)
 S, K = IncidentStatus, EventKind
-TABS = {"waiting": "Waiting", "mine": "Mine", "work": "In work", "weak": "Weak signals", "closed": "Closed"}
+TABS = {"waiting": "Waiting", "mine": "Mine", "work": "In work", "second": "Second person", "weak": "Weak signals", "closed": "Closed"}
 SEVERITY_TONES = {IncidentSeverity.CRITICAL: "bad", IncidentSeverity.HIGH: "bad", IncidentSeverity.MEDIUM: "wait", IncidentSeverity.LOW: ""}
 STATUS_TONES = {S.OPEN: "go", S.INVESTIGATING: "go", S.RESOLVED: "", S.FALSE_POSITIVE: ""}
 TYPE_WORDS = {
@@ -173,6 +173,8 @@ def of_tab(tab: str, user: User) -> IncidentQuerySet:
             return rows.live().filter(assigned_to=user.pk)
         case "work":
             return rows.live().filter(status=S.INVESTIGATING, assigned_to__isnull=False)
+        case "second":
+            return rows.live().filter(closing_asked_by__isnull=False).exclude(closing_asked_by=user.pk)
         case "weak":
             return rows.weak().filter(status=S.OPEN)
         case "closed":
@@ -350,6 +352,8 @@ class Look:
     people: list[Face]
     owner: Face | None
     decided_by: Face | None
+    approved_by: Face | None
+    asker: Face | None  # who wants a second person to agree to closing it
     drawing: Drawing | None
     values: list[Value]
     bars: list[Bar]
@@ -388,7 +392,7 @@ def look_at(incident: IncidentLog, user: User, moment: datetime) -> Look:
         .select_related("withdrawal")
         .order_by("pk")
     )
-    owners = [one for one in (incident.assigned_to, incident.resolved_by) if one]
+    owners = [one for one in (incident.assigned_to, incident.resolved_by, incident.closing_asked_by, incident.approved_by) if one]
     actors = [event.actor_id for event in events if event.actor_id]
     named = [UUID(str(event.facts["to"])) for event in events if event.kind == K.ASSIGNED and event.facts.get("to")]
     faces = faces_of([*incident.people, *owners, *actors, *named])
@@ -402,6 +406,8 @@ def look_at(incident: IncidentLog, user: User, moment: datetime) -> Look:
         people=people,
         owner=faces.get(incident.assigned_to) if incident.assigned_to else None,
         decided_by=faces.get(incident.resolved_by) if incident.resolved_by else None,
+        approved_by=faces.get(incident.approved_by) if incident.approved_by else None,
+        asker=faces.get(incident.closing_asked_by) if incident.closing_asked_by else None,
         drawing=draw([(str(face.pk), face.initials, _below(face, moment)) for face in people], values),
         values=values,
         bars=[_bar(reason) for reason in incident.reasons if isinstance(reason, dict)],
@@ -412,7 +418,7 @@ def look_at(incident: IncidentLog, user: User, moment: datetime) -> Look:
         holds=holds,
         suppression=Suppression.objects.filter(incident=incident).order_by("-made_at").first() if incident.status not in LIVE else None,
         terms=terms_of(incident.detector, incident.detector_version),
-        right=_right(incident),
+        right=_right(incident, user),
         withdrawal=withdrawal,
         older_steps=max(0, len(events) - EVENTS_SHOWN),
     )
@@ -480,6 +486,9 @@ WHAT = {
     K.REOPENED: ("opened it again", "bad"),
     K.MERGED: ("merged", "wait"),
     K.ACTED: ("acted", "wait"),
+    K.ASKED: ("asked a second person to close it", "wait"),
+    K.AGREED: ("agreed to close it", "go"),
+    K.DECLINED: ("did not agree to close it", "bad"),
 }
 
 
@@ -562,11 +571,11 @@ def _orders(incident: IncidentLog) -> list[Link]:
     ]
 
 
-def _right(incident: IncidentLog) -> tuple[int, int]:
-    """Of the last closed ones of its detector that were about as sure, how many were right."""
+def _right(incident: IncidentLog, user: User) -> tuple[int, int]:
+    """Of the last closed ones of its detector that were about as sure, how many were right, without those about oneself."""
     near = (incident.confidence - NEAR, incident.confidence + NEAR)
     rows = (
-        judged(IncidentLog.objects.filter(detector=incident.detector, confidence__range=near))
+        judged(IncidentLog.objects.visible_to(user).filter(detector=incident.detector, confidence__range=near))
         .order_by("-resolved_at")
         .values_list("verdict", flat=True)
     )

@@ -46,6 +46,8 @@ HARMLESS = (Verdict.HOUSEHOLD, Verdict.TEAM, Verdict.HARMLESS)
 OWN = NotAllowed("Nobody works on what is about themselves.", code="own_case")
 word_constraint("incident_taken_by_another", OWN)
 word_constraint("incident_decided_by_another", OWN)
+word_constraint("incident_asked_by_another", OWN)
+word_constraint("incident_approved_by_another", OWN)
 word_constraint("incident_one_live_per_fingerprint", Conflict("The same was found again meanwhile, and that incident is open.", code="open_again"))
 word_constraint("suppression_one_standing", Conflict("This is kept quiet already.", code="quiet_already"))
 
@@ -77,7 +79,7 @@ def take_next(*, actor: Any, weak: bool = False) -> IncidentLog | None:
     waiting = waiting.filter(severity=IncidentSeverity.LOW) if weak else waiting.exclude(severity=IncidentSeverity.LOW)
     free = waiting.order_by("due_at", "number").select_for_update(of=("self",), no_key=True, skip_locked=True)[:1]
     for incident in free:
-        return _give(incident, actor, actor)
+        return give(incident, actor, actor)
     return None
 
 
@@ -85,32 +87,32 @@ def take_next(*, actor: Any, weak: bool = False) -> IncidentLog | None:
 def take(incident_id: UUID, *, actor: Any) -> IncidentLog:
     """Take what nobody has. Quiet when it is one's own already."""
     incident = lock_incident(incident_id, actor)
-    _require_live(incident)
+    require_live(incident)
     if incident.assigned_to == actor.pk:
         return incident
     if incident.assigned_to is not None:
         raise WrongState("Somebody else took it already.", code="taken")
-    return _give(incident, actor, actor)
+    return give(incident, actor, actor)
 
 
 @transaction.atomic
 def hand_over(incident_id: UUID, *, actor: Any, to: Any) -> IncidentLog:
     """Give it to somebody, who may be oneself. Whether `to` works on incidents, the caller knows."""
     incident = lock_incident(incident_id, actor)
-    _require_live(incident)
+    require_live(incident)
     if incident.assigned_to == to.pk:
         return incident
-    return _give(incident, actor, to)
+    return give(incident, actor, to)
 
 
-def _give(incident: IncidentLog, actor: Any, to: Any) -> IncidentLog:
+def give(incident: IncidentLog, actor: Any, to: Any) -> IncidentLog:
     moment, had = now(), incident.assigned_to
     values = {"assigned_to": to.pk, "investigated_at": incident.investigated_at or moment, "updated_at": moment}
     with words():
         if incident.status == S.OPEN:
             incident.move_to(S.INVESTIGATING, **values)
         else:
-            _save(incident, **values)
+            save(incident, **values)
     event, kind = (Event.INCIDENT_TAKEN, EventKind.TAKEN) if to.pk == actor.pk else (Event.INCIDENT_HANDED_OVER, EventKind.ASSIGNED)
     record(event, actor=actor, target=incident, assigned_to=to.pk, had=had)
     note(incident, kind, actor=actor, to=to.pk, had=had)
@@ -121,7 +123,7 @@ def _give(incident: IncidentLog, actor: Any, to: Any) -> IncidentLog:
 def put_back(incident_id: UUID, *, actor: Any) -> IncidentLog:
     """Nobody has it any more: it waits again."""
     incident = lock_incident(incident_id, actor)
-    _require_live(incident)
+    require_live(incident)
     if incident.assigned_to is None:
         raise WrongState("Nobody has it.", code="nobody_has_it")
     had = incident.assigned_to
@@ -141,7 +143,7 @@ def add_note(incident_id: UUID, *, actor: Any, text: str) -> IncidentLog:
     incident = lock_incident(incident_id, actor)
     moment = now()
     notes = f"{incident.investigation_notes}\n{moment:%Y-%m-%d %H:%M} {text}".strip()
-    _save(incident, investigation_notes=notes[-LONGEST_NOTES:], updated_at=moment)
+    save(incident, investigation_notes=notes[-LONGEST_NOTES:], updated_at=moment)
     record(Event.INCIDENT_NOTED, actor=actor, target=incident)
     note(incident, EventKind.NOTED, text, actor=actor)
     return incident
@@ -151,7 +153,7 @@ def add_note(incident_id: UUID, *, actor: Any, text: str) -> IncidentLog:
 def check_item(incident_id: UUID, *, actor: Any, item: str, done: bool, text: str = "") -> IncidentLog:
     """Say that a question of the checklist was looked into, or was not. `text` is the question as it stood there."""
     incident = lock_incident(incident_id, actor)
-    _require_live(incident)
+    require_live(incident)
     record(Event.INCIDENT_CHECKED, actor=actor, target=incident, item=item, done=done)
     note(incident, EventKind.CHECKED, text, actor=actor, item=item, done=done)
     return incident
@@ -164,10 +166,10 @@ def check_item(incident_id: UUID, *, actor: Any, item: str, done: bool, text: st
 def keep_held(incident_id: UUID, *, actor: Any, until: datetime, reason: str, accounts: int) -> IncidentLog:
     """Withdrawals stay held until then, and by then somebody decides: the incident stays open and whoever said so has it."""
     reason = worded(reason)
-    incident = _to_decide(incident_id, actor)
+    incident = to_decide(incident_id, actor)
     if incident.assigned_to is None:
-        incident = _give(incident, actor, actor)
-    _save(incident, action_taken=ActionTaken.PAYOUTS_HELD, due_at=until, updated_at=now())
+        incident = give(incident, actor, actor)
+    save(incident, action_taken=ActionTaken.PAYOUTS_HELD, due_at=until, closing_asked_by=None, updated_at=now())
     record(Event.INCIDENT_HELD, actor=actor, target=incident, until=until, accounts=accounts, description=reason)
     note(incident, EventKind.HELD, reason, actor=actor, until=until, accounts=accounts)
     return incident
@@ -182,19 +184,21 @@ def resolve(
     reason: str,
     action: ActionTaken = ActionTaken.NO_ACTION,
     actual_loss: Decimal | None = None,
+    approved_by: Any | None = None,
 ) -> IncidentLog:
-    """Close it as what it looked like, or as what cannot be told. What is harmless is a false positive instead."""
+    """Close it as what it looked like, or as what cannot be told. What is harmless is a false positive instead. `approved_by` has agreed."""
     if verdict in HARMLESS:
         raise Invalid("What is harmless is closed as a false positive, so that it is not found again.", code="verdict")
-    incident = _to_decide(incident_id, actor)
-    return _close(incident, S.RESOLVED, actor, verdict, worded(reason), action, actual_loss)
+    incident = to_decide(incident_id, actor)
+    return _close(incident, S.RESOLVED, actor, verdict, worded(reason), action, actual_loss, approved_by)
 
 
 @transaction.atomic
 def mark_false_positive(
-    incident_id: UUID, *, actor: Any, reason: str, verdict: Verdict = Verdict.HARMLESS, days: int = USUAL_QUIET
+    incident_id: UUID, *, actor: Any, reason: str, verdict: Verdict = Verdict.HARMLESS, days: int = USUAL_QUIET, approved_by: Any | None = None
 ) -> Suppression | None:
-    """Close it as harmless, and keep what was found quiet for some days, as long as nobody and nothing is added to it.
+    """Close it as harmless, and keep what was found quiet for some days, as long as nobody and nothing is added to it. `approved_by` has
+    agreed.
 
     None for what no detector found, which is not found again by itself, and for what is always heard.
     """
@@ -203,14 +207,14 @@ def mark_false_positive(
     if not 1 <= days <= LONGEST_QUIET:
         raise Invalid(f"It stays quiet for 1 to {LONGEST_QUIET} days.", code="days")
     reason = worded(reason)
-    incident = _to_decide(incident_id, actor)
-    _close(incident, S.FALSE_POSITIVE, actor, verdict, reason, ActionTaken.NO_ACTION, None)
+    incident = to_decide(incident_id, actor)
+    _close(incident, S.FALSE_POSITIVE, actor, verdict, reason, ActionTaken.NO_ACTION, None, approved_by)
     return _keep_quiet(incident, actor, reason, days)
 
 
-def _to_decide(incident_id: UUID, actor: Any) -> IncidentLog:
+def to_decide(incident_id: UUID, actor: Any) -> IncidentLog:
     incident = lock_incident(incident_id, actor)
-    _require_live(incident)
+    require_live(incident)
     if incident.assigned_to not in (None, actor.pk):
         raise WrongState("Somebody else has it. Take it over first.", code="taken")
     return incident
@@ -224,9 +228,13 @@ def _close(
     reason: str,
     action: ActionTaken,
     actual_loss: Decimal | None,
+    approved_by: Any | None = None,
 ) -> IncidentLog:
-    _turn(incident, status, actor, reason, verdict=verdict, action_taken=action, actual_loss=actual_loss)
+    second = approved_by.pk if approved_by is not None else None
+    _turn(incident, status, actor, reason, verdict=verdict, action_taken=action, actual_loss=actual_loss, approved_by=second, closing_asked_by=None)
     facts: dict[str, Any] = {"verdict": verdict, "action": action, "detector": incident.detector, "actual_loss": actual_loss}
+    if second is not None:
+        facts["approved_by"] = second
     record(Event.INCIDENT_CLOSED, actor=actor, target=incident, description=reason, status=status, people=incident.people, **facts)
     note(incident, EventKind.FALSE_POSITIVE if status == S.FALSE_POSITIVE else EventKind.RESOLVED, reason, actor=actor, **facts)
     return incident
@@ -258,6 +266,7 @@ def reopen(incident_id: UUID, *, actor: Any, reason: str) -> IncidentLog:
             actual_loss=None,
             resolved_by=None,
             resolved_at=None,
+            approved_by=None,
             merged_into=None,
             assigned_to=actor.pk,
             due_at=moment + timedelta(days=1),
@@ -277,14 +286,14 @@ def merge(incident_id: UUID, *, actor: Any, into: UUID, reason: str) -> Incident
     locked = {pk: lock_incident(pk, actor) for pk in sorted((incident_id, into))}
     part, whole = locked[incident_id], locked[into]
     for one in (part, whole):
-        _require_live(one)
+        require_live(one)
     moment = now()
     people = [person for person in dict.fromkeys([*whole.people, *part.people]) if person != whole.user_id]
     worse = max((part.severity, whole.severity), key=lambda one: RANK[IncidentSeverity(one)])
     losses = [one.potential_loss for one in (part, whole) if one.potential_loss is not None]
     before = {"severity": whole.severity, "confidence": whole.confidence}
     with words():
-        _save(
+        save(
             whole,
             related_users=people,
             severity=worse,
@@ -296,7 +305,7 @@ def merge(incident_id: UUID, *, actor: Any, into: UUID, reason: str) -> Incident
             device_fingerprints=list(dict.fromkeys([*whole.device_fingerprints, *part.device_fingerprints])),
             updated_at=moment,
         )
-        _turn(part, S.RESOLVED, actor, reason, action_taken=ActionTaken.NO_ACTION, merged_into=whole, assigned_to=None)
+        _turn(part, S.RESOLVED, actor, reason, action_taken=ActionTaken.NO_ACTION, merged_into=whole, assigned_to=None, closing_asked_by=None)
     after = {"severity": whole.severity, "confidence": whole.confidence}
     record(Event.INCIDENT_MERGED, actor=actor, target=part, description=reason, into=whole.pk)
     record(Event.INCIDENT_MERGED, actor=actor, target=whole, before=before, after=after, description=reason, part=part.pk)
@@ -311,6 +320,7 @@ class Closed:
 
     closed: list[IncidentLog] = field(default_factory=list)
     left: list[IncidentLog] = field(default_factory=list)  # closed meanwhile, or somebody else's
+    for_two: list[IncidentLog] = field(default_factory=list)  # serious and with a hold: not for one person alone
 
 
 @transaction.atomic
@@ -395,12 +405,12 @@ def _end(suppression: Suppression, actor: Any, moment: datetime) -> None:
     record(Event.SUPPRESSION_ENDED, actor=actor, target=suppression, incident=suppression.incident_id, fingerprint=suppression.fingerprint)
 
 
-def _require_live(incident: IncidentLog) -> None:
+def require_live(incident: IncidentLog) -> None:
     if incident.status not in LIVE:
         raise WrongState(f"This incident is {incident.status_words()} already.")
 
 
-def _save(incident: IncidentLog, **values: Any) -> None:
+def save(incident: IncidentLog, **values: Any) -> None:
     for name, value in values.items():
         setattr(incident, name, value)
     incident.save(update_fields=list(values))

@@ -150,6 +150,8 @@ class IncidentLog(StateMachine):
     assigned_to = models.UUIDField(null=True)
     investigation_notes = models.TextField(blank=True)
     investigated_at = models.DateTimeField(null=True)
+    closing_asked_by = models.UUIDField(null=True)  # wants to close it in a way that a second person has to agree to
+    approved_by = models.UUIDField(null=True)  # that second person
     resolved_by = models.UUIDField(null=True)
     resolved_at = models.DateTimeField(null=True)
     resolution = models.TextField(blank=True)
@@ -169,7 +171,7 @@ class IncidentLog(StateMachine):
         kept=(
             "fingerprint incident_type severity status detection_method detected_at user_id pattern potential_loss "
             "actual_loss assigned_to investigation_notes investigated_at resolved_by resolved_at resolution action_taken "
-            "created_at number detector detector_version due_at withdrawal_id previous_id merged_into_id verdict"
+            "created_at number detector detector_version due_at withdrawal_id previous_id merged_into_id verdict closing_asked_by approved_by"
         ),
         ignored=(
             "evidence reasons confidence description related_users ip_addresses device_fingerprints group hits last_hit_at "
@@ -191,6 +193,12 @@ class IncidentLog(StateMachine):
             # Nobody takes or decides what is about themselves, whoever writes it.
             models.CheckConstraint(condition=_another("assigned_to"), name="incident_taken_by_another"),
             models.CheckConstraint(condition=_another("resolved_by"), name="incident_decided_by_another"),
+            models.CheckConstraint(condition=_another("closing_asked_by"), name="incident_asked_by_another"),
+            models.CheckConstraint(condition=_another("approved_by"), name="incident_approved_by_another"),
+            models.CheckConstraint(
+                condition=Q(approved_by__isnull=True) | (Q(resolved_by__isnull=False) & ~Q(approved_by=F("resolved_by"))),
+                name="incident_second_person",
+            ),
             models.CheckConstraint(condition=Q(verdict__in=["", *Verdict.values]), name="incident_verdict_known"),
             models.CheckConstraint(condition=Q(merged_into__isnull=True) | Q(status="resolved"), name="incident_merged_is_closed"),
         ]
@@ -205,6 +213,7 @@ class IncidentLog(StateMachine):
             models.Index(fields=["fingerprint", "-number"], name="incident_of_fingerprint"),
             models.Index(fields=["user_id", "-detected_at"], condition=Q(user_id__isnull=False), name="incident_of_user"),
             GinIndex(fields=["related_users"], name="incident_related"),
+            models.Index(fields=["due_at", "number"], condition=Q(closing_asked_by__isnull=False), name="incident_closing_asked"),
             models.Index(fields=["hold_wanted_at"], condition=Q(hold_wanted_at__isnull=False), name="incident_hold_wanted"),
         ]
 
@@ -234,6 +243,9 @@ class EventKind(models.TextChoices):
     REOPENED = "reopened"
     MERGED = "merged"
     ACTED = "acted"
+    ASKED = "asked", "Asked for a second person"
+    AGREED = "agreed"
+    DECLINED = "declined"
 
 
 class IncidentEvent(models.Model):

@@ -18,6 +18,11 @@
       (at < 0 ? q : links[Math.min(at, links.length - 1)]).focus();
     }
   });
+  const all = document.querySelector('#b_all'), picks = () => [...(all?.form.querySelectorAll('input[name=pick]') || [])];
+  all?.form.addEventListener('change', e => {
+    if (e.target === all) picks().forEach(p => { p.checked = all.checked; });
+    if (e.target.name === 'pick') all.checked = picks().every(p => p.checked);
+  });
   document.addEventListener('click', e => {
     if (!e.target.closest('.gs')) clear();
     document.querySelectorAll('.menu[open]').forEach(d => { if (!d.contains(e.target)) d.open = false; });

@@ -1,13 +1,10 @@
 """Everything that staff write."""
 
 from .alerts import alerts_due, hold_for, holds_due, on_incident, send_alert, send_digest
+from .deciding import agree_to_close, closable, close_incidents, decide_incident, decline_to_close
 from .disputes import draft_decision, note_file_opened, write_to_sides
 from .incidents import (
-    activate_detector,
     check_on_incident,
-    close_incidents,
-    decide_incident,
-    draft_detector,
     end_quiet,
     hand_over_incident,
     merge_incident,
@@ -17,7 +14,6 @@ from .incidents import (
     reopen_incident,
     take_incident,
     take_next_incident,
-    try_detector,
 )
 from .plans import (
     approve_plan,
@@ -35,6 +31,7 @@ from .reading import note_export, note_look, note_person_seen, note_reading
 from .records import note_action
 from .sampling import sample_accounts
 from .threads import open_thread
+from .tuning import activate_detector, draft_detector, try_detector
 from .viewings import (
     cannot_view,
     end_lapsed,
@@ -51,12 +48,15 @@ from .viewings import (
 
 __all__ = [
     "activate_detector",
+    "agree_to_close",
     "alerts_due",
     "approve_plan",
     "cannot_view",
     "check_on_incident",
+    "closable",
     "close_incidents",
     "decide_incident",
+    "decline_to_close",
     "draft_decision",
     "draft_detector",
     "draft_plan",

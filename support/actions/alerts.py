@@ -46,14 +46,21 @@ def on_incident(event: IncidentEvent, hold_at: int | None) -> None:
         return
     if incident.severity != IncidentSeverity.LOW:
         _tell_staff(incident, event)
-        channels = [(Channel.SLACK, settings.ALERT_SLACK_URL), (Channel.WEBHOOK, settings.ALERT_WEBHOOK_URL)]
-        for channel in [channel for channel, address in channels if address]:
+        for channel in _channels(incident):
             alert = IncidentAlert.objects.create(incident=incident, event=event, channel=channel, created_at=event.at, next_try_at=event.at)
             enqueue("support.jobs.send_alert", alert.pk)
     if hold_at is not None and incident.confidence >= hold_at:
         incident.hold_wanted_at = event.at  # nothing of theirs is sent until that is done
         incident.save(update_fields=["hold_wanted_at"])
         enqueue("support.jobs.hold_for", incident.pk)
+
+
+def _channels(incident: IncidentLog) -> list[Channel]:
+    """A room of chat is read by all of the staff, so nothing is said there of what is about one of them; the others are told by mail."""
+    channels = [(Channel.SLACK, settings.ALERT_SLACK_URL), (Channel.WEBHOOK, settings.ALERT_WEBHOOK_URL)]
+    if settings.ALERT_SLACK_URL and User.objects.filter(pk__in=incident.people, is_staff=True).exists():
+        channels = channels[1:]
+    return [channel for channel, address in channels if address]
 
 
 def readers(incident: IncidentLog | None = None) -> list[User]:
@@ -235,37 +242,35 @@ def _hold_one(incident: IncidentLog, until: datetime) -> int:
 
 def send_digest(moment: datetime) -> int:
     """Tell staff what the last day brought that nobody was told of: weak signs, what was found again, what is overdue, what was kept
-    quiet. Nothing is sent when there is none; how many were told."""
-    told = readers()
-    lines = _digest(moment)
-    if not lines or not told:
-        return 0
-    notify_many(
-        [
-            Notice(
-                user=one,
-                kind="incident.digest",
-                title="Incidents of the last day",
-                body="What was found without an alert of its own.",
-                url=reverse("support:incidents"),
-                dedupe_key=f"incident-digest:{moment:%Y-%m-%d}",
-                context={"facts": lines, "label": "Look at incidents"},
-            )
-            for one in told
-        ]
-    )
+    quiet. Nobody is told of what is about themselves, not even in a number. Who has nothing to read gets nothing; how many were told."""
+    lines = [(one, _digest(moment, one)) for one in readers()]
+    told = [
+        Notice(
+            user=one,
+            kind="incident.digest",
+            title="Incidents of the last day",
+            body="What was found without an alert of its own.",
+            url=reverse("support:incidents"),
+            dedupe_key=f"incident-digest:{moment:%Y-%m-%d}",
+            context={"facts": said, "label": "Look at incidents"},
+        )
+        for one, said in lines
+        if said
+    ]
+    if told:
+        notify_many(told)
     return len(told)
 
 
-def _digest(moment: datetime) -> list[list[str]]:
-    live = IncidentLog.objects.live()
-    rows = live.aggregate(
+def _digest(moment: datetime, reader: User) -> list[list[str]]:
+    seen = IncidentLog.objects.visible_to(reader)
+    rows = seen.live().aggregate(
         weak=Count("pk", filter=Q(severity=IncidentSeverity.LOW, detected_at__gt=moment - DAY)),
         again=Count("pk", filter=Q(hits__gt=1, last_hit_at__gt=moment - DAY, detected_at__lte=moment - DAY)),
         overdue=Count("pk", filter=~Q(severity=IncidentSeverity.LOW) & Q(due_at__lt=moment)),
         loss=Sum("potential_loss", filter=~Q(severity=IncidentSeverity.LOW)),
     )
-    quiet = Suppression.objects.filter(last_hit_at__gt=moment - DAY, ended_at__isnull=True).count()
+    quiet = Suppression.objects.filter(incident__in=seen, last_hit_at__gt=moment - DAY, ended_at__isnull=True).count()
     lines = [
         ("Weak signs", rows["weak"]),
         ("Found again", rows["again"]),

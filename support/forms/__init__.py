@@ -4,7 +4,7 @@ from .actions import ActionFilter
 from .audit import AuditFilter
 from .credits import CreditForm, VoidForm
 from .disputes import DecisionForm, SubmitForm, WordsForm
-from .incidents import CloseManyForm, DecideForm, IncidentNote, JoinForm, OpenIncidentForm, ReopenForm, VersionForm
+from .incidents import CloseManyForm, DecideForm, DeclineForm, IncidentNote, JoinForm, OpenIncidentForm, ReopenForm, VersionForm
 from .joining import MergeForm, SplitForm, UndoForm
 from .macros import MacroForm, macros_of
 from .plans import NoteForm, PlanForm, form_of, register
@@ -20,6 +20,7 @@ __all__ = [
     "CreditForm",
     "DecideForm",
     "DecisionForm",
+    "DeclineForm",
     "HoldForm",
     "IncidentNote",
     "JoinForm",

@@ -15,7 +15,8 @@ from auditlog.detectors.parameters import Parameter
 from auditlog.models import IncidentSeverity, IncidentType, Verdict
 from port444.kit.amounts import AmountField
 from support.actions.alerts import HELD as TOLD
-from support.actions.incidents import MOST_HOURS, MOST_TOLD, Decision, Do
+from support.actions.deciding import MOST_HOURS, MOST_TOLD, Decision, Do
+from support.terms import bounds_words, term_of
 
 REASON = {"required": "Say why. Whoever looks at this later reads it."}
 ON_PEOPLE = (Do.HOLD, Do.WARN, Do.SUSPEND)
@@ -128,6 +129,15 @@ class ReopenForm(forms.Form):
         super().__init__(*args, **{"label_suffix": "", "auto_id": "o_%s", **kwargs})
 
 
+class DeclineForm(forms.Form):
+    """Why an incident is not closed as somebody asked."""
+
+    reason = _reason()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", "auto_id": "x_%s", **kwargs})
+
+
 class JoinForm(forms.Form):
     """Closes an incident as a part of another."""
 
@@ -157,14 +167,21 @@ class CloseManyForm(forms.Form):
         super().__init__(*args, **{"label_suffix": "", "auto_id": "b_%s", **kwargs})
 
     def clean_pick(self) -> list[int]:
+        """What is ticked; with the tick for all of the page, what was shown on it."""
         getlist = getattr(self.data, "getlist", None)
-        said = getlist("pick") if getlist else []
-        numbers = [int(one) for one in said if one.isascii() and one.isdigit() and len(one) < 10]
+        said = [*getlist("pick"), *(getlist("shown") if self.data.get("all") else ())] if getlist else []
+        numbers = list(dict.fromkeys(int(one) for one in said if one.isascii() and one.isdigit() and len(one) < 10))
         if not numbers:
             raise ValidationError("Tick what to close.")
         if len(numbers) > MOST_AT_ONCE:
             raise ValidationError(f"At most {MOST_AT_ONCE} at once.")
         return numbers
+
+    @property
+    def sure(self) -> int | None:
+        """How many whoever sends it was told it would be; None when they were not told yet."""
+        said = str(self.data.get("sure", ""))
+        return int(said) if said.isascii() and said.isdigit() and len(said) < 5 else None
 
 
 class VersionForm(forms.Form):
@@ -173,14 +190,14 @@ class VersionForm(forms.Form):
     def __init__(self, parameters: Sequence[Parameter], values: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": "", "auto_id": "p_%s", **kwargs})
         for one in parameters:
-            bounds = f"{one.least:g} to {one.most:g}, usually {one.value:g}."
+            term = term_of(one.name)
             self.fields[one.name] = forms.FloatField(
-                label=one.name.replace("_", " ").capitalize(),
+                label=f"{term.label}, {term.unit}" if term.unit else term.label,
                 min_value=one.least,
                 max_value=one.most,
                 initial=_plain(values[one.name]),
                 widget=forms.NumberInput({"step": "any"}),
-                help_text=f"{one.help} {bounds}",
+                help_text=f"{one.help} {bounds_words(one)}.",
             )
         self.fields["reason"] = _reason("What it is to do better. Kept in the log.")
 

@@ -7,9 +7,11 @@ from .detectors import activate_detector, detector, detectors, draft_detector, t
 from .disputes import ask_in_dispute, decide_dispute, dispute, dispute_file, list_disputes, submit_decision
 from .home import home, queue
 from .incidents import (
+    agree_to_close,
     check_incident,
     close_incidents,
     decide_incident,
+    decline_to_close,
     end_suppression,
     hand_incident_over,
     incident,
@@ -32,6 +34,7 @@ from .viewer import end_viewing, revoke_viewing, view_as, viewing, viewings
 
 __all__ = [
     "activate_detector",
+    "agree_to_close",
     "approve",
     "ask_in_dispute",
     "audit",
@@ -40,6 +43,7 @@ __all__ = [
     "credit",
     "decide_dispute",
     "decide_incident",
+    "decline_to_close",
     "detector",
     "detectors",
     "dispute",

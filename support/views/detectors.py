@@ -14,7 +14,7 @@ from port444.kit.errors import DomainError, Invalid
 from port444.kit.http import UserRequest, done
 from support import actions
 from support.actions.incidents import WORK
-from support.detectors import cards_of, detector_of, mark_of, terms_in_force, version_of, versions_of
+from support.detectors import cards_of, detector_of, mark_of, numbers_of, terms_in_force, version_of, versions_of
 from support.forms import VersionForm
 from support.roles import may
 
@@ -47,11 +47,13 @@ def _page(
 ) -> HttpResponse:
     moment = now()
     versions = versions_of(found, request.user)
+    terms = terms_in_force(found, versions)
     context = {
         "detector": found,
         "card": cards_of(request.user, moment, only=found.name)[0],
         "versions": versions,
-        "form": form or VersionForm(found.parameters, terms_in_force(found, versions)),
+        "form": form or VersionForm(found.parameters, terms),
+        "numbers": numbers_of(found, terms),
         "mark": mark_of(),
         "may_work": may(request.user, WORK),
         "error": error,

@@ -7,27 +7,33 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from allauth.mfa.base.forms import ReauthenticateForm
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from auditlog.actions.casework import HARMLESS, USUAL_QUIET, Closed
+from auditlog.actions.closing import wish_of
 from auditlog.actions.incidents import ALWAYS_HEARD
 from auditlog.models import LIVE, IncidentLog, IncidentSeverity, IncidentType, Suppression, Verdict
 from port444.accounts.models import User
+from port444.accounts.queries import recently_proved
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed
 from port444.kit.http import UserRequest, done
 from support import actions
 from support import incidents as reads
+from support.actions.deciding import Do, is_serious
 from support.actions.incidents import WORK, may_have
-from support.forms import CloseManyForm, DecideForm, IncidentNote, JoinForm, OpenIncidentForm, ReopenForm
+from support.forms import CloseManyForm, DecideForm, DeclineForm, IncidentNote, JoinForm, OpenIncidentForm, ReopenForm
 from support.incidents import address, guide_of
 from support.queues import long
 from support.roles import may
 
 from .frame import console_page, show
 
+WISHES = {Do.FALSE: "a false positive", Do.NOTHING: "closed without an action"}
 REFUSALS = (Conflict, Invalid, NotAllowed)
 
 
@@ -62,6 +68,8 @@ def _list(request: UserRequest, wanted: reads.Wanted, after: str = "", *, form: 
         "may_close": may_work and bool(rows) and not wanted.is_closed,
         "form": form or CloseManyForm(),
         "picked": form.data.getlist("pick") if form is not None and hasattr(form.data, "getlist") else [],
+        "all_picked": form is not None and bool(form.data.get("all")),
+        "after": after,
     }
     return show(request, "support/incidents/list.html", context, section="incidents", title="Incidents", status=status)
 
@@ -80,16 +88,47 @@ def next_incident(request: UserRequest) -> HttpResponse:
 @require_POST
 @console_page(WORK)
 def close_incidents(request: UserRequest) -> HttpResponse:
-    """Close what is ticked with one reason."""
+    """Close what is ticked with one reason; before that, say how many it would be and ask."""
     form, wanted = CloseManyForm(request.POST), reads.wanted_of(request.POST.dict())
     if not form.is_valid():
-        return _list(request, wanted, form=form, status=422)
+        return _list(request, wanted, request.POST.get("after", ""), form=form, status=422)
     said = form.cleaned_data
-    result = actions.close_incidents(said["pick"], actor=request.user, verdict=Verdict(said["verdict"]), reason=said["reason"])
-    words = f"{len(result.closed)} closed."
+    if form.sure is None:
+        return _sure(request, wanted, form)
+    try:
+        result = actions.close_incidents(said["pick"], actor=request.user, verdict=Verdict(said["verdict"]), reason=said["reason"], sure=form.sure)
+    except Conflict as error:
+        return _sure(request, wanted, form, error)
+    return done(request, f"{reverse('support:incidents')}?{urlencode(wanted.asked)}", f"{len(result.closed)} closed.{_left_words(result)}")
+
+
+def _left_words(result: Closed) -> str:
+    words = ""
+    if result.for_two:
+        words += f" Left open because of holds that take two people to end: {len(result.for_two)}. Each is closed on its own page."
     if result.left:
         words += f" {len(result.left)} left as they are: somebody else has them, or they were closed meanwhile."
-    return done(request, f"{reverse('support:incidents')}?{urlencode(wanted.asked)}", words)
+    return words
+
+
+def _sure(request: UserRequest, wanted: reads.Wanted, form: CloseManyForm, error: Conflict | None = None) -> HttpResponse:
+    """How many it would be and which, with everything that was typed, to be sent once more."""
+    said, moment = form.cleaned_data, now()
+    found = actions.closable(said["pick"], actor=request.user)
+    context = {
+        "rows": reads.rows_of(found.closed, request.user, moment),
+        "count": len(found.closed),
+        "left": _left_words(found),
+        "verdict": Verdict(said["verdict"]),
+        "reason": said["reason"],
+        "kept_quiet": sum(bool(one.detector) and one.detector not in ALWAYS_HEARD for one in found.closed) if said["verdict"] in HARMLESS else 0,
+        "quiet_days": USUAL_QUIET,
+        "asked": wanted.asked,
+        "back": f"{reverse('support:incidents')}?{urlencode(wanted.asked)}",
+        "error": error,
+    }
+    status = error.status if error else 200
+    return show(request, "support/incidents/close.html", context, section="incidents", title="Close these incidents", status=status)
 
 
 # One of them
@@ -114,6 +153,8 @@ def _page(request: UserRequest, found: IncidentLog, *, error: DomainError | None
     is_live, may_work = found.status in LIVE, may(request.user, WORK)
     is_mine = found.assigned_to == request.user.pk
     may_decide = may_work and is_live and found.assigned_to in (None, request.user.pk)
+    wish = wish_of(found)
+    asks, may_agree = wish is not None and wish.actor_id == request.user.pk, may_work and may(request.user, "approve")
     context = {
         "incident": found,
         "look": look,
@@ -128,7 +169,16 @@ def _page(request: UserRequest, found: IncidentLog, *, error: DomainError | None
         "due_in": long(abs(found.due_at - moment)),
         "may_work": may_work,
         "can_be_quiet": bool(found.detector) and found.detector not in ALWAYS_HEARD,
-        "may_decide": may_decide,
+        "may_decide": may_decide and not asks,
+        "takes_two": is_serious(found) and bool(look.holds or found.hold_wanted_at),
+        "wish": wish,
+        "wished": WISHES.get(wish.facts.get("do", "")) if wish else "",
+        "wished_verdict": Verdict(wish.facts["verdict"]).label.lower() if wish and wish.facts.get("verdict") in Verdict.values else "",
+        "asker": look.asker,
+        "asks": asks,
+        "may_agree": wish is not None and not asks and may_agree,
+        "needs_code": wish is not None and not asks and may_agree and not recently_proved(request),
+        "decline_form": forms.get("decline_form") or DeclineForm(),
         "colleagues": [one for one in may_have(found) if one.pk != found.assigned_to] if may_work and is_live else [],
         "error": error,
         "form": forms.get("form") or _decide_form(look),
@@ -236,7 +286,32 @@ def decide_incident(request: UserRequest, incident_number: int) -> HttpResponse:
         actions.decide_incident(found.pk, actor=request.user, decision=form.decision)
     except REFUSALS as error:
         return _page(request, _find(request, found.number), error=error, form=form)
+    if IncidentLog.objects.get(pk=found.pk).closing_asked_by is not None:
+        return done(request, address(found), "Asked. It is closed when a second person agrees.")
     return done(request, address(found), "Decided.")
+
+
+@require_POST
+@console_page("approve")
+def agree_to_close(request: UserRequest, incident_number: int) -> HttpResponse:
+    """The second person, with a code from the authenticator app unless one was given within ten minutes."""
+    found = _find(request, incident_number)
+    if not recently_proved(request):
+        code = ReauthenticateForm(request.POST, user=request.user)
+        if not code.is_valid():
+            return _page(request, found, error=Invalid("; ".join(code.errors.get("code", ["Give the code."])), code="code"))
+        code.save()
+    return _do(request, found, lambda: actions.agree_to_close(found.pk, actor=request.user), "Agreed. It is closed, and its holds have ended.")
+
+
+@require_POST
+@console_page(WORK)
+def decline_to_close(request: UserRequest, incident_number: int) -> HttpResponse:
+    """By the second person, or taken back."""
+    found, form = _find(request, incident_number), DeclineForm(request.POST)
+    if not form.is_valid():
+        return _page(request, found, decline_form=form, status=422)
+    return _do(request, found, lambda: actions.decline_to_close(found.pk, actor=request.user, reason=form.cleaned_data["reason"]), "It stays open.")
 
 
 @require_POST

@@ -6,17 +6,19 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django_q.models import OrmQ
 
-from auditlog.actions import Finding, Reason, Taken, take_finding
+from auditlog.actions import Finding, Reason, Taken, casework, take_finding
 from auditlog.models import DetectionMethod, EventKind, IncidentAlert, IncidentEvent, IncidentSeverity, IncidentStatus, IncidentType
 from port444.accounts.models import User
 from port444.kit.clock import at, now
@@ -206,3 +208,35 @@ def test_the_digest_tells_the_rest_once_a_day(builder_user: User, client_user: U
         assert send_digest(now()) == 1
     digest = Notification.objects.get(user=security, kind="incident.digest")
     assert digest.context["facts"] == [["Weak signs", "1"]]
+
+
+def test_the_digest_counts_nothing_that_is_about_its_reader(security: User, make_user: Callable[..., User], builder_user: User) -> None:
+    """Not as weak, found again, overdue, kept quiet or as money; who has nothing else to read gets no digest."""
+    other = make_user("Ada Other", is_staff=True, is_superuser=True)
+    moment = now()
+    cases: list[tuple[list[UUID], dict[str, Any]]] = [
+        ([], {"severity": S.LOW, "user_id": security.pk}),
+        ([security.pk], {"severity": S.HIGH, "user_id": builder_user.pk, "potential_loss": Decimal("70.00")}),
+        ([security.pk], {"severity": S.LOW, "user_id": other.pk}),
+    ]
+    with at(moment):
+        for n, (people, facts) in enumerate(cases):
+            take_finding(replace(finding(builder_user), fingerprint=f"case:{n}", related_users=people, **facts))
+        quiet = take_finding(replace(finding(security), fingerprint="quiet")).incident
+        assert quiet is not None
+        casework.mark_false_positive(quiet.pk, actor=other, reason="A couple.")
+        assert take_finding(replace(finding(security), fingerprint="quiet")).taken == Taken.SUPPRESSED
+    with at(moment + timedelta(hours=23)):
+        take_finding(
+            replace(finding(builder_user, severity=S.HIGH, potential_loss=Decimal("70.00")), fingerprint="case:1", related_users=[security.pk])
+        )
+        assert send_digest(now()) == 1
+    assert not Notification.objects.filter(user=security, kind="incident.digest").exists()
+    digest = Notification.objects.get(user=other, kind="incident.digest")
+    assert digest.context["facts"] == [["Weak signs", "1"], ["Kept quiet, and found again", "1"], ["Can still be lost", "$70.00"]]
+
+
+def test_a_room_of_chat_hears_nothing_about_staff(channel: Any, settings: Any, security: User, builder_user: User) -> None:
+    settings.ALERT_SLACK_URL = settings.ALERT_WEBHOOK_URL
+    take_finding(replace(finding(builder_user), related_users=[security.pk]))
+    assert list(IncidentAlert.objects.values_list("channel", flat=True)) == ["webhook"]

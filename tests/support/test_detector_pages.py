@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 from django_q.models import OrmQ
 
 from auditlog.actions import casework
@@ -19,6 +21,7 @@ from port444.builders.models import Builder
 from port444.kit.clock import at, now
 from support.actions import sample_accounts
 from support.models import ActionType, SupportAction
+from support.terms import Term, term_of
 
 from .test_incident_pages import opened, words
 
@@ -47,6 +50,27 @@ def test_how_often_a_detector_was_right_by_month(browse: Browse, senior: User) -
     assert [(month.right, month.closed) for month in card.months if month.closed] == [(2, 3), (0, 1)]
     assert "50 %" in words(page)
     assert "style=" not in words(page).split("<main", 1)[1]
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=lambda one: one.name)
+def test_numbers_are_told_in_words_with_their_bounds(browse: Browse, senior: User, auditor: User, detector: Any) -> None:
+    """Who may change nothing reads what it works with; nobody reads names of the code."""
+    for reader in (senior, auditor):
+        page = words(browse(reader).get(reverse("support:detector", args=[detector.name])))
+        shown = re.sub(r"<[^>]+>", " ", page)
+        assert not [one.name for one in detector.parameters if "_" in one.name and one.name in shown]
+        for one in detector.parameters:
+            assert escape(term_of(one.name).label) in page
+            assert escape(one.help) in page
+            assert f"{one.least:g} to {one.most:g}, usually {one.value:g}" in page
+
+
+def test_every_number_has_words_of_its_own() -> None:
+    for detector in DETECTORS:
+        labels = [term_of(one.name).label for one in detector.parameters]
+        assert [label for label in labels if "_" in label] == []
+        assert len(set(labels)) == len(labels), detector.name
+    assert term_of("never_seen_days") == Term("Never seen days", "days")
 
 
 def test_pages_ask_as_much_however_much_was_closed(browse: Browse, senior: User, django_assert_num_queries: Any) -> None:

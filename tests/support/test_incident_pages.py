@@ -173,10 +173,39 @@ def test_many_are_closed_from_the_list(browse: Browse, senior: User) -> None:
         assert client.post(url, wrong).status_code == 422
     assert client.post(url, {"pick": list(range(1, 202)), "verdict": "harmless", "reason": "A café."}).status_code == 422
     assert IncidentLog.objects.live().count() == 3
-    page = client.post(url, {"pick": [one.number for one in weak[:2]], "verdict": "harmless", "reason": "A café.", "tab": "weak"})
+    form = {"pick": [one.number for one in weak[:2]], "verdict": "harmless", "reason": "A café.", "tab": "weak"}
+    asked = client.post(url, form)
+    assert "Close 2 incidents?" in words(asked)
+    assert "2 of them are kept quiet for 90 days" in words(asked)
+    assert IncidentLog.objects.live().count() == 3, "nothing is done before it is confirmed"
+    page = client.post(url, {**form, "sure": "2"})
     assert page["Location"].endswith("?tab=weak")
     assert IncidentLog.objects.filter(status=S.FALSE_POSITIVE).count() == Suppression.objects.count() == 2
     assert SupportAction.objects.filter(action_type=ActionType.INCIDENT_DECIDE).count() == 2
+
+
+def test_all_of_a_page_are_closed_by_one_tick(browse: Browse, senior: User, security: User, ring: list[User]) -> None:
+    """Without a script: the tick stands for what the page showed. What a colleague has is counted before, and is left."""
+    rows = [opened(f"w{n}", severity=IncidentSeverity.MEDIUM) for n in range(3)]
+    client, url = browse(senior), reverse("support:close_incidents")
+    page = words(client.get(reverse("support:incidents")))
+    assert "All 3 on this page" in page
+    for row in rows:
+        assert f'<input type="hidden" name="shown" value="{row.number}">' in page
+    casework.take(rows[2].pk, actor=security)
+    late = opened("late", severity=IncidentSeverity.MEDIUM)
+    form = {"all": "1", "shown": [row.number for row in rows], "verdict": "inconclusive", "reason": "Looked through."}
+    asked = words(client.post(url, form))
+    assert "Close 2 incidents?" in asked
+    assert "1 left as they are" in asked
+    casework.take(rows[1].pk, actor=security)
+    changed = client.post(url, {**form, "sure": "2"})
+    assert changed.status_code == 409
+    assert "It would be 1 by now, and not 2" in words(changed)
+    assert not IncidentLog.objects.filter(resolved_at__isnull=False).exists()
+    assert client.post(url, {**form, "sure": "1"}).status_code == 302
+    assert list(IncidentLog.objects.filter(resolved_at__isnull=False)) == [rows[0]]
+    assert IncidentLog.objects.get(pk=late.pk).status == S.OPEN, "what came meanwhile was not shown"
 
 
 def test_the_list_asks_as_much_however_much_there_is(browse: Browse, senior: User, ring: list[User], django_assert_num_queries: Any) -> None:
@@ -350,7 +379,7 @@ def test_accounts_are_suspended_by_plans(browse: Browse, senior: User, ring: lis
 
 
 def test_a_false_positive_ends_the_holds_and_stays_quiet(browse: Browse, senior: User, ring: list[User]) -> None:
-    incident = opened(people=ring)
+    incident = opened(people=ring, severity=IncidentSeverity.MEDIUM)
     hold_withdrawals_of(ring[0].pk, reason="By a program.", incident=incident.pk, until=now() + timedelta(hours=72))
     own = hold_withdrawals_of(ring[0].pk, reason="By staff.", actor=senior)
     decide(browse(senior), incident, "fp", verdict="household", days="180")
@@ -399,7 +428,7 @@ def test_what_was_typed_wrongly_decides_nothing(browse: Browse, senior: User, st
 
 
 def test_closed_ones_are_opened_again_and_parts_merged(browse: Browse, senior: User, ring: list[User]) -> None:
-    part, whole = opened("part", ring[:1]), opened("whole", ring[1:])
+    part, whole = (opened(name, people, severity=IncidentSeverity.MEDIUM) for name, people in (("part", ring[:1]), ("whole", ring[1:])))
     client = browse(senior)
     for wrong in ("x", "", "I-99999999"):
         assert client.post(address(part, "merge_incident"), {"into": wrong, "reason": "The same."}).status_code == 422
@@ -478,14 +507,33 @@ def test_nobody_meets_their_own(browse: Browse, staff: User, stranger: User, is_
         assert f">{name}<" not in said, page
         assert incident.description not in said, page
         assert f">{quiet_one}<" not in said, page
+    cards = client.get(reverse("support:detectors")).context["cards"]
+    assert not any((card.waiting, card.weak, card.quiet, card.quiet_hits, card.closed) != (0, 0, 0, 0, 0) for card in cards)
     home = client.get(reverse("support:home"))
     assert {tab.key: number for tab, number in home.context["tabs"]}["incidents"] == 0
     assert {heap.queue.key: heap.count for heap in home.context["heaps"]}["incidents"] == 0
     client.post(reverse("support:next_incident"))
-    client.post(reverse("support:close_incidents"), {"pick": [incident.number], "verdict": "harmless", "reason": "It is me."})
+    client.post(reverse("support:close_incidents"), {"pick": [incident.number], "verdict": "harmless", "reason": "It is me.", "sure": "1"})
+    client.post(
+        reverse("support:close_incidents"), {"all": "1", "shown": [incident.number], "verdict": "harmless", "reason": "It is me.", "sure": "0"}
+    )
     fresh = IncidentLog.objects.get(pk=incident.pk)
     assert (fresh.status, fresh.assigned_to, fresh.updated_at) == (S.OPEN, None, incident.updated_at)
     assert not SupportAction.objects.filter(admin=staff).exists()
+
+
+def test_how_often_such_were_right_leaves_out_ones_own(browse: Browse, senior: User, staff: User, stranger: User, client_user: User) -> None:
+    own = opened("own", [stranger, staff])
+    casework.resolve(own.pk, actor=senior, verdict=Verdict.CONFIRMED, reason="Seen.")
+    other = opened("other", [client_user])
+    assert browse(senior).get(address(other)).context["look"].right == (1, 1)
+    assert browse(staff).get(address(other)).context["look"].right == (0, 0)
+
+
+def test_a_plan_does_not_name_an_incident_about_staff(browse: Browse, senior: User, staff: User, ring: list[User]) -> None:
+    incident = opened(people=[*ring, staff])
+    decide(browse(senior), incident, "suspend", people=[str(ring[0].pk)], told=TOLD, verdict="confirmed")
+    assert str(incident) not in Plan.objects.get().reason
 
 
 def test_nobody_learns_of_the_whole_by_its_part(browse: Browse, senior: User, staff: User, stranger: User) -> None:

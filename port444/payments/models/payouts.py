@@ -312,6 +312,7 @@ class PayoutHold(models.Model):
         indexes = [
             models.Index(fields=["user"], condition=Q(ended_at__isnull=True), name="payout_hold_standing"),
             models.Index(fields=["until"], condition=Q(ended_at__isnull=True, until__isnull=False), name="payout_hold_ends"),
+            models.Index(fields=["incident_id"], condition=Q(ended_at__isnull=True, incident_id__isnull=False), name="payout_hold_of_incident"),
         ]
 
     def __str__(self) -> str:
