@@ -27,6 +27,8 @@ from PIL import Image, ImageDraw
 from amendments import actions as amendments
 from amendments.models import Amendment, AmendmentType
 from amendments.terms import Terms as Change
+from auditlog.actions import mark_false_positive
+from auditlog.models import IncidentLog
 from consultations import actions as calls
 from consultations import queries as times
 from consultations.actions.availability import Leave, Terms
@@ -527,6 +529,11 @@ class Story:
     def pay_out(self, staff: User, to_bank: Withdrawal, to_wallet: Withdrawal) -> None:
         """Both arrive, as soon as the detectors have read that they were asked for; else they wait like everybody's."""
         have_read([to_bank, to_wallet], patience=READING)
+        # The log is written now, whatever the clock of the story says: what was earned weeks ago looks fresh.
+        for incident in IncidentLog.objects.live().filter(
+            withdrawal_id__in=Withdrawal.objects.filter(user=to_bank.user).values("pk"), detected_at__gte=self.today
+        ):
+            mark_false_positive(incident.pk, actor=staff, reason="The demo was told within a minute. All of it was earned weeks ago.")
         try:
             with clock.at(self.today - 14 * DAY):
                 batch = make_batch(actor=staff)
