@@ -26,6 +26,8 @@ LINKS = "SELECT z.id FROM consultations_calendarlink z WHERE z.builder_id IN ({s
 GONE = {
     "accounts_session": "t.user_id = {me}",
     "accounts_userdevice": "t.user_id = {me}",
+    "accounts_apitoken": "t.user_id = {me}",
+    "accounts_answeredcall": "t.user_id = {me}",
     "accounts_user_groups": "t.user_id = {me}",
     "accounts_user_user_permissions": "t.user_id = {me}",
     "accounts_queuedmail": "lower(t.to) IN ({addresses})",
@@ -158,6 +160,7 @@ WORDS = (
     Words("messaging_personreport", "t.person_id = {me}", "text"),
     Words("notifications_notification", f"t.user_id IN ({AROUND})", "title body url context", "true"),
     Words("webhooks_webhookdelivery", f"t.endpoint_id IN (SELECT h.id FROM webhooks_webhookendpoint h WHERE h.user_id IN ({AROUND}))", "body"),
+    Words("accounts_answeredcall", f"t.user_id IN ({AROUND})", "answer"),
     Words("orders_order", "t.id IN ({orders})", "title cancel_reason"),
     Words("orders_requirement", "t.order_id IN ({orders})", "label answer"),
     Words("orders_delivery", "t.order_id IN ({orders})", "note"),

@@ -53,6 +53,8 @@ class Held:
 
 HELD = {
     "account_emailaddress": Held("Your e-mail addresses", "t.user_id = {me}"),
+    "accounts_answeredcall": Held("What your programs asked of us", "t.user_id = {me}", without="answer asked"),
+    "accounts_apitoken": Held("Your programs, without what lets them in", "t.user_id = {me}", without="digest"),
     "accounts_queuedmail": Held("Mails about your account", "lower(t.to) IN ({addresses})", only="id to subject created_at sent_at"),
     "accounts_session": Held("Browsers in which you are signed in", "t.user_id = {me}", only="user_id device_id expire_date"),
     "accounts_user": Held("Your account", "t.id = {me}", without="password"),
@@ -190,6 +192,7 @@ GENERAL, PROOF, INQUIRY, SECRET, QUEUE, MACHINE, PLAY, STAFF = (
 )
 LEFT = {
     "account_emailconfirmation": SECRET,
+    "accounts_apiallowance": "how much was asked of us in the last minutes",
     "audit_anchor": PROOF,
     "audit_check": PROOF,
     "audit_export": PROOF,

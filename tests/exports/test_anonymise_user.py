@@ -23,7 +23,7 @@ from django_q.models import OrmQ
 from auditlog.actions import verify
 from auditlog.models import AuditLog, IncidentLog
 from consultations.models import CalendarFeed, CalendarLink, LinkedCalendar
-from port444.accounts.models import QueuedMail, Session, User, UserDevice
+from port444.accounts.models import AnsweredCall, ApiToken, QueuedMail, Session, User, UserDevice
 from port444.builders.models import Builder
 from port444.catalog.models import Package, Service
 from port444.exports import actions
@@ -79,6 +79,10 @@ def give_all(person: User) -> None:
     BankAccount.objects.create(user=person, details={"holder": person.name}, masked=f"{person.name} 4300")
     Notification.objects.create(user=person, kind="x", title=f"{person.name}!", body="Hello", url="/", dedupe_key="own")
     CalendarFeed.objects.create(user=person)
+    ApiToken.objects.create(
+        user=person, name=person.name, start="p4_", digest=uuid7().hex * 2, scopes=["read"], expires_at=moment + timedelta(days=1)
+    )
+    AnsweredCall.objects.create(user=person, key="k", asked="x", answer=person.name)
     endpoint = WebhookEndpoint.objects.create(user=person, url="https://elsewhere.example/jonas@example.com", events=["*"], secret={"current": "x"})
     sent = WebhookDelivery.objects.create(endpoint=endpoint, event_id=uuid7(), event="order.paid", body=f'{{"name": "{person.name}"}}')
     WebhookAttempt.objects.create(delivery=sent, number=1, milliseconds=1, answer=person.name)
