@@ -36,8 +36,9 @@ word_constraint("accounts_user_email_key", Conflict("There is an account with th
 
 
 @transaction.atomic
-def create_token(user_id: UUID, *, actor: User, name: str, scopes: Collection[str], days: int) -> tuple[ApiToken, str]:
-    """A token for a program of that person, and its text, which is known to nobody afterwards. One for the console lasts a week at most."""
+def create_token(user_id: UUID, *, actor: User, name: str, scopes: Collection[str], days: int, second_factor: bool = False) -> tuple[ApiToken, str]:
+    """A token for a program of that person, and its text, which is known to nobody afterwards. One for the console lasts a week at most, and
+    stands for a session that passed its second factor: `second_factor` says that the one which it is made in has."""
     user = User.objects.lock(user_id)
     _require_self(user, actor)
     moment, chosen, name = now(), [scope for scope in Scope.values if scope in scopes], name.strip()
@@ -47,6 +48,8 @@ def create_token(user_id: UUID, *, actor: User, name: str, scopes: Collection[st
         raise Invalid(f"A token lasts between one day and {TOKEN_DAYS}.", code="invalid_token")
     if Scope.CONSOLE in chosen and not user.is_staff:
         raise NotAllowed("The console is for staff.")
+    if Scope.CONSOLE in chosen and not second_factor:
+        raise NotAllowed("The console opens with a code from your authenticator app, and so does a token for it.", code="second_factor")
     if Scope.CONSOLE in chosen and days > CONSOLE_TOKEN_DAYS:
         raise Invalid(f"A token for the console lasts {CONSOLE_TOKEN_DAYS} days at most.", code="invalid_token")
     if ApiToken.objects.usable(moment).filter(user=user).count() >= MOST_TOKENS:

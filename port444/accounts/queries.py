@@ -15,7 +15,7 @@ from django.utils.functional import SimpleLazyObject
 from port444.kit import context
 from port444.kit.clock import now
 
-from .models import Session, Theme, User, UserDevice
+from .models import Scope, Session, Theme, User, UserDevice
 
 DEVICES_SHOWN = 20
 RECENT = timedelta(minutes=10)
@@ -49,7 +49,11 @@ def has_second_factor(user: User) -> bool:
 
 
 def passed_second_factor(request: HttpRequest, user: User) -> bool:
-    """Whether a code was given in this session, and the app it came from is still set up."""
+    """Whether a code was given in this session, and the app it came from is still set up. A token for the console was made in a session that
+    had passed, and stands for it."""
+    token = getattr(request, "api_token", None)
+    if token is not None:
+        return Scope.CONSOLE in token.scopes and has_second_factor(user)
     gave_code = any(record.get("method") == "mfa" for record in get_authentication_records(request, user))
     return gave_code and has_second_factor(user)
 

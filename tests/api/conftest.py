@@ -45,7 +45,7 @@ def caller() -> Callable[..., Caller]:
 
     def make(user: User, *scopes: str) -> Caller:
         every = [scope for scope in Scope.values if scope != Scope.CONSOLE or user.is_staff]
-        _, text = create_token(user.pk, actor=user, name="Tests", scopes=scopes or every, days=7)
+        _, text = create_token(user.pk, actor=user, name="Tests", scopes=scopes or every, days=7, second_factor=user.is_staff)
         return Caller(text)
 
     return make

@@ -100,8 +100,15 @@ def test_a_token_is_not_made_badly(asked: dict[str, object], client_user: User) 
 
 def test_one_for_the_console_is_short_lived(staff: User) -> None:
     with pytest.raises(DomainError):
-        create_token(staff.pk, actor=staff, name="A", scopes=["console"], days=8)
-    assert create_token(staff.pk, actor=staff, name="A", scopes=["console"], days=7)[0].scopes == ["console"]
+        create_token(staff.pk, actor=staff, name="A", scopes=["console"], days=8, second_factor=True)
+    assert create_token(staff.pk, actor=staff, name="A", scopes=["console"], days=7, second_factor=True)[0].scopes == ["console"]
+
+
+def test_one_for_the_console_is_made_behind_the_second_factor(staff: User) -> None:
+    with pytest.raises(DomainError) as refused:
+        create_token(staff.pk, actor=staff, name="A", scopes=["read", "console"], days=7)
+    assert refused.value.code == "second_factor"
+    assert not ApiToken.objects.exists()
 
 
 def test_nobody_makes_or_revokes_the_token_of_another(client_user: User, stranger: User, caller: Make) -> None:
