@@ -11,10 +11,12 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 
+from amendments.api import router as amendments
 from port444.accounts.api import router as accounts
 from port444.kit import rest
 from port444.kit.errors import DomainError, worded
 from port444.orders.api import router as orders
+from port444.payments.api import router as payments
 
 DESCRIPTION = """
 Everything a person can do on a page, a program can do here, by the same rules.
@@ -43,7 +45,7 @@ class Api(NinjaAPI):
 
 
 api = Api(title="port444", version="1.0.0", description=DESCRIPTION, urls_namespace="api", docs_url=None)
-for prefix, router in (("", accounts), ("", orders)):
+for prefix, router in (("", accounts), ("", amendments), ("", orders), ("", payments)):
     api.add_router(prefix, router)
 
 

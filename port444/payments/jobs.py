@@ -42,6 +42,11 @@ def settle_invoice(invoice_id: str) -> None:
     actions.settle_invoice(UUID(invoice_id))
 
 
+def reach_provider(payment_id: str) -> None:
+    """Raises when the provider does not answer, so that the queue tries again."""
+    actions.reach_provider(UUID(payment_id))
+
+
 def expire_payment(payment_id: str) -> None:
     actions.expire_payment(UUID(payment_id))
 

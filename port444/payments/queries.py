@@ -28,6 +28,7 @@ from .models import (
     ChainTransfer,
     Credit,
     CreditEntry,
+    CreditQuerySet,
     CreditStep,
     CreditUse,
     EscrowKind,
@@ -207,13 +208,17 @@ STEPS_BESIDE = 12  # of each credit, on the page of its owner
 
 def credits_of(user: User, *, before: UUID | None) -> tuple[list[Any], UUID | None]:
     """One page of the user's credits with what they were used for, newest first, and the key of the next page."""
-    rows = Credit.objects.filter(user=user).select_related("builder__user", "category")
     newest = CreditEntry.objects.select_related("use__invoice").order_by("-id")[:STEPS_BESIDE]
-    kept = Prefetch("uses", CreditUse.objects.kept().select_related("invoice"))
-    rows = rows.prefetch_related(kept, Prefetch("entries", newest, to_attr="newest"))
+    rows = credits_with_uses(user).prefetch_related(Prefetch("entries", newest, to_attr="newest"))
     if before is not None:
         rows = rows.filter(pk__lt=before)
     return _page(list(rows.order_by("-pk")[: PAGE + 1]))
+
+
+def credits_with_uses(user: User) -> CreditQuerySet:
+    """The user's credits, each with the uses of which something is kept."""
+    kept = Prefetch("uses", CreditUse.objects.kept().select_related("invoice"))
+    return Credit.objects.visible_to(user).select_related("builder__user", "category").prefetch_related(kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,16 +378,20 @@ SHOWS = {
 }
 
 
+def withdrawals_with_why(user: User) -> QuerySet[Any, Any]:
+    """The user's withdrawals, each with `why` it is held."""
+    own = PayoutHold.objects.standing().filter(Q(withdrawal=OuterRef("pk")) | Q(user=OuterRef("user"), withdrawal__isnull=True))
+    return Withdrawal.objects.visible_to(user).defer("bank").annotate(why=Subquery(own.order_by("pk").values("reason")[:1]))
+
+
 def withdrawals_of(user: User, *, show: str, before: UUID | None, limit: int = PAGE) -> tuple[list[Any], UUID | None]:
     """One page of the user's withdrawals, newest first, each with `why` it is held, and the key of the next page."""
-    rows = Withdrawal.objects.visible_to(user).defer("bank")
+    rows = withdrawals_with_why(user)
     statuses = SHOWS.get(show, SHOWS[""])[1]
     if statuses is not None:
         rows = rows.filter(status__in=statuses)
     if before is not None:
         rows = rows.filter(pk__lt=before)
-    own = PayoutHold.objects.standing().filter(Q(withdrawal=OuterRef("pk")) | Q(user=OuterRef("user"), withdrawal__isnull=True))
-    rows = rows.annotate(why=Subquery(own.order_by("pk").values("reason")[:1]))
     found = list(rows.order_by("-pk")[: limit + 1])
     return found[:limit], found[limit - 1].pk if len(found) > limit else None
 

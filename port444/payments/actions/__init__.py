@@ -23,7 +23,17 @@ from .own_wallet import (
     send_rest,
     sign_with_wallet,
 )
-from .payments import change_provider, end_attempt, expire_invoice, expire_payment, reach_provider, reconcile_payment, record_answer, start_payment
+from .payments import (
+    begin_payment,
+    change_provider,
+    end_attempt,
+    expire_invoice,
+    expire_payment,
+    reach_provider,
+    reconcile_payment,
+    record_answer,
+    start_payment,
+)
 from .reading import have_read, report_standing_still
 from .refunds import complete_refund, fail_refund, request_refund, retry_refund, send_refund
 from .repayment import repay, undo_funding
@@ -47,6 +57,7 @@ __all__ = [
     "Grant",
     "Line",
     "answer_wallet",
+    "begin_payment",
     "begin_withdrawal",
     "cancel_withdrawal",
     "cannot_send_rest",

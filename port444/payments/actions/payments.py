@@ -75,6 +75,20 @@ def start_payment(invoice_id: UUID, *, actor: User, provider: str = "") -> Payme
     return payment
 
 
+@transaction.atomic
+def begin_payment(invoice_id: UUID, *, actor: User, provider: str = "") -> Payment:
+    """`start_payment` for who does not wait: a job tells the provider, so that it is told even if this process ends at the commit.
+
+    Raises Conflict `paying_otherwise` while a payment with another provider than the one that is asked for is live.
+    """
+    payment = start_payment(invoice_id, actor=actor, provider=provider)
+    if provider and payment.provider != provider:
+        raise Conflict("You are paying this in another way already. Go on there, or choose anew on the checkout.", code="paying_otherwise")
+    if payment.status == PaymentStatus.CREATED:
+        enqueue("port444.payments.jobs.reach_provider", payment.pk)
+    return payment
+
+
 def _chosen(name: str) -> Provider:
     offered = providers.offered()
     chosen = next((one for one in offered if one.name == name), None) if name else offered[0]
