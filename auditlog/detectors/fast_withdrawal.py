@@ -199,14 +199,14 @@ def _is_strange(notes: Notes, row: list[Any]) -> bool:
     if key not in devices or devices[key][0] <= day - 3:
         return False
     before = [days for other, days in devices.items() if days[0] < day - 7]
-    return any(days[1].bit_count() >= 3 for days in before) and len(before) <= 4
+    return any(int(days[1]).bit_count() >= 3 for days in before) and len(before) <= 4
 
 
 def _habit(person: str, row: list[Any], web: Web, terms: Terms) -> int:
     """How many clients there are whose money was taken out as fast, so long ago that somebody would have complained. Whoever is linked with the
     builder complains of nothing, and neither does one who pays again and again."""
     notes, window = web.memory[who(person)], int(terms["window_minutes"] * MINUTE)
-    payers = set()
+    payers = set[str]()
     for other in notes["withdrawals"]:
         if other[0] > row[0] - terms["habit_days"] * DAY:
             break

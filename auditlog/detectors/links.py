@@ -101,6 +101,7 @@ class Web:
     _found: dict[tuple[str, str], Link] = field(default_factory=dict)
     _linked: dict[str, dict[str, Link]] = field(default_factory=dict)
     _circles: dict[str, float] = field(default_factory=dict)
+    _usual: dict[tuple[int, int], float] = field(default_factory=dict)
 
     def load(self, people: Iterable[str]) -> None:
         """Have at hand what links of these people follow from: what they hold that can link, who else holds it, and what both have."""
@@ -251,7 +252,7 @@ class Web:
         # The weights of addresses without their fan-out: whoever opens many accounts opens them at home.
         homes = [share for share in shares if share.kind == "ip"]
         much = sum(share.weight * (share.fanout - 1) ** self.terms["ip_decay"] for share in homes) / self.terms["ip_base"]
-        odd = max(0.0, 1 - 2 * usual(self.memory, mine["up"], self.terms["opening_days"])) if gap < 10 * self.terms["opening_days"] else 0.0
+        odd = max(0.0, 1 - 2 * self.usual(mine["up"], self.terms["opening_days"])) if gap < 10 * self.terms["opening_days"] else 0.0
         weight = self.terms["opening_base"] * exp(-gap / self.terms["opening_days"]) * min(1.0, much) * odd
         return Share("opening", homes[0].value, weight, homes[0].fanout) if weight > 0.01 else None
 
@@ -262,7 +263,7 @@ class Web:
         if not self.came_together(mine, others) or not any(b in mine.get(name, ()) for name in TRADES):
             return None
         gap = abs(mine["up"] - others["up"]) / DAY
-        odd = 1 - self.terms["circle_usual"] * usual(self.memory, mine["up"], max(1.0, gap))
+        odd = 1 - self.terms["circle_usual"] * self.usual(mine["up"], max(1.0, gap))
         if odd <= 0:
             return None
         weight = self.terms["circle_base"] * odd * sqrt(self._inside(a) * self._inside(b))
@@ -284,8 +285,16 @@ class Web:
                     inside += count if self.came_together(notes, self.memory[who(other)]) else 0
                 if number > 1:
                     break  # what was paid and what was released are the same orders
-            chance = usual(self.memory, notes["up"], self.terms["circle_days"])  # of dealing with such an account without meaning to
+            chance = self.usual(notes["up"], self.terms["circle_days"])  # of dealing with such an account without meaning to
             found = self._circles[person] = max(0.0, inside / number - chance) / max(0.01, 1 - chance)
+        return found
+
+    def usual(self, second: int, reach: float) -> float:
+        """Which part of all accounts was opened within so many days of a moment."""
+        key = (second // DAY, int(reach))
+        found = self._usual.get(key)
+        if found is None:
+            found = self._usual[key] = usual(self.memory, second, reach)
         return found
 
     def together(self, a: str, b: str) -> bool:

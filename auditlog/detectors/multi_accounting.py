@@ -200,7 +200,8 @@ def _beyond_chance(young: list[str], group: list[str], notes: dict[str, Notes], 
         return 0.0
     chance = min(0.9, usual(memory, int(notes[young[0]].get("up", 0)), terms["young_days"]))
     part: float = max(0.0, ((len(young) - 1) / (len(group) - 1) - chance) / (1 - chance))
-    return part**1.5 * (1 - 0.5 * chance)
+    beyond: float = part**1.5 * (1 - 0.5 * chance)
+    return beyond
 
 
 def _age(notes: Notes, since: int, memory: Memory) -> int:

@@ -75,7 +75,7 @@ def _pairs(people: set[str], web: Web, memory: Memory) -> set[tuple[str, str]]:
     values = {person: [key for kind in VALUES for key in memory[who(person)].get(kind, ())] for person in people}
     memory.fetch(name for keys_of in values.values() for key in keys_of for name in (key, _twin(key)) if name)
     memory.fetch(who(other) for person in people for name in TRADES for other in memory[who(person)].get(name, ()))
-    found = set()
+    found = set[tuple[str, str]]()
     for person, keys_of in values.items():
         holders = {other for key in keys_of for name in (key, _twin(key)) if name for other in memory[name]}
         notes = memory[who(person)]
