@@ -34,6 +34,7 @@ FAN_PARAMETERS = (
     Parameter("accounts_points", 45, 10, 100, "Points for that."),
     Parameter("more_points", 15, 0, 40, "Points for each more."),
     Parameter("most_points", 90, 20, 100, "At most for all of them."),
+    Parameter("used_part", 0.6, 0, 1, "Part of the points that is taken off when as many gave it at other times: an exchange, or a firm."),
     Parameter("suspended_points", 90, 40, 100, "Points for the payout address of a suspended account."),
 )
 KEPT, CARDS = 80, 40
@@ -69,18 +70,34 @@ def judge_cards(people: Iterable[str], memory: Memory, terms: Terms) -> list[Sus
     memory.fetch(values)
     groups = {key: sorted(memory[key]) for key in values if 2 <= len(memory[key]) <= terms["shared_people"] and HIDDEN not in memory[key]}
     memory.fetch(name for group in groups.values() for person in group for name in (who(person), declines(person)))
-    found, single = [], dict[str, int]()
-    for person in people:
-        for rows in _bursts(memory[declines(person)].get("rows", ()), terms):
-            single[person] = max(single.get(person, 0), _size(rows, terms))
-            found.append((_cards(person, rows, memory, terms), len(rows)))
-    for key, group in groups.items():
-        together = [row for person in group for row in memory[declines(person)].get("rows", ())]
+    found, told = [], set[str]()
+    # Of several browsers and addresses behind one burst the browser is named, and then nobody of it alone.
+    seen = set[tuple[str, ...]]()
+    for key, group in sorted(groups.items()):  # browsers come before addresses
+        together = [row for person in group for row in _tried(person, memory)]
         for rows in _bursts(together, terms):
             doers = {row[3] for row in rows}
-            if len(doers) > 1 and _size(rows, terms) > max(single.get(person, 0) for person in doers):
+            same = (str(rows[0][0] // 3600), *sorted(doers))
+            if len(doers) > 1 and same not in seen and _size(rows, terms) > max(_alone(person, rows, terms) for person in doers):
+                seen.add(same)
+                told |= {f"{person}:{rows[0][0] // DAY}" for person in doers}
                 found.append((_cards(key, rows, memory, terms), len(rows)))
+    for person in people:
+        for rows in _bursts(_tried(person, memory), terms):
+            if f"{person}:{rows[0][0] // DAY}" not in told:
+                found.append((_cards(person, rows, memory, terms), len(rows)))
     return news(found, memory)
+
+
+def _alone(person: str, rows: Sequence[Row], terms: Terms) -> int:
+    return _size([row for row in rows if row[3] == person], terms)
+
+
+def _tried(person: str, memory: Memory) -> list[Row]:
+    """What somebody did with cards. One that the account has had since a day before is not tried out: it is refused, and named by nothing here."""
+    cards = memory[who(person)].get("card", {})
+    rows = memory[declines(person)].get("rows", ())
+    return [[*row[:2], "", *row[3:]] if row[2] and cards.get(f"card:{row[2]}", [row[0] // DAY])[0] < row[0] // DAY else row for row in rows]
 
 
 def _size(rows: Sequence[Row], terms: Terms) -> int:
@@ -189,6 +206,13 @@ def _fan(key: str, memory: Memory, terms: Terms) -> tuple[Suspicion, int] | None
         parts.append((points, f"{len(fresh)} accounts gave one payout address within {window} days", key.partition(":")[2][:16]))
     if not parts:
         return None
+    # Many who came one by one have their money at an exchange, or work for a firm. Mules come at once.
+    begun = min([holders[one][0] for one in fresh] if len(fresh) >= terms["accounts"] else [since // DAY for since in out.values()])
+    others = sum(1 for one, span in holders.items() if one not in out and abs(span[0] - begun) > 2 * window)
+    if others > 1:
+        total = sum(points for points, _, _ in parts)
+        left = min(100, total) * (1 - terms["used_part"] * min(1, others / max(len(fresh), terms["accounts"])))
+        parts.append((left - total, f"{others} others gave it at other times: it may be an exchange's, or a firm's", ""))
     confidence, reasons = settle(parts)
     people = sorted({*again, *(fresh if len(fresh) >= terms["accounts"] else ())})
     loss = sum(at_stake(memory[who(person)]) for person in people)

@@ -27,6 +27,13 @@ PARAMETERS = (
     Parameter("account_points", 50, 20, 100, "Points for a burst at one account."),
     Parameter("more_points", 20, 0, 40, "At most for how much more than too many it is."),
     Parameter("in_points", 20, 0, 50, "Points when one of those that were tried was signed in from there on that day."),
+    Parameter(
+        "own_points",
+        30,
+        0,
+        60,
+        "Points taken off when most tries at an account were made in a browser that it has used before: a forgotten password.",
+    ),
     Parameter("busy_points", 30, 0, 60, "Points taken off an address at which many others sign in: a gateway, not an attacker."),
     Parameter("busy_times", 3, 1, 20, "How many times more others than tried accounts that is."),
 )
@@ -58,7 +65,7 @@ def learn(fact: Fact, memory: Memory, touched: set[str]) -> None:
         return
     tried = account(fact)
     if tried:
-        insert(memory.change(tries(tried), fact.second).setdefault("rows", []), [fact.second, fact.ip, fact.event], KEPT)
+        insert(memory.change(tries(tried), fact.second).setdefault("rows", []), [fact.second, fact.ip, fact.event, fact.device[:120]], KEPT)
         touched.add(f"account:{tried}")
     if tried and fact.ip:
         insert(memory.change(tries(f"ip:{fact.ip}"), fact.second).setdefault("rows", []), [fact.second, tried, fact.event], KEPT)
@@ -89,7 +96,13 @@ def _more(size: int, least: float, terms: Terms) -> tuple[float, str, str]:
 
 def _from_address(name: str, memory: Memory, terms: Terms) -> Iterable[tuple[Suspicion, int]]:
     least, address = int(terms["address_accounts"]), name.removeprefix("ip:")
-    for rows in bursts(memory[tries(name)].get("rows", ()), int(60 * terms["address_minutes"]), _accounts, least):
+    every = memory[tries(name)].get("rows", ())
+    if _accounts(every) < least:
+        return
+    memory.fetch(who(row[1]) for row in every)
+    # Whoever was there on a day before works or lives there, and has mistyped.
+    strange = [row for row in every if memory[who(row[1])].get("ip", {}).get(name, [row[0] // DAY])[0] >= row[0] // DAY]
+    for rows in bursts(strange, int(60 * terms["address_minutes"]), _accounts, least):
         tried = sorted({row[1] for row in rows})
         memory.fetch([name, *map(who, tried)])
         first, last = rows[0][0] // DAY, rows[-1][0] // DAY
@@ -131,6 +144,10 @@ def _at_account(name: str, memory: Memory, terms: Terms) -> Iterable[tuple[Suspi
         came = [place for place in places if _on(memory, name, f"ip:{place}", rows[-1][0] // DAY) and known[f"ip:{place}"][0] >= rows[0][0] // DAY]
         if came:
             parts.append((terms["in_points"], "The account was signed in from there on that day, for the first time", ", ".join(came[:5])))
+        devices = memory[who(name)].get("device", {})
+        own = [row for row in rows if len(row) > 3 and devices.get(f"device:{row[3]}", [row[0] // DAY])[0] < row[0] // DAY]
+        if 2 * len(own) > len(rows):
+            parts.append((-terms["own_points"], "Most of them were made in a browser that the account has used before", ""))
         yield _suspicion(f"burst:{name}", rows, parts, "one_account", [name], terms, places), len(rows)
 
 
