@@ -149,3 +149,15 @@ def judge_pairs(flagged: list[frozenset[str]], dealt: Iterable[tuple[str, str]])
     """Client and builder who were flagged for buying from themselves."""
     good = {frozenset(pair) for pair in dealt}
     return Singles(len(flagged), len(set(flagged)), sum(pair in good for pair in flagged), len(good), len(good & set(flagged)))
+
+
+def judge_cases(flagged: list[frozenset[str]], planted: list[frozenset[str]]) -> Singles:
+    """Incidents of one kind: right when most of the people of one are of one thing that was done."""
+    whose = [next((n for n, case in enumerate(planted) if 2 * len(people & case) >= len(people) > 0), None) for people in flagged]
+    return Singles(
+        incidents=len(flagged),
+        different=len(set(flagged)),
+        right=sum(n is not None for n in whose),
+        wanted=len(planted),
+        found=len({n for n in whose if n is not None}),
+    )

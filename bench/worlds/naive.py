@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
 
@@ -110,6 +110,90 @@ def _withdrawals(rows: list[Row]) -> Iterator[tuple[str, int]]:
             yield row.target, orders[row.actor]
 
 
+def dealt_at_one_address(rows: list[Row]) -> list[frozenset[str]]:
+    """Client and builder who were ever seen at one address, once a pair."""
+    seen: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row.ip:
+            seen[row.actor].add(row.ip)
+    pairs = {(row.actor, row.meta["builder_id"]) for row in rows if row.event == "order_paid"}
+    return sorted({frozenset(pair) for pair in pairs if seen[pair[0]] & seen[pair[1]]}, key=sorted)
+
+
+# Of what is wrong in other ways: a day's or a month's count, as anybody would write it first
+
+
+def grown_orders(rows: list[Row]) -> list[frozenset[str]]:
+    """Orders to which more was added than they cost."""
+    added: dict[str, float] = defaultdict(float)
+    about: dict[str, Row] = {}
+    for row in rows:
+        if row.event == "amendment_completed":
+            added[row.meta["order"]] += float(row.amount)
+            about[row.meta["order"]] = row
+    over = [about[order] for order, much in added.items() if much > float(about[order].meta["original_amount"])]
+    return [frozenset((row.meta["client"], row.meta["builder"])) for row in over]
+
+
+def twice_wrong(rows: list[Row]) -> list[frozenset[str]]:
+    """Clients with two disputes or refunds."""
+    count = Counter(row.meta["client_id"] for row in rows if row.event in ("dispute_opened", "refund"))
+    return [frozenset([who]) for who, times in count.items() if times > 1]
+
+
+def five_failures(rows: list[Row]) -> list[frozenset[str]]:
+    """Five failed sign-ins from one address within the hour."""
+    tried: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for row in rows:
+        if row.event == "sign_in_failed":
+            tried[row.ip, int(row.at // 3600)].append(row.target)
+    return [frozenset(people) for people in tried.values() if len(people) >= 5]
+
+
+def changed_and_withdrawn(rows: list[Row]) -> list[frozenset[str]]:
+    """A withdrawal within three days after the password or the payout address was changed."""
+    changed: dict[str, float] = {}
+    found = []
+    for row in rows:
+        if row.event in ("password_changed", "second_factor_changed", "payout_address_added"):
+            changed[row.actor] = row.at
+        elif row.event == "withdrawal" and row.at - changed.get(row.actor, float("-inf")) < 3 * DAY:
+            found.append(frozenset([row.actor]))
+    return found
+
+
+def busy_agents(rows: list[Row]) -> list[frozenset[str]]:
+    """Twice as much of anything in a day as agents do on average."""
+    done = Counter((row.actor, row.event, int(row.at // DAY)) for row in rows if row.actor_type == "admin")
+    events = {event for _, event, _ in done}
+    usual = {event: sum(n for (_, one, _), n in done.items() if one == event) / sum(one == event for _, one, _ in done) for event in events}
+    return [frozenset([agent]) for agent, day in sorted({(agent, day) for (agent, event, day), n in done.items() if n > 2 * usual[event]})]
+
+
+def refused_thrice(rows: list[Row]) -> list[frozenset[str]]:
+    """Three refused payments of one person in a day."""
+    count = Counter((row.actor, int(row.at // DAY)) for row in rows if row.event == "payment_failed")
+    return [frozenset([who]) for (who, _), times in count.items() if times >= 3]
+
+
+def one_wallet(rows: list[Row]) -> list[frozenset[str]]:
+    """Two accounts and more at one payout address."""
+    people: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row.event == "payout_address_added":
+            people[row.meta["address_hash"]].add(row.actor)
+    return [frozenset(some) for some in people.values() if len(some) > 1]
+
+
+DEEDS: dict[str, Callable[[list[Row]], list[frozenset[str]]]] = {
+    "amendment_abuse": grown_orders,
+    "refunds_and_disputes": twice_wrong,
+    "sign_in_bursts": five_failures,
+    "account_takeover": changed_and_withdrawn,
+    "staff_misuse": busy_agents,
+    "card_testing": refused_thrice,
+    "payout_fan_in": one_wallet,
+}
 GROUPS: dict[str, Callable[[list[Row]], list[Found]]] = {
     "naive: 3+ accounts, an address, 7 days": shared_address,
     "naive, at most 10 of them": few_on_address,

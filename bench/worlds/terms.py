@@ -152,6 +152,10 @@ HELD_OUT = {
         fee=(0.15, 0.2),
         custody=(0.05, 0.08),
     ),
+    "village": replace(
+        PLAIN, accounts=(180, 260), rings=(3, 5), agencies=(1, 1), partners=(1, 1), thieves=(2, 4), ring_size=(3, 5), mobile=(0.1, 0.19)
+    ),
+    "hasty": replace(PLAIN, orders=(0.05, 0.07), impatient=(0.42, 0.5), at_once=(0.17, 0.24), couples=(0.12, 0.2), house_builder=(0.4, 0.5)),
     "excerpt": replace(PLAIN, accounts=(3000, 4200), days=(45, 60), growth=(0.15, 0.25), at_once=(0.16, 0.25), whole_history=False, fee=(0.03, 0.06)),
 }
 
