@@ -31,7 +31,7 @@ PARAMETERS = (
     Parameter("young_client_points", 20, 0, 50, "Points for a paying client who came lately."),
     Parameter("young_client_days", 7, 1, 365, "Within how many days that is lately; up to four times as many, a part of the points is left."),
     Parameter("quick_points", 15, 0, 50, "Points for orders that were paid and released within a day."),
-    Parameter("only_points", 5, 0, 50, "Points for a client who paid this builder before, and nobody else ever."),
+    Parameter("only_points", 20, 0, 50, "Points for a client who paid this builder before and nobody else ever, by the part of the builder's money that is."),
     Parameter("known_points", 5, 0, 50, "Points for a builder of whom an earlier withdrawal was told in the last 60 days."),
     Parameter("group_points", 10, 0, 50, "Points for a builder in a group of linked accounts that is told."),
     Parameter("no_papers_points", 8, 0, 50, "Points for a builder without a verified identity."),
@@ -121,9 +121,10 @@ def _assess(person: str, row: list[Any], fresh: list[list[Any]], web: Web, memor
     quick = sum(earning[1] for earning in fresh if is_quick(notes, earning)) / total
     if quick:
         parts.append((terms["quick_points"] * quick, "The order was paid and released within a day", ""))
-    only = sum(earning[1] for earning in fresh if earning[2] and _is_only(notes, memory[who(earning[2])], earning)) / total
+    only = sum(earning[1] * _only(notes, memory[who(earning[2])], earning) for earning in fresh if earning[2]) / total
     if only:
-        parts.append((terms["only_points"] * only, "The client has paid this builder before, and nobody else ever", ""))
+        words = "The client has paid this builder before, and nobody else ever; little has come to the builder from others"
+        parts.append((terms["only_points"] * only, words, ""))
     if any(row[0] - 60 * DAY < other[0] < row[0] and notes.get("told", {}).get(other[3], 0) >= terms["alert_at"] for other in notes["withdrawals"]):
         parts.append((terms["known_points"], "Another withdrawal of this builder was told in the 60 days before", ""))
     group = memory[f"group:{notes['group']}"] if notes.get("group") else {}
@@ -187,9 +188,12 @@ def is_quick(notes: Notes, earning: list[Any]) -> bool:
     return bool(paid) and earning[0] - paid[-1] < DAY
 
 
-def _is_only(notes: Notes, payer: Notes, earning: list[Any]) -> bool:
+def _only(notes: Notes, payer: Notes, earning: list[Any]) -> float:
+    """Which part of a builder's money came from a client who has paid nobody else; nothing for one who has not paid before."""
     before = [other for other in notes.get("earnings", ()) if other[2] == earning[2] and other[0] < earning[0]]
-    return bool(before) and payer.get("spent", 0) > 0 and notes.get("paid_by", {}).get(earning[2], 0) >= 0.99 * payer["spent"]
+    if not before or not payer.get("spent") or notes.get("paid_by", {}).get(earning[2], 0) < 0.99 * payer["spent"]:
+        return 0.0
+    return min(1.0, notes.get("earned_by", {}).get(earning[2], 0) / max(1, notes.get("earned", 0)))
 
 
 def _is_strange(notes: Notes, row: list[Any]) -> bool:
