@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from math import sqrt
 
-from .cases import at_stake, drawing, news, severity_of, trim, usdc
+from .cases import Row, at_stake, drawing, news, severity_of, trim, usdc
 from .facts import DAY, Fact, order_of, parties, said, yes
 from .links import PARAMETERS as LINK_PARAMETERS
 from .links import Link, Web
@@ -35,10 +35,11 @@ PARAMETERS = (
     Parameter("week_points", 20, 0, 100, "Points for that."),
     Parameter("week_points_alone", 40, 0, 100, "Points for that when there are too few orders for a rate."),
     Parameter("linked_points", 10, 0, 50, "Points for being linked with somebody of whom the same is true."),
+    Parameter("others_fault", 3, 2, 50, "Orders that went wrong with others from which on it is the other side's doing."),
     Parameter("shared_people", 12, 2, 40, "People who share a card or a device from which on it is not looked at as one."),
 )
 KEPT = 200  # orders that are remembered of one person
-AT, MICRO, DISPUTED, REFUNDED, DONE, CALM = range(6)  # what stands in the row of an order
+AT, MICRO, DISPUTED, REFUNDED, DONE, CALM, OTHER = range(7)  # what stands in the row of an order
 NOT_THE_CLIENTS = frozenset({"builder_wish", "late", "away", "not_funded", "merged", "undone"})
 NOBODYS = frozenset({"not_funded", "merged", "undone"})
 
@@ -64,9 +65,12 @@ def learn(fact: Fact, memory: Memory, touched: set[str]) -> None:
     if fact.kind == "refund" and (fact.meta.get("settled") is False or said(fact.meta, "purpose") == "consultation"):
         return  # what was paid twice or too late, and calls that were cancelled in time
     order = order_of(fact) or f"{fact.kind}:{fact.target or fact.event}"
-    for side, is_client in sides(fact):
+    both = sides(fact)
+    for side, is_client in both:
         orders = memory.change(ends(side), fact.second)
-        row = orders.setdefault(order, [0, 0, 0, 0, 0, 0])
+        row = orders.setdefault(order, [0, 0, 0, 0, 0, 0, ""])
+        if len(row) > OTHER:
+            row[OTHER] = next((other for other, _ in both if other != side), row[OTHER])
         row[AT] = max(row[AT], fact.second)
         row[MICRO] = max(row[MICRO], fact.micro)
         if fact.kind == "dispute_opened":
@@ -124,7 +128,19 @@ def _orders(people: Sequence[str], memory: Memory, terms: Terms) -> Notes:
     every = {order: row for person in people for order, row in memory[ends(person)].items()}
     newest = max((row[AT] for row in every.values() if is_bad(row)), default=0)
     since = newest - terms["window_days"] * DAY
-    return {order: row for order, row in every.items() if since < row[AT] and (is_bad(row) or row[DONE])}
+    recent = {order: row for order, row in every.items() if since < row[AT] and (is_bad(row) or row[DONE])}
+    return {order: row for order, row in recent.items() if not is_bad(row) or not _is_others_doing(people, row, memory, terms)}
+
+
+def _is_others_doing(people: Sequence[str], row: Row, memory: Memory, terms: Terms) -> bool:
+    """Whether the other side's orders go wrong with everybody, and most of them: then this one says nothing about who had to do with it."""
+    other = row[OTHER] if len(row) > OTHER else ""
+    if not other or other in people:
+        return False
+    memory.fetch([ends(other)])
+    theirs = [one for one in memory[ends(other)].values() if is_bad(one) or one[DONE]]
+    elsewhere = [one for one in theirs if is_bad(one) and (one[OTHER] if len(one) > OTHER else "") not in people]
+    return len(elsewhere) >= terms["others_fault"] and 3 * len(elsewhere) >= len(theirs)
 
 
 def _worst_week(moments: list[int]) -> int:

@@ -25,19 +25,21 @@ PARAMETERS = (
     Parameter("window_minutes", 60, 5, 1440, "How long before a withdrawal earnings are fresh."),
     Parameter("least_share", 0.2, 0, 1, "Part of a withdrawal that is fresh at least."),
     Parameter("share_points", 25, 0, 100, "Points for a withdrawal that is all fresh."),
-    Parameter("exact_points", 5, 0, 50, "Points when it takes just what was earned (with or without the fee)."),
-    Parameter("young_builder_points", 12, 0, 50, "Points for a builder who came lately."),
+    Parameter("exact_points", 3, 0, 50, "Points when it takes just what was earned (with or without the fee)."),
+    Parameter("young_builder_points", 11, 0, 50, "Points for a builder who came lately."),
     Parameter("young_builder_days", 30, 1, 365, "Within how many days that is lately."),
     Parameter("young_client_points", 20, 0, 50, "Points for a paying client who came lately."),
     Parameter("young_client_days", 7, 1, 365, "Within how many days that is lately; up to four times as many, a part of the points is left."),
     Parameter("quick_points", 15, 0, 50, "Points for orders that were paid and released within a day."),
-    Parameter("only_points", 20, 0, 50, "Points for a client who paid this builder before and nobody else ever, by the part of the builder's money that is."),
+    Parameter(
+        "only_points", 20, 0, 50, "Points for a client who has paid nobody else, and not for the first time; by the part of the builder's money."
+    ),
     Parameter("known_points", 5, 0, 50, "Points for a builder of whom an earlier withdrawal was told in the last 60 days."),
     Parameter("group_points", 10, 0, 50, "Points for a builder in a group of linked accounts that is told."),
     Parameter("no_papers_points", 8, 0, 50, "Points for a builder without a verified identity."),
     Parameter("amount_points", 5, 0, 50, "Points for a large amount."),
     Parameter("large_amount", 150, 0, 1_000_000, "From which amount on in USDC."),
-    Parameter("habit_points", 12, 0, 50, "Points taken off for each of up to three clients whose money was taken out as fast before."),
+    Parameter("habit_points", 12, 0, 50, "Points taken off for each of up to three clients or times that money was taken out as fast before."),
     Parameter("habit_days", 10, 1, 90, "How many days ago that has to be: so soon, somebody would have complained."),
     Parameter("linked_points", 30, 0, 50, "Points for a client who is linked with the builder."),
     Parameter(
@@ -45,7 +47,7 @@ PARAMETERS = (
     ),
     Parameter("address_points", 15, 0, 50, "Points for a payout address that was given within 72 hours before."),
 )
-MINUTE = 60
+MINUTE, MONTH = 60, 30 * DAY
 
 
 def judge(people: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion]:
@@ -144,7 +146,7 @@ def _assess(person: str, row: list[Any], fresh: list[list[Any]], web: Web, memor
         parts.append((terms["strange_points"], "It was asked for in a browser that the account had not used before the last three days", ""))
     before = _habit(person, row, web, terms)
     if before:
-        words = f"Money of {before} other {'client' if before == 1 else 'clients'} was taken out as fast before, and nothing came of it"
+        words = f"It was done as fast {before} {'time' if before == 1 else 'times'} before, or with as many clients, and nothing came of it"
         parts.append((-terms["habit_points"] * min(3, before), words, ""))
     confidence, reasons = settle(parts)
     if confidence < terms["show_at"]:
@@ -207,14 +209,16 @@ def _is_strange(notes: Notes, row: list[Any]) -> bool:
 
 
 def _habit(person: str, row: list[Any], web: Web, terms: Terms) -> int:
-    """How many clients there are whose money was taken out as fast, so long ago that somebody would have complained. Whoever is linked with the
-    builder complains of nothing, and neither does one who pays again and again."""
+    """How many clients there are whose money was taken out as fast, so long ago that somebody would have complained; or how often it was done a
+    month ago and more, by when a card's owner has seen the bill. Whoever is linked with the builder complains of nothing."""
     notes, window = web.memory[who(person)], int(terms["window_minutes"] * MINUTE)
-    payers = set[str]()
+    payers, long_ago = set[str](), 0
     for other in notes["withdrawals"]:
         if other[0] > row[0] - terms["habit_days"] * DAY:
             break
         fresh = [earning for earning in notes.get("earnings", ()) if other[0] - window < earning[0] <= other[0]]
-        if fresh and _share(notes, other, fresh, window)[0] >= 0.5:
-            payers.update(earning[2] for earning in fresh)
-    return sum(1 for payer in payers if not payer or web.pair(person, payer).weight < terms["link_at"])
+        strangers = {earning[2] for earning in fresh if not earning[2] or web.pair(person, earning[2]).weight < terms["link_at"]}
+        if strangers and _share(notes, other, fresh, window)[0] >= 0.5:
+            payers |= strangers
+            long_ago += other[0] <= row[0] - MONTH
+    return max(len(payers), long_ago)
