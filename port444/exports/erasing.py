@@ -6,7 +6,6 @@ In conditions `me` is the person and `t` the row, as in `holdings`; `{neutral}` 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -151,7 +150,8 @@ class Words:
 
 AROUND = (
     "SELECT c.client_id FROM messaging_conversation c WHERE c.builder_id = {me} UNION "
-    "SELECT c.builder_id FROM messaging_conversation c WHERE c.client_id = {me} UNION SELECT u.id FROM accounts_user u WHERE u.is_staff"
+    "SELECT c.builder_id FROM messaging_conversation c WHERE c.client_id = {me} UNION SELECT u.id FROM accounts_user u WHERE u.is_staff UNION "
+    "SELECT r.user_id FROM away_returnalert r WHERE r.builder_id IN ({shop})"
 )
 WORDS = (
     Words("messaging_message", "t.conversation_id IN ({talks})", "body", "t.kind = 'notice'"),
@@ -220,13 +220,15 @@ def is_nameless(person: User) -> bool:
 
 
 def known_as(person: User) -> list[str]:
-    """What names the person, the longest first, so that no part of another is left."""
+    """What names the person, as patterns of PostgreSQL, the longest first, so that no part of another is left."""
     with connection.cursor() as cursor:
         cursor.execute(condition(RELATIONS["addresses"]), {"me": person.pk})
-        names = {email for (email,) in cursor.fetchall()}
-        cursor.execute("SELECT slug FROM builders_builder WHERE user_id = %s", [person.pk])
-        names |= {slug for (slug,) in cursor.fetchall()}
-    return sorted((name for name in {*names, person.name, person.phone} if name.strip()), key=len, reverse=True)
+        names = {_whole(email, any_case=True) for (email,) in cursor.fetchall()}
+        cursor.execute("SELECT '/b/' || slug FROM builders_builder WHERE user_id = %s", [person.pk])
+        names |= {_whole(address) for (address,) in cursor.fetchall()}
+    # Many a name is a word as well, of which only the one with a capital is meant.
+    names |= {_whole(name, any_case=" " in name) for name in (person.name, person.phone) if name.strip()}
+    return sorted(names, key=len, reverse=True)
 
 
 def files_of(person: User) -> list[str]:
@@ -257,14 +259,14 @@ def _replacing(words: Words) -> str:
     for column in words.columns.split():
         is_json = column == "context"
         text = f't."{column}"::text' if is_json else f't."{column}"'
-        new = f"regexp_replace({text}, {pattern}, %(name)s, 'gi')"
+        new = f"regexp_replace({text}, {pattern}, %(name)s, 'g')"
         values.append(f'"{column}" = ({new}){"::jsonb" if is_json else ""}')
-        any_of.append(f"{text} ~* ({pattern})")
+        any_of.append(f"{text} ~ ({pattern})")
     return f"UPDATE {words.table} t SET {', '.join(values)} WHERE ({condition(words.where)}) AND ({' OR '.join(any_of)})"
 
 
 def parameters(person: User, names: Sequence[str], password: str, moment: Any) -> Mapping[str, Any]:
-    written = "|".join(_whole(name) for name in names)
+    written = "|".join(names)
     first = person.first_name
     return {
         "me": person.pk,
@@ -279,7 +281,12 @@ def parameters(person: User, names: Sequence[str], password: str, moment: Any) -
     }
 
 
-def _whole(name: str) -> str:
+def _whole(name: str, *, any_case: bool = False) -> str:
     """A pattern of PostgreSQL for the name that is no part of a longer word."""
-    escaped = re.sub(r"([^\w\s])", r"\\\1", name)
-    return f"(?<![[:alnum:]]){escaped}(?![[:alnum:]])"
+    return f"(?<![[:alnum:]]){''.join(_letter(c, any_case=any_case) for c in name)}(?![[:alnum:]])"
+
+
+def _letter(letter: str, *, any_case: bool) -> str:
+    if any_case and letter.lower() != letter.upper() and len(letter.lower() + letter.upper()) == 2:
+        return f"[{letter.lower()}{letter.upper()}]"
+    return letter if letter.isalnum() or letter.isspace() else f"\\{letter}"

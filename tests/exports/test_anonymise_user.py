@@ -38,8 +38,8 @@ from port444.messaging.models import Attachment, Message
 from port444.notifications.models import Notification
 from port444.orders.actions import leave_review
 from port444.orders.models import Order, OrderStatus
-from port444.payments.actions import Grant, issue_credit
-from port444.payments.models import BankAccount, CreditSource, Invoice, PayoutAddress, PayoutHold, Posting
+from port444.payments.actions import Grant, fail_refund, issue_credit
+from port444.payments.models import BankAccount, CreditSource, Invoice, PayoutAddress, PayoutHold, Posting, Refund
 from port444.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from tests.auditlog.sealed import seal_all
 from tests.auditlog.tampering import OwnLog
@@ -233,7 +233,7 @@ def test_a_builder_without_deals(builder: Builder, package: Package, client_user
     assert (service.title, service.status, service.description, service.tags) == ("Removed service", "draft", "", [])
     assert client.get("/b/anaya-krishnan/").status_code == 404
     assert client.get(service.get_absolute_url()).status_code == 404
-    assert Message.objects.get(author=client_user).body == f"See /b/{NAME}/"
+    assert Message.objects.get(author=client_user).body == f"See {NAME}/"
 
 
 def test_the_other_side_can_still_read(done: Order, client_user: User, builder_user: User, client: Client) -> None:
@@ -276,6 +276,24 @@ def test_money_is_in_the_way(make_order: MakeOrder, client_user: User, builder_u
     with pytest.raises(InTheWay, match=r"There is \$[0-9.]+ in their account: builder's earnings"):
         anonymise_person(builder_user.pk)
     assert in_the_way(client_user, now()) == []
+
+
+def test_a_refund_that_has_not_arrived_is_in_the_way(make_order: MakeOrder, client_user: User) -> None:
+    make_order(OrderStatus.CANCELLED)
+    refund = Refund.objects.get()
+    for status, others in (("requested", 0), ("failed", 1)):
+        assert refund.status == status
+        waits, *incidents = in_the_way(client_user, now())
+        assert (waits[:24], len(incidents)) == ("Refunds have not arrived", others)
+        refund = fail_refund(refund.pk, "no")
+
+
+def test_a_name_that_is_a_word(make_user: Callable[..., User], client_user: User) -> None:
+    person = make_user("Will")
+    talk = open_conversation(client_user, person, actor=client_user)
+    send_message(talk.pk, actor=client_user, body="Will, will you? WILL@example.com (or .+*) goodwill", client_key=uuid7())
+    anonymise_person(person.pk)
+    assert Message.objects.get(author=client_user).body == f"{NAME}, will you? {NAME} (or .+*) goodwill"
 
 
 def test_what_else_is_in_the_way(client_user: User, builder_user: User, capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,7 +120,7 @@ def test_a_range_of_nothing_is_a_header(db: None, take: Take) -> None:
     assert parquet.read_table(take("orders", "parquet", until=datetime(2001, 1, 2, tzinfo=UTC))).num_rows == 0
 
 
-FORMULAS = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "  =1"]
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(1)", "\tx", "\rx", "\nx", "  =1", "\u00a0=1"]
 
 
 @pytest.mark.parametrize("text", FORMULAS)
@@ -174,6 +174,19 @@ def test_a_name_that_is_taken_stays(db: None, folder: Path) -> None:
         call_command("export_orders", dest=str(path))
     assert (path.read_text(), [one.name for one in folder.iterdir()]) == ("mine", ["orders.csv"])
     assert not AuditLog.objects.filter(event_type="data.exported").exists()
+
+
+def test_a_name_that_is_taken_meanwhile_stays(db: None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder / "orders.csv"
+
+    def slow(*args: Any) -> Any:
+        path.write_text("mine")
+        yield []
+
+    monkeypatch.setattr(reading, "rows_of", slow)
+    with pytest.raises(CommandError, match="there already"):
+        call_command("export_orders", dest=str(path))
+    assert (path.read_text(), [one.name for one in folder.iterdir()]) == ("mine", ["orders.csv"])
 
 
 def test_a_failure_leaves_nothing(db: None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from port444.kit.jobs import enqueue
 from port444.kit.money import usd
 from port444.orders.models import Dispute, Offer, OfferStatus, Order, OrderStatus
 from port444.payments.models import (
+    AccountKind,
     Credit,
     EscrowOperation,
     EscrowStatus,
@@ -144,6 +145,11 @@ def _money(person: User, moment: datetime) -> list[str]:
         f"There is {usd(account.balance)} in their account: {account.get_kind_display().lower()}."
         for account in LedgerAccount.objects.filter(owner_id=person.pk).exclude(balance=0).order_by("kind")
     ]
+    sides = Q(client=person) | Q(builder__user=person)
+    deals = [*Order.objects.filter(sides).values_list("pk", flat=True), *Consultation.objects.filter(sides).values_list("pk", flat=True)]
+    held = LedgerAccount.objects.filter(kind=AccountKind.ESCROW, subject_id__in=deals).aggregate(all=Sum("balance"))["all"] or Decimal(0)
+    if held:
+        reasons.append(f"There is {usd(held)} in escrow for their deals.")
     usable = Q(expires_at__isnull=True) | Q(expires_at__gt=moment)
     credit = Credit.objects.filter(usable, user=person, remaining__gt=0).aggregate(all=Sum("remaining"))["all"] or Decimal(0)
     if credit:
@@ -174,7 +180,7 @@ def _deals(person: User, moment: datetime) -> list[str]:
 def _transfers(person: User, moment: datetime) -> list[str]:
     invoices = Invoice.objects.filter(Q(payer=person) | Q(payee=person), status=InvoiceStatus.OPEN)
     payments = Payment.objects.filter(invoice__payer=person, status__in=[PaymentStatus.CREATED, PaymentStatus.PENDING])
-    refunds = Refund.objects.filter(payment__invoice__payer=person, status=RefundStatus.REQUESTED)
+    refunds = Refund.objects.filter(payment__invoice__payer=person).exclude(status=RefundStatus.COMPLETED)  # what was refused is still theirs
     waiting = [WithdrawalStatus.REQUESTED, WithdrawalStatus.HELD, WithdrawalStatus.SENDING]
     withdrawals = Withdrawal.objects.filter(user=person, status__in=waiting)
     of_deals = Q(client_id=person.pk) | Q(builder_id=person.pk)
@@ -182,7 +188,7 @@ def _transfers(person: User, moment: datetime) -> list[str]:
     return [
         *_open("Invoices are open", [usd(one.total) for one in invoices.order_by("pk")]),
         *_open("Payments are on their way", [usd(one.amount) for one in payments.order_by("pk")]),
-        *_open("Refunds are on their way", [usd(one.amount) for one in refunds.order_by("pk")]),
+        *_open("Refunds have not arrived", [usd(one.amount) for one in refunds.order_by("pk")]),
         *_open("Withdrawals are on their way", [usd(one.amount) for one in withdrawals.order_by("pk")]),
         *_open("Escrow is at work", [f"{one.kind} of {usd(one.amount)}" for one in operations.order_by("number")]),
     ]
