@@ -39,7 +39,7 @@ class Thing[T]:
 
     name: str
     model: type[Model]
-    path: str  # of the API
+    path: str  # of the API, in which facts are put
     people: Callable[[T], People]
     facts: Callable[[T], Facts]
     client: Callable[[T], UUID] | None = None  # where two people are concerned, and are told in which role
@@ -70,7 +70,7 @@ def body(told: Told, target: Any, amount: Decimal | None, reader: UUID) -> Facts
         facts.pop("status", None)
     if told.counts and amount is not None:
         facts |= {"amount": amount, "currency": CURRENCY}
-    facts["url"] = f"{settings.SITE_URL}/api/{thing.path}/{target.pk}"
+    facts["url"] = f"{settings.SITE_URL}/api/{thing.path.format_map(facts)}"
     return {name: plain(value) for name, value in facts.items()}
 
 
@@ -191,18 +191,25 @@ def _dispute(dispute: Dispute) -> Facts:
     }
 
 
-ORDER = Thing[Order]("order", Order, "orders", lambda o: [o.client_id, _user_of(o.builder_id)], _order, lambda o: o.client_id)
-OFFER = Thing[Offer]("offer", Offer, "offers", lambda o: [o.client_id, _user_of(o.builder_id)], _offer, lambda o: o.client_id)
-AMENDMENT = Thing[Amendment]("amendment", Amendment, "amendments", lambda a: _sides_of(a.order_id), _amendment, lambda a: a.order.client_id)
-CALL = Thing[Consultation]("call", Consultation, "calls", lambda c: [c.client_id, _user_of(c.builder_id)], _call, lambda c: c.client_id)
+ORDER = Thing[Order]("order", Order, "orders/{id}", lambda o: [o.client_id, _user_of(o.builder_id)], _order, lambda o: o.client_id)
+OFFER = Thing[Offer]("offer", Offer, "offers/{id}", lambda o: [o.client_id, _user_of(o.builder_id)], _offer, lambda o: o.client_id)
+AMENDMENT = Thing[Amendment]("amendment", Amendment, "amendments/{id}", lambda a: _sides_of(a.order_id), _amendment, lambda a: a.order.client_id)
+CALL = Thing[Consultation]("call", Consultation, "consultations/{id}", lambda c: [c.client_id, _user_of(c.builder_id)], _call, lambda c: c.client_id)
 MESSAGE = Thing[Message](
-    "message", Message, "messages", lambda m: [m.conversation.client_id, m.conversation.builder_id], _message, lambda m: m.conversation.client_id
+    "message",
+    Message,
+    "conversations/{conversation_id}",
+    lambda m: [m.conversation.client_id, m.conversation.builder_id],
+    _message,
+    lambda m: m.conversation.client_id,
 )
-DISPUTE = Thing[Dispute]("dispute", Dispute, "disputes", lambda d: _sides_of(d.order_id), _dispute, lambda d: d.order.client_id)
-PAYMENT = Thing[Payment]("payment", Payment, "payments", lambda p: [_one(Invoice.objects.filter(pk=p.invoice_id), "payer_id")], _payment)
-REFUND = Thing[Refund]("refund", Refund, "refunds", lambda r: [_one(Payment.objects.filter(pk=r.payment_id), "invoice__payer_id")], _refund)
-WITHDRAWAL = Thing[Withdrawal]("withdrawal", Withdrawal, "withdrawals", lambda w: [w.user_id], _withdrawal)
-CREDIT = Thing[Credit]("credit", Credit, "credits", lambda c: [c.user_id], _credit)
+DISPUTE = Thing[Dispute]("dispute", Dispute, "disputes/{id}", lambda d: _sides_of(d.order_id), _dispute, lambda d: d.order.client_id)
+PAYMENT = Thing[Payment]("payment", Payment, "payments/{id}", lambda p: [_one(Invoice.objects.filter(pk=p.invoice_id), "payer_id")], _payment)
+REFUND = Thing[Refund](
+    "refund", Refund, "payments/{payment_id}", lambda r: [_one(Payment.objects.filter(pk=r.payment_id), "invoice__payer_id")], _refund
+)
+WITHDRAWAL = Thing[Withdrawal]("withdrawal", Withdrawal, "withdrawals/{id}", lambda w: [w.user_id], _withdrawal)
+CREDIT = Thing[Credit]("credit", Credit, "credits/{id}", lambda c: [c.user_id], _credit)
 EARNING = Thing[User]("earnings", User, "earnings", lambda user: [user.pk], lambda user: {})
 
 

@@ -9,6 +9,8 @@ from uuid import UUID
 from django import forms
 from django.http import QueryDict
 
+from port444.kit import outbound
+
 from .actions import Terms
 from .events import NAMES
 from .models import EVERYTHING, WebhookEndpoint
@@ -29,6 +31,13 @@ class EndpointForm(forms.Form):
     everything = forms.BooleanField(label="All events, also those that come later", required=False)
     events = forms.MultipleChoiceField(label="Events", choices=[(name, name) for name in NAMES], required=False, widget=forms.CheckboxSelectMultiple)
     client_key = forms.UUIDField(widget=forms.HiddenInput)
+
+    def clean_url(self) -> str:
+        """What the action would refuse, so that it is said together with the rest."""
+        url: str = self.cleaned_data["url"]
+        if why_not := outbound.refuses(url):
+            raise forms.ValidationError(why_not)
+        return url
 
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or {}

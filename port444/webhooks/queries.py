@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from port444.kit.clock import now
 
@@ -57,12 +57,13 @@ def sending_is_late() -> bool:
 
 
 def endpoints_of(user: Any) -> list[Any]:
-    """The addresses of a person, each with how many deliveries wait (`waiting`) and were given up (`failed`)."""
-    counts = {
-        "waiting": Count("deliveries", filter=Q(deliveries__status__in=[DeliveryStatus.PENDING, DeliveryStatus.SENDING])),
-        "failed": Count("deliveries", filter=Q(deliveries__status=DeliveryStatus.FAILED)),
+    """The addresses of a person, each with whether something waits for it (`waiting`) or was given up (`failed`)."""
+    own = WebhookDelivery.objects.filter(endpoint=OuterRef("pk"))
+    found = {
+        "waiting": Exists(own.filter(status__in=[DeliveryStatus.PENDING, DeliveryStatus.SENDING])),
+        "failed": Exists(own.filter(status=DeliveryStatus.FAILED)),
     }
-    return list(WebhookEndpoint.objects.visible_to(user).annotate(**counts).order_by("created_at", "id"))
+    return list(WebhookEndpoint.objects.visible_to(user).annotate(**found).order_by("created_at", "id"))
 
 
 def endpoint_of(user: Any, endpoint_id: UUID) -> WebhookEndpoint:

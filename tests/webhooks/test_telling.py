@@ -61,7 +61,7 @@ def test_both_sides_of_an_order_hear_of_it_each_in_their_role(
         "object": "earnings",
         "amount": "54.00",
         "currency": "USDC",
-        "url": f"{settings.SITE_URL}/api/earnings/{builder_user.pk}",
+        "url": f"{settings.SITE_URL}/api/earnings",
     }
     shared = {row["id"] for row in told(mine)} & {row["id"] for row in told(theirs)}
     assert len(shared) == 4, "one event has one id, whoever hears of it"
