@@ -12,6 +12,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 
 from amendments.api import router as amendments
+from consultations.api import router as calls
 from port444.accounts.api import router as accounts
 from port444.kit import rest
 from port444.kit.errors import DomainError, worded
@@ -45,7 +46,7 @@ class Api(NinjaAPI):
 
 
 api = Api(title="port444", version="1.0.0", description=DESCRIPTION, urls_namespace="api", docs_url=None)
-for prefix, router in (("", accounts), ("", amendments), ("", orders), ("", payments)):
+for prefix, router in (("", accounts), ("", amendments), ("", calls), ("", orders), ("", payments)):
     api.add_router(prefix, router)
 
 

@@ -12,7 +12,7 @@ from .absences import (
 )
 from .attendance import Sighting, ask_presence, host_url, join_call, note_zoom_sighting
 from .availability import set_availability
-from .booking import call_paid, call_unpaid, hold_slot, lock_for_payment, payment_begun
+from .booking import ask_calendars, call_paid, call_unpaid, hold_slot, lock_for_payment, payment_begun
 from .cal_com import read_cal_com, watch_cal_com
 from .calendars import live_busy
 from .channels import end_channel, tend_channels, told_providers
@@ -22,7 +22,7 @@ from .copies import fetch_room, queue_copies, retry_copy, want_copies, write_cop
 from .feeds import note_feed_read, renew_feed
 from .links import choose_calendars, close_link, connect_calendar, disconnect_calendar, list_calendars, read_soon
 from .meetings import make_room, room_made
-from .moves import move_call
+from .moves import ask_around_move, move_call
 from .proposals import accept_proposal, decline_proposal, lapse_proposal, propose_from_calendar, propose_move, withdraw_proposal
 from .reading import due_calendars, nudge_calendar, sync_calendar, warn_stale
 from .reminders import send_reminder
@@ -32,6 +32,8 @@ __all__ = [
     "Sighting",
     "accept_proposal",
     "admit_absence",
+    "ask_around_move",
+    "ask_calendars",
     "ask_presence",
     "call_paid",
     "call_unpaid",

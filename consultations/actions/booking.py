@@ -72,7 +72,15 @@ class Wish:
 
 
 def hold_slot(
-    builder_id: UUID, *, actor: Any, minutes: int, starts_at: datetime, client_zone: str, notes: str = "", client_key: UUID
+    builder_id: UUID,
+    *,
+    actor: Any,
+    minutes: int,
+    starts_at: datetime,
+    client_zone: str,
+    notes: str = "",
+    client_key: UUID,
+    live: Sequence[Span] | None = None,
 ) -> Consultation:
     """Hold a time for `actor` for settings.HOLD_MINUTES while they pay, and open its invoice.
 
@@ -81,10 +89,12 @@ def hold_slot(
     money that still arrives for it is sent back by payments and can never buy a second call. Raises Conflict `slot_taken` when
     somebody was first, Invalid for what is not on offer.
 
-    The builder's calendars are asked before the transaction, so this talks to a network.
+    The builder's calendars are asked before the transaction, so this talks to a network; a caller with a transaction of its own asks
+    before that and gives their answer as `live`.
     """
     wish = Wish(minutes, starts_at, client_zone, notes, client_key)
-    live = ask_calendars(Builder.objects.select_related("call_settings").get(pk=builder_id), starts_at, minutes)
+    if live is None:
+        live = ask_calendars(Builder.objects.select_related("call_settings").get(pk=builder_id), starts_at, minutes)
     return claiming(lambda: _hold(builder_id, actor, wish, live))
 
 

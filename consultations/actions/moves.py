@@ -34,19 +34,25 @@ C = ConsultationStatus
 NOT_FREE = "That time is taken. The call stays where it is."
 
 
-def move_call(consultation_id: UUID, *, actor: Any, starts_at: datetime) -> Consultation:
+def move_call(consultation_id: UUID, *, actor: Any, starts_at: datetime, live: Sequence[Span] | None = None) -> Consultation:
     """The client moves the call to another time on offer, without asking and without paying again.
 
     Possible until `move_until` and `move_limit` times, both frozen at booking; after that they propose. Gives the row that
     follows. Raises WrongState `moved` when the row was moved already, Conflict `slot_taken` when the time is gone.
 
-    The builder's calendars are asked before the transaction, so this talks to a network.
+    The builder's calendars are asked before the transaction, so this talks to a network; a caller with a transaction of its own asks
+    before that and gives their answer as `live`.
     """
     plain = Consultation.objects.select_related("builder__call_settings").get(pk=consultation_id)
     plain.require_client(actor)
-    own = (int(plain.scheduled_at.timestamp()), int(plain.ends_at.timestamp()))
-    live = ask_calendars(plain.builder, starts_at, plain.duration, ignore=own)
-    return moving(lambda: _move_directly(consultation_id, actor, starts_at, live))
+    heard = ask_around_move(plain, starts_at) if live is None else live
+    return moving(lambda: _move_directly(consultation_id, actor, starts_at, heard))
+
+
+def ask_around_move(consultation: Consultation, starts_at: datetime) -> list[Span]:
+    """What stands in the builder's calendars around the new time, but for the call itself."""
+    own = (int(consultation.scheduled_at.timestamp()), int(consultation.ends_at.timestamp()))
+    return ask_calendars(consultation.builder, starts_at, consultation.duration, ignore=own)
 
 
 def moving(write: Callable[[], Consultation]) -> Consultation:

@@ -1,12 +1,13 @@
 """Reads of calls."""
 
+from .abilities import Abilities, abilities
 from .absences import AbsencePanel, absence_of
 from .busy import STALE, is_stale, known_since, reads_are_late
-from .calls import CallPage, calls_of, chips, facts, paid_back, read_cursor, waiting_for
+from .calls import CallPage, calls_of, chips, facts, open_proposal, paid_back, proposals_of, read_cursor, waiting_for, waits_for, yours_to_answer
 from .connections import Connections, connections_of, copies_of, links_of
 from .conversion import Conversion, conversion_of
 from .feeds import calls_in_feed, feed_of, token_of
-from .meetings import MeetingChoice, free_hosts, joinable_until, live_call, meeting_choices, room_url, rooms_are_late, wants_meet, why_not
+from .meetings import MeetingChoice, free_hosts, joinable_until, live_call, meeting_choices, room_state, room_url, rooms_are_late, wants_meet, why_not
 from .preview import Preview, PreviewDay, preview
 from .reminders import reminders_are_late, reminders_late_since
 from .timeline import Happened, timeline
@@ -18,6 +19,7 @@ from .times import (
     booked_hours,
     call_settings,
     calls_of_days,
+    first_terms,
     for_booking,
     hours_by,
     hours_of,
@@ -37,6 +39,7 @@ from .why import Answer, Reason, explain, moment_of
 __all__ = [
     "STALE",
     "WEEK",
+    "Abilities",
     "AbsencePanel",
     "Answer",
     "Away",
@@ -50,6 +53,7 @@ __all__ = [
     "PreviewDay",
     "Reason",
     "Week",
+    "abilities",
     "absence_of",
     "booked_hours",
     "call_settings",
@@ -63,6 +67,7 @@ __all__ = [
     "explain",
     "facts",
     "feed_of",
+    "first_terms",
     "for_booking",
     "free_hosts",
     "hours_by",
@@ -78,13 +83,16 @@ __all__ = [
     "monday_of",
     "nearest",
     "offers",
+    "open_proposal",
     "open_starts",
     "paid_back",
     "preview",
+    "proposals_of",
     "read_cursor",
     "reads_are_late",
     "reminders_are_late",
     "reminders_late_since",
+    "room_state",
     "room_url",
     "rooms_are_late",
     "starts_in",
@@ -92,9 +100,11 @@ __all__ = [
     "timeline",
     "token_of",
     "waiting_for",
+    "waits_for",
     "wants_meet",
     "week_of",
     "why_not",
     "window_of",
     "windows_of",
+    "yours_to_answer",
 ]

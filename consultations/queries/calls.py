@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
-from consultations.models import Absence, AbsenceStatus, Back, Consultation, ConsultationStatus, Party, Proposal, ProposalKind
+from consultations.models import Absence, AbsenceStatus, Back, Consultation, ConsultationStatus, Party, Proposal, ProposalKind, ProposalStatus
 from port444.kit.clock import now
 from port444.kit.money import ZERO
 from port444.messaging.handlers import Chip, Fact
@@ -53,7 +53,7 @@ def calls_of(user: Any, *, moment: datetime, show: str, after: tuple[datetime, U
         if after:
             calls = calls.filter(Q(scheduled_at__lt=after[0]) | Q(scheduled_at=after[0], id__lt=after[1]))
     else:
-        calls = calls.filter(_waiting(user, moment) if show == "waiting" else coming).order_by("scheduled_at", "id")
+        calls = calls.filter(waits_for(user, moment) if show == "waiting" else coming).order_by("scheduled_at", "id")
         if after:
             calls = calls.filter(Q(scheduled_at__gt=after[0]) | Q(scheduled_at=after[0], id__gt=after[1]))
     rows = list(calls[: PAGE + 1])
@@ -65,7 +65,27 @@ def calls_of(user: Any, *, moment: datetime, show: str, after: tuple[datetime, U
 def waiting_for(user: Any, moment: datetime) -> int:
     """How many calls wait for an answer of `user`; counted to the length of a page."""
     calls = Consultation.objects.visible_to(user).exclude(status=ConsultationStatus.RESCHEDULED)
-    return calls.filter(_waiting(user, moment))[: PAGE + 1].count()
+    return calls.filter(waits_for(user, moment))[: PAGE + 1].count()
+
+
+def open_proposal(call: Consultation) -> Proposal | None:
+    """What is proposed for the call and waits for an answer."""
+    proposal = Proposal.objects.filter(consultation=call).open().select_related("made_by").first()
+    if proposal is not None:
+        proposal.consultation = call
+    return proposal
+
+
+def proposals_of(user: Any) -> QuerySet[Proposal]:
+    """What is or was proposed for a person's calls. That a call vanished from the builder's calendar is between the two of them."""
+    proposals = Proposal.objects.filter(consultation__in=Consultation.objects.visible_to(user))
+    return proposals.filter(Q(kind=ProposalKind.MOVE) | Q(consultation__builder__user=user)).select_related("consultation__builder")
+
+
+def yours_to_answer(user: Any) -> Q:
+    """Of proposals: those that wait for the user's answer. One that vanished from a calendar is the builder's own."""
+    mine = Q(kind=ProposalKind.MOVE) & ~Q(made_by=user) | Q(kind=ProposalKind.CANCEL, made_by=user)
+    return mine & Q(status=ProposalStatus.OPEN)
 
 
 def _open_proposals() -> QuerySet[Proposal]:
@@ -73,8 +93,7 @@ def _open_proposals() -> QuerySet[Proposal]:
 
 
 def _proposed_to(user: Any) -> QuerySet[Proposal]:
-    """Open proposals that are the user's to answer. One that vanished from a calendar is the builder's own."""
-    return _open_proposals().filter(Q(kind=ProposalKind.MOVE) & ~Q(made_by=user) | Q(kind=ProposalKind.CANCEL, made_by=user))
+    return _open_proposals().filter(yours_to_answer(user))
 
 
 def _argued() -> QuerySet[Absence]:
@@ -82,7 +101,7 @@ def _argued() -> QuerySet[Absence]:
     return Absence.objects.filter(consultation=OuterRef("pk"), status__in=(AbsenceStatus.REPORTED, AbsenceStatus.DISPUTED))
 
 
-def _waiting(user: Any, moment: datetime) -> Q:
+def waits_for(user: Any, moment: datetime) -> Q:
     """Something is proposed to them, somebody says that they did not come, or a call has ended that they have to complete."""
     accused = Absence.objects.filter(consultation=OuterRef("pk"), status=AbsenceStatus.REPORTED)
     as_client = Exists(accused.filter(party=Party.CLIENT)) & Q(client=user)

@@ -28,6 +28,7 @@ from port444.kit.clock import now
 JOIN_AFTER_MINUTES = 30  # after the end, while a call that ran over can still be joined again
 MARGIN = timedelta(minutes=JOIN_MINUTES)
 LATE = timedelta(minutes=10)
+C = ConsultationStatus
 
 TEXTS = {
     MeetingProvider.OWN_LINK: "One link for all calls. It also stands in when another room cannot be made.",
@@ -119,6 +120,21 @@ def live_call(chain: UUID) -> Consultation | None:
 def joinable_until(call: Consultation) -> datetime:
     """Until when the room can be joined."""
     return call.ends_at + timedelta(minutes=JOIN_AFTER_MINUTES)
+
+
+def room_state(call: Consultation, moment: datetime) -> str:
+    """early, open, waiting (open, but no room yet), over, moved, cancelled, or unpaid."""
+    if call.status == C.RESCHEDULED:
+        return "moved"
+    if call.status == C.CANCELLED:
+        return "cancelled"
+    if call.status in (C.HELD, C.EXPIRED):
+        return "unpaid"
+    if call.status == C.NO_SHOW or moment >= joinable_until(call):
+        return "over"
+    if moment < call.opens_at:
+        return "early"
+    return "open" if room_url(call) else "waiting"
 
 
 def room_url(call: Consultation) -> str:

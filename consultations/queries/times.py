@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from consultations.models import BLOCKING, AvailabilityRule, CallSettings, Consultation, ConsultationStatus, RuleKind, SlotClaim
@@ -28,6 +29,11 @@ NEAREST = 3
 def call_settings(builder: Builder) -> CallSettings | None:
     """How the builder takes calls; None before they said so. Needs `select_related("call_settings")` to cost nothing."""
     return getattr(builder, "call_settings", None)
+
+
+def first_terms(builder: Builder) -> CallSettings:
+    """The rules to begin with, for a builder who has said nothing yet. Not saved."""
+    return CallSettings(time_zone=builder.user.time_zone, notice_hours=settings.CALL_NOTICE_HOURS, horizon_days=settings.CALL_HORIZON_DAYS)
 
 
 def hours_of(builder: Builder) -> Hours | None:

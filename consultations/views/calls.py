@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from consultations import actions, emails, ical, queries
 from consultations.forms import CancelForm, DisputeForm, NotesForm, ReportForm
-from consultations.models import Back, Consultation, ConsultationStatus, Proposal
+from consultations.models import Back, Consultation, ConsultationStatus
 from port444.kit.clock import now
 from port444.kit.http import UserRequest, done
 from port444.kit.ids import uuid7
@@ -69,8 +70,8 @@ def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> di
     paid_back = queries.paid_back(call) if call.status in (C.CANCELLED, C.NO_SHOW) else Back()
     stayed = call.price - paid_back.price
     absence = queries.absence_of(call, request.user, moment)
-    kept_open = absence is not None and absence.absence is not None and absence.absence.keeps_open(moment)
     return {
+        **asdict(queries.abilities(call, request.user, moment, absence)),
         "call": call,
         "is_builder": is_builder,
         "other": other,
@@ -79,12 +80,6 @@ def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> di
         "moment": moment,
         "started": started,
         "ended": call.ends_at <= moment,
-        "can_join": scheduled and call.opens_at <= moment < queries.joinable_until(call),
-        "can_cancel": scheduled and (is_builder or not started),
-        "can_complete": scheduled and is_builder and call.ends_at <= moment and not kept_open,
-        "can_move": call.can_move(moment),
-        "moves_directly": call.moves_without_asking(request.user, moment),
-        "can_pay": call.status == C.HELD and call.claim.hold_expires_at is not None and call.claim.hold_expires_at > moment,
         "back": back,
         "kept": kept,
         "kept_share": kept - fee(kept, call.builder_fee_bps),
@@ -93,7 +88,7 @@ def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> di
         "paid_back": paid_back.total,
         "final_share": stayed - fee(stayed, call.builder_fee_bps),
         "share": call.price - fee(call.price, call.builder_fee_bps),
-        "proposal": _open_proposal(call) if scheduled else None,
+        "proposal": queries.open_proposal(call) if scheduled else None,
         "timeline": queries.timeline(call, request.user) if call.paid_at else [],
         "absence": absence,
         "conversion": queries.conversion_of(call, request.user, moment),
@@ -103,13 +98,6 @@ def detail_context(request: UserRequest, call: Consultation, **forms: Any) -> di
         "notes_form": forms.get("notes_form") or NotesForm(),
         "cancel_form": forms.get("cancel_form") or CancelForm(),
     }
-
-
-def _open_proposal(call: Consultation) -> Proposal | None:
-    proposal = Proposal.objects.filter(consultation=call).open().select_related("made_by").first()
-    if proposal is not None:
-        proposal.consultation = call
-    return proposal
 
 
 @login_required

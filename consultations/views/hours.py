@@ -168,9 +168,7 @@ def _fits_off(leave: DaysOffForm, so_far: AvailabilityForm) -> bool:
 
 def _terms(builder: Builder) -> CallSettings:
     """The saved rules, or the ones to begin with."""
-    return queries.call_settings(builder) or CallSettings(
-        time_zone=builder.user.time_zone, notice_hours=settings.CALL_NOTICE_HOURS, horizon_days=settings.CALL_HORIZON_DAYS
-    )
+    return queries.call_settings(builder) or queries.first_terms(builder)
 
 
 def _saved(builder: Builder, terms: CallSettings) -> dict[str, Any]:

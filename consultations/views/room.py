@@ -14,12 +14,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from consultations import actions, queries
 from consultations.meetings import MeetingError
-from consultations.models import Consultation, ConsultationStatus, MeetingProvider, MeetingRoom, RoomStatus
+from consultations.models import Consultation, MeetingProvider, MeetingRoom, RoomStatus
 from port444.kit.clock import now
 from port444.kit.errors import Conflict
 from port444.kit.http import HtmxRequest, UserRequest
 
-C = ConsultationStatus
 LOBBY = "consultations/lobby.html"
 
 
@@ -65,7 +64,7 @@ def _lobby(request: UserRequest, call: Consultation, refused: str = "") -> dict[
     moment = now()
     is_builder = request.user.pk == call.builder.user_id
     mine, theirs = (call.builder_zone, call.client_zone) if is_builder else (call.client_zone, call.builder_zone)
-    state = _state(call, moment)
+    state = queries.room_state(call, moment)
     live = queries.live_call(call.chain) if state == "moved" else None
     own = call.meeting_provider == MeetingProvider.OWN_LINK
     room = MeetingRoom.objects.filter(chain=call.chain).first() if state in ("early", "open", "waiting") else None
@@ -90,21 +89,6 @@ def _lobby(request: UserRequest, call: Consultation, refused: str = "") -> dict[
         "until": queries.joinable_until(call),
         "poll": reverse("consultations:room", args=[call.pk]) if state in ("early", "waiting") else "",
     }
-
-
-def _state(call: Consultation, moment: datetime) -> str:
-    """early, open, waiting (open, but no room yet), over, moved, cancelled, or unpaid."""
-    if call.status == C.RESCHEDULED:
-        return "moved"
-    if call.status == C.CANCELLED:
-        return "cancelled"
-    if call.status in (C.HELD, C.EXPIRED):
-        return "unpaid"
-    if call.status == C.NO_SHOW or moment >= queries.joinable_until(call):
-        return "over"
-    if moment < call.opens_at:
-        return "early"
-    return "open" if queries.room_url(call) else "waiting"
 
 
 def _span(until: datetime, moment: datetime) -> str:
