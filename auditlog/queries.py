@@ -14,7 +14,7 @@ from django.db.models import Max, Q
 from port444.kit.clock import now
 
 from .marks import newest
-from .models import AuditAnchor, AuditMove, AuditSeal, CheckKind, DetectorMark, IncidentLog
+from .models import LIVE, AuditAnchor, AuditMove, AuditSeal, CheckKind, DetectorMark, IncidentLog
 from .seals import END, is_genuine
 
 HEARTBEAT = timedelta(hours=1)  # a log in which nothing happens is sealed all the same
@@ -78,7 +78,8 @@ def holds_wanted(people: Iterable[UUID], withdrawals: Iterable[UUID]) -> tuple[s
     what was read by then has its incidents there."""
     people, withdrawals = set(people), set(withdrawals)
     concerned = Q(withdrawal_id__in=withdrawals) | Q(withdrawal_id__isnull=True) & (Q(user_id__in=people) | Q(related_users__overlap=list(people)))
-    rows = IncidentLog.objects.live().filter(concerned, hold_wanted_at__isnull=False).values_list("withdrawal_id", "user_id", "related_users")
+    goes_on = Q(status__in=LIVE) | Q(merged_into__isnull=False)
+    rows = IncidentLog.objects.filter(concerned, goes_on, hold_wanted_at__isnull=False).values_list("withdrawal_id", "user_id", "related_users")
     held_people, held = set[UUID](), set[UUID]()
     for withdrawal, first, others in rows:
         if withdrawal is not None:

@@ -167,7 +167,7 @@ class Version:
         is_tried = bool(tried) and not self.is_stale
         return [
             ("done", "Drafted", f"by {maker}"),
-            ("done" if row.activated_at or is_tried else "now", "Tried on 30 days", tried),
+            ("done" if row.activated_at or is_tried else "now", "Tried on the last 30 days", tried),
             ("done" if row.activated_at else "now" if is_tried else "", "In force", force),
         ]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from auditlog.detectors.parameters import Parameter
 
-CONFIDENCE, WEIGHT, PART, TIMES, USDC = "of 100", "weight, 0 to 1", "part, 0 to 1", "times", "USDC"
+CONFIDENCE, WEIGHT, PART, TIMES, USDC = "of 100", "0 to 1", "part of 1", "times", "USDC"
 KINDS = {
     "payout": "Payout address",
     "device": "Device",
@@ -20,7 +20,7 @@ KINDS = {
 # Of a kind of link: how sure it makes, how fast that falls, and from when on it says nothing.
 OF_KINDS = {
     "base": ("{}: weight between two", WEIGHT),
-    "decay": ("{}: loss with more people", "a doubling"),
+    "decay": ("{}: loss with more people", ""),
     "cap": ("{}: too common from", "people"),
 }
 WORDS: dict[str, tuple[str, str]] = {
@@ -48,6 +48,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "card_days": ("New way to pay, within", "days"),
     "card_points": ("Cards", "points"),
     "cards": ("Different cards, from", "cards"),
+    "circle_base": ("Circle of accounts: weight between two", WEIGHT),
+    "circle_days": ("Circle of accounts, opened within", "days"),
+    "circle_usual": ("Circle of accounts: loss where many are opened", TIMES),
     "clean_orders": ("Trusted client, from", "orders"),
     "country_points": ("Two countries", "points"),
     "credits_a_day": ("Credits of one agent in a day, from", USDC),
@@ -63,6 +66,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "fast_points": ("Done too fast", "points"),
     "full_ratio": ("All points from, times the first price", TIMES),
     "group_points": ("In a group of linked accounts", "points"),
+    "habit_days": ("Against the habit, seen at least ago", "days"),
     "habit_points": ("Against the habit", "points"),
     "history_days": ("Habit, looked at over", "days"),
     "hold_at": ("Withdrawals wait from", CONFIDENCE),
@@ -114,10 +118,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "shared_people": ("Shared too widely from", "people"),
     "show_at": ("Weak signal from", CONFIDENCE),
     "size_points": ("Each account beyond three", "points"),
+    "strange_points": ("Browser used for the first time", "points"),
     "suspended_points": ("Address of a suspended account", "points"),
+    "taken_points": ("Taken out at once", "points"),
     "together_part": ("Seen together, least part of either", PART),
     "travel_minutes": ("Nobody travels within", "minutes"),
     "travel_points": ("Travelled too fast", "points"),
+    "unknown_points": ("Age of the accounts is unknown", "points"),
     "views_a_day": ("People viewed in a day, from", "people"),
     "views_above": ("People viewed, above the usual", "deviations"),
     "volume_points": ("More than half of the earnings", "points"),
@@ -147,7 +154,7 @@ class Term:
 
     def said(self, value: float) -> str:
         """A value with what it counts in."""
-        return f"{value:g} {self.unit.partition(',')[0]}".strip() if self.unit not in (PART, WEIGHT) else f"{value:g}"
+        return f"{value:g} {self.unit}".strip() if self.unit not in (PART, WEIGHT) else f"{value:g}"
 
 
 def term_of(name: str) -> Term:

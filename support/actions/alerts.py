@@ -204,8 +204,10 @@ def hold_for(incident_id: UUID) -> int:
 
     Once for an incident and at most 72 hours: who was held for it already is not held again by a program.
     """
-    incident = IncidentLog.objects.get(pk=incident_id)
-    made = _hold_all(incident) if incident.status in LIVE else 0
+    incident = whole = IncidentLog.objects.get(pk=incident_id)
+    while whole.merged_into is not None:  # it goes on there
+        whole = whole.merged_into
+    made = _hold_all(incident) if whole.status in LIVE else 0
     # Raised once more meanwhile, it has a job of its own for that.
     IncidentLog.objects.filter(pk=incident.pk, hold_wanted_at=incident.hold_wanted_at).update(hold_wanted_at=None)
     return made

@@ -192,7 +192,7 @@ class VersionForm(forms.Form):
         for one in parameters:
             term = term_of(one.name)
             self.fields[one.name] = forms.FloatField(
-                label=f"{term.label}, {term.unit}" if term.unit else term.label,
+                label=f"{term.label} ({term.unit})" if term.unit else term.label,
                 min_value=one.least,
                 max_value=one.most,
                 initial=_plain(values[one.name]),

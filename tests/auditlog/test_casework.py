@@ -253,6 +253,34 @@ def test_opening_again_hears_again(staff: User, senior: User) -> None:
         casework.reopen(incident.pk, actor=senior, reason=WHY)
 
 
+def test_opening_again_keeps_what_was_found_out_and_decided(staff: User, senior: User) -> None:
+    """The row is open anew; its notes, its events and the log still say who decided what, and why."""
+    incident = opened()
+    casework.add_note(incident.pk, actor=staff, text="They live together.")
+    casework.resolve(incident.pk, actor=staff, verdict=Verdict.CONFIRMED, reason="One wallet.", actual_loss=Decimal("12.00"))
+    before = list(IncidentEvent.objects.filter(incident=incident).order_by("id").values())
+    casework.reopen(incident.pk, actor=senior, reason="One more came.")
+    fresh = IncidentLog.objects.get(pk=incident.pk)
+    assert (fresh.hits, fresh.detected_at, fresh.reasons, fresh.evidence) == (
+        incident.hits,
+        incident.detected_at,
+        incident.reasons,
+        incident.evidence,
+    )
+    assert "They live together." in fresh.investigation_notes
+    events = list(IncidentEvent.objects.filter(incident=incident).order_by("id").values())
+    assert events[: len(before)] == before
+    assert [(one["kind"], one["text"]) for one in events[len(before) :]] == [("reopened", "One more came.")]
+    closed = next(one for one in events if one["kind"] == "resolved")
+    assert (closed["text"], closed["actor_id"], closed["facts"]["verdict"], closed["facts"]["actual_loss"]) == (
+        "One wallet.",
+        staff.pk,
+        "confirmed",
+        "12.00",
+    )
+    assert {"incident.closed", "incident.reopened"} <= set(events_of(incident.pk))
+
+
 def test_what_was_found_anew_is_not_opened_twice(staff: User) -> None:
     incident = opened()
     casework.resolve(incident.pk, actor=staff, verdict=Verdict.CONFIRMED, reason=WHY)

@@ -88,11 +88,11 @@ def test_an_incident_is_worked_off(width: int, person: Callable[..., Person], si
     page.goto("/console/detectors/")
     staff.check_page("detectors", SHOTS)
     page.locator("main").get_by_role("link", name="Linked accounts", exact=True).click()
-    expect(page.get_by_role("heading", name="Other parameters")).to_be_visible()
-    page.get_by_label("Alert at").fill("65")
+    expect(page.get_by_role("heading", name="What it works with")).to_be_visible()
+    page.get_by_label("Staff are told from").fill("65")
     page.get_by_label("Reason").fill("Fewer of them.")
     press(page, "Keep as a draft")
-    expect(page.locator("main")).to_contain_text(re.compile(r"alert at\s*55\s*65"))
+    expect(page.locator("main")).to_contain_text(re.compile(r"Staff are told from\s*55 of 100\s*65 of 100"))
     staff.check_page("detector", SHOTS)
 
 

@@ -107,6 +107,9 @@ def test_a_webhook_gets_it_once_and_signed_with_each_secret(builder_user: User, 
     alert = IncidentAlert.objects.get()
     send_alert(alert.pk)
     send_alert(alert.pk)
+    with at(now() + timedelta(days=1)):
+        send_alert(alert.pk)
+        assert list(alerts_due(now())) == []
     [(headers, body)] = channel
     said = json.loads(body)
     assert said["type"] == "incident.opened"
@@ -117,6 +120,22 @@ def test_a_webhook_gets_it_once_and_signed_with_each_secret(builder_user: User, 
     assert headers["webhook-signature"].split() == [f"v1,{one}" for one in expected]
     alert.refresh_from_db()
     assert alert.sent_at is not None
+
+
+def test_a_second_worker_does_not_tell_while_the_first_does(builder_user: User, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.ALERT_WEBHOOK_URL = "https://alerts.example.com/"
+    take_finding(finding(builder_user))
+    alert, posted = IncidentAlert.objects.get(), []
+
+    def post(row: IncidentAlert, moment: Any) -> str:
+        posted.append(row.pk)
+        if len(posted) < 3:
+            send_alert(row.pk)
+        return ""
+
+    monkeypatch.setattr("support.actions.alerts._post", post)
+    send_alert(alert.pk)
+    assert posted == [alert.pk]
 
 
 def test_a_refused_alert_is_tried_again_later_and_given_up_at_last(

@@ -124,7 +124,7 @@ def test_what_cannot_be_drafted(browse: Browse, senior: User, wrong: dict[str, s
 def test_who_may_change_detectors(browse: Browse, agent: User, auditor: User) -> None:
     for one in (agent, auditor):
         client = browse(one)
-        assert "Other parameters" not in words(client.get(PAGE))
+        assert "Keep as a draft" not in words(client.get(PAGE))
         assert client.post(reverse("support:draft_detector", args=[DETECTOR.name]), form()).status_code == 403
     assert browse(agent).get(reverse("support:detector", args=["nothing"])).status_code == 404
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django_q.models import OrmQ
 
 from auditlog import queries
-from auditlog.actions import Finding, run_detectors, take_finding
+from auditlog.actions import Finding, casework, run_detectors, take_finding
 from auditlog.models import DetectorMark, IncidentLog, IncidentSeverity, IncidentType
 from port444.accounts.models import User
 from port444.kit.clock import at, now
@@ -114,6 +114,19 @@ def test_a_hold_whose_job_was_lost_is_made_by_the_sweep(rich: User) -> None:
     with at(now() + 2 * MINUTE):
         alerts()
     assert (status(withdrawal), PayoutHold.objects.standing().count()) == (W.HELD, 1)
+
+
+def test_what_is_merged_before_it_was_held_is_held_all_the_same(rich: User, make_user: Any, senior: User) -> None:
+    withdrawal = ask(rich)
+    part = take_finding(finding(rich)).incident
+    whole = take_finding(finding(make_user("Other Builder", is_builder=True), hold_at=None)).incident
+    assert part is not None
+    assert whole is not None
+    casework.merge(part.pk, actor=senior, into=whole.pk, reason="The same people.")
+    jobs.send_withdrawal(str(withdrawal.pk))
+    assert status(withdrawal) == W.REQUESTED
+    assert hold_for(part.pk) == 1
+    assert status(withdrawal) == W.HELD
 
 
 def test_what_rises_meanwhile_still_waits(rich: User, make_user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
