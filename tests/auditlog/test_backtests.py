@@ -34,16 +34,17 @@ def test_right_is_what_was_confirmed_whatever_was_done(senior: User, client_user
         "confirmed, and nothing to do": (Verdict.CONFIRMED, ActionTaken.NO_ACTION),
         "confirmed": (Verdict.CONFIRMED, ActionTaken.ACCOUNT_SUSPENDED),
         "warned, inconclusive": (Verdict.INCONCLUSIVE, ActionTaken.WARNING_ISSUED),
+        "warned again, inconclusive": (Verdict.INCONCLUSIVE, ActionTaken.WARNING_ISSUED),
         "inconclusive": (Verdict.INCONCLUSIVE, ActionTaken.NO_ACTION),
     }
     for name, (verdict, action) in decided.items():
         casework.resolve(opened(name, client_user).pk, actor=senior, verdict=verdict, reason="Seen.", action=action)
     casework.mark_false_positive(opened("harmless", client_user).pk, actor=senior, reason="A family.")
-    found = [alert("confirmed, and nothing to do"), alert("warned, inconclusive"), alert("harmless")]
+    found = [alert("confirmed, and nothing to do"), alert("confirmed"), alert("warned, inconclusive"), alert("harmless")]
     figures = _figures(found, NAME, moment - timedelta(days=1), now() + timedelta(seconds=1))
     assert {name: figures[name] for name in ("right", "right_told", "wrong", "wrong_told")} == {
         "right": 2,
-        "right_told": 1,
+        "right_told": 2,
         "wrong": 1,
         "wrong_told": 1,
     }
