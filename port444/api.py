@@ -14,9 +14,13 @@ from ninja.openapi.schema import OpenAPISchema
 from amendments.api import router as amendments
 from consultations.api import router as calls
 from port444.accounts.api import router as accounts
+from port444.away.api import router as away
+from port444.catalog.api import router as catalog
 from port444.kit import rest
 from port444.kit.errors import DomainError, worded
-from port444.orders.api import router as orders
+from port444.messaging.api import router as messaging
+from port444.notifications.api import router as notifications
+from port444.orders.api import disputes, offers, orders
 from port444.payments.api import router as payments
 
 DESCRIPTION = """
@@ -46,8 +50,8 @@ class Api(NinjaAPI):
 
 
 api = Api(title="port444", version="1.0.0", description=DESCRIPTION, urls_namespace="api", docs_url=None)
-for prefix, router in (("", accounts), ("", amendments), ("", calls), ("", orders), ("", payments)):
-    api.add_router(prefix, router)
+for router in (accounts, amendments, away, calls, catalog, disputes, messaging, notifications, offers, orders, payments):
+    api.add_router("", router)
 
 
 def complete(schema: OpenAPISchema) -> OpenAPISchema:

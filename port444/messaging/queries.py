@@ -160,6 +160,15 @@ def inbox(user: Any, *, unread_only: bool = False, before: Conversation | None =
     if before is not None:
         at = before.last_message_at
         rows = rows.filter(Q(last_message_at__lt=at) | Q(last_message_at=at, id__lt=before.pk))
+    return _lines(rows, user, limit + 1)
+
+
+def line_of(user: Any, conversation_id: UUID) -> Line | None:
+    """One conversation as the inbox shows it; None for who is not a side of it."""
+    return next(iter(_lines(Conversation.objects.visible_to(user).filter(pk=conversation_id), user, 1)), None)
+
+
+def _lines(rows: ConversationQuerySet, user: Any, limit: int) -> list[Line]:
     messages = Message.objects.filter(conversation=OuterRef("pk"))
     newest = messages.order_by("-created_at", "-id").values("id")[:1]
     waiting = messages.filter(kind=MessageKind.TEXT).exclude(author=user).filter(created_at__gt=read_until(user, OuterRef("conversation_id")))
@@ -167,7 +176,7 @@ def inbox(user: Any, *, unread_only: bool = False, before: Conversation | None =
     found: list[Any] = list(
         rows.select_related("client", "builder__builder")
         .annotate(newest_id=Subquery(newest), unread=Coalesce(Subquery(count, output_field=IntegerField()), 0))
-        .order_by("-last_message_at", "-id")[: limit + 1]
+        .order_by("-last_message_at", "-id")[:limit]
     )
     last = Message.objects.prefetch_related("attachments").in_bulk([row.newest_id for row in found if row.newest_id])
     chips = handlers.chips_of([row.pk for row in found], user)

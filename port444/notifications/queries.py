@@ -52,10 +52,14 @@ def unread_count(user: Any) -> int:
     return Notification.objects.visible_to(user).unread()[:MOST_COUNTED].count()
 
 
+def shown_to(user: Any) -> NotificationQuerySet:
+    """The notifications of `user`, without those that leave when they are read."""
+    return Notification.objects.visible_to(user).exclude(kind__in=leaving_when_read(), read_at__isnull=False)
+
+
 def page_of(user: Any, *, before: Notification | None = None, limit: int = 30) -> NotificationQuerySet:
     """The newest notifications of `user`, or those older than `before`; one more than `limit` when there are more."""
-    gone = Q(kind__in=leaving_when_read(), read_at__isnull=False)
-    rows = Notification.objects.visible_to(user).exclude(gone).order_by("-created_at", "-id")
+    rows = shown_to(user).order_by("-created_at", "-id")
     if before is not None:
         rows = rows.filter(Q(created_at__lt=before.created_at) | Q(created_at=before.created_at, id__lt=before.pk))
     return rows[: limit + 1]

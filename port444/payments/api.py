@@ -24,7 +24,7 @@ from port444.kit.rest import IF_MATCH, KEY, Paging, also, answers, page, tagged,
 
 from . import actions, queries
 from .actions import record_answer
-from .models import Invoice, InvoiceKind, InvoiceStatus, Payment, Withdrawal, WithdrawalStatus
+from .models import Invoice, InvoiceKind, InvoiceStatus, Payment, Refund, Withdrawal, WithdrawalStatus
 from .providers import sandbox
 from .schemas import (
     CreditOut,
@@ -34,6 +34,7 @@ from .schemas import (
     InvoicesOut,
     PayIn,
     PaymentOut,
+    RefundOut,
     WithdrawalRow,
     WithdrawalsOut,
     WithdrawIn,
@@ -45,6 +46,7 @@ from .schemas import (
     invoice_row,
     payment_out,
     quote_out,
+    refund_out,
     withdrawal_row,
 )
 
@@ -131,6 +133,12 @@ def get_payment(request: UserRequest, response: HttpResponse, payment_id: UUID) 
     payment = get_object_or_404(Payment, pk=payment_id, invoice__payer=request.user)
     tagged(request, response, payment)
     return payment_out(payment)
+
+
+@router.get("/refunds/{uuid:refund_id}", response=answers(200, RefundOut), auth=may(), summary="A refund")
+def get_refund(request: UserRequest, refund_id: UUID) -> RefundOut:
+    """For who paid."""
+    return refund_out(get_object_or_404(Refund, pk=refund_id, payment__invoice__payer=request.user))
 
 
 # Credits

@@ -123,9 +123,13 @@ def invoice_out(invoice: Invoice, reader: Any, *, lines: Iterable[InvoiceLine], 
         **_invoice(invoice, reader),
         lines=[LineOut.model_validate(line, from_attributes=True) for line in lines],
         payment=payment_out(payment) if payment is not None else None,
-        refunds=[RefundOut.model_validate(one, from_attributes=True) for one in refunds],
+        refunds=[refund_out(one) for one in refunds],
         pdf_url=_here(reverse("payments:invoice_pdf", args=[invoice.pk])) if invoice.number else None,
     )
+
+
+def refund_out(refund: Refund) -> RefundOut:
+    return RefundOut.model_validate(refund, from_attributes=True)
 
 
 def _here(path: str) -> str:
