@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, date, datetime
 from uuid import UUID
 
@@ -65,15 +66,26 @@ SELECT count(*) FILTER (WHERE exported), count(*) FILTER (WHERE NOT exported), m
 def csv_of(wanted: Wanted, hidden: Collection[UUID] = ()) -> Iterator[bytes]:
     """All that is wanted as CSV, newest first, as the database sends it, but for what is about one of `hidden`. What else is not in it is said
     in its last lines, in the first column."""
+    return _file(wanted, hidden, ", ".join(map(_column, COLUMNS)), "FORMAT csv, HEADER", _said)
+
+
+def jsonl_of(wanted: Wanted, hidden: Collection[UUID] = ()) -> Iterator[bytes]:
+    """The same with a JSON object in each line; what is not in it is said in last lines that have a `note` alone."""
+    values = ", ".join(f"'{name}', {_value(name)}" for name in COLUMNS)
+    # Nothing of a JSON text is ever one of these two characters, so that a line is written as it is.
+    return _file(wanted, hidden, f"json_build_object({values})::text", "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02'", _noted)
+
+
+def _file(wanted: Wanted, hidden: Collection[UUID], columns: str, options: str, said: Callable[[str], bytes]) -> Iterator[bytes]:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{SECONDS}s"])
             places, params = all_places(wanted, cursor)
             query = (
-                f"SELECT {', '.join(map(_column, COLUMNS))} FROM ({places}) found "  # noqa: S608 - written here and in the search
+                f"SELECT {columns} FROM ({places}) found "  # noqa: S608 - written here and in the search
                 "JOIN audit_log l USING (timestamp, id) WHERE l.target_id IS NULL OR l.target_id <> ALL (%s::uuid[]) ORDER BY timestamp DESC, id DESC"
             )
-            with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)", [*params, list(hidden)]) as copy:
+            with cursor.copy(f"COPY ({query}) TO STDOUT ({options})", [*params, list(hidden)]) as copy:
                 for block in copy:
                     yield bytes(block)
             cursor.execute(ABSENT.replace("{places}", places), params)
@@ -81,15 +93,15 @@ def csv_of(wanted: Wanted, hidden: Collection[UUID] = ()) -> Iterator[bytes]:
     except (QueryCanceled, OperationalError) as error:
         if not isinstance(error, QueryCanceled) and not isinstance(error.__cause__, QueryCanceled):
             raise
-        yield _said(f"There may be more: after {SECONDS // 60} minutes the file ends here. Ask for fewer days at once.")
+        yield said(f"There may be more: after {SECONDS // 60} minutes the file ends here. Ask for fewer days at once.")
         return
     if months := _away(wanted):
         named = ", ".join(f"{month:%Y-%m}" for month in months)
-        yield _said(f"Rows of {named} are not in this file: they are in cold storage. manage.py audit_restore brings them back.")
+        yield said(f"Rows of {named} are not in this file: they are in cold storage. manage.py audit_restore brings them back.")
     if stored:
-        yield _said(f"Rows that are not in this file: {stored}. They are in cold storage; manage.py audit_restore brings them back.")
+        yield said(f"Rows that are not in this file: {stored}. They are in cold storage; manage.py audit_restore brings them back.")
     if lost:
-        yield _said(f"Rows that are not in this file: {lost}. The log does not have them, and nothing says why; the first is {first}.")
+        yield said(f"Rows that are not in this file: {lost}. The log does not have them, and nothing says why; the first is {first}.")
 
 
 def _away(wanted: Wanted) -> Sequence[date]:
@@ -107,9 +119,15 @@ def _said(words: str) -> bytes:
     return f'"{words}"{"," * (len(COLUMNS) - 1)}\n'.encode()
 
 
-def _column(name: str) -> str:
+def _noted(words: str) -> bytes:
+    return f"{json.dumps({'note': words})}\n".encode()
+
+
+def _value(name: str) -> str:
     if name == "timestamp":
-        return """to_char(l.timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS timestamp"""
-    if name == "amount":
-        return "trim_scale(l.amount) AS amount"
-    return FORMULA.format(f"l.{name}", name) if name in TEXTS else f"l.{name}"
+        return """to_char(l.timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+    return "trim_scale(l.amount)::text" if name == "amount" else f"l.{name}"
+
+
+def _column(name: str) -> str:
+    return FORMULA.format(f"l.{name}", name) if name in TEXTS else f"{_value(name)} AS {name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.db import IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from ninja import NinjaAPI
@@ -22,6 +22,7 @@ from port444.messaging.api import router as messaging
 from port444.notifications.api import router as notifications
 from port444.orders.api import disputes, offers, orders
 from port444.payments.api import router as payments
+from support.api import router as support
 
 DESCRIPTION = """
 Everything a person can do on a page, a program can do here, by the same rules.
@@ -50,7 +51,7 @@ class Api(NinjaAPI):
 
 
 api = Api(title="port444", version="1.0.0", description=DESCRIPTION, urls_namespace="api", docs_url=None)
-for router in (accounts, amendments, away, calls, catalog, disputes, messaging, notifications, offers, orders, payments):
+for router in (accounts, amendments, away, calls, catalog, disputes, messaging, notifications, offers, orders, payments, support):
     api.add_router("", router)
 
 
@@ -103,6 +104,17 @@ def not_signed_in(request: HttpRequest, error: Any) -> HttpResponse:
 @api.exception_handler(HttpError)
 def unreadable(request: HttpRequest, error: Any) -> HttpResponse:
     return rest.problem(error.status_code, "bad_request" if error.status_code == 400 else "refused", str(error.message))
+
+
+@api.exception_handler(BadRequest)
+def bad_request(request: HttpRequest, error: Any) -> HttpResponse:
+    return rest.problem(400, "bad_request", str(error))
+
+
+@api.exception_handler(Exception)
+def fault(request: HttpRequest, error: Any) -> HttpResponse:
+    """For the middlewares, which know better than this what stopped it, in development too."""
+    raise error
 
 
 @api.exception_handler(RequestDataTooBig)

@@ -15,10 +15,10 @@ from django.shortcuts import render
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 
-from port444.accounts.models import User
+from port444.accounts.models import ApiToken, Scope, User
 from port444.accounts.queries import passed_second_factor
 from port444.accounts.sessions import SessionStore
-from port444.kit import context, readonly
+from port444.kit import context, readonly, rest
 from port444.kit.clock import now
 from port444.kit.errors import TooMany
 from port444.kit.http import Handler, answer
@@ -26,9 +26,10 @@ from port444.kit.http import Handler, answer
 from . import actions, models
 from .models import EndReason, ViewedPage
 from .viewer import guard, token
-from .viewer.addresses import SIGN_OUT, Place, place_of, why_closed
+from .viewer.addresses import END, SIGN_OUT, Place, place_of, why_closed
 
 LOOKING = ("GET", "HEAD")
+HEADER = "Port444-View"  # with which a program says that a request belongs to its viewing, as a browser does with the cookie
 WORDS = {
     EndReason.BUTTON: "It was ended.",
     EndReason.TIME: "Its hour is over.",
@@ -58,13 +59,14 @@ class Viewing:
 
     def __call__(self, request: Any) -> HttpResponse:
         request.viewing = None
-        held = request.COOKIES.get(settings.VIEW_COOKIE)
+        held, by_header = held_by(request)
         if not held:
             return self.get_response(request)
         name, address = name_of(request)
         if name == SIGN_OUT and request.method == "POST":
             return self._sign_out(request)
-        if place_of(name) is Place.OWN:
+        # Who names a viewing with the request itself means to look, in the console as well; all that it may do there is to end.
+        if place_of(name) is Place.OWN and (not by_header or request.method in LOOKING or name == END):
             return self.get_response(request)
         viewing = find(held)
         why = None if viewing is None else EndReason(viewing.end_reason) if viewing.ended_at else self._over(request, viewing)
@@ -82,7 +84,7 @@ class Viewing:
     def _over(self, request: Any, viewing: models.Viewing) -> EndReason | None:
         """Why it may not go on; ends it in that case."""
         agent = request.user
-        if agent.pk != viewing.agent_id or actions.hashed(request.session.session_key or "") != viewing.agent_session:
+        if agent.pk != viewing.agent_id or actions.hashed(actions.caller_key(request)) != viewing.agent_session:
             why: EndReason | None = EndReason.SIGNED_OUT if agent.pk in (None, viewing.agent_id) else EndReason.AGENT_CHANGED
         elif settings.STAFF_SECOND_FACTOR and not passed_second_factor(request, agent):
             why = EndReason.AGENT_CHANGED
@@ -102,7 +104,7 @@ class Viewing:
         try:
             page = actions.note_page(viewing.pk, view_name=name, method=request.method, path=address, refused=refused)
         except TooMany as error:
-            return answer(request, error)
+            return rest.refusal(error) if is_api(request) else answer(request, error)
         if page is None:
             return over(request, EndReason.TIME)
         if refused:
@@ -128,6 +130,19 @@ class Viewing:
         return HttpResponse(status=403)
 
 
+def is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def held_by(request: HttpRequest) -> tuple[str, bool]:
+    """The token of a viewing that a request holds, and whether a header holds it. Beside a token of a program, cookies count for nothing."""
+    if is_api(request) and HEADER in request.headers:
+        return request.headers[HEADER], True
+    if is_api(request) and "Authorization" in request.headers:
+        return "", False
+    return request.COOKIES.get(settings.VIEW_COOKIE, ""), False
+
+
 def name_of(request: HttpRequest) -> tuple[str, str]:
     """The name of the view that answers, empty when none does, and the address as it is written down: of what is closed only its
     pattern, for there are tokens in some of them."""
@@ -150,9 +165,11 @@ def find(held: str) -> models.Viewing | None:
 
 @contextmanager
 def as_subject(request: Any, viewing: models.Viewing) -> Iterator[readonly.Looking]:
-    """The request as one of the person: their pages, clock and rights, with a session and messages that are nobody's."""
-    own = request.user, request.session, request._messages
+    """The request as one of the person: their pages, clock and rights, with a session and messages that are nobody's. The agent's own token
+    has let the request in; from here on it is one that reads what the person may read."""
+    own = request.user, request.session, request._messages, request.api_token
     request.user, request.session, request._messages = viewing.subject, SessionStore(), NoMessages(request)
+    request.api_token = ApiToken(user=viewing.subject, scopes=[Scope.READ]) if request.api_token is not None else None
     request.viewing, request.stopped = viewing, ""
     try:
         with (
@@ -162,11 +179,13 @@ def as_subject(request: Any, viewing: models.Viewing) -> Iterator[readonly.Looki
         ):
             yield looking
     finally:
-        request.user, request.session, request._messages = own
+        request.user, request.session, request._messages, request.api_token = own
 
 
 def refusal(request: Any, viewing: models.Viewing, page: ViewedPage, why: str) -> HttpResponse:
-    """The page that says that this is no part of a viewing."""
+    """What says that this is no part of a viewing."""
+    if is_api(request):
+        return refused_call(page, why)
     facts = {"kind": why, "page": page, "reason": why_closed(page.view_name), "moment": page.seen_at}
     response = render(request, "support/viewing/refused.html", facts, status=405 if why == "method" else 403)
     if why == "method":
@@ -174,9 +193,24 @@ def refusal(request: Any, viewing: models.Viewing, page: ViewedPage, why: str) -
     return response
 
 
+def refused_call(page: ViewedPage, why: str) -> HttpResponse:
+    """The same to a program."""
+    if why == "method":
+        response = rest.problem(405, "viewing_reads_only", "A viewing looks and does nothing else.")
+        response["Allow"] = ", ".join((*LOOKING, "OPTIONS"))
+        return response
+    if why == "view":
+        return rest.problem(403, "viewing_closed", f"This is no part of a viewing. {why_closed(page.view_name)}".strip())
+    return rest.problem(403, "viewing_wrote", "This would have written something, which a viewing does not. Nothing was.")
+
+
 def over(request: Any, why: EndReason | None) -> HttpResponse:
-    """The page that says that the viewing is over; from the next request on, the agent is themselves again."""
-    words = "The browser holds none that is known here." if why is None else WORDS[why]
+    """What says that the viewing is over; from the next request on, the agent's browser is theirs again."""
+    words = "The caller holds none that is known here." if why is None else WORDS[why]
+    if is_api(request):
+        response = rest.problem(403, "viewing_over", f"The viewing is over. {words}")
+        response["Cache-Control"] = "no-store"
+        return response
     return forget(render(request, "support/viewing/over.html", {"words": words}, status=403))
 
 

@@ -235,15 +235,24 @@ def _by_wallet(said: str, limit: int) -> list[Group]:
     )
 
 
-def _by_words(said: str, limit: int) -> list[Group]:
-    """The number of an invoice, or of people how the e-mail or a part of the name goes; and the newest orders of the first of them."""
+def find_people(asked: str, limit: int) -> list[User]:
+    """Those whose id this is, or how the e-mail or a part of the name goes, by name."""
+    said = asked.strip()
+    try:
+        return list(User.objects.filter(pk=UUID(said)))
+    except ValueError:
+        return list(User.objects.filter(_named(said)).order_by("name", "pk")[:limit]) if len(said) >= LEAST else []
+
+
+def _named(said: str) -> Q:
     if "@" in said:
-        condition = Q(email__istartswith=said)
-    elif len(said) > LEAST:
-        condition = Q(name__icontains=said) | Q(email__istartswith=said)
-    else:
-        condition = Q(name__istartswith=said) | Q(email__istartswith=said)
-    people = list(User.objects.filter(condition).order_by("name", "pk")[: limit + 1])
+        return Q(email__istartswith=said)
+    return (Q(name__icontains=said) if len(said) > LEAST else Q(name__istartswith=said)) | Q(email__istartswith=said)
+
+
+def _by_words(said: str, limit: int) -> list[Group]:
+    """The number of an invoice, or people by `_named`; and the newest orders of the first of them."""
+    people = list(User.objects.filter(_named(said)).order_by("name", "pk")[: limit + 1])
     first = people[0].pk if people else None
     orders = {order.pk: order for order in _orders().filter(client=first).order_by("-placed_at", "-id")[: limit + 1]} if first else {}
     orders |= {order.pk: order for order in _orders().filter(builder__user=first).order_by("-placed_at", "-id")[: limit + 1]} if first else {}

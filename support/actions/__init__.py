@@ -21,18 +21,20 @@ from .plans import (
     execute_approved,
     execute_plan,
     expire_plans,
+    look_at_plan,
     refresh_plan,
     reject_plan,
     submit_plan,
     why_second_person,
     withdraw_plan,
 )
-from .reading import note_export, note_look, note_person_seen, note_reading
+from .reading import note_export, note_look, note_person_seen, note_reading, note_reading_once
 from .records import note_action
 from .sampling import sample_accounts
 from .threads import open_thread
 from .tuning import activate_detector, draft_detector, try_detector
 from .viewings import (
+    caller_key,
     cannot_view,
     end_lapsed,
     end_open_of,
@@ -51,6 +53,7 @@ __all__ = [
     "agree_to_close",
     "alerts_due",
     "approve_plan",
+    "caller_key",
     "cannot_view",
     "check_on_incident",
     "closable",
@@ -71,6 +74,7 @@ __all__ = [
     "hashed",
     "hold_for",
     "holds_due",
+    "look_at_plan",
     "merge_incident",
     "note_action",
     "note_answer",
@@ -81,6 +85,7 @@ __all__ = [
     "note_page",
     "note_person_seen",
     "note_reading",
+    "note_reading_once",
     "note_refusal",
     "on_incident",
     "open_incident_about",

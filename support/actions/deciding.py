@@ -117,6 +117,8 @@ def _chosen(incident: IncidentLog, decision: Decision) -> list[User]:
     if not set(decision.people) <= set(incident.people):
         raise Invalid("Choose among the people of this incident.", code="people")
     chosen = list(User.objects.filter(pk__in=decision.people).order_by("pk"))
+    if any(person.is_staff for person in chosen):
+        raise Invalid("Nothing is done to accounts of staff from an incident.", code="people")
     if not chosen and not (decision.do == Do.HOLD and decision.withdrawal and incident.withdrawal_id):
         raise Invalid("Choose whom it concerns.", code="people")
     return chosen

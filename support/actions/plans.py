@@ -40,6 +40,7 @@ S = PlanStatus
 WINDOW = timedelta(days=30)
 LONGEST_REASON = 600
 MOST_TOLD = 50  # of those who may approve
+OPEN_STATES = (S.DRAFT, S.REQUESTED, S.APPROVED)
 
 word_constraint("plan_second_person", NotAllowed("Another member of staff has to approve what you asked for.", code="own_plan"))
 word_constraint("plan_approver_no_party", NotAllowed("You cannot approve what is about yourself.", code="own_case"))
@@ -214,6 +215,23 @@ def _tell_requester(plan: Plan, what: str, body: str) -> None:
 
 def _address(plan: Plan) -> str:
     return reverse("support:plan", args=[plan.number])
+
+
+def look_at_plan(plan: Plan) -> tuple[dict[str, Any], bool, str]:
+    """What to show: the figures of now for a draft, those that were asked for afterwards. Whether those of now are others, and why they
+    cannot be worked out any more."""
+    kept = {**plan.figures, "sha256": plan.figures_sha256, "needs_approval": plan.needs_approval, "why": plan.why_approval}
+    if plan.status not in OPEN_STATES:
+        return kept, False, ""
+    try:
+        fresh = kinds.of(plan.kind).preview(plan)
+    except DomainError as error:
+        return kept, False, error.message
+    differs = fresh.sha256 != plan.figures_sha256
+    if plan.status != S.DRAFT:
+        return {**kept, "blocked": fresh.blocked}, differs, ""
+    why = why_second_person(plan, fresh)
+    return {**fresh.as_json(), "sha256": fresh.sha256, "needs_approval": bool(why), "why": why}, differs, ""
 
 
 @transaction.atomic

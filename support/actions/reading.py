@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
@@ -14,6 +16,7 @@ from port444.kit.clock import now
 
 ANEW = 10 * 60  # seconds after which a look counts as another one
 SEEN, MOST_SEEN = "people_seen", 60
+READ, MOST_READ = "audit_read", 20
 
 
 @transaction.atomic
@@ -22,10 +25,20 @@ def note_reading(*, actor: Any, asked: Mapping[str, str]) -> None:
     record(Event.AUDIT_READ, actor=actor, as_a=ActorType.ADMIN, target=actor, asked=dict(asked))
 
 
+def note_reading_once(memory: MutableMapping[str, Any], *, actor: Any, asked: Mapping[str, str]) -> None:
+    """Record the reading, unless it goes on: the same filter within some minutes, as far as the caller's session or token remembers."""
+    key, moment = hashlib.sha256(json.dumps(dict(asked), sort_keys=True).encode()).hexdigest()[:16], int(now().timestamp())
+    seen = {name: then for name, then in memory.get(READ, {}).items() if moment - then < ANEW}
+    if key in seen:
+        return
+    note_reading(actor=actor, asked=asked)
+    memory[READ] = dict([*seen.items(), (key, moment)][-MOST_READ:])
+
+
 @transaction.atomic
-def note_export(*, actor: Any, asked: Mapping[str, str]) -> None:
+def note_export(*, actor: Any, asked: Mapping[str, str], file_format: str = "csv") -> None:
     """A member of staff takes all rows of these filters away as a file."""
-    record(Event.AUDIT_DOWNLOADED, actor=actor, as_a=ActorType.ADMIN, target=actor, asked=dict(asked), format="csv")
+    record(Event.AUDIT_DOWNLOADED, actor=actor, as_a=ActorType.ADMIN, target=actor, asked=dict(asked), format=file_format)
 
 
 @transaction.atomic

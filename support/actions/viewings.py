@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from django.db.models import F
 from auditlog.actions import Finding, Reason, open_incident, record
 from auditlog.events import Event
 from auditlog.models import ActorType, IncidentSeverity, IncidentType
-from port444.accounts.models import Session, User
+from port444.accounts.models import ApiToken, Session, User
 from port444.kit import context
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed, TooMany, word_constraint, words
@@ -43,6 +44,12 @@ word_constraint("viewing_of_another", NotAllowed("You cannot view as yourself.",
 def hashed(session_key: str) -> str:
     """What is kept of a session's key."""
     return hashlib.sha256(session_key.encode()).hexdigest()
+
+
+def caller_key(request: Any) -> str:
+    """What a viewing is bound to: the session of the agent's browser, or the token of their program."""
+    token = getattr(request, "api_token", None)
+    return f"token:{token.pk}" if token is not None else request.session.session_key or ""
 
 
 def cannot_view(agent: User, subject: User) -> DomainError | None:
@@ -262,5 +269,6 @@ def _soonest(viewings: Iterable[Viewing]) -> list[Viewing]:
 
 
 def _signed_in(viewing: Viewing, moment: datetime) -> bool:
-    keys = Session.objects.filter(user=viewing.agent_id, expire_date__gt=moment).values_list("session_key", flat=True)
-    return any(hashed(key) == viewing.agent_session for key in keys)
+    keys = list(Session.objects.filter(user=viewing.agent_id, expire_date__gt=moment).values_list("session_key", flat=True))
+    tokens = ApiToken.objects.usable(moment).filter(user=viewing.agent_id).values_list("pk", flat=True)
+    return any(hashed(key) == viewing.agent_session for key in [*keys, *(f"token:{pk}" for pk in tokens)])

@@ -10,6 +10,39 @@ OPEN = frozenset(
     {
         "amendments:detail",
         "amendments:list",
+        "api:find",
+        "api:get_amendment",
+        "api:get_availability",
+        "api:get_away",
+        "api:get_builder",
+        "api:get_call_proposal",
+        "api:get_consultation",
+        "api:get_consultation_timeline",
+        "api:get_conversation",
+        "api:get_credit",
+        "api:get_dispute",
+        "api:get_invoice",
+        "api:get_message",
+        "api:get_offer",
+        "api:get_order",
+        "api:get_order_review",
+        "api:get_requirements",
+        "api:get_service",
+        "api:list_amendments",
+        "api:list_calendar_slots",
+        "api:list_call_proposals",
+        "api:list_categories",
+        "api:list_consultation_proposals",
+        "api:list_consultations",
+        "api:list_conversations",
+        "api:list_credits",
+        "api:list_deliveries",
+        "api:list_disputes",
+        "api:list_invoices",
+        "api:list_messages",
+        "api:list_notifications",
+        "api:list_offers",
+        "api:list_orders",
         "away:home",
         "builders:detail",
         "builders:edit",
@@ -76,6 +109,24 @@ CLOSED = {
     "catalog:hints": SCRIPTS,
     "catalog:new_hints": SCRIPTS,
     "api:*": OUTSIDE,
+    "api:explain_calendar_slot": SECRETS,
+    "api:get_calendar_feed": SECRETS,
+    "api:get_consultation_conversion": STEPS,
+    "api:get_consultation_ics": FILES,
+    "api:get_consultation_room": SECRETS,
+    "api:get_earnings": MONEY,
+    "api:get_me": ACCOUNT,
+    "api:get_order_funds": MONEY,
+    "api:get_payment": MONEY,
+    "api:get_refund": MONEY,
+    "api:get_withdrawal": MONEY,
+    "api:list_calendars": SECRETS,
+    "api:list_move_slots": STEPS,
+    "api:list_tokens": ACCOUNT,
+    "api:list_withdrawals": MONEY,
+    "api:quote_cancel": STEPS,
+    "api:quote_consultation": STEPS,
+    "api:quote_consultation_cancel": STEPS,
     "consultations:calcom_hook": OUTSIDE,
     "consultations:google_hook": OUTSIDE,
     "consultations:graph_hook": OUTSIDE,
@@ -100,6 +151,45 @@ CLOSED = {
 # everybody, and a page has dozens of them.
 OWN = frozenset({"builders:photo", "healthz", "readyz"})
 CONSOLE = ("support:", "admin:")
+# The console, for programs.
+CONSOLE_CALLS = frozenset(
+    {
+        "api:agree_to_close_incident",
+        "api:approve_support_plan",
+        "api:assign_incident",
+        "api:decide_support_dispute",
+        "api:decline_support_plan",
+        "api:decline_to_close_incident",
+        "api:end_impersonation",
+        "api:export_audit_logs",
+        "api:find_support_users",
+        "api:get_incident",
+        "api:get_support_dispute",
+        "api:get_support_plan",
+        "api:get_support_user",
+        "api:hold_for_incident",
+        "api:impersonate",
+        "api:investigate_incident",
+        "api:issue_support_credit",
+        "api:list_audit_logs",
+        "api:list_incidents",
+        "api:list_support_actions",
+        "api:list_support_disputes",
+        "api:list_support_plans",
+        "api:list_support_queues",
+        "api:merge_support_orders",
+        "api:note_on_incident",
+        "api:put_incident_back",
+        "api:refund_by_support",
+        "api:reopen_incident",
+        "api:resolve_incident",
+        "api:split_support_order",
+        "api:submit_support_plan",
+        "api:take_next_incident",
+        "api:withdraw_support_plan",
+    }
+)
+END = "api:end_impersonation"
 SIGN_OUT = "account_logout"
 
 
@@ -115,7 +205,7 @@ def place_of(name: str) -> Place:
     """What the view of this name is; what no list knows is closed."""
     if name in OPEN:
         return Place.OPEN
-    return Place.OWN if name in OWN or name.startswith(CONSOLE) else Place.CLOSED
+    return Place.OWN if name in OWN or name in CONSOLE_CALLS or name.startswith(CONSOLE) else Place.CLOSED
 
 
 def why_closed(name: str) -> str:

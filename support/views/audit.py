@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,14 +18,12 @@ from auditlog.downloads import csv_of
 from auditlog.search import Page, Place, changes_of, find_rows, own_cases, proof, same_request, same_target, same_transaction, seen_by
 from port444.kit.clock import now
 from port444.kit.http import UserRequest
-from support.actions import note_export, note_reading
+from support.actions import note_export, note_reading_once
 from support.forms import AuditFilter
 from support.roles import may
 
 from .frame import console_page, show
 
-ANEW = timedelta(minutes=10)  # after which the same filter counts as read again
-SEEN, MOST_SEEN = "audit_read", 20
 MOST_ABOUT_TARGET = 8
 
 
@@ -43,7 +39,7 @@ def audit(request: UserRequest) -> HttpResponse:
     hidden = own_cases(request.user.pk)
     page = find_rows(form.wanted(), older_than=older, newer_than=newer)
     page = replace(page, rows=seen_by(page.rows, hidden))
-    _note_once(request, form.given)
+    note_reading_once(request.session, actor=request.user, asked=form.given)
     asked = urlencode(form.given)
     here = {name: request.GET[name] for name in ("older", "newer") if name in request.GET}
     context |= {
@@ -74,16 +70,6 @@ def export_audit(request: UserRequest) -> HttpResponseBase:
 def _page(request: UserRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
     may_export = may(request.user, "export_data")
     return show(request, "support/audit.html", {"may_export": may_export, **context}, section="audit", title="Audit log", status=status)
-
-
-def _note_once(request: UserRequest, asked: dict[str, str]) -> None:
-    """Record the reading, unless it goes on: the same session and filter within some minutes."""
-    key, moment = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16], int(now().timestamp())
-    seen = {name: then for name, then in request.session.get(SEEN, {}).items() if moment - then < ANEW.total_seconds()}
-    if key in seen:
-        return
-    note_reading(actor=request.user, asked=asked)
-    request.session[SEEN] = dict([*seen.items(), (key, moment)][-MOST_SEEN:])
 
 
 def _place(request: HttpRequest, name: str) -> Place | None:

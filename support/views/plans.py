@@ -21,7 +21,7 @@ from port444.kit.clock import now
 from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed
 from port444.kit.http import UserRequest, done
 from support import actions, kinds
-from support.actions.plans import approvers_of, cannot_decide
+from support.actions.plans import OPEN_STATES, approvers_of, cannot_decide
 from support.forms import NoteForm, form_of, macros_of
 from support.models import Plan, PlanKind, PlanQuerySet, PlanStatus
 from support.roles import may, require
@@ -39,7 +39,6 @@ TONES = {
     S.REJECTED: "bad",
 }
 STATES = [("waiting", "Waiting"), ("mine", "Mine"), ("all", "All")]
-OPEN_STATES = (S.DRAFT, S.REQUESTED, S.APPROVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +246,7 @@ def _address(row: Plan) -> str:
 
 def _page(request: UserRequest, row: Plan, error: DomainError | None = None) -> HttpResponse:
     require(request.user, "see_people")
-    preview, differs, fails = _look(row)
+    preview, differs, fails = actions.look_at_plan(row)
     money, words = _lines(preview.get("figures", ()))
     is_mine = row.requester_id == request.user.pk
     waits = row.status == S.REQUESTED
@@ -280,23 +279,6 @@ def _page(request: UserRequest, row: Plan, error: DomainError | None = None) -> 
         "moment": now(),
     }
     return show(request, "support/plans/plan.html", context, section="plans", title=f"{row}", status=error.status if error else 200)
-
-
-def _look(row: Plan) -> tuple[dict[str, Any], bool, str]:
-    """What to show: the figures of now for a draft, those that were asked for afterwards. Whether those of now are others, and why they
-    cannot be worked out any more."""
-    kept = {**row.figures, "sha256": row.figures_sha256, "needs_approval": row.needs_approval, "why": row.why_approval}
-    if row.status not in OPEN_STATES:
-        return kept, False, ""
-    try:
-        fresh = kinds.of(row.kind).preview(row)
-    except DomainError as error:
-        return kept, False, error.message
-    differs = fresh.sha256 != row.figures_sha256
-    if row.status != S.DRAFT:
-        return {**kept, "blocked": fresh.blocked}, differs, ""
-    why = actions.why_second_person(row, fresh)
-    return {**fresh.as_json(), "sha256": fresh.sha256, "needs_approval": bool(why), "why": why}, differs, ""
 
 
 def _lines(figures: Any) -> tuple[list[Line], list[Line]]:

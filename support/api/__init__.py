@@ -1,0 +1,13 @@
+"""The console for programs: the same rights, second factors and approvals as on its pages."""
+
+from __future__ import annotations
+
+from ninja import Router
+
+from . import audit, disputes, incidents, people, plans, viewings
+
+router = Router(tags=["Console"])
+for part in (audit, incidents, people, plans, disputes, viewings):
+    router.add_router("", part.router)
+
+__all__ = ["router"]
