@@ -253,14 +253,14 @@ def cancel_order(request: UserRequest, order_id: UUID, body: CancelIn) -> Status
     return Status(200, cancelled_out(_order(request, order_id), request.user))
 
 
+@router.get("/orders/{uuid:order_id}/review", response=answers(200, ReviewOut), auth=may(), summary="The review of an order")
+def get_order_review(request: UserRequest, order_id: UUID) -> ReviewOut:
+    return review_out(get_object_or_404(Review, order=_order(request, order_id)))
+
+
 @router.post("/orders/{uuid:order_id}/review", response=answers(201, ReviewOut), auth=may(Scope.ORDERS), summary="Review an order")
 def review_order(request: UserRequest, order_id: UUID, body: ReviewIn) -> Status[ReviewOut]:
     """For the client of a completed order, once."""
     order = _order(request, order_id)
     made = actions.leave_review(order.pk, actor=request.user, stars=body.stars, text=body.text, private_note=body.private_note)
     return Status(201, review_out(made))
-
-
-@router.get("/orders/{uuid:order_id}/review", response=answers(200, ReviewOut), auth=may(), summary="The review of an order")
-def get_order_review(request: UserRequest, order_id: UUID) -> ReviewOut:
-    return review_out(get_object_or_404(Review, order=_order(request, order_id)))
