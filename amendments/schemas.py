@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
@@ -117,8 +117,8 @@ def terms_in(body: ProposeIn) -> Terms:
     )
 
 
-def _facts(amendment: Amendment) -> dict[str, object]:
-    told: dict[str, object] = {name: getattr(amendment, name) for name in AmendmentRow.model_fields if name not in ("order_number", "requested_by")}
+def _facts(amendment: Amendment) -> dict[str, Any]:
+    told = {name: getattr(amendment, name) for name in AmendmentRow.model_fields if name not in ("order_number", "requested_by")}
     return told | {"order_number": amendment.order.number, "requested_by": person_out(amendment.requested_by)}
 
 

@@ -133,7 +133,7 @@ def refund_out(refund: Refund) -> RefundOut:
 
 
 def _here(path: str) -> str:
-    return urljoin(settings.SITE_URL, path)
+    return str(urljoin(settings.SITE_URL, path))
 
 
 def payment_out(payment: Payment) -> PaymentOut:

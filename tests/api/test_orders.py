@@ -130,7 +130,8 @@ def test_what_cannot_be_taken_writes_nothing(
             assert client.post(f"{path}/review", review).status_code == 422, review
         for reason in ("x" * 301, "\x00", 5):
             assert client.post(f"{path}/cancel", {"reason": reason}).status_code == 422, reason
-        for answers in ({"x": "y"}, {"-1": "y"}, {"1": "x" * 5001}, {"1": "\x00"}, [], None):
+        wrong: list[Any] = [{"x": "y"}, {"-1": "y"}, {"1": "x" * 5001}, {"1": "\x00"}, [], None]
+        for answers in wrong:
             assert client.post(f"{path}/answer", {"answers": answers}).status_code == 422, answers
         for file in (text_file("run.exe"), text_file("a.png"), text_file("empty.txt", b"")):
             assert upload(builder, f"{path}/deliver/files", file).status_code == 422, file.name
