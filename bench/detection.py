@@ -226,9 +226,9 @@ def told(title: str, figures: Figures) -> None:
         print(f"    {name:44} {of.incidents:9}  {of.different:17}  {of.precision:5.2f}  {of.recall:5.2f}")
     print(f"    {'one kind each':24} planted  incidents  right  found      naive: incidents  right  found")
     for kind in figures.ours:
-        one, other = figures.ours[kind], figures.naive[kind]
+        mine, other = figures.ours[kind], figures.naive[kind]
         print(
-            f"    {kind:24} {one.wanted:7}  {one.incidents:9}  {one.precision:5.2f}  {one.recall:5.2f}"
+            f"    {kind:24} {mine.wanted:7}  {mine.incidents:9}  {mine.precision:5.2f}  {mine.recall:5.2f}"
             f"             {other.incidents:9}  {other.precision:5.2f}  {other.recall:5.2f}",
             flush=True,
         )
@@ -250,10 +250,10 @@ def judged(figures: Figures) -> int:
             f"biggest group {groups.biggest}, at most {BIGGEST}": groups.biggest <= BIGGEST,
             f"withdrawals told twice {money.incidents - money.different}, none": money.incidents == money.different,
         }
-    for kind, one in figures.ours.items():
+    for kind, singles in figures.ours.items():
         right, found = LIMITS[kind]
-        held[f"{kind} right {one.precision:.2f}, at least {right}"] = one.precision >= right
-        held[f"{kind} found {one.recall:.2f}, at least {found}"] = one.recall >= found
+        held[f"{kind} right {singles.precision:.2f}, at least {right}"] = singles.precision >= right
+        held[f"{kind} found {singles.recall:.2f}, at least {found}"] = singles.recall >= found
     for words, kept in held.items():
         say(f"held out: {'' if kept else 'MISSED '}{words}")
     return sum(not kept for kept in held.values())

@@ -195,7 +195,8 @@ def _only(notes: Notes, payer: Notes, earning: list[Any]) -> float:
     before = [other for other in notes.get("earnings", ()) if other[2] == earning[2] and other[0] < earning[0]]
     if not before or not payer.get("spent") or notes.get("paid_by", {}).get(earning[2], 0) < 0.99 * payer["spent"]:
         return 0.0
-    return min(1.0, notes.get("earned_by", {}).get(earning[2], 0) / max(1, notes.get("earned", 0)))
+    part: float = notes.get("earned_by", {}).get(earning[2], 0) / max(1, notes.get("earned", 0))
+    return min(1.0, part)
 
 
 def _is_strange(notes: Notes, row: list[Any]) -> bool:

@@ -55,7 +55,8 @@ PARAMETERS = (
         0.99,
         "How surely two are one crew who deal with each other and with nobody but accounts that were opened when theirs were.",
     ),
-    Parameter("circle_days", 14, 1, 60, "Days within which that is."),
+    Parameter("circle_days", 21, 1, 60, "Days within which that is."),
+    Parameter("circle_part", 0.2, 0.01, 1, "Part of all accounts that may have been opened in these days; where more were, fewer days count."),
     Parameter("circle_usual", 5, 1, 20, "How fast it falls with the part of all accounts that were opened at that time."),
     Parameter("opening_base", 0.6, 0, 0.9, "How much it adds that two accounts were opened at one address at the same time."),
     Parameter("opening_days", 3, 0.1, 60, "After how many days between the two openings a third of it is left."),
@@ -161,7 +162,18 @@ class Web:
         return any(not notes[kind].keys().isdisjoint(others[kind]) for kind in ("ip", "device") if kind in notes and kind in others)
 
     def came_together(self, notes: Notes, others: Notes) -> bool:
-        return "up" in notes and "up" in others and abs(notes["up"] - others["up"]) <= self.terms["circle_days"] * DAY
+        """Whether two were opened at one time: within days in which few others were."""
+        if "up" not in notes or "up" not in others:
+            return False
+        up, other = notes["up"], others["up"]
+        return bool(abs(up - other) <= min(self._reach(up), self._reach(other)) * DAY)
+
+    def _reach(self, second: int) -> float:
+        """How many days around a moment are one time: the fewer, the more accounts were opened in them."""
+        days = self.terms["circle_days"]
+        while days > 2 and self.usual(second, days) > self.terms["circle_part"]:
+            days = max(2.0, days * 0.7)
+        return days
 
     def pair(self, one: str, other: str) -> Link:
         """How these two are linked, however weakly."""
@@ -285,7 +297,7 @@ class Web:
                     inside += count if self.came_together(notes, self.memory[who(other)]) else 0
                 if number > 1:
                     break  # what was paid and what was released are the same orders
-            chance = self.usual(notes["up"], self.terms["circle_days"])  # of dealing with such an account without meaning to
+            chance = self.usual(notes["up"], self._reach(notes["up"]))  # of dealing with such an account without meaning to
             found = self._circles[person] = max(0.0, inside / number - chance) / max(0.01, 1 - chance)
         return found
 

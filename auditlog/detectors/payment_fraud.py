@@ -208,7 +208,7 @@ def _fan(key: str, memory: Memory, terms: Terms) -> tuple[Suspicion, int] | None
         return None
     # Many who came one by one have their money at an exchange, or work for a firm. Mules come at once.
     begun = min([holders[one][0] for one in fresh] if len(fresh) >= terms["accounts"] else [since // DAY for since in out.values()])
-    others = sum(1 for one, span in holders.items() if one not in out and abs(span[0] - begun) > 2 * window)
+    others = sum(1 for one, span in holders.items() if one not in out and not begun - window <= span[0] <= begun + 2 * window)
     if others > 1:
         total = sum(points for points, _, _ in parts)
         left = min(100, total) * (1 - terms["used_part"] * min(1, others / max(len(fresh), terms["accounts"])))

@@ -131,8 +131,7 @@ class Misdeeds:
         for row in self.rows:
             if row.event == "sign_in" and random.random() < self.world["mistyped"]:
                 for n in range(random.choices([1, 2, 4], [0.75, 0.2, 0.05])[0]):
-                    tried = {"ip": row.ip, "device": row.device}
-                    failed.append(Row(row.at - 8 * (n + 1), "sign_in_failed", "", "system", row.actor, "user", **tried))
+                    failed.append(Row(row.at - 8 * (n + 1), "sign_in_failed", "", "system", row.actor, "user", ip=row.ip, device=row.device))
             elif row.event == "order_paid" and row.at + 6 * DAY < self.end:
                 both = {"client_id": row.actor, "builder_id": row.meta["builder_id"]}
                 done = row.at + random.uniform(1, 5) * DAY
@@ -309,9 +308,10 @@ class Misdeeds:
         """The same account in other hands: another line, and another device unless only the line is."""
         home = self.crowd.network.spot("elsewhere")
         home.addresses = [".".join(str(self.random.randrange(81, 98)) if not n else str(self.random.randrange(1, 250)) for n in range(4))]
-        fields_ = {"home": home, "places": [], "away": None, "vpn": None, "mobile": 0.0, "family_device": None, "old_device": None}
         machine = self.crowd.machine() if device else one.device
-        return replace(one, device=machine, phone=machine, **fields_)
+        away = replace(one, home=home, device=machine, phone=machine, places=[], away=None, vpn=None)
+        away.mobile, away.family_device, away.old_device = 0.0, None, None
+        return away
 
     def account_takeover(self) -> list[str]:
         """From a strange browser far away: the password or the payout address is changed, and the money leaves. Or nobody travels so fast."""

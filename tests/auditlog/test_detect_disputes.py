@@ -107,3 +107,11 @@ def test_a_further_dispute_is_another_hit_of_the_same_month() -> None:
     said = [one.fingerprint for run in bit_by_bit(disputes.NAME, facts, len(facts)) for one in run if one.people == ["c"]]
     assert len(said) > 1
     assert len(set(said)) == 1
+
+
+def test_a_builder_is_not_told_of_what_their_clients_do_to_everybody() -> None:
+    wrong = [disputed(20 + 5 * n, f"w{n}", client=f"c{n}", builder="b") for n in range(6)]
+    elsewhere = [disputed(21 + 5 * n, f"e{n}{m}", client=f"c{n}", builder=f"z{n}{m}") for n in range(6) for m in range(3)]
+    assert len(about("b", wrong)) == 1
+    assert about("b", wrong, elsewhere) == []
+    assert len(about("b", wrong, [one for one in elsewhere if not one.target.endswith("2")])) == 1, "two more each prove nothing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from auditlog.detectors.facts import Fact
 from auditlog.detectors.links import Web, components
 from auditlog.detectors.memory import Memory
 from auditlog.detectors.multi_accounting import PARAMETERS
@@ -200,3 +201,67 @@ def test_who_is_linked_by_trade_alone_is_linked_from_both_sides() -> None:
 
 def test_days_begin_where_the_tests_say() -> None:
     assert happened(1, "sign_in", "u0").second - int(BEGIN.timestamp()) == 86_400
+
+
+# Circles
+
+
+def crowd(days: range = range(90)) -> list[Fact]:
+    """Others, of whom some come every day."""
+    return [happened(day + n / 4, "sign_up", f"x{day}-{n}", identity_verified=False) for day in days for n in range(3)]
+
+
+def circle(ups: tuple[float, float, float], orders: int = 3) -> list[Fact]:
+    """A builder and two clients, who have nothing in common but what the two buy."""
+    people = ("b", "c1", "c2")
+    came = enumerate(zip(ups, people, strict=True))
+    facts = [happened(up, "sign_up", who, ip=f"9.9.{n}.1", device=f"d{who}", identity_verified=False) for n, (up, who) in came]
+    return facts + [one for n in range(orders) for client in ("c1", "c2") for one in pays(client, "b", max(ups) + 2 + n, 50)]
+
+
+def told_circles(*facts: list[Fact]) -> list[list[str]]:
+    return [list(one.people) for one in alerts(detected(*facts)) if one.pattern == "linked_accounts"]
+
+
+def test_who_was_opened_together_and_deals_with_nobody_else_is_a_circle() -> None:
+    assert told_circles(crowd(), circle((40, 40.5, 41))) == [["b", "c1", "c2"]]
+    (one,) = [one for one in alerts(detected(crowd(), circle((40, 40.5, 41)))) if one.pattern == "linked_accounts"]
+    assert "3 of the 3 deal with each other, were opened at about the same time" in one.reasons[0].text
+    assert sum(reason.points for reason in one.reasons) == one.confidence
+
+
+def test_an_order_from_each_is_no_circle() -> None:
+    assert told_circles(crowd(), circle((40, 40.5, 41), orders=1)) == []
+
+
+def test_regular_clients_who_came_at_other_times_are_no_circle() -> None:
+    assert told_circles(crowd(), circle((5, 40, 75))) == []
+
+
+def test_who_also_buys_elsewhere_is_in_no_circle() -> None:
+    elsewhere = [one for n in range(4) for client in ("c1", "c2") for one in pays(client, f"x1-{n % 3}", 50 + n, 50)]
+    assert told_circles(crowd(), circle((40, 40.5, 41)), elsewhere) == []
+
+
+def test_where_everybody_came_in_one_week_nobody_was_opened_together() -> None:
+    assert told_circles(crowd(range(40, 44)), circle((40, 40.5, 41))) == []
+
+
+# Accounts that are older than the log
+
+
+def before_the_log(number: int, **same: str) -> list[Fact]:
+    facts = []
+    for n in range(number):
+        own = {"device": f"d{n}", "ip": f"9.8.{n}.1", **same}
+        facts += [happened(day, "sign_in", f"u{n}", **own) for day in range(1, 9)]
+    return facts
+
+
+def test_accounts_older_than_the_log_are_found_by_what_they_share() -> None:
+    assert told_circles(crowd(), before_the_log(3, device="d")) == [["u0", "u1", "u2"]]
+
+
+def test_nobody_knows_whether_a_wallet_of_many_is_an_agencys() -> None:
+    wallet = [happened(2, "payout_address_added", f"u{n}", address_hash="w") for n in range(8)]
+    assert told_circles(crowd(), before_the_log(8), wallet) == []

@@ -99,3 +99,27 @@ def test_the_address_of_a_suspended_account_is_not_used_again_unseen() -> None:
 def test_the_order_of_addresses_does_not_matter() -> None:
     out = happened(10, "suspended", "staff", actor_type="admin", target="b0", target_type="user")
     assert in_any_order(FAN_IN, [paid_to(1, "b0"), out, *(paid_to(20 + n, f"b{n}") for n in range(1, 5))])
+
+
+def test_a_card_of_ones_own_that_is_refused_is_not_tried_out() -> None:
+    facts = [declined(20 + n * MINUTE, card_fingerprint=f"k{n % 3}") for n in range(6)]
+    assert [one.severity for one in tried(facts)] == ["high"]
+    own = [happened(2 + 2 * n, "payment_method_added", "c", card_fingerprint=f"k{n}") for n in range(3)]
+    assert [one.severity for one in tried(own, facts)] == ["low"]
+
+
+def test_a_burst_behind_several_addresses_is_one_case() -> None:
+    people = [fact for n in range(3) for fact in lives(f"c{n}", device="d", ip="81.2.3.4")]
+    facts = [declined(20 + n * MINUTE, f"c{n % 3}", card_fingerprint=f"k{n}") for n in range(15)]
+    (one,) = tried(people, facts)
+    assert one.fingerprint.startswith("cardtest:device:d")
+
+
+def test_the_address_of_an_exchange_is_given_at_all_times() -> None:
+    at_once = [paid_to(100 + n, f"b{n}") for n in range(5)]
+    exchange = [paid_to(15 * n, f"x{n}") for n in range(6)]
+    assert [one.severity for one in gathered(at_once)] == ["medium"]
+    assert {one.severity for one in gathered(exchange, at_once) if "b0" in one.people} == {"low"}
+    out = happened(120, "suspended", "staff", actor_type="admin", target="x0", target_type="user")
+    assert {one.severity for one in gathered(exchange, out, paid_to(130, "y"))} == {"low"}
+    assert {one.severity for one in gathered(exchange[:1], out, paid_to(130, "y"))} == {"high"}

@@ -92,3 +92,19 @@ def test_the_order_of_facts_does_not_matter() -> None:
     old = [fact for n in range(6) for fact in lives(f"u{n}", ip=f"81.2.{n}.4", device=f"d{n}")]
     taken = [happened(20 + n * MINUTE, "sign_in", f"u{n}", ip=ATTACKER, device="thief") for n in range(6)]
     assert in_any_order(sign_ins.NAME, [*old, *stuffing(), *taken, *(fails(25 + n * MINUTE / 2, "u1") for n in range(12))])
+
+
+def test_who_was_there_on_a_day_before_has_mistyped() -> None:
+    """Everybody in an office fails at once, because something of theirs is broken."""
+    office = [happened(19, "sign_in", f"u{n}", ip=ATTACKER, device=f"d{n}") for n in range(30)]
+    assert found(office, stuffing()) == []
+    assert len(found(office[:5], stuffing())) == 1, "25 strangers are enough"
+    assert found(office[:6], stuffing()) == []
+
+
+def test_a_forgotten_password_at_home_is_a_weak_signal_at_most() -> None:
+    at_home = [fails(20 + n / 3 * MINUTE, "u", ip="81.2.3.4", device="d") for n in range(14)]
+    known = lives("u", since=1, days=range(1, 10), ip="81.2.3.4", device="d")
+    assert {one.severity for one in found(known, at_home, happened(20.01, "sign_in", "u", ip="81.2.3.4", device="d"))} <= {"low"}
+    strange = [fact._replace(device="other", ip=ATTACKER) for fact in at_home]
+    assert [one.severity for one in found(known, strange, happened(20.01, "sign_in", "u", ip=ATTACKER, device="other"))] == ["medium"]

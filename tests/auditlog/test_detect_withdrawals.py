@@ -90,3 +90,42 @@ def test_a_linked_client_makes_it_more() -> None:
 def test_the_order_of_facts_does_not_matter() -> None:
     facts = ordered(stranger())
     assert money(detected(facts)) == money(detected(facts[::-1]))
+
+
+def told_as(facts: list[Fact], words: str) -> dict[str | None, int]:
+    """Points for a reason of this beginning, by withdrawal."""
+    found = [one for one in detected(facts) if one.incident_type == "fast_withdrawal"]
+    return {one.withdrawal_id: sum(reason.points for reason in one.reasons if reason.text.startswith(words)) for one in found}
+
+
+def test_routine_is_counted_in_clients_after_ten_days() -> None:
+    """A builder who takes out whatever comes, from whomever, is left alone within weeks."""
+    people = [fact for n in range(4) for fact in lives(f"c{n}", since=-300, days=(1,))]
+    trade = [one for n, day in enumerate((1, 2, 3, 14)) for one in (*pays(f"c{n}", "b", day, 300), withdraws("b", day + HOUR / 2, 300, f"w{n}"))]
+    assert told_as([*lives("b", since=-3, days=(1,)), *people, *trade], "It was done as fast") == {"w0": 0, "w1": 0, "w2": 0}
+
+
+def test_one_client_again_and_again_is_no_routine() -> None:
+    people = [*lives("b", since=-3, days=(1,)), *lives("c", since=-300, days=(1,))]
+    trade = [one for day in (1, 2, 3, 14) for one in (*pays("c", "b", day, 300), withdraws("b", day + HOUR / 2, 300, f"w{day}"))]
+    assert told_as([*people, *trade], "It was done as fast")["w14"] == -12
+
+
+def test_a_client_who_pays_nobody_else_counts_by_what_others_brought() -> None:
+    people = [*lives("b", since=-3, days=(1,)), *lives("c", since=-3, days=(1,)), *lives("other", since=-300, days=(1,))]
+    twice = [*pays("c", "b", 2, 300), *pays("c", "b", 5, 300), withdraws("b", 5 + HOUR / 2, 300, "w")]
+    words = "The client has paid this builder before"
+    assert told_as([*people, *twice], words) == {"w": 20}
+    assert told_as([*people, *twice, *pays("other", "b", 3, 600)], words) == {"w": 10}
+    assert told_as([*people, *twice, *pays("c", "z", 3, 300)], words) == {"w": 0}
+
+
+def test_a_browser_of_the_last_three_days_is_strange_to_who_keeps_one() -> None:
+    def of(device: str, days: range = range(1, 12)) -> dict[str | None, int]:
+        people = [*lives("b", since=-20, days=days, device="d"), *lives("c", since=9, days=(1,))]
+        out = happened(12 + HOUR / 2, "withdrawal", "b", target="w", target_type="withdrawal", amount=400, device=device)
+        return told_as([*people, *pays("c", "b", 12, 400), out], "It was asked for in a browser")
+
+    assert of("strange") == {"w": 15}
+    assert of("d") == {"w": 0}
+    assert of("strange", range(1, 2)) == {"w": 0}, "nobody knows what this account is used to"
