@@ -8,7 +8,7 @@ from auditlog.detectors import self_dealing
 from auditlog.detectors.facts import Fact
 from auditlog.detectors.suspicions import Suspicion
 
-from .happenings import happened, lives
+from .happenings import detected, happened, lives
 from .suspected import bit_by_bit, in_any_order, suspected
 
 HOUR = 1 / 24
@@ -109,3 +109,43 @@ def test_a_link_that_comes_after_the_deal_is_found_then() -> None:
     facts = [*two(other="d2"), *order("c", "b", 20, 300)]
     assert found(facts) == []
     assert [one.people for run in bit_by_bit(self_dealing.NAME, [*facts, *late], len(facts) + 2) for one in run] == [["b", "c"]]
+
+
+def wallets(*people: str, value: str = "w") -> list[Fact]:
+    return [happened(2, "payout_address_added", person, address_hash=value) for person in people]
+
+
+def trio() -> list[Fact]:
+    """Three who are one person: two share a wallet, two a browser, and the first and the last nothing."""
+    days = range(1, 20)
+    b, m, c = (lives(who, days=days, ip=f"81.2.{n}.4", device=device) for n, (who, device) in enumerate((("b", "d1"), ("m", "d2"), ("c", "d2"))))
+    return [*b, *m, *c, *wallets("b", "m")]
+
+
+def in_files(*orders: list[Fact]) -> list[Fact]:
+    """What a file tells of orders: paid and released, and nothing of when they were done or what was said of them."""
+    return [fact for some in orders for fact in some if fact.kind in ("order_paid", "escrow_release")]
+
+
+def test_two_of_one_group_who_deal_are_found_though_they_share_nothing() -> None:
+    """Also in a file, where nobody says how fast it was done or what was said of it."""
+    bought = in_files(order("c", "b", 20, 300), order("c", "b", 22, 300))
+    (one,) = found_in(trio(), bought)
+    assert (one.people, one.severity) == (["b", "c"], "high"), "540 USDC can still leave"
+    assert "Both are of a group of 3 linked accounts" in [reason.text for reason in one.reasons]
+    apart = [fact for fact in trio() if fact.kind != "payout_address_added"]
+    assert found_in(apart, bought) == [], "without the group nothing is known of the two"
+
+
+def found_in(*facts: list[Fact]) -> list[Suspicion]:
+    """Told by all detectors together: self-dealing reads what they say of groups and withdrawals."""
+    return [one for one in detected(*facts) if one.pattern == "self_dealing" and one.severity != "low"]
+
+
+def test_a_circle_of_two_is_told_when_the_money_is_taken_out_at_once() -> None:
+    others = [happened(n / 4, "sign_up", f"x{n}", identity_verified=False) for n in range(360)]
+    two = [*lives("b", since=40, ip="9.1.1.1", device="d1"), *lives("c", since=40.5, ip="9.2.1.1", device="d2")]
+    bought = [fact for n in range(4) for fact in in_files(order("c", "b", 43 + n, 300, seconds=20_000))]
+    out = [happened(43 + n + 0.02, "withdrawal", "b", target=f"w{n}", target_type="withdrawal", amount=270) for n in range(4)]
+    assert [one.people for one in found_in(others, two, bought, out)] == [["b", "c"]]
+    assert found_in(others, two, bought) == [], "regular clients are no crime"
