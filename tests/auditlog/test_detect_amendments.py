@@ -50,6 +50,8 @@ def test_a_repeat_is_the_same_case() -> None:
 
 def test_what_just_grows_is_nothing() -> None:
     assert found(people(), grows(5, 100)) == [], "twice as much"
+    assert found(people(), grows(5, 149)) == []
+    assert len(found(people(), grows(5, 150))) == 1, "three times as much"
 
 
 def test_a_client_with_clean_orders_may_add_what_they_like() -> None:

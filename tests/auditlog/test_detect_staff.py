@@ -43,6 +43,7 @@ def test_too_many_people_seen_in_a_day() -> None:
     assert one.fingerprint == "insider:olu:viewings:2026-03-22"
     assert (one.people[0], len(one.people), one.severity, one.confidence) == ("olu", 13, "high", 40)
     assert found(views(20, 10)) == [], "a day's work"
+    assert len(found(views(20, 11))) == 1
     assert found(views(20, 6), views(21, 6)) == [], "of two days"
 
 
