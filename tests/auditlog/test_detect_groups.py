@@ -253,8 +253,8 @@ def test_where_everybody_came_in_one_week_nobody_was_opened_together() -> None:
 def before_the_log(number: int, **same: str) -> list[Fact]:
     facts = []
     for n in range(number):
-        own = {"device": f"d{n}", "ip": f"9.8.{n}.1", **same}
-        facts += [happened(day, "sign_in", f"u{n}", **own) for day in range(1, 9)]
+        device = same.get("device", f"d{n}")
+        facts += [happened(day, "sign_in", f"u{n}", device=device, ip=f"9.8.{n}.1") for day in range(1, 9)]
     return facts
 
 
