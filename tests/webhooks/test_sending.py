@@ -232,7 +232,7 @@ def test_a_slow_one_leaves_room_for_the_others(
     monkeypatch.setattr(sending, "settle", note)
     assert actions.send_due() == 2 * wanted
     assert heard[:wanted] == [second.pk] * wanted
-    assert slow.most == sending.EACH
+    assert 1 <= slow.most <= sending.EACH == 3
     assert len(slow.seen) == len(quick.seen) == wanted
 
 
