@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.db import IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -14,9 +17,10 @@ from ninja.openapi.schema import OpenAPISchema
 from amendments.api import router as amendments
 from consultations.api import router as calls
 from port444.accounts.api import router as accounts
+from port444.accounts.callers import ByToken
 from port444.away.api import router as away
 from port444.catalog.api import router as catalog
-from port444.kit import rest
+from port444.kit import reference, rest
 from port444.kit.errors import DomainError, worded
 from port444.messaging.api import router as messaging
 from port444.notifications.api import router as notifications
@@ -43,11 +47,19 @@ Everything a person can do on a page, a program can do here, by the same rules.
 
 
 class Api(NinjaAPI):
+    """ninja's, with operations called as their functions are, and a description that says everything."""
+
+    def __init__(self, **options: Any) -> None:
+        self.scopes: dict[str, str] = {}  # what a token needs, by operation
+        super().__init__(**options)
+
     def get_openapi_operation_id(self, operation: Any) -> str:
-        return str(operation.view_func.__name__)
+        name = str(operation.view_func.__name__)
+        self.scopes[name] = next((auth.scope.value for auth in operation.auth_callbacks if isinstance(auth, ByToken)), "")
+        return name
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        return complete(super().get_openapi_schema(**options))
+        return complete(super().get_openapi_schema(**options), self.scopes)
 
 
 api = Api(title="port444", version="1.0.0", description=DESCRIPTION, urls_namespace="api", docs_url=None)
@@ -55,14 +67,15 @@ for router in (accounts, amendments, away, calls, catalog, disputes, messaging, 
     api.add_router("", router)
 
 
-def complete(schema: OpenAPISchema) -> OpenAPISchema:
-    """Say of refusals that they are problem documents, and which headers every answer has."""
+def complete(schema: OpenAPISchema, scopes: Mapping[str, str]) -> OpenAPISchema:
+    """Say of refusals that they are problem documents, which headers every answer has, and which scope a token needs."""
     headers = {
         "X-Request-ID": {"description": "Name it when you write to support", "schema": {"type": "string", "format": "uuid"}},
         "RateLimit": {"description": "What is left now, and when all of it is back", "schema": {"type": "string"}},
     }
     for operations in schema["paths"].values():
         for operation in operations.values():
+            operation["x-scope"] = scopes[operation["operationId"]]
             for status, response in operation["responses"].items():
                 response["headers"] = {**headers, **response.get("headers", {})}
                 content = response.get("content", {})
@@ -70,6 +83,13 @@ def complete(schema: OpenAPISchema) -> OpenAPISchema:
                     content[rest.PROBLEM] = content.pop("application/json")
                     response["description"] = rest.TITLES.get(int(status), "Refused")
     return schema
+
+
+@require_GET
+def docs(request: HttpRequest) -> HttpResponse:
+    """The description as a page, without a script."""
+    document = api.get_openapi_schema()
+    return render(request, "api/docs.html", {"groups": reference.groups(document), "introduction": DESCRIPTION.split("\n\n"), "version": api.version})
 
 
 # Refusals

@@ -5,12 +5,13 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from port444.api import api
+from port444.api import api, docs
 from port444.kit import health
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("api/docs", docs, name="api_docs"),
     path("api/", api.urls),
     path("account/", include("allauth.urls")),
     path("", include("port444.notifications.urls")),

@@ -12,7 +12,7 @@ from port444.kit import lazy
 from port444.kit.clock import now
 
 from . import zones
-from .models import Theme, User, check_zone
+from .models import Scope, Theme, User, check_zone
 
 if TYPE_CHECKING:
     import phonenumbers
@@ -100,3 +100,20 @@ class ProfileForm(forms.Form):
         if number is None or not phonenumbers.is_valid_number(number):
             raise forms.ValidationError("This is no phone number. Begin with + and the country, for example +31 20 123 4567.", code="phone")
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+class TokenForm(forms.Form):
+    """A token for a program."""
+
+    name = forms.CharField(label="What it is for", max_length=60, help_text="For example: nightly report.")
+    scopes = forms.MultipleChoiceField(
+        label="What it may do", widget=forms.CheckboxSelectMultiple, error_messages={"required": "Choose at least one."}
+    )
+    days = forms.TypedChoiceField(
+        label="How long it lasts", coerce=int, choices=[(7, "A week"), (30, "30 days"), (90, "90 days"), (366, "A year")], initial=90
+    )
+
+    def __init__(self, user: User, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        field: Any = self.fields["scopes"]
+        field.choices = [(value, words) for value, words in Scope.choices if value != Scope.CONSOLE or user.is_staff]

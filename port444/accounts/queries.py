@@ -9,15 +9,17 @@ from typing import Any
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.db.models import Case, IntegerField, Value, When
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from port444.kit import context
 from port444.kit.clock import now
 
-from .models import Scope, Session, Theme, User, UserDevice
+from .models import ApiToken, Scope, Session, Theme, User, UserDevice
 
 DEVICES_SHOWN = 20
+TOKENS = 50
 RECENT = timedelta(minutes=10)
 
 
@@ -107,3 +109,9 @@ def browser_words(user_agent: str) -> str:
     browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
     return f"{browser} on {system}" if browser and system else browser or system or "Unknown browser"
+
+
+def tokens(user: User, moment: datetime) -> list[ApiToken]:
+    """The newest tokens of a person, those that can be used still before the others."""
+    live = Case(When(revoked_at__isnull=True, expires_at__gt=moment, then=Value(0)), default=Value(1), output_field=IntegerField())
+    return list(ApiToken.objects.filter(user=user).annotate(over=live).order_by("over", "-pk")[:TOKENS])

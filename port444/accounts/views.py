@@ -1,21 +1,24 @@
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.kit.clock import now
-from port444.kit.errors import Invalid
+from port444.kit.errors import DomainError, Invalid
 from port444.kit.http import UserRequest, done, next_url
+from port444.kit.reauthentication import password_again
 
 from . import actions, queries
-from .forms import ProfileForm
+from .forms import ProfileForm, TokenForm
 from .looks import looks
-from .models import Theme
+from .models import ApiToken, Theme
 
 
 @login_required
@@ -68,3 +71,38 @@ def devices(request: UserRequest) -> HttpResponse:
 def sign_out_elsewhere(request: UserRequest) -> HttpResponse:
     actions.sign_out_elsewhere(request.user.pk, actor=request.user, keep=request.session.session_key)
     return done(request, reverse("accounts:devices"), "Every other browser is signed out.")
+
+
+@login_required
+@never_cache
+@require_GET
+def tokens(request: UserRequest) -> HttpResponse:
+    """The tokens of the person's programs, those that can be used first."""
+    return render(request, "accounts/tokens.html", {"tokens": queries.tokens(request.user, now()), "moment": now()})
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@password_again
+def new_token(request: UserRequest) -> HttpResponse:
+    """Make a token. The answer shows it, once."""
+    form = TokenForm(request.user, request.POST or None)
+    status = 422 if form.is_bound else 200
+    if form.is_valid():
+        try:
+            token, text = actions.create_token(request.user.pk, actor=request.user, **form.cleaned_data)
+        except DomainError as error:
+            form.add_error(None, error.message)
+            status = error.status
+        else:
+            return render(request, "accounts/token.html", {"token": token, "text": text})
+    return render(request, "accounts/new_token.html", {"form": form}, status=status)
+
+
+@login_required
+@require_POST
+def revoke_token(request: UserRequest, token_id: UUID) -> HttpResponse:
+    token = get_object_or_404(ApiToken, pk=token_id, user=request.user)
+    actions.revoke_token(token.pk, actor=request.user)
+    return done(request, reverse("accounts:tokens"), f"{token.name} opens nothing any more.")

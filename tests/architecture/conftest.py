@@ -23,6 +23,7 @@ from consultations.calendars import Calendar, Connection
 from consultations.models import CalendarEvent, PushChannel
 from consultations.queries import token_of
 from consultations.slots import Window
+from port444.accounts.actions import create_token
 from port444.accounts.models import User
 from port444.away.actions import plan_away
 from port444.away.terms import Plan
@@ -72,6 +73,7 @@ def world(client_user: User, builder: Builder, stranger: User, staff: User, sett
     world.objects |= offered(builder.user, world.objects["conversation_id"], world.objects["orders:package_id"])
     world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder) | linked(builder)
     world.objects |= heard(client_user)
+    world.objects |= {"accounts:token_id": create_token(client_user.pk, actor=client_user, name="Nightly", scopes=["read"], days=7)[0].pk}
     world.objects |= absent(builder) | disputed(client_user, world.objects["orders:package_id"])
     world.objects |= {"support:queue:key": "late"}
     world.objects |= looked_at(client_user, staff) | planned(staff, stranger) | credited(client_user)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import tzinfo
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import Any
 from django import template
 from django.template.context import Context
 from django.templatetags.static import static
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
 from port444.kit import money
@@ -51,6 +52,12 @@ def _letters(name: object) -> list[str]:
 @register.filter
 def initials(name: object) -> str:
     return "".join(_letters(name))
+
+
+@register.filter
+def marked(text: str) -> SafeString:
+    """Our own words with `code` and **weight** in them."""
+    return SafeString(re.sub(r"`([^`]+)`", r'<span class="code">\1</span>', re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", escape(text))))
 
 
 @register.filter
