@@ -11,7 +11,7 @@ from port444.kit import health
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
-    path("api/docs", docs, name="api_docs"),
+    path("docs/api/", docs, name="api_docs"),
     path("api/", api.urls),
     path("account/", include("allauth.urls")),
     path("", include("port444.notifications.urls")),

@@ -95,7 +95,7 @@ class Row(ninja.Schema):
 class Problem(ninja.Schema):
     """A refusal (RFC 9457). `code` is stable; `detail` is for people and may be worded anew."""
 
-    type: str = Field(examples=["/api/docs#problem-wrong_state"])
+    type: str = Field(examples=["/docs/api/#problem-wrong_state"])
     title: str
     status: int
     code: str = Field(examples=["wrong_state"])
@@ -107,7 +107,7 @@ class Problem(ninja.Schema):
 def problem(status: int, code: str, detail: str, *, errors: Iterable[Mapping[str, str]] = ()) -> HttpResponse:
     """The answer that refuses."""
     body = {
-        "type": f"/api/docs#problem-{code}",
+        "type": f"/docs/api/#problem-{code}",
         "title": TITLES.get(status, "Refused"),
         "status": status,
         "code": code,

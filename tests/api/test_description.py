@@ -95,7 +95,7 @@ def test_the_addresses_that_others_were_promised_are_there() -> None:
 
 @pytest.mark.django_db
 def test_everybody_may_read_it() -> None:
-    page = Client().get("/api/docs")
+    page = Client().get("/docs/api/")
     assert page.status_code == 200
     text = page.content.decode()
     for name, one in operations():
