@@ -91,7 +91,9 @@ def new_token(request: UserRequest) -> HttpResponse:
     status = 422 if form.is_bound else 200
     if form.is_valid():
         try:
-            token, text = actions.create_token(request.user.pk, actor=request.user, **form.cleaned_data)
+            token, text = actions.create_token(
+                request.user.pk, actor=request.user, second_factor=queries.passed_second_factor(request, request.user), **form.cleaned_data
+            )
         except DomainError as error:
             form.add_error(None, error.message)
             status = error.status

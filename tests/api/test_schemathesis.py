@@ -74,7 +74,7 @@ def headers(world: World, request: pytest.FixtureRequest) -> dict[str, str]:
         return {}
     user: User = world.client if who == "reader" else getattr(world, who)
     scopes = ["read"] if who == "reader" else [scope for scope in Scope.values if scope != Scope.CONSOLE or user.is_staff]
-    return {"Authorization": f"Bearer {create_token(user.pk, actor=user, name='Tests', scopes=scopes, days=7)[1]}"}
+    return {"Authorization": f"Bearer {create_token(user.pk, actor=user, name='Tests', scopes=scopes, days=7, second_factor=True)[1]}"}
 
 
 def objects_of(world: World) -> dict[str, list[str]]:
