@@ -15,7 +15,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from consultations import actions, ical, queries
 from consultations.meetings import MeetingError
-from consultations.models import Consultation, ConsultationStatus
+from consultations.models import Consultation, ConsultationStatus, MeetingProvider
 from consultations.schemas.calls import BookIn, CallOut, CallsOut, DoorOut, HappenedOut, JoinIn, RoomOut, TimelineOut, call_out, rows_for
 from consultations.slots import Span
 from port444.accounts.callers import may, once
@@ -85,15 +85,17 @@ def hold_consultation(request: UserRequest, body: BookIn) -> HttpResponse:
 
     You hold one time of a builder: asking for the same one goes on with it, asking for another one gives the first back.
     """
-    builder = get_object_or_404(queries.for_booking(), pk=body.builder_id)
     # Calendars are asked across the network, so before what happens once, which is a transaction.
-    return _hold(request, body, actions.ask_calendars(builder, body.starts_at, body.minutes))
+    builder = queries.for_booking().filter(pk=body.builder_id).first()
+    response: HttpResponse = _hold(request, body, actions.ask_calendars(builder, body.starts_at, body.minutes) if builder else [])
+    return response
 
 
 @once
 def _hold(request: UserRequest, body: BookIn, live: Sequence[Span]) -> Status[CallOut]:
+    builder = get_object_or_404(queries.for_booking(), pk=body.builder_id)  # not before: the same call again has the same answer
     call = actions.hold_slot(
-        body.builder_id,
+        builder.pk,
         actor=request.user,
         minutes=body.minutes,
         starts_at=body.starts_at,
@@ -136,7 +138,7 @@ def get_consultation_room(request: UserRequest, call_id: UUID) -> RoomOut:
         state=state,
         opens_at=call.opens_at,
         closes_at=queries.joinable_until(call),
-        meeting_provider=call.meeting_provider,
+        meeting_provider=MeetingProvider(call.meeting_provider),
         moved_to_id=follower.pk if follower else None,
     )
 

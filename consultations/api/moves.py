@@ -53,7 +53,8 @@ def move_consultation(request: UserRequest, call_id: UUID, body: MoveIn) -> Http
     call = call_of(request, call_id)
     call.require_client(request.user)
     # Calendars are asked across the network, so before what happens once, which is a transaction.
-    return _move(request, call, body, actions.ask_around_move(call, body.starts_at))
+    response: HttpResponse = _move(request, call, body, actions.ask_around_move(call, body.starts_at))
+    return response
 
 
 @once

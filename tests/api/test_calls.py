@@ -157,6 +157,10 @@ def test_the_same_key_holds_once_and_says_the_same(open_builder: Builder, client
     assert (first.status_code, again.status_code, again["Idempotency-Replayed"]) == (201, 201, "true")
     assert first.content == again.content
     assert Consultation.objects.count() == 1
+    User.objects.filter(pk=open_builder.user_id).update(suspended_at=MONDAY, suspension_reason="Chargebacks")  # nobody can book them any more
+    assert program.post("/consultations", wish(open_builder), idempotency_key=key).content == first.content
+    assert program.post("/consultations", wish(open_builder)).status_code in (404, 422)
+    User.objects.filter(pk=open_builder.user_id).update(suspended_at=None, suspension_reason="")
     refused(program.post("/consultations", wish(open_builder, minutes=15), idempotency_key=key), 422, "idempotency_key_reused")
     refused(program.post("/consultations", wish(open_builder), idempotency_key=""), 400, "idempotency_key")
 
@@ -298,6 +302,7 @@ def test_the_list_is_narrowed_and_costs_the_same_queries(
     for hour in range(3):
         person = make_user(f"c{hour}@example.com")
         call = hold(person, starts_at=TUESDAY_NINE + timedelta(hours=hour))
+        assert call.invoice_id is not None
         pay_with_test_wallet(call.invoice_id, actor=person)
         calls.append(str(call.pk))
         with django_assert_num_queries(QUERIES):
@@ -495,6 +500,8 @@ def test_a_builder_proposes_and_the_client_accepts(scheduled: Consultation, call
     assert "answer_proposal" in body["you_can"]
     assert [row["id"] for row in told(client.get("/call-proposals?yours_to_answer=true&status=open"), 200)["items"]] == [proposal["id"]]
     assert told(builder.get("/call-proposals?yours_to_answer=true"), 200)["items"] == []
+    for program, waits in ((client, [str(scheduled.pk)]), (builder, [])):
+        assert [row["id"] for row in told(program.get("/consultations?waiting=true"), 200)["items"]] == waits
     path = f"/call-proposals/{proposal['id']}"
     refused(builder.post(f"{path}/accept"), 403, "not_allowed")
     refused(client.post(f"{path}/withdraw"), 403, "not_allowed")
