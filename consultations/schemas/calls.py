@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -272,7 +271,7 @@ def call_row(call: Consultation, *, reader: Any) -> CallRow:
     return CallRow(**_told(CallRow, call, _facts(call, reader)))
 
 
-def _told(schema: type[Row], row: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _told(schema: type[Row], row: Any, facts: dict[str, Any]) -> dict[str, Any]:
     """The facts, and of the row what it calls by the same name. Nothing else is touched, since a relation would be fetched."""
     return {name: getattr(row, name) for name in schema.model_fields if name not in facts} | facts
 
