@@ -3,7 +3,7 @@
 from .backtesting import backtest, try_version
 from .casework import mark_false_positive
 from .copying import copy_rows
-from .detecting import forget_sightings, look_back, run_detectors, terms_in_force
+from .detecting import forget_sightings, look_back, rows_left, run_detectors, terms_in_force
 from .exporting import Changed, export_rows, rows_to_export
 from .findings import Problem, Report
 from .incidents import ALWAYS_HEARD, DIFFERENCES, TAMPERING, Finding, Outcome, Reason, Taken, ceiling_of, note, open_incident, take_finding
@@ -57,6 +57,7 @@ __all__ = [
     "record_many",
     "report_refusal",
     "restore_month",
+    "rows_left",
     "rows_to_export",
     "run_detectors",
     "seal_rows",

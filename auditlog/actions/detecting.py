@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from math import inf
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
 from auditlog.detectors import over_file, rows
-from auditlog.detectors.facts import KINDS
+from auditlog.detectors.bounded import unswept
+from auditlog.detectors.facts import DAY, KINDS
 from auditlog.detectors.parameters import Terms
-from auditlog.detectors.registry import DETECTORS, Detector, Touched, keys, learn
+from auditlog.detectors.registry import DETECTORS, Detector, Touched, judged, keys, learn
 from auditlog.detectors.suspicions import Suspicion
 from auditlog.models import LIVE, DetectorMark, DetectorVersion, EventKind, IncidentLog, IncidentSeverity, IncidentStatus, IncidentType
 from port444.kit.clock import now
 
-from .incidents import Finding, Reason, Taken, note, take_finding
+from .incidents import Finding, Reason, Taken, note, take_findings
 
 LOCK = 0x64657463  # the number of the lock by which runs of one database know of each other
 MARK = "detectors"
-CHUNK = 20_000  # rows in one transaction
+CHUNK = 400_000  # rows in one transaction at most: who is linked with whom is worked out once for all of them
+STEP = 20_000  # rows that are learnt together, after which what is judged by the moment is judged
+STRETCH = 10 * DAY  # seconds of the log in one transaction at most: what shows for a while only is not to be passed over
 Progress = Callable[[int], object]
 
 
@@ -46,6 +52,16 @@ class DryRun(Exception):
     """Carries out of the transaction what was found, so that nothing of it stays."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the log, in the order of transactions."""
+
+    xid: int
+    row_id: int
+    is_end: bool = False  # nothing was left when it was reached
+
+
+@unswept()
 def run_detectors(
     *,
     names: Iterable[str] | None = None,
@@ -56,27 +72,26 @@ def run_detectors(
 ) -> Ran:
     """Read the log on from where the last run stopped. Of two at once one does it; what a killed run had not finished, the next does."""
     begun, ran = monotonic(), Ran()
+    ends = begun + seconds if seconds is not None else inf
     memory, place = rows.Stored(), None
     detectors = [detector for detector in DETECTORS if names is None or detector.name in set(names)]
     while True:
         try:
             with transaction.atomic():
-                step = _step(memory, place, detectors, limit, ran)
+                place = _chunk(memory, place, detectors, limit, ends, ran, progress)
                 if dry_run:
                     raise DryRun
         except DryRun:
             break
-        if step is None:
-            break
-        place, read = step
-        progress(read)
-        if read < limit or (seconds is not None and monotonic() - begun > seconds):
+        if place is None or place.is_end or monotonic() > ends:
             break
     ran.seconds = monotonic() - begun
     return ran
 
 
-def _step(memory: rows.Stored, place: tuple[int, int] | None, detectors: list[Detector], limit: int, ran: Ran) -> tuple[tuple[int, int], int] | None:
+def _chunk(
+    memory: rows.Stored, place: Place | None, detectors: list[Detector], limit: int, ends: float, ran: Ran, progress: Progress
+) -> Place | None:
     """One chunk: its facts, what is remembered of them, what follows, and how far the log is read; all or nothing."""
     begun = monotonic()
     with connection.cursor() as cursor:
@@ -85,41 +100,98 @@ def _step(memory: rows.Stored, place: tuple[int, int] | None, detectors: list[De
             ran.busy = True
             return None
         cursor.execute("SET LOCAL jit = off")
-        cursor.execute(rows.HORIZON)
-        (horizon,) = cursor.fetchone()
-        cursor.execute(rows.FLOOR)
-        (floor,) = cursor.fetchone()
         mark, _ = DetectorMark.objects.select_for_update().get_or_create(name=MARK)
-        if place != (mark.xid, mark.row_id):  # somebody else has been here since: what is at hand may be old
-            memory.notes.clear()
-        memory.forget_changes()
-        memory.make_room()
-        # In a database that was moved, transactions are counted anew; its rows have numbers above the floor.
-        xid, row_id = (mark.xid, mark.row_id) if mark.xid < horizon else (0, 0)
-        cursor.execute(rows.NEXT, [list(KINDS), xid, row_id, horizon, floor, limit])
-        found = cursor.fetchall()
+        if place is None or (place.xid, place.row_id) != (mark.xid, mark.row_id):
+            memory.forget_all()  # somebody else has been here since: what is at hand may be old
+        values = _left(cursor, mark)
+    horizon = values[3]
+    taken: dict[Taken, int] = {}
     try:
-        touched = Touched()
-        facts = [rows.fact_of(row) for row in found]
-        memory.fetch(keys(facts, detectors))
-        learn(facts, memory, touched, detectors)
-        terms = terms_in_force(detectors)
-        for detector in detectors:
-            version, values = terms[detector.name]
-            for suspicion in detector.judge(touched.of(detector), memory, values):
-                taken = _take(suspicion, detector, version, values)
-                ran.taken[taken] = ran.taken.get(taken, 0) + 1
+        read, last = _learn_and_judge(memory, detectors, [*values, limit], limit, ends, taken, progress)
         memory.write()
+        memory.make_room()
     except BaseException:
-        memory.notes.clear()  # what is at hand was changed, and what lies in the table is not
+        memory.forget_all()  # what is at hand was changed, and what lies in the table is not
         raise
-    mark.xid, mark.row_id = (found[-1][0], found[-1][1]) if len(found) == limit else (horizon - 1, 2**62)
-    mark.rows += len(found)
+    place = last or Place(horizon - 1, 2**62, is_end=True)
+    mark.xid, mark.row_id = place.xid, place.row_id
+    mark.rows += read
     mark.looked_at, mark.took = now(), monotonic() - begun
     mark.save()
-    ran.rows += len(found)
+    ran.rows += read
     ran.chunks += 1
-    return (mark.xid, mark.row_id), len(found)
+    for kind, count in taken.items():
+        ran.taken[kind] = ran.taken.get(kind, 0) + count
+    return place
+
+
+def _left(cursor: Any, mark: DetectorMark) -> list[Any]:
+    """What picks the rows that are to be read: kinds, place, horizon and floor."""
+    cursor.execute(rows.HORIZON)
+    (horizon,) = cursor.fetchone()
+    cursor.execute(rows.FLOOR)
+    (floor,) = cursor.fetchone()
+    # In a database that was moved, transactions are counted anew; its rows have numbers above the floor.
+    xid, row_id = (mark.xid, mark.row_id) if mark.xid < horizon else (0, 0)
+    return [list(KINDS), xid, row_id, horizon, floor]
+
+
+def rows_left() -> int:
+    """About how many rows the next run has before it, as the database guesses."""
+    mark = DetectorMark.objects.filter(name=MARK).first() or DetectorMark(name=MARK)
+    with connection.cursor() as cursor:
+        values = _left(cursor, mark)
+        cursor.execute(rows.LEFT, values)
+        (plan,) = cursor.fetchone()
+    return int((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]["Plan Rows"])
+
+
+def _learn_and_judge(
+    memory: rows.Stored,
+    detectors: list[Detector],
+    values: list[Any],
+    limit: int,
+    ends: float,
+    taken: dict[Taken, int],
+    progress: Progress,
+) -> tuple[int, Place | None]:
+    """Read the rows of a chunk step by step. What has room for little, or has to be known at once, is judged after each step; who is linked
+    with whom when the chunk is read. How many rows that were, and the last of them, unless nothing is left."""
+    versions = terms_in_force(detectors)
+    terms = {name: values for name, (_, values) in versions.items()}
+    touched, later = Touched(), Touched()
+    by_step = [detector for detector in detectors if detector.subjects == "own"]
+    at_once = [detector for detector in detectors if detector.at_once]
+    at_end = [detector for detector in detectors if detector.subjects != "own"]
+    read, step, first, found = 0, min(STEP, limit), None, list[tuple[Any, ...]]()
+
+    def take(some: list[Detector], which: Touched) -> None:
+        for detector, suspicions in judged(some, which, memory, terms):
+            for outcome in _take(suspicions, detector, *versions[detector.name]):
+                taken[outcome] = taken.get(outcome, 0) + 1
+
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(rows.NEXT, values)
+        while True:
+            found = cursor.fetchmany(step)
+            facts = [rows.fact_of(row) for row in found]
+            memory.fetch(keys(facts, detectors))
+            learn(facts, memory, touched, detectors)
+            read += len(found)
+            progress(len(found))
+            is_end = len(found) < step and read < limit
+            first = facts[0].second if first is None and facts else first
+            is_far = first is not None and bool(facts) and facts[-1].second - first > STRETCH
+            is_last = is_end or read >= limit or is_far or monotonic() > ends
+            later.people |= touched.people
+            later.addresses |= touched.addresses
+            take(by_step if is_last else [*by_step, *at_once], touched)
+            touched.clear()
+            memory.make_room()
+            if is_last:
+                break
+    take(at_end, later)
+    return read, None if is_end else Place(found[-1][0], found[-1][1])
 
 
 def terms_in_force(detectors: Iterable[Detector]) -> dict[str, tuple[int, Terms]]:
@@ -132,12 +204,22 @@ def terms_in_force(detectors: Iterable[Detector]) -> dict[str, tuple[int, Terms]
     return found
 
 
-def _take(suspicion: Suspicion, detector: Detector, version: int, terms: Mapping[str, float]) -> Taken:
-    outcome = take_finding(finding_of(suspicion, detector, version, terms))
-    if suspicion.merges and outcome.incident is not None:
-        for other in IncidentLog.objects.filter(fingerprint__in=suspicion.merges, status__in=LIVE).select_for_update(of=("self",)).order_by("pk"):
-            _merge(other, outcome.incident)
-    return outcome.taken
+def _take(found: Sequence[Suspicion], detector: Detector, version: int, terms: Mapping[str, float]) -> list[Taken]:
+    """What becomes of suspicions, as if they were taken one after the other: where groups turned out to be one, what comes next waits for it."""
+    outcomes: list[Taken] = []
+    part: list[Suspicion] = []
+    for place, suspicion in enumerate(found, 1):
+        part.append(suspicion)
+        if suspicion.merges or place == len(found):
+            results = take_findings([finding_of(one, detector, version, terms) for one in part])
+            outcomes += [result.taken for result in results]
+            incident = results[-1].incident
+            if suspicion.merges and incident is not None:
+                others = IncidentLog.objects.filter(fingerprint__in=suspicion.merges, status__in=LIVE)
+                for other in others.select_for_update(of=("self",)).order_by("pk"):
+                    _merge(other, incident)
+            part = []
+    return outcomes
 
 
 def _merge(other: IncidentLog, incident: IncidentLog) -> None:

@@ -23,6 +23,7 @@ from auditlog.models import (
     EventKind,
     IncidentEvent,
     IncidentLog,
+    IncidentQuerySet,
     IncidentSeverity,
     IncidentStatus,
     IncidentType,
@@ -30,13 +31,14 @@ from auditlog.models import (
 )
 from port444.kit.clock import now
 
-from .recording import record
+from .recording import record, record_many
 
 # What finds that the log or the books are not as they were: nobody can have that kept quiet.
 TAMPERING, DIFFERENCES = "audit_tampering", "escrow_differences"
 ALWAYS_HEARD = frozenset({TAMPERING, DIFFERENCES})
 
 ROOM = 2000  # characters of an event's text
+TOGETHER = 500  # rows in one statement
 AMOUNT_ROOM = 2  # a suppressed amount may grow by this factor
 
 
@@ -99,42 +101,97 @@ def open_incident(finding: Finding, *, actor: Any | None = None, method: Detecti
     return incident
 
 
-@transaction.atomic
 def take_finding(finding: Finding, *, actor: Any | None = None, method: DetectionMethod = DetectionMethod.AUTOMATED) -> Outcome:
     """Open an incident or renew the one that is open: its evidence is the newer one's, severity and confidence only rise.
 
     What was found harmless before is only counted, as long as it is still the same.
     """
+    return take_findings([finding], actor=actor, method=method)[0]
+
+
+@transaction.atomic
+def take_findings(findings: Iterable[Finding], *, actor: Any | None = None, method: DetectionMethod = DetectionMethod.AUTOMATED) -> list[Outcome]:
+    """The same for many, as if they came one after the other, with a few questions for all of them together."""
+    outcomes: list[Outcome] = []
+    part: dict[str, Finding] = {}
+    for finding in findings:
+        if finding.fingerprint in part:  # found again by what was found with it
+            outcomes += _taken(part, actor, method)
+            part = {}
+        part[finding.fingerprint] = finding
+    return outcomes + _taken(part, actor, method)
+
+
+def _taken(findings: dict[str, Finding], actor: Any | None, method: DetectionMethod) -> list[Outcome]:
     moment = now()
-    suppression = _suppression(finding, moment) if finding.detector and finding.detector not in ALWAYS_HEARD else None
-    if suppression is not None:
-        Suppression.objects.filter(pk=suppression.pk).update(hits=F("hits") + 1, last_hit_at=moment)
-        return Outcome(Taken.SUPPRESSED, None)
-    values = _values(finding, moment)
-    live = IncidentLog.objects.filter(fingerprint=finding.fingerprint, status__in=LIVE)
-    closed = IncidentLog.objects.filter(fingerprint=finding.fingerprint).exclude(status__in=LIVE).select_related("merged_into")
-    previous = closed.order_by("-number").first()
-    whole = _whole_of(previous.merged_into.pk) if previous is not None and previous.merged_into is not None and not live.exists() else None
-    if whole is not None:
-        return _renewed(whole, _of_a_part(whole, values), finding, moment, actor)
-    created = IncidentLog(
-        fingerprint=finding.fingerprint,
-        detection_method=method,
-        detected_at=moment,
-        created_at=moment,
-        due_at=moment + DUE[finding.severity],
-        previous=previous,
-        **values,
-    )
+    outcomes: dict[str, Outcome] = dict.fromkeys(_suppressed(findings.values(), moment), Outcome(Taken.SUPPRESSED, None))
+    heard = {name: finding for name, finding in findings.items() if name not in outcomes}
+    live = _live(heard)
+    previous = _previous(heard.keys() - live.keys())
+    parts = {name: old.merged_into for name, old in previous.items() if old.merged_into is not None}
+    known = {one.pk: one for one in live.values()}
+    known |= {one.pk: one for one in _locked(IncidentLog.objects.filter(pk__in={whole.pk for whole in parts.values()} - known.keys()))}
+    wholes = {name: known[whole.pk] for name, whole in parts.items() if whole.pk in known}
+    fresh = {
+        name: IncidentLog(
+            fingerprint=name,
+            detection_method=method,
+            detected_at=moment,
+            created_at=moment,
+            due_at=moment + DUE[finding.severity],
+            previous=previous.get(name),
+            **_values(finding, moment),
+        )
+        for name, finding in heard.items()
+        if name not in live and name not in wholes
+    }
+    opened = _opened(fresh, heard, actor)
+    live |= _live(fresh.keys() - opened.keys())  # somebody else was first
+    for name, finding in heard.items():
+        if name in opened:
+            handlers.tell(opened[name], finding.hold_at)
+            outcomes[name] = Outcome(Taken.OPENED, opened[name].incident)
+        else:
+            values = _values(finding, moment)
+            incident = live.get(name) or wholes[name]
+            values = values if name in live else _of_a_part(incident, values)
+            outcomes[name] = _renewed(incident, values, finding, moment, actor)
+    return [outcomes[name] for name in findings]
+
+
+def _locked(incidents: IncidentQuerySet) -> IncidentQuerySet:
+    """Those that are live, locked in the order of their ids."""
+    return incidents.filter(status__in=LIVE).select_for_update(of=("self",), no_key=True).order_by("pk")
+
+
+def _live(fingerprints: Iterable[str]) -> dict[str, IncidentLog]:
+    names = list(fingerprints)
+    return {one.fingerprint: one for one in _locked(IncidentLog.objects.filter(fingerprint__in=names))} if names else {}
+
+
+def _previous(fingerprints: Iterable[str]) -> dict[str, IncidentLog]:
+    """The last closed incident of each fingerprint."""
+    closed = IncidentLog.objects.filter(fingerprint__in=list(fingerprints)).exclude(status__in=LIVE).select_related("merged_into")
+    return {one.fingerprint: one for one in closed.order_by("fingerprint", "-number").distinct("fingerprint")}
+
+
+def _opened(fresh: dict[str, IncidentLog], findings: dict[str, Finding], actor: Any | None) -> dict[str, IncidentEvent]:
+    """Put new incidents in; of those that came to be, by fingerprint, the event that says so."""
+    if not fresh:
+        return {}
     # One open row a fingerprint is the partial unique index's promise; ON CONFLICT leaves the winner in place.
-    IncidentLog.objects.bulk_create([created], ignore_conflicts=True)
-    incident = live.select_for_update(of=("self",), no_key=True).get()
-    if incident.pk == created.pk:
-        record(Event.INCIDENT_OPENED, actor=actor, target=incident, fingerprint=finding.fingerprint, severity=finding.severity)
-        event = note(incident, EventKind.OPENED, finding.description, actor=actor, confidence=finding.confidence, severity=finding.severity)
-        handlers.tell(event, finding.hold_at)
-        return Outcome(Taken.OPENED, incident)
-    return _renewed(incident, values, finding, moment, actor)
+    IncidentLog.objects.bulk_create(fresh.values(), ignore_conflicts=True, batch_size=TOGETHER)
+    numbers = dict(IncidentLog.objects.filter(pk__in=[one.pk for one in fresh.values()]).values_list("pk", "number"))
+    events = {}
+    for name, incident in fresh.items():
+        if incident.pk in numbers:
+            incident.number, finding = numbers[incident.pk], findings[name]
+            facts = {"confidence": finding.confidence, "severity": finding.severity}
+            events[name] = event_of(incident, EventKind.OPENED, finding.description, actor=actor, **facts)
+    records = [(event.incident, {"fingerprint": name, "severity": findings[name].severity}) for name, event in events.items()]
+    record_many(Event.INCIDENT_OPENED, records, actor=actor)
+    IncidentEvent.objects.bulk_create(events.values(), batch_size=TOGETHER)
+    return events
 
 
 def _renewed(incident: IncidentLog, values: dict[str, Any], finding: Finding, moment: datetime, actor: Any | None) -> Outcome:
@@ -143,11 +200,6 @@ def _renewed(incident: IncidentLog, values: dict[str, Any], finding: Finding, mo
         return Outcome(Taken.REPEATED, incident)
     handlers.tell(renewed, finding.hold_at)
     return Outcome(Taken(renewed.kind), incident)
-
-
-def _whole_of(whole_id: UUID) -> IncidentLog | None:
-    """What a part was merged into, locked, unless that is closed."""
-    return IncidentLog.objects.filter(pk=whole_id, status__in=LIVE).select_for_update(of=("self",), no_key=True).first()
 
 
 def _of_a_part(whole: IncidentLog, values: dict[str, Any]) -> dict[str, Any]:
@@ -235,16 +287,25 @@ def _take_from(incident: IncidentLog, moment: datetime) -> None:
 
 def note(incident: IncidentLog, kind: EventKind, text: str = "", *, actor: Any | None = None, **facts: Any) -> IncidentEvent:
     """Write down what happened to an incident, within the caller's transaction."""
+    event = event_of(incident, kind, text, actor=actor, **facts)
+    event.save(force_insert=True)
+    return event
+
+
+def event_of(incident: IncidentLog, kind: EventKind, text: str = "", *, actor: Any | None = None, **facts: Any) -> IncidentEvent:
+    """What is to be written down."""
     said = {name: str(value) if isinstance(value, UUID | Decimal | datetime) else value for name, value in facts.items()}
-    return IncidentEvent.objects.create(
-        incident=incident, kind=kind, text=text[:ROOM], actor_id=actor.pk if actor is not None else None, facts=said, at=now()
-    )
+    return IncidentEvent(incident=incident, kind=kind, text=text[:ROOM], actor_id=actor.pk if actor is not None else None, facts=said, at=now())
 
 
-def _suppression(finding: Finding, moment: datetime) -> Suppression | None:
-    """What keeps this finding quiet: somebody found the same harmless, and no fact goes beyond what they saw."""
-    found = Suppression.objects.filter(fingerprint=finding.fingerprint, ended_at__isnull=True, expires_at__gt=moment).first()
-    return found if found is not None and within(found.ceiling, ceiling_of(finding)) else None
+def _suppressed(findings: Iterable[Finding], moment: datetime) -> set[str]:
+    """Which of them are kept quiet, and counted: somebody found the same harmless, and no fact goes beyond what they saw."""
+    heard = {finding.fingerprint: finding for finding in findings if finding.detector and finding.detector not in ALWAYS_HEARD}
+    standing = Suppression.objects.filter(fingerprint__in=list(heard), ended_at__isnull=True, expires_at__gt=moment) if heard else ()
+    quiet = {one.pk: one.fingerprint for one in standing if within(one.ceiling, ceiling_of(heard[one.fingerprint]))}
+    if quiet:
+        Suppression.objects.filter(pk__in=quiet).update(hits=F("hits") + 1, last_hit_at=moment)
+    return set(quiet.values())
 
 
 def ceiling_of(finding: Finding) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def record(
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("record() belongs inside the action's transaction")
     before, after = (_without_personal(target, states) for states in _with_move(target, before, after))
-    role = as_a or (ActorType.SYSTEM if actor is None else ActorType.ADMIN if actor.is_staff else ActorType.USER)
+    role = as_a or _role(actor)
     with connection.cursor() as cursor:
         cursor.execute(
             APPEND,
@@ -79,14 +79,20 @@ def record(
     return number
 
 
-def record_many(event: Event, targets: Iterable[tuple[models.Model, Mapping[str, Any]]]) -> None:
-    """Append one fact of the system for each of `targets` with its metadata, in one round trip. Needs a transaction, too; nobody follows these."""
+def record_many(event: Event, targets: Iterable[tuple[models.Model, Mapping[str, Any]]], *, actor: Any | None = None) -> None:
+    """Append one fact for each of `targets` with its metadata, in one round trip; of the system, unless somebody acts. Needs a transaction,
+    too; nobody follows these."""
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("record_many() belongs inside the action's transaction")
-    rows = [_values(event, target, ActorType.SYSTEM, None, metadata=metadata) for target, metadata in targets]
+    role = _role(actor)
+    rows = [_values(event, target, role, actor, metadata=metadata) for target, metadata in targets]
     if rows:
         with connection.cursor() as cursor:
             cursor.executemany(APPEND, rows)
+
+
+def _role(actor: Any | None) -> ActorType:
+    return ActorType.SYSTEM if actor is None else ActorType.ADMIN if actor.is_staff else ActorType.USER
 
 
 def _values(

@@ -37,6 +37,9 @@ class Memory:
     def forget_changes(self) -> None:
         self.changed.clear()
 
+    def make_room(self) -> None:
+        """Let go what is not used, where not all can be at hand. Not while somebody holds a note."""
+
 
 class Days:
     """Sets of days as `[first, bits]`: small, and the same whatever the order in which days are added."""

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from .bounded import unswept
 from .facts import DAY, Fact
 from .memory import Memory
 from .parameters import Terms
-from .registry import DETECTORS, Detector, Touched, learn
+from .registry import DETECTORS, Detector, Touched, judged, keys, learn
+from .spilled import Spilled
 from .suspicions import Suspicion
 
 STEP = 5_000  # facts after which what is judged by the moment is judged
@@ -17,42 +19,44 @@ FAR = 150 * DAY  # time after which groups are judged in between: what they foll
 SEVERITIES = ("low", "medium", "high", "critical")
 
 
+@unswept()
 def detect(facts: Iterable[Fact], detectors: Iterable[Detector] = DETECTORS, terms: Mapping[str, Terms] | None = None) -> list[Suspicion]:
     """What a file's facts, which come by time, lead to: each case once, as it stood when it was surest."""
     detectors = list(detectors)
     inforce = {one.name: (terms or {}).get(one.name) or Terms(one.parameters) for one in detectors}
-    memory, cases = Memory(), dict[str, Suspicion]()
-    touched, later = Touched(), Touched()
+    at_once = [one for one in detectors if one.at_once]
+    memory, cases = Spilled(), dict[str, Suspicion]()
+    touched, later, movers = Touched(), Touched(), set[str]()
     looked = None
     for step in _steps(facts):
+        if not memory.is_at_hand:
+            memory.fetch(keys(step, detectors))
         learn(step, memory, touched, detectors)
-        for detector in detectors:
-            subjects = touched.of(detector)
-            if detector.at_once:
-                _take(detector.judge(subjects, memory, inforce[detector.name]), cases)
-            else:
-                later.of(detector).update(subjects)
-        for detector in detectors:
-            touched.of(detector).clear()
+        _take(judged(at_once, touched, memory, inforce), cases)
+        later.update(touched)
+        movers.update(fact.person for fact in step if fact.kind == "withdrawal")
+        touched.clear()
+        memory.make_room()
         looked = step[-1].second if looked is None else looked
         if step[-1].second - looked >= FAR:
-            _judge(detectors, later, memory, inforce, cases)
+            _judge(detectors, later, movers, memory, inforce, cases)
             looked = step[-1].second
-    _judge(detectors, later, memory, inforce, cases)
+    _judge(detectors, later, movers, memory, inforce, cases)
     return list(cases.values())
 
 
-def _judge(detectors: list[Detector], touched: Touched, memory: Memory, terms: Mapping[str, Terms], cases: dict[str, Suspicion]) -> None:
-    for detector in detectors:
-        subjects = {key.removeprefix("who:") for key in memory.notes if key.startswith("who:")} if detector.at_once else touched.of(detector)
-        _take(detector.judge(subjects, memory, terms[detector.name]), cases)
-    for detector in detectors:
-        touched.of(detector).clear()
+def _judge(
+    detectors: list[Detector], touched: Touched, movers: set[str], memory: Memory, terms: Mapping[str, Terms], cases: dict[str, Suspicion]
+) -> None:
+    """All that was touched; and once more whose money left, because of others more is known by now."""
+    _take(judged([one for one in detectors if not one.at_once], touched, memory, terms), cases)
+    _take(judged([one for one in detectors if one.at_once], Touched(people=movers), memory, terms), cases)
+    touched.clear()
 
 
-def _take(found: Iterable[Suspicion], cases: dict[str, Suspicion]) -> None:
+def _take(found: Iterable[tuple[Detector, list[Suspicion]]], cases: dict[str, Suspicion]) -> None:
     """Put findings among the cases: of one case the surer stands, with the people of the later."""
-    for suspicion in found:
+    for suspicion in (one for _, part in found for one in part):
         for other in suspicion.merges:
             cases.pop(other, None)
         before = cases.get(suspicion.fingerprint)

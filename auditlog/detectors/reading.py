@@ -25,7 +25,7 @@ from .facts import Fact, kind_of, network
 NEEDED = ("occurred_at", "event_type", "actor_id")
 COLUMNS = (*NEEDED, "actor_type", "target_id", "target_type", "ip_address", "device_id", "amount", "metadata")
 OTHER_NAMES = {"timestamp": "occurred_at", "user_id": "actor_id", "ip": "ip_address", "device": "device_id"}
-TOGETHER = 100_000  # facts that are sorted in memory; more go through files
+TOGETHER = 25_000  # facts that are sorted in memory; more go through files
 NOTHING = frozenset({"", "null", "none", "nan", "\\n", "-"})
 NO_FACTS: Mapping[str, Any] = {}
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from . import (
@@ -23,6 +23,7 @@ from .parameters import Parameter, Terms
 from .suspicions import Suspicion
 
 Judge = Callable[[Iterable[str], Memory, Terms], list[Suspicion]]
+PART = 1_000  # subjects that are judged together where not all is at hand: what they follow from has to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,17 @@ class Touched:
         if detector.subjects == "own":
             return self.own.setdefault(detector.name, set())
         return self.addresses if detector.subjects == "addresses" else self.people
+
+    def update(self, other: Touched) -> None:
+        self.people |= other.people
+        self.addresses |= other.addresses
+        for name, subjects in other.own.items():
+            self.own.setdefault(name, set()).update(subjects)
+
+    def clear(self) -> None:
+        self.people.clear()
+        self.addresses.clear()
+        self.own.clear()
 
 
 DETECTORS: tuple[Detector, ...] = (
@@ -151,6 +163,29 @@ DETECTORS: tuple[Detector, ...] = (
         subjects="own",
     ),
 )
+
+
+def judged(detectors: Iterable[Detector], touched: Touched, memory: Memory, terms: Mapping[str, Terms]) -> Iterator[tuple[Detector, list[Suspicion]]]:
+    """What follows for all that was touched, in parts. Of people all that is said comes before the next are looked at, so that what is at
+    hand of them is used for all; and a withdrawal is judged when it is known whom its builder is linked with."""
+    detectors = list(detectors)
+    of_people = [detector for detector in detectors if detector.subjects == "people"]
+    for part in _parts(touched.people, memory) if of_people else ():
+        for detector in of_people:
+            yield detector, detector.judge(part, memory, terms[detector.name])
+        memory.make_room()
+    for detector in detectors:
+        if detector.subjects != "people":
+            for part in _parts(touched.of(detector), memory):
+                yield detector, detector.judge(part, memory, terms[detector.name])
+                memory.make_room()
+
+
+def _parts(subjects: Iterable[str], memory: Memory) -> Iterator[list[str]]:
+    every = sorted(subjects)
+    size = len(every) if memory.is_at_hand else PART
+    for start in range(0, len(every), max(1, size)):
+        yield every[start : start + size]
 
 
 def keys(facts: Iterable[Fact], detectors: Iterable[Detector] = DETECTORS) -> set[str]:

@@ -3,46 +3,58 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
 
+from .bounded import ENCODE, Bounded
 from .facts import KINDS, Fact, network
-from .memory import Memory, Notes
+from .memory import Notes
 
-COLUMNS = "xid, id, timestamp, event_type, actor_id, actor_type, target_id, target_type, ip_address, device_id, amount, metadata, on_behalf_of"
+# As words, so that neither side makes something of an id or an address that is a word again here.
+COLUMNS = (
+    "xid, id, timestamp, event_type, actor_id::text, actor_type, target_id::text, target_type, host(ip_address), device_id::text, amount, "
+    "metadata::text, on_behalf_of::text"
+)
 # Whatever ended below the horizon is in every later snapshot, and nothing can appear there any more.
 HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 FLOOR = "SELECT coalesce((SELECT floor_id FROM audit_seal ORDER BY seq DESC LIMIT 1), 0)"
-NEXT = f"SELECT {COLUMNS} FROM audit_log WHERE event_type = ANY(%s) AND (xid, id) > (%s, %s) AND xid < %s AND id > %s ORDER BY xid, id LIMIT %s"  # noqa: S608 - names that stand above
-SINCE = f"SELECT {COLUMNS} FROM audit_log WHERE event_type = ANY(%s) AND timestamp >= %s AND timestamp < %s ORDER BY timestamp, id"  # noqa: S608
-READ = "SELECT key, data FROM detector_memory WHERE key = ANY(%s)"
+BEYOND = "FROM audit_log WHERE event_type = ANY(%s) AND (xid, id) > (%s, %s) AND xid < %s AND id > %s"
+NEXT = f"SELECT {COLUMNS} {BEYOND} ORDER BY xid, id LIMIT %s"
+LEFT = f"EXPLAIN (FORMAT JSON) SELECT {BEYOND}"
+SINCE = f"SELECT {COLUMNS} FROM audit_log WHERE event_type = ANY(%s) AND timestamp >= %s AND timestamp < %s ORDER BY timestamp, id"  # noqa: S608 - names that stand above
+READ = "SELECT key, data::text FROM detector_memory WHERE key = ANY(%s)"
+# All notes as one document: thousands of words would each have to be quoted.
 WRITE = """
 INSERT INTO detector_memory (key, data, seen_at)
-SELECT key, data::jsonb, to_timestamp(second) FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS new(key, data, second)
+SELECT key, value -> 1, to_timestamp((value ->> 0)::bigint) FROM jsonb_each(%s::jsonb)
 ON CONFLICT (key) DO UPDATE SET data = excluded.data, seen_at = greatest(detector_memory.seen_at, excluded.seen_at)
 """
 TOGETHER = 10_000  # keys in one statement
+NO_FACTS: Mapping[str, Any] = {}
+
+network_of = lru_cache(maxsize=50_000)(network)
 
 
 def fact_of(row: tuple[Any, ...]) -> Fact:
     """A row of the log as detectors see it."""
     _, number, at, event, actor, actor_type, target, target_type, ip, device, amount, meta, on_behalf = row
-    facts: dict[str, Any] = json.loads(meta) if isinstance(meta, str) else meta or {}
+    facts = NO_FACTS if meta == "{}" else json.loads(meta)
     if on_behalf is not None:
-        facts = {**facts, "on_behalf_of": str(on_behalf)}
+        facts = {**facts, "on_behalf_of": on_behalf}
     return Fact(
         at,
         int(at.timestamp()),
         KINDS[event],
-        str(actor or ""),
+        actor or "",
         actor_type,
-        str(target or ""),
+        target or "",
         target_type,
-        (network(str(ip)) or "") if ip else "",
-        str(device or ""),
+        (network_of(ip) or "") if ip else "",
+        device or "",
         amount,
         facts,
         str(number),
@@ -57,45 +69,20 @@ def facts_since(since: datetime, until: datetime) -> Iterator[Fact]:
             yield from map(fact_of, rows)
 
 
-class Stored(Memory):
-    """What is remembered in the table. What was read stays at hand, until there is too much of it."""
+class Stored(Bounded):
+    """What is remembered in the table."""
 
-    ROOM = 120_000  # keys at hand
-    is_at_hand = False
+    def load(self, keys: list[str]) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        with connection.cursor() as cursor:
+            for start in range(0, len(keys), TOGETHER):
+                cursor.execute(READ, [keys[start : start + TOGETHER]])
+                found.update(cursor.fetchall())
+        return found
 
-    def fetch(self, keys: Iterable[str]) -> None:
-        missing = sorted({key for key in keys if key not in self.notes})
-        for start in range(0, len(missing), TOGETHER):
-            part = missing[start : start + TOGETHER]
-            with connection.cursor() as cursor:
-                cursor.execute(READ, [part])
-                found = {key: json.loads(data) if isinstance(data, str) else data for key, data in cursor.fetchall()}
-            for key in part:
-                self.notes[key] = found.get(key) or {}
-
-    def __getitem__(self, key: str) -> Notes:
-        if key not in self.notes:
-            self.fetch([key])
-        return self.notes[key]
-
-    def change(self, key: str, second: int = 0) -> Notes:
-        if key not in self.notes:
-            self.fetch([key])
-        return super().change(key, second)
-
-    def write(self) -> int:
-        """Put back what was changed."""
-        keys = sorted(self.changed)
-        for start in range(0, len(keys), TOGETHER):
-            part = keys[start : start + TOGETHER]
-            with connection.cursor() as cursor:
-                cursor.execute(WRITE, [part, [json.dumps(self.notes[key]) for key in part], [self.changed[key] for key in part]])
-        self.forget_changes()
-        return len(keys)
-
-    def make_room(self) -> None:
-        if len(self.notes) > self.ROOM:
-            self.notes.clear()
+    def save(self, notes: Mapping[str, Notes], seconds: Mapping[str, int]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(WRITE, [ENCODE({key: [seconds[key], note] for key, note in notes.items()})])
 
 
 def moment(second: int) -> datetime:

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from tqdm import tqdm
 
-from auditlog.actions import look_back, run_detectors
+from auditlog.actions import look_back, rows_left, run_detectors
 from auditlog.detectors import over_file
 from auditlog.detectors.reading import COLUMNS, Reader, Unreadable
 from auditlog.detectors.registry import DETECTORS
@@ -76,7 +76,7 @@ class Command(BaseCommand):
 
     def over_log(self, names: Iterable[str], *, dry_run: bool) -> None:
         try:
-            with tqdm(unit=" rows", unit_scale=True, disable=None, leave=False) as bar:
+            with tqdm(total=rows_left(), unit=" rows", unit_scale=True, disable=None, leave=False) as bar:
                 ran = run_detectors(names=names, dry_run=dry_run, progress=bar.update)
         except DatabaseError as error:
             raise CommandError(f"The audit log cannot be read: {error}") from error

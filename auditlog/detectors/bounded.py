@@ -1,0 +1,152 @@
+"""A memory of which only a part is at hand: what was used lately. The rest lies somewhere else, and what was changed goes there first."""
+
+from __future__ import annotations
+
+import gc
+import json
+import marshal
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+
+from .memory import Memory, Notes
+
+ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+ENTRY = 350  # bytes that a note costs beside what stands in it
+SAMPLE = 200  # notes by which the size of all is guessed
+FEW = 1000  # notes up to which their size is not looked at
+PART = 10_000  # notes that go away together
+
+
+@contextmanager
+def unswept() -> Iterator[None]:
+    """Notes never hold themselves: looking through hundreds of thousands of them for what does takes a third of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+class Bounded(Memory):
+    """Notes that were used lately are dictionaries, in two halves: when the newer half has as much as there is room for, what is left in
+    the older one is packed, and the newer takes its place; so nothing has to be counted when a note is used. Of what is packed, a tenth of
+    the size, the oldest goes elsewhere when that gets too much.
+
+    A note that was handed out is good until the next `make_room`.
+    """
+
+    is_at_hand = False
+    LOOSE = 12_000_000  # bytes in either half, packed; as dictionaries about five times as much
+    PACKED = 180_000_000  # bytes of what is packed
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._older: dict[str, Notes] = {}
+        self._packed: dict[str, bytes] = {}
+        self._weight = 0  # of what is packed
+        self._enough = float(FEW)  # notes from which on their size is looked at
+
+    def load(self, keys: list[str]) -> Mapping[str, str]:
+        """What lies elsewhere under these keys, as JSON."""
+        raise NotImplementedError
+
+    def save(self, notes: Mapping[str, Notes], seconds: Mapping[str, int]) -> None:
+        """Put these there, each with the newest second of the facts that changed it."""
+        raise NotImplementedError
+
+    def fetch(self, keys: Iterable[str]) -> None:
+        notes, older, packed = self.notes, self._older, self._packed
+        missing = set[str]()
+        for key in keys:
+            if key in notes:
+                continue
+            if key in older:
+                notes[key] = older.pop(key)
+            elif key in packed:
+                data = packed.pop(key)
+                self._weight -= len(data) + ENTRY
+                notes[key] = marshal.loads(data)  # noqa: S302 - we packed it
+            else:
+                missing.add(key)
+        if missing:
+            wanted = sorted(missing)
+            texts = self.load(wanted)
+            for key in wanted:
+                text = texts.get(key)
+                notes[key] = json.loads(text) if text is not None else {}
+
+    def __getitem__(self, key: str) -> Notes:
+        found = self.notes.get(key)
+        if found is None:
+            self.fetch((key,))
+            found = self.notes[key]
+        return found
+
+    def change(self, key: str, second: int = 0) -> Notes:
+        found = self.notes.get(key)
+        if found is None:
+            self.fetch((key,))
+            found = self.notes[key]
+        if second >= self.changed.get(key, -1):
+            self.changed[key] = second
+        return found
+
+    def write(self) -> int:
+        """Put away all that was changed; it stays at hand."""
+        keys = sorted(self.changed)
+        for start in range(0, len(keys), PART):
+            self._put_away(keys[start : start + PART])
+        return len(keys)
+
+    def _put_away(self, keys: Iterable[str]) -> None:
+        seconds = {key: self.changed.pop(key) for key in keys}
+        if seconds:
+            self.save({key: self._found(key) for key in seconds}, seconds)
+
+    def _found(self, key: str) -> Notes:
+        for half in (self.notes, self._older):
+            if key in half:
+                return half[key]
+        found: Notes = marshal.loads(self._packed[key])  # noqa: S302 - we packed it
+        return found
+
+    def make_room(self) -> None:
+        """Let go what was not used for long, if there is too much of it. Not while somebody holds a note."""
+        if self._is_full(self.LOOSE):
+            self._pack(self._older)
+            self._older, self.notes = self.notes, {}
+
+    def _is_full(self, room: int) -> bool:
+        """Whether the newer half has that much. Asked of few notes only when there are many more than the last time."""
+        if len(self.notes) < self._enough:
+            return False
+        size = self._size()
+        self._enough = len(self.notes) * min(1.5, room / size) + 1 if size < room else FEW
+        return size >= room
+
+    def _pack(self, notes: dict[str, Notes]) -> None:
+        """What was used the longest ago goes first, into what is packed and out of it."""
+        packed = self._packed
+        for key in list(notes):
+            data = packed[key] = marshal.dumps(notes.pop(key))
+            self._weight += len(data) + ENTRY
+        while self._weight > self.PACKED:
+            oldest = list(islice(packed, PART))
+            self._put_away(sorted(key for key in oldest if key in self.changed))
+            for key in oldest:
+                self._weight -= len(packed.pop(key)) + ENTRY
+
+    def _size(self) -> int:
+        """About how many bytes the newer half would have, by some of it."""
+        count = len(self.notes)
+        some = [len(marshal.dumps(one)) for one in islice(self.notes.values(), 0, None, count // SAMPLE + 1)]
+        return int(count * (ENTRY + sum(some) / max(1, len(some))))
+
+    def forget_all(self) -> None:
+        """Let go of everything at hand, also of what was changed: it did not come to be."""
+        for notes in (self.notes, self._older, self._packed, self.changed):
+            notes.clear()
+        self._weight = 0
