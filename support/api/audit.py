@@ -136,7 +136,7 @@ def _kept(page: Page, row: AuditLog) -> str:
 def _exported(rows: list[AuditLog]) -> dict[int, Any]:
     """When which of these rows were exported; the moments are asked for as well, so that only their months are opened."""
     asked = AuditLog.objects.filter(timestamp__in=[row.timestamp for row in rows], pk__in=[row.pk for row in rows])
-    return dict(asked.with_export().values_list("pk", "exported_at"))
+    return {row.pk: row.exported_at for row in asked.with_export().only("pk")}
 
 
 FILE = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpResponse
@@ -57,8 +58,8 @@ def get_support_user(request: UserRequest, user_id: UUID) -> SupportUserOut:
     note_look(memory(request), actor=request.user, person=found.user)
     user, metrics = found.user, metrics_of(found, moment)
     risk = risk_of(found) if may(request.user, "see_incidents") else None
-    sides = {name: SideOut.model_validate(getattr(metrics, name), from_attributes=True) for name in ("bought", "sold")}
-    figures = {name: getattr(metrics, name) for name in MetricsOut.model_fields if name not in ("bought", "sold", "rating")}
+    sides: dict[str, Any] = {name: SideOut.model_validate(getattr(metrics, name), from_attributes=True) for name in ("bought", "sold")}
+    figures: dict[str, Any] = {name: getattr(metrics, name) for name in MetricsOut.model_fields if name not in ("bought", "sold", "rating")}
     return SupportUserOut(
         **support_user_row(user).model_dump(),
         suspension_reason=user.suspension_reason,
@@ -70,7 +71,7 @@ def get_support_user(request: UserRequest, user_id: UUID) -> SupportUserOut:
         last_seen_at=found.last_seen_at,
         builder_id=found.builder.pk if found.builder is not None else None,
         metrics=MetricsOut(**sides, **figures, rating=None if metrics.rating is None else str(metrics.rating)),
-        holds=[UserHold.model_validate(_hold(hold)) for hold in holds_on(found)],
+        holds=[UserHold.model_validate(hold, from_attributes=True) for hold in holds_on(found)],
         open_disputes=[_named(one.row) for one in open_disputes(found)],
         open_plans=[_named(one.row) for one in open_plans(found)],
         risk=risk.points if risk is not None else None,
@@ -78,11 +79,7 @@ def get_support_user(request: UserRequest, user_id: UUID) -> SupportUserOut:
     )
 
 
-def _hold(hold: object) -> dict[str, object]:
-    return {"id": hold.pk, **{name: getattr(hold, name) for name in UserHold.model_fields if name != "id"}}
-
-
-def _named(row: object) -> Named:
+def _named(row: Any) -> Named:
     return Named(id=row.pk, name=str(row), status=row.status)
 
 

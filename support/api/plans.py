@@ -74,9 +74,7 @@ def drafted(request: UserRequest, key: PlanKind, said: Mapping[str, Any]) -> Pla
     assert form_class is not None
     form = form_class(dict(said), given={}, actor=request.user)
     if not (form.is_ready and form.is_valid()):
-        raise ValidationError(
-            [{"loc": ("body", NAMES.get(name, name)), "msg": " ".join(map(str, words))} for name, words in form.errors.items()]  # type: ignore[arg-type]
-        )
+        raise ValidationError([{"loc": ("body", NAMES.get(name, name)), "msg": " ".join(map(str, words))} for name, words in form.errors.items()])
     return actions.draft_plan(key, actor=request.user, asked=form.asked, reason=form.cleaned_data["reason"], about=form.about())
 
 

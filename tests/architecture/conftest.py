@@ -100,7 +100,7 @@ def heard(person: User) -> dict[str, Any]:
 
 def credited(person: User) -> dict[str, Any]:
     """Somebody who may pay with a credit."""
-    return {"support:credit_id": payments.issue_credit(person, payments.Grant(Decimal("5.00"), CreditSource.PROMO, "welcome"), actor=None).pk}
+    return {"credit_id": payments.issue_credit(person, payments.Grant(Decimal("5.00"), CreditSource.PROMO, "welcome"), actor=None).pk}
 
 
 PLANNED = PlanKind.SUSPEND
@@ -171,6 +171,9 @@ def sold(builder: Builder) -> dict[str, Any]:
     publish_service(service.pk, actor=builder.user)
     found = {"orders:package_id": service.packages.get().pk}
     return found | {
+        "api:get_builder:slug": builder.slug,
+        "api:slug": service.slug,
+        "builder_id": builder.pk,
         "builders:slug": builder.slug,
         "away:slug": builder.slug,
         "messaging:slug": builder.slug,
@@ -189,6 +192,7 @@ def ordered(client: User, package_id: Any) -> dict[str, Any]:
     return {
         "orders:number": order.number,
         "amendments:number": order.number,
+        "order_id": order.pk,
         "amendment_id": amendment.pk,
         "payments:invoice_pdf:invoice_id": order.invoice_id,
     }
@@ -203,7 +207,12 @@ def disputed(client: User, package_id: Any) -> dict[str, Any]:
     proof = SimpleUploadedFile("proof.txt", b"no word")
     dispute = open_dispute(order.pk, actor=client, client_key=uuid.uuid4(), uploads=[proof], **claim)
     file = Attachment.objects.get(name="proof.txt")
-    return {"orders:dispute_number": dispute.number, "support:dispute_number": dispute.number, "support:attachment_id": file.pk}
+    return {
+        "dispute_id": dispute.pk,
+        "orders:dispute_number": dispute.number,
+        "support:dispute_number": dispute.number,
+        "support:attachment_id": file.pk,
+    }
 
 
 def said(client: User, builder: Builder) -> dict[str, Any]:
