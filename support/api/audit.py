@@ -136,7 +136,8 @@ def _kept(page: Page, row: AuditLog) -> str:
 def _exported(rows: list[AuditLog]) -> dict[int, Any]:
     """When which of these rows were exported; the moments are asked for as well, so that only their months are opened."""
     asked = AuditLog.objects.filter(timestamp__in=[row.timestamp for row in rows], pk__in=[row.pk for row in rows])
-    return {row.pk: row.exported_at for row in asked.with_export().only("pk")}
+    found: list[Any] = list(asked.with_export().only("pk"))
+    return {row.pk: row.exported_at for row in found}
 
 
 FILE = {
