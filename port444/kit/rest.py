@@ -57,7 +57,10 @@ def _utc(value: datetime) -> str:
 def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a moment needs its offset, for example 2026-11-23T10:00:00Z")
-    return value
+    try:
+        return value.astimezone(UTC)  # the database knows no offset of a whole day, which the format allows
+    except OverflowError:
+        raise ValueError("a moment that a calendar has") from None
 
 
 def _plain(value: str) -> str:

@@ -173,3 +173,11 @@ def test_deliveries_take_the_same_queries_however_many(
         Delivery.objects.create(order=order, number=number, note="Again")
     with django_assert_num_queries(5):
         assert len(client.get(f"/orders/{order.pk}/deliveries").json()["items"]) == 3
+
+
+def test_a_moment_may_have_any_offset_that_there_is(make_order: MakeOrder, client_user: User, caller: Make) -> None:
+    make_order()
+    client = caller(client_user)
+    assert len(client.get("/orders?placed_from=2020-01-01T00:00:00%2B23:59").json()["items"]) == 1
+    assert client.get("/orders?placed_to=2020-01-01T00:00:00-23:59").json()["items"] == []
+    assert client.get("/orders?placed_from=0001-01-01T00:00:00%2B23:59").status_code == 422
