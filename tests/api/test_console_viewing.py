@@ -82,6 +82,26 @@ def test_reads_are_answered_as_to_the_person(mara: Caller, agent: User, client_u
     assert not seen.cookies
 
 
+def test_a_token_for_the_console_alone_looks_and_reads_nothing_of_its_own(agent: User, client_user: User, caller: Make) -> None:
+    program = caller(agent, "console")
+    view = {"port444-view": begin(program, client_user).json()["token"]}
+    assert program.get("/orders", **view).status_code == 200
+    assert code(program.get("/orders")) == (403, "scope_missing")
+    assert code(program.get("/tokens", **view)) == (403, "viewing_closed")
+
+
+def test_a_browser_may_name_its_viewing_by_the_header(agent: User, client_user: User, caller: Make) -> None:
+    browser = Client()
+    browser.force_login(agent)
+    said = {"user_id": str(client_user.pk), "reason": "To see what they see.", "reference": "P4-1"}
+    view = {"port444-view": browser.post("/api/support/impersonate", said, content_type="application/json").json()["token"]}
+    assert browser.get("/api/orders", headers=view).json() == caller(client_user).get("/orders").json()
+    assert ViewedPage.objects.count() == 1
+    assert "view" not in browser.cookies
+    assert browser.get("/api/me").json()["id"] == str(agent.pk), "the session is the agent's still"
+    assert code(caller(agent).get("/orders", **view)) == (403, "viewing_over")
+
+
 @pytest.mark.parametrize("path", ["/me", "/tokens", "/nothing"])
 def test_what_is_private_on_pages_is_private_here(mara: Caller, held: str, path: str) -> None:
     answer = mara.get(path, **{"port444-view": held})
