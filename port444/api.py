@@ -69,19 +69,24 @@ for router in (accounts, amendments, away, calls, catalog, disputes, messaging, 
 
 def complete(schema: OpenAPISchema, scopes: Mapping[str, str]) -> OpenAPISchema:
     """Say of refusals that they are problem documents, which headers every answer has, and which scope a token needs."""
-    headers = {
+    parts = schema["components"]
+    parts["headers"] = {
         "X-Request-ID": {"description": "Name it when you write to support", "schema": {"type": "string", "format": "uuid"}},
         "RateLimit": {"description": "What is left now, and when all of it is back", "schema": {"type": "string"}},
+    }
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in parts["headers"]}
+    refusals = {rest.PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    parts["responses"] = {
+        f"Refused{status}": {"description": rest.TITLES[status], "headers": headers, "content": refusals} for status in rest.TITLES
     }
     for operations in schema["paths"].values():
         for operation in operations.values():
             operation["x-scope"] = scopes[operation["operationId"]]
-            for status, response in operation["responses"].items():
-                response["headers"] = {**headers, **response.get("headers", {})}
-                content = response.get("content", {})
-                if int(status) >= 400 and "application/json" in content:
-                    content[rest.PROBLEM] = content.pop("application/json")
-                    response["description"] = rest.TITLES.get(int(status), "Refused")
+            for status, response in list(operation["responses"].items()):
+                if int(status) >= 400:
+                    operation["responses"][status] = {"$ref": f"#/components/responses/Refused{status}"}
+                else:
+                    response["headers"] = {**headers, **response.get("headers", {})}
     return schema
 
 

@@ -76,6 +76,8 @@ def _operation(document: Document, path: str, method: str, one: Document) -> Ope
 
 
 def _answer(document: Document, status: str, answer: Document) -> Answer:
+    if "$ref" in answer:
+        answer = document["components"]["responses"][answer["$ref"].rsplit("/", 1)[-1]]
     schema = _schema_of(answer)
     is_fine = int(status) < 400
     return Answer(

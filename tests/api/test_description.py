@@ -26,7 +26,7 @@ def operations() -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_the_copy_in_docs_is_what_the_code_says() -> None:
-    """After a change: `./run manage export_openapi_schema --api port444.api.api --indent 1 --sorted --output docs/openapi.json`."""
+    """After a change: `./run manage export_openapi_schema --api port444.api.api --sorted --output docs/openapi.json`."""
     assert json.loads(COPY.read_text()) == described()
 
 
@@ -49,7 +49,9 @@ def test_every_operation_says_who_may_what_comes_and_what_does_not() -> None:
         assert bool(one.get("security")) == bool(one["x-scope"]), name
         for status, response in one["responses"].items():
             if int(status) >= 400:
-                assert list(response["content"]) == ["application/problem+json"], name
+                assert response == {"$ref": f"#/components/responses/Refused{status}"}, name
+    for refusal in described()["components"]["responses"].values():
+        assert list(refusal["content"]) == ["application/problem+json"]
 
 
 ASKED_FOR = [
