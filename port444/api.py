@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,6 +47,9 @@ Everything a person can do on a page, a program can do here, by the same rules.
 """.strip()
 
 
+THING = re.compile(r"(?P<all>/api(/[a-z-]+)+)/\{(?P<id>\w+)\}(/[a-z-]+)?$")
+
+
 class Api(NinjaAPI):
     """ninja's, with operations called as their functions are, and a description that says everything."""
 
@@ -76,9 +80,7 @@ def complete(schema: OpenAPISchema, scopes: Mapping[str, str]) -> OpenAPISchema:
     }
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in parts["headers"]}
     refusals = {rest.PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    parts["responses"] = {
-        f"Refused{status}": {"description": rest.TITLES[status], "headers": headers, "content": refusals} for status in rest.TITLES
-    }
+    parts["responses"] = {f"Refused{status}": {"description": rest.TITLES[status], "headers": headers, "content": refusals} for status in rest.TITLES}
     for operations in schema["paths"].values():
         for operation in operations.values():
             operation["x-scope"] = scopes[operation["operationId"]]
@@ -87,7 +89,26 @@ def complete(schema: OpenAPISchema, scopes: Mapping[str, str]) -> OpenAPISchema:
                     operation["responses"][status] = {"$ref": f"#/components/responses/Refused{status}"}
                 else:
                     response["headers"] = {**headers, **response.get("headers", {})}
+    _link(schema["paths"])
     return schema
+
+
+def _link(paths: Mapping[str, Any]) -> None:
+    """Say which operations go on from an answer: what was made, listed or looked at is looked at, changed, and so on, by its id."""
+    by_thing: dict[str, list[tuple[str, str]]] = {}
+    for path, operations in paths.items():
+        if found := THING.match(path):
+            by_thing.setdefault(found["all"], []).extend((one["operationId"], found["id"]) for one in operations.values())
+    for path, operations in paths.items():
+        one_of = THING.match(path)
+        for method, operation in operations.items():
+            place = "$response.body#/items/0/id" if method == "get" and not one_of else "$response.body#/id"
+            following = by_thing.get(one_of["all"] if one_of else path, [])
+            links = {name: {"operationId": name, "parameters": {part: place}} for name, part in following if name != operation["operationId"]}
+            if links and (method in ("get", "post")):
+                for status, response in operation["responses"].items():
+                    if int(status) < 300:
+                        response["links"] = links
 
 
 @require_GET

@@ -11,9 +11,9 @@ from ninja.responses import Status
 from consultations import actions, queries
 from consultations.models import ConsultationStatus
 from consultations.schemas.calls import (
+    CallCancelQuoteOut,
     CallOut,
     CancelIn,
-    CancelQuoteOut,
     CompleteIn,
     ConversionOut,
     ConvertIn,
@@ -50,8 +50,8 @@ def complete_consultation(request: UserRequest, call_id: UUID, body: CompleteIn)
     return answer(request, call.pk)
 
 
-@router.get("/consultations/{uuid:call_id}/cancel", response=answers(200, CancelQuoteOut), auth=may(), summary="What comes back for cancelling")
-def quote_consultation_cancel(request: UserRequest, call_id: UUID) -> CancelQuoteOut:
+@router.get("/consultations/{uuid:call_id}/cancel", response=answers(200, CallCancelQuoteOut), auth=may(), summary="What comes back for cancelling")
+def quote_consultation_cancel(request: UserRequest, call_id: UUID) -> CallCancelQuoteOut:
     """If you cancelled now, by the policy that was frozen when it was booked."""
     call = call_of(request, call_id)
     if call.status != ConsultationStatus.SCHEDULED:

@@ -192,7 +192,7 @@ class CallOut(CallRow):
     )
 
 
-class CancelQuoteOut(Out):
+class CallCancelQuoteOut(Out):
     comes_back: Money = Field(description="To the client, of price and service fee")
     of_price: Money
     of_fee: Money
@@ -359,9 +359,9 @@ def _share(call: Consultation, kept: Decimal) -> Decimal:
     return kept - fee(kept, call.builder_fee_bps)
 
 
-def cancel_quote_out(call: Consultation, reader: Any) -> CancelQuoteOut:
+def cancel_quote_out(call: Consultation, reader: Any) -> CallCancelQuoteOut:
     back = call.back_if_cancelled_by(reader, now())
-    return CancelQuoteOut(
+    return CallCancelQuoteOut(
         comes_back=back.total,
         of_price=back.price,
         of_fee=back.fee,

@@ -94,8 +94,8 @@ def _words(part: Document) -> str:
 
 
 def _schema_of(part: Document) -> Document:
-    content = part.get("content", {})
-    return next(iter(content.values()), {}).get("schema", {}) if content else {}
+    content: Document = part.get("content", {})
+    return next((one.get("schema", {}) for one in content.values()), {})
 
 
 def resolved(document: Document, schema: Document) -> Document:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.test import Client
+from ninja import Schema
 from openapi_schema_validator import OAS31Validator
 
 from port444.api import api
@@ -103,3 +105,13 @@ def test_everybody_may_read_it() -> None:
     for name, one in operations():
         assert f'id="{one["operationId"]}"' in text, name
     assert Client().get("/api/openapi.json").json()["info"]["title"] == "port444"
+
+
+def test_no_two_schemas_have_one_name() -> None:
+    """ninja would describe one of them in the place of both."""
+
+    def below(schema: type) -> set[type]:
+        return {schema, *(found for one in schema.__subclasses__() for found in below(one))}
+
+    ours = [f"{one.__name__}" for one in below(Schema) if not one.__module__.startswith("ninja") and not one.__name__.endswith("Params")]
+    assert sorted(name for name, count in Counter(ours).items() if count > 1) == []
