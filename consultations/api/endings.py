@@ -11,13 +11,13 @@ from ninja.responses import Status
 from consultations import actions, queries
 from consultations.models import ConsultationStatus
 from consultations.schemas.calls import (
+    AbsenceDisputeIn,
+    CallCancelIn,
     CallCancelQuoteOut,
     CallOut,
-    CancelIn,
     CompleteIn,
     ConversionOut,
     ConvertIn,
-    DisputeIn,
     ReportIn,
     cancel_quote_out,
     conversion_out,
@@ -67,7 +67,7 @@ def quote_consultation_cancel(request: UserRequest, call_id: UUID) -> CallCancel
     summary="Cancel a call",
 )
 @once
-def cancel_consultation(request: UserRequest, call_id: UUID, body: CancelIn) -> Status[CallOut]:
+def cancel_consultation(request: UserRequest, call_id: UUID, body: CallCancelIn) -> Status[CallOut]:
     """A builder gives everything back; a client gets back what the policy says."""
     call = call_of(request, call_id)
     with unless_changed(request, call):
@@ -117,7 +117,7 @@ def admit_consultation_absence(request: UserRequest, call_id: UUID) -> Status[Ca
     openapi_extra=also(IF_MATCH),
     summary="Say that you came after all",
 )
-def dispute_consultation_absence(request: UserRequest, call_id: UUID, body: DisputeIn) -> CallOut:
+def dispute_consultation_absence(request: UserRequest, call_id: UUID, body: AbsenceDisputeIn) -> CallOut:
     """Staff decides then."""
     call = call_of(request, call_id)
     with unless_changed(request, call):

@@ -16,7 +16,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from consultations import actions, queries
 from consultations.models import Consultation, Proposal, ProposalStatus
-from consultations.schemas.calls import CallOut, MoveIn, ProposalRow, ProposalsOut, ProposeIn, proposal_row
+from consultations.schemas.calls import CallOut, CallProposeIn, MoveIn, ProposalRow, ProposalsOut, proposal_row
 from consultations.slots import Span
 from port444.accounts.callers import may, once
 from port444.accounts.models import Scope
@@ -78,7 +78,7 @@ def list_consultation_proposals(request: UserRequest, call_id: UUID, paging: Que
     openapi_extra=also(IF_MATCH),
     summary="Propose another time",
 )
-def propose_consultation_time(request: UserRequest, call_id: UUID, body: ProposeIn) -> Status[ProposalRow]:
+def propose_consultation_time(request: UserRequest, call_id: UUID, body: CallProposeIn) -> Status[ProposalRow]:
     """The other side answers until `answer_by`. The time is not held until then. Proposing replaces your own open proposal and declines theirs."""
     call = call_of(request, call_id)
     with unless_changed(request, call):

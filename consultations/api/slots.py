@@ -17,10 +17,10 @@ from consultations.models import CallSettings, MeetingProvider, RefundPolicy, fr
 from consultations.schemas.hours import (
     AvailabilityIn,
     AvailabilityOut,
+    CallQuoteOut,
     MoveSlotsIn,
     MoveSlotsOut,
     QuoteIn,
-    QuoteOut,
     ReasonOut,
     SlotsIn,
     SlotsOut,
@@ -96,8 +96,8 @@ def list_calendar_slots(request: HttpRequest, builder_id: UUID, asked: Query[Slo
     )
 
 
-@router.get("/calendar-slots/{uuid:builder_id}/quote", response=answers(200, QuoteOut), auth=None, summary="What a call costs")
-def quote_consultation(request: HttpRequest, builder_id: UUID, asked: Query[QuoteIn]) -> QuoteOut:
+@router.get("/calendar-slots/{uuid:builder_id}/quote", response=answers(200, CallQuoteOut), auth=None, summary="What a call costs")
+def quote_consultation(request: HttpRequest, builder_id: UUID, asked: Query[QuoteIn]) -> CallQuoteOut:
     """Price and service fee, and the rules that are frozen when a time is held."""
     builder: Builder = get_object_or_404(queries.for_booking(), pk=builder_id)
     moment, price, terms = now(), builder.call_price(asked.minutes), queries.call_settings(builder)
@@ -108,7 +108,7 @@ def quote_consultation(request: HttpRequest, builder_id: UUID, asked: Query[Quot
         raise Invalid("Ask for times within a year.", code="range")
     listed = queries.open_starts(builder, client_id=_client_id(request, builder), minutes=asked.minutes, moment=moment) if start else []
     charge = fee(price, settings.CLIENT_FEE_BPS)
-    return QuoteOut(
+    return CallQuoteOut(
         builder_id=builder.pk,
         minutes=asked.minutes,
         price=price,

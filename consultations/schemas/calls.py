@@ -63,7 +63,7 @@ class CompleteIn(In):
     notes: Text = Field("", max_length=3000, description="What you found and what to do next. The client reads it")
 
 
-class CancelIn(In):
+class CallCancelIn(In):
     reason: Text = Field("", max_length=300, description="The other side reads it")
 
 
@@ -75,7 +75,7 @@ class MoveIn(In):
     starts_at: Moment = Field(description="One of the free times for moving this call")
 
 
-class ProposeIn(In):
+class CallProposeIn(In):
     starts_at: Moment = Field(description="On a full minute; the builder's hours do not matter, since both agree")
     note: Text = Field("", max_length=300, description="The other side reads it")
 
@@ -84,7 +84,7 @@ class ReportIn(In):
     note: Text = Field("", max_length=600, description="What happened. The other side reads it and can answer")
 
 
-class DisputeIn(In):
+class AbsenceDisputeIn(In):
     note: Text = Field(min_length=1, max_length=600, description="When and where you were. The other side and who decides read it")
 
 
@@ -226,7 +226,7 @@ class TimelineOut(Out):
     items: list[HappenedOut]
 
 
-class OfferOut(Out):
+class CallOfferOut(Out):
     package_id: UUID
     service: str
     package: str
@@ -241,7 +241,7 @@ class ConversionOut(Out):
     expires_at: Moment | None
     is_usable: bool
     order_id: UUID | None = Field(description="What it has become")
-    offers: list[OfferOut] = Field(description="For its client alone")
+    offers: list[CallOfferOut] = Field(description="For its client alone")
 
 
 def _party(call: Consultation, user_id: UUID | None) -> Party | None:
@@ -379,7 +379,7 @@ def conversion_out(found: queries.Conversion) -> ConversionOut:
         is_usable=found.usable,
         order_id=found.order.pk if found.order else None,
         offers=[
-            OfferOut(
+            CallOfferOut(
                 package_id=offer.package.pk,
                 service=offer.package.service.title,
                 package=offer.package.name,

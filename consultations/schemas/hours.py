@@ -93,7 +93,7 @@ class MoveSlotsOut(Out):
     slots: list[SlotOut]
 
 
-class QuoteOut(Out):
+class CallQuoteOut(Out):
     builder_id: UUID
     minutes: Minutes
     price: Money

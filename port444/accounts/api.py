@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 
+from port444.kit.errors import NotAllowed
 from port444.kit.http import UserRequest
 from port444.kit.rest import Paging, answers, page, tagged
 
@@ -33,6 +34,8 @@ def list_tokens(request: UserRequest, paging: Query[Paging]) -> HttpResponse:
 
 @router.delete("/tokens/{uuid:token_id}", response=answers(200, TokenRow), auth=may(), summary="Revoke a token")
 def revoke_token(request: UserRequest, token_id: UUID) -> TokenRow:
-    """From the next request on it opens nothing. Every token may revoke itself and the others of its person."""
+    """From the next request on it opens nothing. A token may revoke itself alone; who is signed in, all of theirs."""
     token = get_object_or_404(ApiToken, pk=token_id, user=request.user)
+    if request.api_token not in (None, token):
+        raise NotAllowed("A token revokes itself alone. Sign in to revoke the others.", code="other_token")
     return token_row(actions.revoke_token(token.pk, actor=request.user))

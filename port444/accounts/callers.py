@@ -20,7 +20,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
 
 from port444.kit.clock import now
-from port444.kit.errors import Invalid, NotAllowed
+from port444.kit.errors import DomainError, Invalid, NotAllowed
 from port444.kit.http import client_ip
 
 from .models import AnsweredCall, ApiToken, Scope
@@ -137,20 +137,18 @@ def once(view: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(request: Any, *args: Any, **options: Any) -> HttpResponse:
         key = request.headers.get("Idempotency-Key", "")
         if not LOOKS_LIKE_KEY.fullmatch(key):
-            error = Invalid("Send an Idempotency-Key of 8 to 200 printable characters, another one for each thing to do.", code="idempotency_key")
-            error.status = 400
-            raise error
+            raise DomainError("Send an Idempotency-Key of 8 to 200 printable characters, another one for each thing to do.", code="idempotency_key")
         what = b"\n".join((request.method.encode(), request.get_full_path().encode(), request.body))
         asked = hashlib.sha256(what).hexdigest()
         with transaction.atomic():
             kept, is_new = AnsweredCall.objects.get_or_create(user=request.user, key=key, defaults={"asked": asked, "created_at": now()})
             if is_new:
                 said = cast("Status[Any]", view(request, *args, **options))
-                kept.status, kept.answer = said.status_code, json.dumps(said.value.model_dump(mode="json"))
-                kept.save(update_fields=["status", "answer"])
+                kept.code, kept.answer = said.status_code, json.dumps(said.value.model_dump(mode="json"))
+                kept.save(update_fields=["code", "answer"])
         if kept.asked != asked:
             raise Invalid("This Idempotency-Key was used for something else.", code="idempotency_key_reused")
-        response = HttpResponse(kept.answer, status=kept.status, content_type="application/json")
+        response = HttpResponse(kept.answer, status=kept.code, content_type="application/json")
         if not is_new:
             response["Idempotency-Replayed"] = "true"
         return response

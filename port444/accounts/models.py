@@ -289,7 +289,7 @@ class AnsweredCall(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=200)
     asked = models.CharField(max_length=64, help_text="SHA-256 of method, address and body.")
-    status = models.PositiveSmallIntegerField(default=0)
+    code = models.PositiveSmallIntegerField(default=0)
     answer = models.TextField(blank=True)
     created_at = models.DateTimeField(default=now)
 

@@ -35,6 +35,7 @@ class UserRequest(HtmxRequest):
     """A request of somebody who is signed in; `user` is the project's own User."""
 
     user: Any
+    api_token: Any  # by which a program calls; None for a browser
 
 
 def client_ip(request: HttpRequest) -> str | None:

@@ -27,11 +27,11 @@ from support.schemas import (
     AssignIn,
     CodeIn,
     HoldIn,
+    IncidentNoteIn,
     IncidentOut,
     IncidentsOut,
     InvestigateIn,
     NextIn,
-    NoteIn,
     ReopenIn,
     ResolveIn,
     TakenOut,
@@ -188,7 +188,7 @@ def hold_for_incident(request: UserRequest, response: HttpResponse, incident_id:
 
 
 @router.post("/incident-logs/{uuid:incident_id}/notes", response=answers(201, IncidentOut), auth=console(WORK), summary="Write a note")
-def note_on_incident(request: UserRequest, response: HttpResponse, incident_id: UUID, body: NoteIn) -> Status[IncidentOut]:
+def note_on_incident(request: UserRequest, response: HttpResponse, incident_id: UUID, body: IncidentNoteIn) -> Status[IncidentOut]:
     actions.note_on_incident(_find(request, incident_id).pk, actor=request.user, text=body.text)
     return Status(201, _told(request, response, incident_id))
 

@@ -28,8 +28,8 @@ from support.models import Plan, PlanKind, PlanStatus
 from support.schemas import (
     ApproveIn,
     CreditIn,
-    DeclineIn,
     MergeIn,
+    PlanDeclineIn,
     PlanOut,
     PlansOut,
     RefundIn,
@@ -203,7 +203,7 @@ def _of_others(request: UserRequest, row: Plan) -> PlanOut:
 
 
 @router.post("/support/plans/{uuid:plan_id}/decline", response=answers(200, PlanOut), auth=console("approve"), summary="Decline a plan")
-def decline_support_plan(request: UserRequest, plan_id: UUID, body: DeclineIn) -> PlanOut:
+def decline_support_plan(request: UserRequest, plan_id: UUID, body: PlanDeclineIn) -> PlanOut:
     plan = get_object_or_404(Plan.objects.visible_to(request.user), pk=plan_id)
     actions.reject_plan(plan.pk, actor=request.user, note=body.note)
     return told(request, plan_id)

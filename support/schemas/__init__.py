@@ -7,6 +7,7 @@ from .incidents import (
     CodeIn,
     HoldIn,
     IncidentHold,
+    IncidentNoteIn,
     IncidentOut,
     IncidentQuestion,
     IncidentReason,
@@ -15,7 +16,6 @@ from .incidents import (
     IncidentStep,
     InvestigateIn,
     NextIn,
-    NoteIn,
     ReopenIn,
     ResolveIn,
     TakenOut,
@@ -41,7 +41,7 @@ from .people import (
     support_user_row,
     viewing_out,
 )
-from .plans import ApproveIn, CreditIn, DeclineIn, FigureOut, MergeIn, PlanOut, PlanRow, PlansOut, RefundIn, SplitIn, SubmitIn, plan_out, plan_row
+from .plans import ApproveIn, CreditIn, FigureOut, MergeIn, PlanDeclineIn, PlanOut, PlanRow, PlansOut, RefundIn, SplitIn, SubmitIn, plan_out, plan_row
 
 __all__ = [
     "ApproveIn",
@@ -51,13 +51,13 @@ __all__ = [
     "CodeIn",
     "CreditIn",
     "DecideIn",
-    "DeclineIn",
     "DisputePiece",
     "FigureOut",
     "HoldIn",
     "ImpersonateIn",
     "ImpersonationOut",
     "IncidentHold",
+    "IncidentNoteIn",
     "IncidentOut",
     "IncidentQuestion",
     "IncidentReason",
@@ -69,7 +69,7 @@ __all__ = [
     "MetricsOut",
     "Named",
     "NextIn",
-    "NoteIn",
+    "PlanDeclineIn",
     "PlanOut",
     "PlanRow",
     "PlansOut",

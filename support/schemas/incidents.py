@@ -104,7 +104,7 @@ class InvestigateIn(In):
     note: Text = Field("", max_length=2000, description="What is known already")
 
 
-class NoteIn(In):
+class IncidentNoteIn(In):
     text: Text = Field(min_length=1, max_length=2000)
 
 

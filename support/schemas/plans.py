@@ -75,7 +75,7 @@ class ApproveIn(In):
     note: Text = Field("", max_length=600)
 
 
-class DeclineIn(In):
+class PlanDeclineIn(In):
     note: Text = Field(min_length=1, max_length=600)
 
 

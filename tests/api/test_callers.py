@@ -268,3 +268,14 @@ def test_a_body_that_makes_no_sense_is_refused(body: str, client_user: User, cal
     assert response.status_code in (400, 422)
     assert code(response)
     assert not AnsweredCall.objects.exists()
+
+
+def test_a_token_revokes_itself_alone(client_user: User, caller: Make) -> None:
+    token, text = create_token(client_user.pk, actor=client_user, name="Nightly", scopes=["read"], days=30)
+    response = caller(client_user).send("DELETE", f"/tokens/{token.pk}")
+    assert (response.status_code, code(response)) == (403, "other_token")
+    assert Caller(text).get("/me").status_code == 200
+    browser = Client()
+    browser.force_login(client_user)
+    assert browser.delete(f"/api/tokens/{token.pk}").status_code == 200
+    assert Caller(text).get("/me").status_code == 401
