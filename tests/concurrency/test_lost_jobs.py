@@ -29,7 +29,7 @@ from port444.payments.providers.sandbox import Decision, Manner
 
 from .test_money import assert_money_is_where_it_belongs, sell
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("detectors_have_read")]  # one transaction, whose end they would wait for
 
 SWEEPS = [path for path in settings.SCHEDULES if path not in ("port444.kit.jobs.heartbeat", "port444.accounts.jobs.forget")]
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

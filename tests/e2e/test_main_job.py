@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from port444.demo import cast
-from tests.e2e.conftest import Person
+from tests.e2e.conftest import Person, wait_for_payout
 from tests.realsite import Site, wait_until
 
 SERVICE = "/s/make-slow-django-pages-fast/"
@@ -152,7 +152,7 @@ def test_a_call_and_an_order_from_search_to_withdrawal(width: int, person: Calla
         client.check_page(name)
 
     wait_until(lambda: site.idle() and not site.unsent(), 60, "the queue is not empty")
-    wait_until(lambda: site.value(paid_out) == before + 1, 30, "no payout arrived")
+    wait_for_payout(site, cast.BUILDER, lambda: site.value(paid_out) == before + 1)
     for address_of in (cast.CLIENT, cast.BUILDER):
         assert [mail for mail in site.mails(address_of) if attachment(mail, ".ics")], f"no invitation for {address_of}"
     number = int(address.rstrip("/").rpartition("/")[2])

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from port444.demo import cast
-from tests.realsite import Site, wait_until
+from tests.e2e.conftest import wait_for_payout
+from tests.realsite import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -91,7 +92,8 @@ def test_the_main_job(reader: Reader, site: Site) -> None:
     builder.get_by_label("Amount").fill("30")
     press(builder, "Withdraw")
     expect(builder.locator("main")).to_contain_text("$30.00 is on its way")
-    wait_until(lambda: site.value("SELECT count(*) FROM payments_withdrawal WHERE amount = 30 AND status = 'completed'"), 30, "no payout arrived")
+    arrived = "SELECT count(*) FROM payments_withdrawal WHERE amount = 30 AND status = 'completed'"
+    wait_for_payout(site, cast.BUILDER, lambda: site.value(arrived))
 
 
 def test_a_call_is_booked(reader: Reader) -> None:
