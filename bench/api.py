@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 
@@ -36,7 +37,7 @@ print(create_token(user.pk, actor=user, name="Bench", scopes=["read"], days=1)[1
 
 
 def main() -> int:
-    settings = {"DJANGO_SETTINGS_MODULE": "bench.bare", "WEB_CONCURRENCY": "2", "API_READS_A_MINUTE": "100000000"}
+    settings: dict[str, Any] = {"DJANGO_SETTINGS_MODULE": "bench.bare", "WEB_CONCURRENCY": "2", "API_READS_A_MINUTE": "100000000"}
     with database.thrown_away() as base, tempfile.TemporaryDirectory(prefix="port444-bench-") as folder:
         addresses = {**base.addresses, "DATABASE_APP_URL": base.addresses["DATABASE_URL"]}
         with mock.patch.dict(os.environ, addresses), realsite.running(Path(folder), worker=False, **settings) as site:
