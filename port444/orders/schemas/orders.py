@@ -208,12 +208,17 @@ def _facts(order: Order) -> dict[str, object]:
     }
 
 
+def _told(schema: type[OrderRow], order: Order) -> dict[str, Any]:
+    """What is called the same, and the rest; no row is asked for what it does not hold, such as its package."""
+    facts = _facts(order)
+    return {name: getattr(order, name) for name in schema.model_fields if name not in facts and hasattr(order, name)} | facts
+
+
 def order_row(order: Order) -> OrderRow:
-    return OrderRow(**{name: getattr(order, name) for name in OrderRow.model_fields if hasattr(order, name)} | _facts(order))
+    return OrderRow(**_told(OrderRow, order))
 
 
 def order_out(order: Order, reader: object) -> OrderOut:
     """`reader` is who asks; the people of the order must be at hand."""
     builder = order.is_builder(reader)
-    told = {name: getattr(order, name) for name in OrderOut.model_fields if hasattr(order, name)} | _facts(order)
-    return OrderOut(**told | {"time_zone": getattr(reader, "time_zone", "UTC"), "you_are": "builder" if builder else "client"})
+    return OrderOut(**_told(OrderOut, order) | {"time_zone": getattr(reader, "time_zone", "UTC"), "you_are": "builder" if builder else "client"})
