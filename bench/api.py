@@ -41,7 +41,7 @@ def main() -> int:
     with database.thrown_away() as base, tempfile.TemporaryDirectory(prefix="port444-bench-") as folder:
         addresses = {**base.addresses, "DATABASE_APP_URL": base.addresses["DATABASE_URL"]}
         with mock.patch.dict(os.environ, addresses), realsite.running(Path(folder), worker=False, **settings) as site:
-            token = site.manage("shell", "-v0", "-c", MAKE.format(email=cast.CLIENT)).strip().splitlines()[-1]
+            token = site.run(MAKE.format(email=cast.CLIENT)).strip().splitlines()[-1]
             who = "(SELECT id FROM accounts_user WHERE email = %s)"
             order = site.value(f"SELECT id FROM orders_order WHERE client_id = {who} ORDER BY number DESC LIMIT 1", cast.CLIENT)
             talk = site.value(

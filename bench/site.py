@@ -36,7 +36,7 @@ def tell(site: realsite.Site, function: str, **arguments: Any) -> Any:
     """Call "module:function" inside the site's Django and give its answer, which has to be JSON."""
     module, _, name = function.partition(":")
     code = f"import json, {module}; print(json.dumps({module}.{name}(**json.loads({json.dumps(json.dumps(arguments))}))))"
-    return json.loads(site.manage("shell", "--no-imports", "-c", code).splitlines()[-1])
+    return json.loads(site.run(code).splitlines()[-1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection
@@ -19,6 +20,7 @@ from consultations.slots import Window
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.kit.clock import now
+from port444.messaging.actions import open_conversation, send_message
 
 PASSWORD = "a password of the benchmark"
 HALF_HOUR = timedelta(minutes=30)
@@ -49,7 +51,7 @@ def busy_builder(*, slug: str, busy: int, horizon: int = 90) -> str:
 
 def cookie(*, slug: str) -> str:
     """The session of the builder, as a browser would send it."""
-    return f"{settings.SESSION_COOKIE_NAME}={_client(slug).cookies[settings.SESSION_COOKIE_NAME].value}"
+    return _session(User.objects.get(email=f"{slug}@bench.example"))
 
 
 def queries(*, path: str, slug: str = "", headers: dict[str, str] | None = None) -> int:
@@ -65,3 +67,22 @@ def _client(slug: str) -> Client:
     client = Client(HTTP_HOST="127.0.0.1")
     client.force_login(User.objects.get(email=f"{slug}@bench.example"))
     return client
+
+
+def talks(*, count: int) -> list[tuple[str, str]]:
+    """So many conversations of two people each: for each side its cookies and the address of the talk, the two of one talk one after the other."""
+    made = []
+    for number in range(count):
+        people = [User.objects.create_user(f"talk{number}-{side}@bench.example", name=f"Side {side}", is_builder=side == "b") for side in "ab"]
+        Builder.objects.create(user=people[1], slug=f"talk-{number}", headline="Talks")
+        conversation = open_conversation(*people, actor=people[0])
+        for turn in range(4):
+            send_message(conversation.pk, actor=people[turn % 2], body=f"Line {turn}", client_key=uuid4())
+        made += [(f"{_session(person)}; csrftoken={'b' * 32}", conversation.get_absolute_url()) for person in people]
+    return made
+
+
+def _session(user: User) -> str:
+    client = Client(HTTP_HOST="127.0.0.1")
+    client.force_login(user)
+    return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"

@@ -38,7 +38,7 @@ LINES = 30
 @require_GET
 def inbox(request: UserRequest) -> HttpResponse:
     context = lines(request)
-    return render(request, "messaging/inbox.html#lines" if request.htmx else "messaging/inbox.html", context)
+    return render(request, "messaging/inbox.html#lines" if request.htmx and "older" in request.GET else "messaging/inbox.html", context)
 
 
 def lines(request: UserRequest) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Notification(models.Model):
         constraints = [models.UniqueConstraint(fields=["user", "dedupe_key"], name="notification_told_once")]
         indexes = [
             models.Index(fields=["user", "-created_at", "-id"], name="notification_of_user"),
-            models.Index(fields=["user"], condition=Q(read_at__isnull=True), name="notification_unread"),
+            models.Index(fields=["user", "-id"], condition=Q(read_at__isnull=True), name="notification_newest_unread"),
         ]
 
     def __str__(self) -> str:

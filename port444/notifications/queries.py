@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -47,9 +48,27 @@ def quiet_hours(user: Any) -> QuietHours:
     return quiet_hours_of([user.pk])[user.pk]
 
 
-def unread_count(user: Any) -> int:
-    """How many notifications wait, counted up to 100."""
-    return Notification.objects.visible_to(user).unread()[:MOST_COUNTED].count()
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """How many notifications wait, counted up to 100, and the newest of them."""
+
+    count: int = 0
+    newest: UUID | None = None
+
+    @property
+    def etag(self) -> str:
+        return f'"{self.count}.{self.newest or ""}"'
+
+    @property
+    def headers(self) -> str:
+        """What a page that shows this bell asks with."""
+        return json.dumps({"If-None-Match": self.etag})
+
+
+def bell_of(user: Any) -> Bell:
+    """The bell of `user`, in one query."""
+    waiting = list(Notification.objects.visible_to(user).unread().order_by("-id").values_list("pk", flat=True)[:MOST_COUNTED])
+    return Bell(len(waiting), waiting[0]) if waiting else Bell()
 
 
 def shown_to(user: Any) -> NotificationQuerySet:
@@ -91,12 +110,12 @@ def choices(user: Any) -> list[Choice]:
     ]
 
 
-def chrome(request: HttpRequest) -> dict[str, Callable[[], int]]:
-    """Context processor: the bell's number, asked for only where a page shows it, and once."""
+def chrome(request: HttpRequest) -> dict[str, Callable[[], Bell]]:
+    """Context processor: the bell, asked for only where a page shows it, and once."""
 
     @cache
-    def count() -> int:
+    def bell() -> Bell:
         user = getattr(request, "user", None)
-        return unread_count(user) if user is not None and user.is_authenticated else 0
+        return bell_of(user) if user is not None and user.is_authenticated else Bell()
 
-    return {"unread_notifications": count}
+    return {"bell": bell}

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.core import signing
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
@@ -35,7 +36,7 @@ def listing(request: UserRequest) -> HttpResponse:
     rows = list(queries.page_of(request.user, before=before, limit=PAGE))
     more = f"{reverse('notifications:list')}?before={rows[PAGE - 1].pk}" if len(rows) > PAGE else ""
     context = {"notifications": rows[:PAGE], "more": more, "first": before is None}
-    return render(request, "notifications/list.html#rows" if request.htmx else "notifications/list.html", context)
+    return render(request, "notifications/list.html#rows" if request.htmx and before is not None else "notifications/list.html", context)
 
 
 @login_required
@@ -57,7 +58,17 @@ def read_all(request: UserRequest) -> HttpResponse:
 @login_required
 @require_GET
 def bell(request: UserRequest) -> HttpResponse:
-    return render(request, "notifications/_bell.html")
+    """What a page that stays open asks for: 304 while nothing came and nothing was read. What is newer than what the page knows is told
+    in a toast, and to the lists of the page that wait for news."""
+    bell, known = queries.bell_of(request.user), request.headers.get("If-None-Match", "")
+    if known == bell.etag:
+        return HttpResponseNotModified(headers={"ETag": bell.etag, "Cache-Control": "no-store"})
+    response = render(request, "notifications/_bell.html", {"bell": bell})
+    response["ETag"], response["Cache-Control"] = bell.etag, "no-store"
+    if bell.newest is not None and str(bell.newest) > known.strip('"').partition(".")[2]:  # the ids are in the order of time
+        title = Notification.objects.values_list("title", flat=True).get(pk=bell.newest)
+        response["HX-Trigger"] = json.dumps({"toast": {"text": title, "kind": "news"}, "news": {}})
+    return response
 
 
 @login_required

@@ -25,7 +25,7 @@
     close.dataset.close = '';
     close.setAttribute('aria-label', 'Dismiss');
     close.append(icon('x'));
-    node.append(icon(kind === 'bad' ? 'circle-alert' : 'circle-check'), p, close);
+    node.append(icon({ bad: 'circle-alert', news: 'bell' }[kind] ?? 'circle-check'), p, close);
     box.append(node);
     while (box.children.length > 3) box.firstElementChild.remove();
     fade(node);
@@ -163,7 +163,7 @@
     const c = e.detail?.ctx;
     if (!c || c.target === document.body || !/^\s*<!doctype/i.test(c.text || '') || c.select) return;
     e.preventDefault();
-    if (c.sourceElement?.getAttribute('hx-trigger')?.includes('every') || c.response?.status >= 500) return;
+    if (c.sourceElement?.matches('[data-live], [hx-trigger*=every]') || c.response?.status >= 500) return;
     toast(c.response?.raw?.redirected ? 'You are signed out. Reload the page and sign in again.' : 'That did not work. Reload the page and try again.', 'bad');
   });
   document.addEventListener('htmx:response:error', e => {

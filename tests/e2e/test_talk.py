@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import FilePayload, expect
+from playwright.sync_api import FilePayload, Page, expect
 
-from tests.e2e.conftest import WIDTHS, Person
+from tests.e2e.conftest import Person
 from tests.realsite import Site, running, wait_until
 
 pytestmark = pytest.mark.browser
@@ -50,7 +51,7 @@ sweep()
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running(tmp_path_factory.mktemp("talk"), seeded=False, MESSAGES_A_MINUTE="60") as served:
-        served.manage("shell", "-v0", "-c", MAKE)
+        served.run(MAKE)
         yield served
 
 
@@ -97,9 +98,8 @@ def test_a_refused_file_leaves_the_text_where_it_is(person: Callable[..., Person
     expect(noor.page.locator("#id_body")).to_have_value("A tool for you")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_pages_of_talk(person: Callable[..., Person], thread: str, width: int) -> None:
-    anaya = person(width)
+def test_pages_of_talk(person: Callable[..., Person], thread: str) -> None:
+    anaya = person()
     anaya.sign_in("anaya@example.com", PASSWORD)
     for path in ("/messages/", thread, "/notifications/", "/settings/notifications/", "/dev/outbox/"):
         anaya.page.goto(path)
@@ -107,7 +107,7 @@ def test_pages_of_talk(person: Callable[..., Person], thread: str, width: int) -
 
 
 def test_a_mail_goes_out_once_and_can_be_stopped_signed_out(person: Callable[..., Person], site: Site) -> None:
-    site.manage("shell", "-v0", "-c", TELL)
+    site.run(TELL)
     wait_until(lambda: site.value("SELECT count(*) FROM notifications_delivery WHERE status = 'sent'"), 15, "the mail is sent")
     found = [mail for mail in site.mails("noor@example.com") if mail["Subject"] == "Anaya wrote to you" and "Hello" in str(mail)]
     assert len(found) == 1
@@ -116,3 +116,76 @@ def test_a_mail_goes_out_once_and_can_be_stopped_signed_out(person: Callable[...
     somebody.check_page("stop")
     somebody.page.get_by_role("button", name="Stop these mails").click()
     expect(somebody.page.get_by_role("heading", name="No more mails about messages")).to_be_visible()
+
+
+SENT_BY_NOOR = """
+from uuid import uuid4
+from port444.accounts.models import User
+from port444.messaging.actions import send_message
+from port444.messaging.models import Conversation
+send_message(Conversation.objects.get().pk, actor=User.objects.get(email="noor@example.com"), body="Are you there?", client_key=uuid4())
+"""
+
+
+class Clock:
+    """The clock of a page, and how often it asked for an address meanwhile. Nothing passes but what `run` lets pass."""
+
+    def __init__(self, page: Page, part: str) -> None:
+        self.page, self.asked, self.under_way = page, 0, 0
+        page.clock.install()
+        page.on("request", lambda request: self.count(int(part in request.url), +1))
+        page.on("requestfinished", lambda _: self.count(0, -1))
+        page.on("requestfailed", lambda _: self.count(0, -1))
+
+    def count(self, asked: int, under_way: int) -> None:
+        self.asked += asked
+        self.under_way += under_way
+
+    def run(self, seconds: int) -> int:
+        """Let so many seconds pass, each question answered before the next second; how often the page asked."""
+        before = self.asked
+        for _ in range(seconds):
+            self.page.clock.run_for(1000)
+            self.page.wait_for_timeout(3)  # what was asked is under way now
+            while self.under_way > 0:
+                self.page.wait_for_timeout(3)
+        return self.asked - before
+
+
+def test_an_open_inbox_hears_of_a_message(person: Callable[..., Person], site: Site) -> None:
+    anaya = person()
+    anaya.sign_in("anaya@example.com", PASSWORD)
+    clock = Clock(anaya.page, "/bell/")
+    anaya.page.goto("/messages/")
+    site.run(SENT_BY_NOOR)
+    expect(anaya.page.locator("#inbox")).not_to_contain_text("Are you there?")
+    assert clock.run(20) == 1
+    expect(anaya.page.locator("#inbox")).to_contain_text("Are you there?")
+    expect(anaya.page.locator("#toasts")).to_contain_text("Noor")
+    expect(anaya.page.get_by_role("link", name=re.compile(r"^Notifications, \d+ unread"))).to_be_visible()
+
+
+def test_a_page_asks_while_somebody_is_there(person: Callable[..., Person], thread: str) -> None:
+    anaya = person()
+    anaya.sign_in("anaya@example.com", PASSWORD)
+    page, clock = anaya.page, Clock(anaya.page, "/new/")
+    page.goto(thread)
+    assert clock.run(30) >= 6
+    clock.run(300)
+    assert clock.run(90) <= 4, "less and less while nothing comes"
+    page.keyboard.press("Shift")
+    assert clock.run(30) >= 6, "as often as before once somebody is there"
+
+    page.evaluate("Object.defineProperty(document, 'hidden', { get: () => window.away, configurable: true })")
+    page.evaluate("window.away = true; document.dispatchEvent(new Event('visibilitychange'))")
+    assert clock.run(120) == 0, "nothing while nobody sees it"
+    page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+    assert clock.run(2) == 1, "and at once when somebody does"
+
+    page.route("**/new/**", lambda route: route.fulfill(status=503, headers={"Retry-After": "20"}))
+    assert clock.run(60) <= 4, "not while it is asked not to"
+    expect(page.get_by_text("Not connected. What you see may be old")).to_be_visible()
+    page.unroute("**/new/**")
+    clock.run(120)
+    expect(page.get_by_text("Not connected")).to_be_hidden()
+    anaya.complaints = [complaint for complaint in anaya.complaints if "status of 503" not in complaint]

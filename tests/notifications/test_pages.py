@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
@@ -40,18 +41,36 @@ def test_the_bell_lists_and_counts(client: Client, client_user: User, django_ass
     assert client.get(reverse("notifications:list"), {"before": "x"}).status_code == 404
 
 
+def test_an_open_page_hears_what_came(client: Client, client_user: User, django_assert_num_queries: Any) -> None:
+    address = reverse("notifications:bell")
+    tell(client_user, 1)
+    client.force_login(client_user)
+    known = queries.bell_of(client_user).etag
+    with django_assert_num_queries(3):  # session, person, bell
+        assert client.get(address, headers={"If-None-Match": known}).status_code == 304
+    tell(client_user, 2)
+    answer = client.get(address, headers={"If-None-Match": known})
+    assert answer["ETag"] == queries.bell_of(client_user).etag != known
+    assert json.loads(answer["HX-Trigger"]) == {"toast": {"text": "Order 2 started", "kind": "news"}, "news": {}}
+    newest = Notification.objects.order_by("-id")[0]
+    actions.read_notification(newest.pk, actor=client_user)  # in another window
+    after = client.get(address, headers={"If-None-Match": answer["ETag"]})
+    assert "1 unread" in after.content.decode()
+    assert "HX-Trigger" not in after, "what was read elsewhere is no news"
+
+
 def test_reading_one_and_all(client: Client, client_user: User, stranger: User) -> None:
     one, two = tell(client_user, 1), tell(client_user, 2)
     address = reverse("notifications:read", args=[one.pk])
     client.force_login(stranger)
     assert client.post(address).status_code == 404
-    assert queries.unread_count(client_user) == 2
+    assert queries.bell_of(client_user).count == 2
     client.force_login(client_user)
     assert client.get(address).status_code == 405
     assert client.post(address)["Location"] == "/orders/1/"
-    assert queries.unread_count(client_user) == 1
+    assert queries.bell_of(client_user).count == 1
     client.post(reverse("notifications:read_all"))
-    assert queries.unread_count(client_user) == 0
+    assert queries.bell_of(client_user).count == 0
     two.refresh_from_db()
     assert two.read_at is not None
 
