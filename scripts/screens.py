@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from port444.demo import cast
+from scripts import system
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "screens"
 SIZE = (1280, 860)
@@ -94,7 +94,7 @@ def as_builder(page: Page) -> None:
 
 
 def main() -> None:
-    chromium = os.environ.get("PORT444_CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    chromium = system.find_browser()
     address = f"http://127.0.0.1:{os.environ.get('PORT', '8444')}"
     FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:

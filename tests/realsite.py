@@ -10,9 +10,12 @@ import contextlib
 import email
 import email.policy
 import http.client
+import json
 import os
 import secrets
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -46,6 +49,7 @@ class Site:
     mail_socket: socket.socket
     web_socket: socket.socket
     extra: dict[str, str] = field(default_factory=dict)
+    shell: subprocess.Popen[str] | None = None
 
     @property
     def mail_folder(self) -> Path:
@@ -54,6 +58,20 @@ class Site:
     def manage(self, *arguments: str) -> str:
         """Run manage.py to its end and give what it said."""
         return copies.manage(self.environment, *arguments)
+
+    def run(self, code: str) -> str:
+        """Run Python inside the site's Django, as in its shell, and give what it printed. Import what you name."""
+        if self.shell is None:
+            command = [sys.executable, "-m", "tests.console"]
+            settings = {**self.environment, "DJANGO_SETTINGS_MODULE": "port444.settings"}
+            self.shell = subprocess.Popen(command, cwd=copies.ROOT, env=settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.shell.stdin is not None
+        assert self.shell.stdout is not None
+        self.shell.stdin.write(json.dumps(code) + "\n")
+        self.shell.stdin.flush()
+        printed, failure = json.loads(self.shell.stdout.readline())
+        assert not failure, printed + failure
+        return str(printed)
 
     def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
         """Read the site's database as its owner."""
@@ -141,6 +159,9 @@ def running(folder: Path, *, seeded: bool = True, worker: bool = True, **setting
         wait_until(lambda: answers(site), 30, "the site does not answer")
         yield site
     finally:
+        if site.shell is not None:
+            site.shell.kill()
+            site.shell.communicate()
         for child in (site.worker, web, mail):
             child.kill()
         web_socket.close()

@@ -39,14 +39,25 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def test_root_gets_what_is_missing(bare: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
     system.prepare([])
-    assert bare == [["libpango-1.0-0", "chromium"]]
+    assert bare == [["libpango-1.0-0", "chromium-headless-shell"]]
+
+
+def test_where_there_is_no_browser_without_a_window_one_with_it_is_taken(bare: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    def install(packages: list[str]) -> bool:
+        bare.append(packages)
+        return "chromium" in packages
+
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(system, "install", install)
+    system.prepare([])
+    assert bare == [["libpango-1.0-0", "chromium-headless-shell"], ["libpango-1.0-0", "chromium"]]
 
 
 def test_others_are_told(bare: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     system.prepare([])
     assert bare == []
-    assert "apt-get install -y --no-install-recommends libpango-1.0-0 chromium" in capsys.readouterr().out
+    assert "apt-get install -y --no-install-recommends libpango-1.0-0 chromium-headless-shell" in capsys.readouterr().out
 
 
 def test_complete_machine_is_left_alone(bare: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

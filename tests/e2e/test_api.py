@@ -35,7 +35,7 @@ def example() -> ModuleType:
 
 def test_the_example_lists_and_orders_once(site: Site) -> None:
     client = example()
-    token = site.manage("shell", "-v0", "-c", MAKE.format(email=cast.CLIENT)).strip().splitlines()[-1]
+    token = site.run(MAKE.format(email=cast.CLIENT)).strip().splitlines()[-1]
     api = client.Port444(site.url, token)
     mine = "SELECT count(*) FROM orders_order o JOIN accounts_user u ON u.id = o.client_id WHERE u.email = %s"
     before = site.value(mine, cast.CLIENT)

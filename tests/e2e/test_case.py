@@ -1,5 +1,5 @@
 """One case in the console, in a real browser on a real site: found, looked at, and a part of the money given back by two people. Once with
-the mouse at two widths, once with the keys alone."""
+the mouse, once with the keys alone."""
 
 from __future__ import annotations
 
@@ -40,11 +40,10 @@ SELECT o.price, r.amount, r.status, n.number AS note FROM orders_order o JOIN pa
 """
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_case_from_search_to_an_approved_partial_refund(width: int, person: Callable[..., Person], site: Site) -> None:
-    tag = f"case{width}"
-    number = site.manage("shell", "-v0", "-c", (PEOPLE + CASE).format(tag=tag, password=PASSWORD, secret=SECRET)).strip().splitlines()[-1]
-    agent = person(width)
+def test_a_case_from_search_to_an_approved_partial_refund(person: Callable[..., Person], site: Site) -> None:
+    tag = "case"
+    number = site.run((PEOPLE + CASE).format(tag=tag, password=PASSWORD, secret=SECRET)).strip().splitlines()[-1]
+    agent = person(1280)
     sign_in(agent, f"mara-{tag}@example.com")
     page = agent.page
 
@@ -76,7 +75,7 @@ def test_a_case_from_search_to_an_approved_partial_refund(width: int, person: Ca
     asked = page.url
     assert site.rows(REFUND, int(number)) == []
 
-    senior = person(width)
+    senior = person(390)
     sign_in(senior, f"ines-{tag}@example.com")
     page = senior.page
     page.goto("/console/plans/?which=waiting")
@@ -96,7 +95,7 @@ def test_a_case_from_search_to_an_approved_partial_refund(width: int, person: Ca
     page.goto("/console/actions/")
     expect(page.locator("main")).to_contain_text("Mara Tanaka")
     senior.check_page("console-actions")
-    client = person(width)
+    client = person(390)
     client.sign_in(f"noor-{tag}@example.com", PASSWORD)
     client.page.goto(f"/orders/{number}/")
     expect(client.page.locator("main")).to_contain_text("$60.00")
@@ -148,7 +147,7 @@ class Keys:
 
 def test_the_same_with_the_keys_alone(person: Callable[..., Person], site: Site) -> None:
     tag = "casekeys"
-    number = site.manage("shell", "-v0", "-c", (PEOPLE + CASE).format(tag=tag, password=PASSWORD, secret=SECRET)).strip().splitlines()[-1]
+    number = site.run((PEOPLE + CASE).format(tag=tag, password=PASSWORD, secret=SECRET)).strip().splitlines()[-1]
     page = person().page
     agent = Keys(page)
     agent.sign_in(f"mara-{tag}@example.com")

@@ -31,11 +31,10 @@ print(order.number)
 """
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_an_agent_sees_what_waits_and_finds_whom_it_is_about(width: int, person: Callable[..., Person], site: Site) -> None:
-    tag = f"desk{width}"
-    number = site.manage("shell", "-v0", "-c", (PEOPLE + LATE).format(tag=tag, password=PASSWORD, secret=SECRET)).strip().splitlines()[-1]
-    staff = person(width)
+def test_an_agent_sees_what_waits_and_finds_whom_it_is_about(person: Callable[..., Person], site: Site) -> None:
+    tag = "desk"
+    number = site.run((PEOPLE + LATE).format(tag=tag, password=PASSWORD, secret=SECRET)).strip().splitlines()[-1]
+    staff = person(1280)
     sign_in(staff, f"mara-{tag}@example.com")
     page = staff.page
     page.goto("/console/")

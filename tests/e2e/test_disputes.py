@@ -43,9 +43,8 @@ print(dispute.number)
 """
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_both_sides_meet_it(width: int, pair: Callable[[str, int, str], Pair]) -> None:
-    two = pair("dispute", width, DELIVERED)
+def test_both_sides_meet_it(pair: Callable[[str, str], Pair]) -> None:
+    two = pair("dispute", DELIVERED)
     client, builder = two.client.page, two.builder.page
     client.goto(f"/orders/{two.printed}/")
     client.locator("#problem").get_by_role("link", name="Open a dispute").click()
@@ -68,12 +67,11 @@ def test_both_sides_meet_it(width: int, pair: Callable[[str, int, str], Pair]) -
     two.builder.check_page("dispute-to-answer")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_support_works_a_decision_out(width: int, person: Callable[..., Person], site: Site) -> None:
-    tag = f"ruling{width}"
+def test_support_works_a_decision_out(person: Callable[..., Person], site: Site) -> None:
+    tag = "ruling"
     text = (PEOPLE + WITH_SUPPORT).format(tag=tag, password=PASSWORD, secret=SECRET)
-    number = site.manage("shell", "-v0", "-c", text).strip().splitlines()[-1]
-    staff = person(width)
+    number = site.run(text).strip().splitlines()[-1]
+    staff = person(390)
     sign_in(staff, f"ines-{tag}@example.com")
     page = staff.page
     page.goto("/console/queues/disputes/")
@@ -99,7 +97,7 @@ def test_support_works_a_decision_out(width: int, person: Callable[..., Person],
 def test_without_a_script(person: Callable[..., Person], site: Site) -> None:
     """The forms are plain: everything is sent and shown by the pages alone."""
     tag = "plaindispute"
-    number = site.manage("shell", "-v0", "-c", (PEOPLE + DELIVERED).format(tag=tag, password=PASSWORD)).strip().splitlines()[-1]
+    number = site.run((PEOPLE + DELIVERED).format(tag=tag, password=PASSWORD)).strip().splitlines()[-1]
     browser = person().context.browser
     assert browser is not None
     context = browser.new_context(base_url=site.url, java_script_enabled=False)

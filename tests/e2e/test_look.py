@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.conftest import WIDTHS, Person
+from tests.e2e.conftest import Person
 from tests.realsite import Site, running, wait_until
 
 pytestmark = pytest.mark.browser
@@ -26,13 +26,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site with two people and nothing else."""
     with running(tmp_path_factory.mktemp("look"), seeded=False) as served:
         for address, name, builder in (("mika@example.com", "Mika Laine", False), ("noor@example.com", "Noor Haddad", True)):
-            served.manage("shell", "-c", MAKE.format(address=address, password=PASSWORD, name=name, builder=builder))
+            served.run(MAKE.format(address=address, password=PASSWORD, name=name, builder=builder))
         yield served
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_pages_at_the_door(person: Callable[..., Person], width: int) -> None:
-    somebody = person(width)
+def test_pages_at_the_door(person: Callable[..., Person]) -> None:
+    somebody = person()
     for path in ("login/", "signup/", "password/reset/", "password/reset/done/", "confirm-email/", "confirm-email/old/", "inactive/"):
         somebody.page.goto(f"/account/{path}")
         somebody.check_page(path)
@@ -42,9 +41,8 @@ def test_pages_at_the_door(person: Callable[..., Person], width: int) -> None:
     somebody.check_page("404")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_pages_of_the_account(person: Callable[..., Person], width: int) -> None:
-    noor = person(width)
+def test_pages_of_the_account(person: Callable[..., Person]) -> None:
+    noor = person()
     noor.sign_in("noor@example.com", PASSWORD)
     for path in ("email/", "password/change/", "2fa/", "2fa/totp/activate/", "reauthenticate/", "logout/"):
         noor.page.goto(f"/account/{path}")

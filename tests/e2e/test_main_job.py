@@ -132,9 +132,8 @@ def withdraw(builder: Person) -> None:
     builder.check_page("earnings-after")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_call_and_an_order_from_search_to_withdrawal(width: int, person: Callable[..., Person], site: Site, tmp_path: Path) -> None:
-    client, builder = person(width), person(width)
+def test_a_call_and_an_order_from_search_to_withdrawal(person: Callable[..., Person], site: Site, tmp_path: Path) -> None:
+    client, builder = person(1280), person(390)  # at a desk, and on a phone
     paid_out = "SELECT count(*) FROM payments_withdrawal WHERE status = 'completed'"
     before = site.value(paid_out)
     client.page.goto("/account/login/")

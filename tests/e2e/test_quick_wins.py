@@ -102,11 +102,10 @@ class Pair:
 
 
 @pytest.fixture
-def pair(person: Callable[..., Person], site: Site) -> Callable[[str, int, str], Pair]:
-    def make(name: str, width: int, then: str) -> Pair:
-        tag = f"{name}{width}"
-        printed = site.manage("shell", "-v0", "-c", (PEOPLE + then).format(tag=tag, password=PASSWORD)).strip().splitlines()[-1]
-        client, builder = person(width), person(width)
+def pair(person: Callable[..., Person], site: Site) -> Callable[[str, str], Pair]:
+    def make(tag: str, then: str) -> Pair:
+        printed = site.run((PEOPLE + then).format(tag=tag, password=PASSWORD)).strip().splitlines()[-1]
+        client, builder = person(1280), person(390)
         client.sign_in(f"noor-{tag}@example.com", PASSWORD)
         builder.sign_in(f"priya-{tag}@example.com", PASSWORD)
         return Pair(client, builder, tag, printed)
@@ -114,7 +113,7 @@ def pair(person: Callable[..., Person], site: Site) -> Callable[[str, int, str],
     return make
 
 
-Make = Callable[[str, int, str], Pair]
+Make = Callable[[str, str], Pair]
 
 
 def pay(page: Page) -> None:
@@ -124,9 +123,8 @@ def pay(page: Page) -> None:
     press(page, re.compile(r"^Approve \$"))
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_talk_without_an_order_becomes_one_by_a_suggested_offer(width: int, pair: Make, site: Site) -> None:
-    both = pair("talk", width, TALK)
+def test_a_talk_without_an_order_becomes_one_by_a_suggested_offer(pair: Make, site: Site) -> None:
+    both = pair("talk", TALK)
     thread = f"/messages/{both.printed}/"
     client, builder = both.client.page, both.builder.page
     client.goto(thread)
@@ -166,20 +164,19 @@ def test_a_talk_without_an_order_becomes_one_by_a_suggested_offer(width: int, pa
     assert site.value(f"{paid} WHERE o.paid_at IS NOT NULL AND s.title = %s", f"Fast pages {both.tag}") == 50
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_client_who_owes_answers_is_reminded_once(width: int, pair: Make, site: Site) -> None:
-    both = pair("nudge", width, WAITING)
+def test_a_client_who_owes_answers_is_reminded_once(pair: Make, site: Site) -> None:
+    both = pair("nudge", WAITING)
     client, builder = both.client.page, both.builder.page
     address = f"noor-{both.tag}@example.com"
-    sweep = ("shell", "-v0", "-c", "from port444.orders.jobs import send_nudges; send_nudges()")
+    sweep = "from port444.orders.jobs import send_nudges; send_nudges()"
 
     def reminded() -> bool:
         """When the site's own sweep came across the order while it was being made, the reminder waits for a later one."""
-        site.manage(*sweep)
+        site.run(sweep)
         return any("Which page is slow?" in str(mail.get_body(("plain",))) for mail in site.mails(address))
 
     wait_until(reminded, 150, "the reminder")
-    site.manage(*sweep)
+    site.run(sweep)
     client.goto("/notifications/")
     expect(client.get_by_text(re.compile("Which page is slow"))).to_have_count(1)  # the newer one alone, after three days
     both.client.check_page("reminded")
@@ -189,9 +186,8 @@ def test_a_client_who_owes_answers_is_reminded_once(width: int, pair: Make, site
     assert [tuple(row.values()) for row in site.rows(told, int(both.printed))] == [("answers_24h", "skipped"), ("answers_72h", "sent")]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_price_is_compared_while_it_is_typed(width: int, pair: Make) -> None:
-    both = pair("price", width, SOLD)
+def test_a_price_is_compared_while_it_is_typed(pair: Make) -> None:
+    both = pair("price", SOLD)
     page = both.builder.page
     page.goto(f"/services/{both.printed}/")
     hint = page.locator("#basic-hint")
@@ -215,9 +211,8 @@ def test_a_price_is_compared_while_it_is_typed(width: int, pair: Make) -> None:
     expect(page.locator("#id_basic-price")).to_have_value(chosen)
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_builder_goes_away_and_a_client_objects(width: int, pair: Make, person: Callable[..., Person], site: Site) -> None:
-    both = pair("away", width, WORKING)
+def test_a_builder_goes_away_and_a_client_objects(pair: Make, person: Callable[..., Person], site: Site) -> None:
+    both = pair("away", WORKING)
     client, builder = both.client.page, both.builder.page
     order = f"/orders/{both.printed}/"
     before = site.value("SELECT due_at FROM orders_order WHERE number = %s", int(both.printed))

@@ -21,17 +21,16 @@ PASSWORD = "correct horse battery"
 PERSON = """
 from allauth.account.models import EmailAddress
 from port444.accounts.models import User
-lena = User.objects.create_user("lena-hooks{width}@example.com", {password!r}, name="Lena Fischer")
+lena = User.objects.create_user("lena-hooks@example.com", {password!r}, name="Lena Fischer")
 EmailAddress.objects.create(user=lena, email=lena.email, verified=True, primary=True)
 """
 SHOTS = Path(os.environ["PORT444_SHOTS"]) if "PORT444_SHOTS" in os.environ else None
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_webhook_is_added_tried_looked_at_and_sent_again(width: int, person: Callable[..., Person], site: Site) -> None:
-    site.manage("shell", "-v0", "-c", PERSON.format(width=width, password=PASSWORD))
-    lena = person(width)
-    lena.sign_in(f"lena-hooks{width}@example.com", PASSWORD)
+def test_a_webhook_is_added_tried_looked_at_and_sent_again(person: Callable[..., Person], site: Site) -> None:
+    site.run(PERSON.format(password=PASSWORD))
+    lena = person(390)
+    lena.sign_in("lena-hooks@example.com", PASSWORD)
     page = lena.page
     with Receiver() as receiver:
         page.goto("/settings/")

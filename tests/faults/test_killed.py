@@ -49,7 +49,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, google: FakeGoogle) -> Iterat
 
 
 def in_site(site: Site, code: str) -> None:
-    site.manage("shell", "-v0", "-c", code)
+    site.run(code)
 
 
 def marks(site: Site, name: str, kill_at: int) -> dict[str, str]:
