@@ -266,6 +266,7 @@ SCHEDULES = {
     "port444.orders.jobs.escalate_disputes": "* * * * *",
     "port444.orders.jobs.send_nudges": "*/5 * * * *",
     "port444.orders.jobs.suggest_offers": "*/10 * * * *",
+    "port444.catalog.jobs.count_visits": "11 * * * *",
     "port444.catalog.jobs.refresh_points": "*/5 * * * *",
     "port444.catalog.jobs.refresh_services": "*/5 * * * *",
     "port444.kit.jobs.heartbeat": "* * * * *",

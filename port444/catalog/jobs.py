@@ -1,4 +1,4 @@
-"""Sweeps: what is known about prices is made again when it is due."""
+"""Sweeps: what is known about prices is made again when it is due, and visits are counted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ def refresh_points() -> int:
     """Make the price points again that a sale, or the end of their window, has made due."""
     drain(actions.count_sales_batch, BATCH)
     return drain(actions.refresh_points_batch, BATCH)
+
+
+def count_visits() -> int:
+    """Count who looked at services on the days before today."""
+    return drain(actions.count_visits_batch, 10 * BATCH)
 
 
 def refresh_services() -> int:

@@ -245,3 +245,38 @@ class PricePoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tier} {self.price}"
+
+
+class Visit(models.Model):
+    """Somebody looked at a service today. Who is a number made with a key of the day, so that nobody is known again tomorrow; a job counts
+    the rows into ServiceDay once their day is over, and deletes them."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+    visitor = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["service", "day", "visitor"], name="visit_once_a_day")]
+        indexes = [models.Index(fields=["day", "id"], name="visit_to_count")]
+
+    def __str__(self) -> str:
+        return f"{self.service_id} on {self.day}"
+
+
+class ServiceDay(models.Model):
+    """How many people looked at a service on a day that is over (UTC)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+    visitors = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["service", "day"], name="service_day_once"),
+            models.CheckConstraint(condition=Q(visitors__gt=0), name="service_day_has_visitors"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.visitors} on {self.day}"

@@ -20,10 +20,10 @@ from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.builders.models import Builder
-from port444.kit import money
+from port444.kit import money, readonly
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid
-from port444.kit.http import HtmxRequest, UserRequest, done
+from port444.kit.http import HtmxRequest, UserRequest, client_ip, done
 from port444.kit.ids import uuid7
 
 from . import actions, pictures
@@ -151,6 +151,8 @@ def service(request: HtmxRequest, slug: str) -> HttpResponse:
         "moment": moment,
         "fee_percent": Decimal(settings.CLIENT_FEE_BPS) / 100,
     }
+    if would_sell and request.method == "GET" and not readonly.is_on():
+        actions.note_visit(row.pk, address=client_ip(request) or "", agent=request.headers.get("User-Agent", ""))
     return render(request, "catalog/service.html", context)
 
 

@@ -51,7 +51,7 @@ from port444.catalog.actions import (
     refresh_points_batch,
     refresh_services_batch,
 )
-from port444.catalog.models import Category, Package, Service, Tier
+from port444.catalog.models import Category, Package, Service, ServiceDay, ServiceStatus, Tier
 from port444.kit import clock
 from port444.kit.errors import Conflict
 from port444.kit.ids import uuid7
@@ -605,6 +605,7 @@ def _tell(story: Story, today: datetime, scale: int) -> tuple[User, Withdrawal, 
     ring = [story.person(name, zone, "", today - days * DAY, is_client=False, is_builder=True) for name, zone, days in cast.RING]
     suspects.suspect(today, ring, [seller.user for seller in sellers], staff)
     look(story, [buyers[0], first.user])
+    look_around(story)
     story.neighbours()
     with clock.at(today):
         story.leave(sellers[5], 0, 5, "On the west coast with a kayak and no signal. I read everything when I am back.")
@@ -624,6 +625,19 @@ def look(story: Story, people: Sequence[User]) -> None:
             for conversation in Conversation.objects.visible_to(person):
                 mark_read(conversation.pk, actor=person, until=seen)
             read_all(actor=person, until=seen)
+
+
+def look_around(story: Story) -> None:
+    """People have looked at every live service for three months, fewer at weekends, more of late."""
+    today, days = story.today.date(), []
+    for service in Service.objects.filter(status=ServiceStatus.PUBLISHED).order_by("pk"):
+        liked = story.random.uniform(2, 9)
+        for ago in range(1, 90):
+            day = today - timedelta(days=ago)
+            count = int(story.random.gauss(liked * (1.4 - ago / 120), 2) * (0.5 if day.weekday() >= 5 else 1))
+            if count > 0:
+                days.append(ServiceDay(service=service, day=day, visitors=count))
+    ServiceDay.objects.bulk_create(days)
 
 
 def play(story: Story, sellers: Sequence[Builder], buyers: Sequence[User]) -> None:

@@ -74,6 +74,7 @@ HELD = {
     "catalog_package": Held("Packages of your services", "t.service_id IN ({services})"),
     "catalog_pricepoint": Held("What your sales come to", "t.builder_id IN ({shop})"),
     "catalog_pricesample": Held("Prices of your sales", "t.builder_id IN ({shop})"),
+    "catalog_serviceday": Held("How many people looked at your services", "t.service_id IN ({services})"),
     "catalog_service": Held("Your services", "t.builder_id IN ({shop})", without="search"),
     "consultations_absence": Held("Missed calls", "t.consultation_id IN ({calls})"),
     "consultations_attendance": Held("Who was seen in your calls", "t.consultation_id IN ({calls})", without="external_id"),
@@ -193,6 +194,7 @@ GENERAL, PROOF, INQUIRY, SECRET, QUEUE, MACHINE, PLAY, STAFF = (
 LEFT = {
     "account_emailconfirmation": SECRET,
     "accounts_apiallowance": "how much was asked of us in the last minutes",
+    "catalog_visit": "how many look at services today, by numbers that name nobody",
     "audit_anchor": PROOF,
     "audit_check": PROOF,
     "audit_export": PROOF,

@@ -12,10 +12,11 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, BinaryIO, Protocol
 
+from port444.kit import csvs
+
 from .columns import Column, Kind
 from .reading import Row
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 OPEN_TO_FORMULAS = (Kind.TEXT, Kind.JSON)
 GROUP = 10_000  # rows in a row group of Parquet
 
@@ -80,11 +81,6 @@ def write(
     return Written(rows, hashed.size, hashed.digest.hexdigest())
 
 
-def harmless(text: str) -> str:
-    """Text that a spreadsheet would take for a formula, marked as text."""
-    return f"'{text}" if text.startswith(FORMULA) or text.lstrip().startswith(FORMULA) else text
-
-
 class AsCsv:
     """Null and empty text are both empty; money below zero stays a number."""
 
@@ -104,7 +100,7 @@ class AsCsv:
         cells = list(row)
         for place in self.open:
             if cells[place]:
-                cells[place] = harmless(cells[place])
+                cells[place] = csvs.text(cells[place])
         for place in self.flags:
             if isinstance(cells[place], bool):
                 cells[place] = "true" if cells[place] else "false"

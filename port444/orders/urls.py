@@ -36,4 +36,5 @@ urlpatterns = [
     path("suggestions/<uuid:suggestion_id>/send/", views.send_suggestion, name="send_suggestion"),
     path("suggestions/<uuid:suggestion_id>/dismiss/", views.dismiss_suggestion, name="dismiss_suggestion"),
     path("today/", views.today, name="today"),
+    path("insights/", views.insights, name="insights"),
 ]

@@ -35,6 +35,7 @@ from .schemas import (
     PayIn,
     PaymentOut,
     RefundOut,
+    SpendingOut,
     WithdrawalRow,
     WithdrawalsOut,
     WithdrawIn,
@@ -47,6 +48,7 @@ from .schemas import (
     payment_out,
     quote_out,
     refund_out,
+    spending_out,
     withdrawal_row,
 )
 
@@ -172,6 +174,12 @@ def _builders_only(request: UserRequest) -> None:
     """Who does not offer work has no earnings."""
     if not request.user.is_builder:
         raise Http404
+
+
+@router.get("/spending", response=answers(200, SpendingOut), auth=may(), summary="What you spent")
+def get_spending(request: UserRequest) -> SpendingOut:
+    """In the last twelve months, by calendar month."""
+    return spending_out(queries.spending(request.user), request.user.time_zone)
 
 
 @router.get("/earnings", response=answers(200, EarningsOut), auth=may(), summary="Your earnings")

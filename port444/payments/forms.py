@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
@@ -166,3 +167,36 @@ class KeyForm(forms.Form):
         form.is_valid()
         key: UUID | None = form.cleaned_data.get("before")
         return key
+
+
+MOST_DAYS = 3 * 366
+
+
+class SpanForm(forms.Form):
+    """From which day to which, both included, for a file: the year so far unless somebody says otherwise."""
+
+    since = forms.DateField(label="From", required=False)
+    until = forms.DateField(label="To", required=False)
+
+    def __init__(self, data: QueryDict, *, today: date, zone: tzinfo) -> None:
+        super().__init__(data)
+        self.today, self.zone = today, zone
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if self.errors:
+            return cleaned
+        until = cleaned.get("until") or self.today
+        since = cleaned.get("since") or until.replace(month=1, day=1)
+        if since > until:
+            raise forms.ValidationError("The first day comes after the last.", code="order")
+        if (until - since).days > MOST_DAYS:
+            raise forms.ValidationError("A file holds three years at most.", code="span")
+        if not 2000 <= since.year <= until.year < 2200:
+            raise forms.ValidationError("Name days of this century.", code="century")
+        return {"since": since, "until": until}
+
+    def moments(self) -> tuple[datetime, datetime]:
+        """From the first midnight to the one after the last day, in the person's zone."""
+        since, until = self.cleaned_data["since"], self.cleaned_data["until"]
+        return datetime.combine(since, time(), self.zone), datetime.combine(until + timedelta(days=1), time(), self.zone)

@@ -32,7 +32,7 @@ from .models import (
     Withdrawal,
     WithdrawalStatus,
 )
-from .queries import Purse, Way, Withdrawing
+from .queries import Purse, Spending, Way, Withdrawing
 
 # Invoices
 
@@ -221,6 +221,33 @@ class WayOut(Out):
     available: Money
     least: Money
     fee: Money
+
+
+class MonthOut(Out):
+    month: str = Field(description="The calendar month, in your zone", examples=["2026-11"])
+    paid: Money = Field(description="Less what came back")
+
+
+class SpendingOut(Out):
+    this_month: Money
+    twelve_months: Money
+    came_back: Money
+    in_escrow: Money = Field(description="Of what you paid; it waits until you accept")
+    credit: Money
+    months: list[MonthOut] = Field(description="Oldest first, this one last")
+    time_zone: str
+
+
+def spending_out(spending: Spending, time_zone: str) -> SpendingOut:
+    return SpendingOut(
+        this_month=spending.month,
+        twelve_months=spending.year,
+        came_back=spending.back,
+        in_escrow=spending.in_escrow,
+        credit=spending.credit,
+        months=[MonthOut(month=f"{month:%Y-%m}", paid=paid) for month, paid in spending.months],
+        time_zone=time_zone,
+    )
 
 
 class EarningsOut(Out):

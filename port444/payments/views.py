@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from port444.accounts.models import User
+from port444.kit import csvs
 from port444.kit.clock import now
 from port444.kit.errors import DomainError, Invalid, WrongState
 from port444.kit.http import UserRequest, done
@@ -23,7 +28,7 @@ from port444.kit.money import ZERO, usd
 from port444.kit.reauthentication import password_again
 
 from . import actions, pdf, providers, queries
-from .forms import AddressForm, BankForm, HashForm, KeyForm, OwnWalletForm, QuoteForm, SignatureForm, WalletForm, WithdrawForm
+from .forms import AddressForm, BankForm, HashForm, KeyForm, OwnWalletForm, QuoteForm, SignatureForm, SpanForm, WalletForm, WithdrawForm
 from .models import Invoice, InvoiceStatus, Payment, PayoutMethod, SandboxCharge, SandboxStatus, Withdrawal, WithdrawalStatus
 from .providers import wallet as own
 from .queries import Document, OwnWallet, Paying, Stage, WalletStage, Way, Withdrawing
@@ -440,3 +445,47 @@ def remove_bank(request: UserRequest) -> HttpResponse:
     _builders_only(request)
     actions.remove_bank_account(actor=request.user)
     return done(request, reverse("payments:earnings"), "Your bank account is forgotten here.")
+
+
+# What was spent and earned, as pages and files
+
+
+@login_required
+@require_GET
+def spending(request: UserRequest) -> HttpResponse:
+    """What a client paid, by month and by builder, and what of it lies in escrow."""
+    return render(request, "payments/spending.html", {"spending": queries.spending(request.user), "today": now()})
+
+
+@login_required
+@never_cache
+@require_GET
+def spending_file(request: UserRequest) -> HttpResponseBase:
+    return _file(request, "spending", queries.SPENT, queries.spent)
+
+
+@login_required
+@never_cache
+@require_GET
+def earnings_file(request: UserRequest) -> HttpResponseBase:
+    _builders_only(request)
+    return _file(request, "earnings", queries.EARNED, queries.earned)
+
+
+Lines = Callable[[User, datetime, datetime], Iterator[tuple[Any, ...]]]
+
+
+def _span(request: UserRequest) -> SpanForm:
+    zone = timezone.get_current_timezone()
+    return SpanForm(request.GET, today=now().astimezone(zone).date(), zone=zone)
+
+
+def _file(request: UserRequest, name: str, header: Sequence[str], lines: Lines) -> HttpResponseBase:
+    """Rows between two days as CSV, sent while they are read."""
+    form = _span(request)
+    if not form.is_valid():
+        said = next(iter(form.errors.values()))[0]
+        raise Invalid(str(said), code="span")
+    since, until = form.moments()
+    title = f"port444-{name}-{form.cleaned_data['since']}-{form.cleaned_data['until']}"
+    return csvs.answer(title, header, lines(request.user, since, until))

@@ -34,6 +34,8 @@ OPEN = frozenset(
         "catalog_package",
         "catalog_pricepoint",
         "catalog_service",
+        "catalog_serviceday",
+        "catalog_visit",
         "consultations_absence",
         "consultations_attendance",
         "consultations_availabilityrule",

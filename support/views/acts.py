@@ -14,6 +14,7 @@ from django.db.models import Q
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.http import require_GET, require_POST
 
+from port444.kit import csvs
 from port444.kit.clock import now
 from port444.kit.http import UserRequest
 from support.actions import note_action
@@ -28,7 +29,6 @@ SHOWN = 50
 CHUNK = 500
 MONTH = timedelta(days=30)
 COLUMNS = ("number", "at", "by", "what", "about", "order", "plan", "amount", "description", "reason", "approved_by", "outcome", "ip_address")
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @require_GET
@@ -99,7 +99,7 @@ def _cells(row: SupportAction) -> tuple[Any, ...]:
 
 def _line(cells: tuple[Any, ...]) -> bytes:
     """Text that a spreadsheet would take for a formula is marked as text."""
-    kept = [f"'{text}" if isinstance(cell, str) and (text := cell).startswith(FORMULA) else cell for cell in cells]
+    kept = [csvs.text(cell) if isinstance(cell, str) else cell for cell in cells]
     buffer = io.StringIO()
     csv.writer(buffer).writerow(kept)
     return buffer.getvalue().encode()

@@ -52,6 +52,7 @@ OPEN_TO_STRANGERS = {
     "notifications:unsubscribe": "the signed token in the mail is the proof",
 }
 COMES_WITH_A_LOOK = {
+    "catalog.Visit": "who looks at a service is counted, by a number",
     "accounts.Session": "a message for the next page is kept in it",
     "messaging.ReadMarker": "opening a thread is what reading it means",
 }

@@ -70,6 +70,7 @@ UNRECORDED = {
     "port444.webhooks.actions.sending.forget_batch": "Cleans up the log of what was sent.",
     # Traces of looking
     "consultations.actions.feeds.note_feed_read": "When a calendar program last asked.",
+    "port444.catalog.actions.visits.note_visit": "That somebody looked at a service, by a number that names nobody.",
     "port444.messaging.actions.mark_read": "How far somebody has read.",
     "port444.notifications.actions.read_about": "What somebody has read.",
     "port444.notifications.actions.read_all": "What somebody has read.",
@@ -79,6 +80,7 @@ UNRECORDED = {
     "support.actions.viewings.note_page": "The log of the pages of a viewing, which is recorded.",
     # Numbers that follow from what is recorded
     "port444.catalog.actions.sales.count_sales_batch": "Statistics of sales, which are recorded.",
+    "port444.catalog.actions.visits.count_visits_batch": "Statistics of looks.",
     "port444.catalog.actions.sales.note_sale": "Statistics of sales, which are recorded.",
     "port444.catalog.actions.sales.refresh_services_batch": "Compares prices, which are recorded.",
     "port444.catalog.actions.services.count_order": "Counts an order, which is recorded.",

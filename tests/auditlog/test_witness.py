@@ -56,7 +56,7 @@ UNWATCHED = {
     "written once, page by page": {"support.ViewedPage"},
     "what a program was answered, and how much it asks": {"accounts.AnsweredCall", "accounts.ApiAllowance"},
     "lists and counts": {"accounts.QueuedMail", "accounts.Session", "accounts.UserDevice", "away.ReturnAlert", "catalog.Category"}
-    | {"catalog.PricePoint", "catalog.PriceSample"},
+    | {"catalog.PricePoint", "catalog.PriceSample", "catalog.ServiceDay", "catalog.Visit"},
     "of Django and its parts": {"admin", "auth.Permission", "contenttypes", "django_q", "account.EmailConfirmation"},
 }
 

@@ -122,6 +122,7 @@ NAMES_NOBODY = dict.fromkeys(
     {
         "catalog_pricepoint",
         "catalog_pricesample",
+        "catalog_serviceday",
         "consultations_attendance",
         "consultations_reminder",
         "consultations_slotclaim",

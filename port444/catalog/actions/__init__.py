@@ -17,6 +17,7 @@ from .services import (
     publish_service,
     set_packages,
 )
+from .visits import count_visits_batch, note_visit
 
 __all__ = [
     "MOST_OPTIONS",
@@ -29,10 +30,12 @@ __all__ = [
     "count_order",
     "count_review",
     "count_sales_batch",
+    "count_visits_batch",
     "create_service",
     "forget_sale",
     "hide_hints",
     "note_sale",
+    "note_visit",
     "pause_service",
     "publish_service",
     "refresh_points_batch",

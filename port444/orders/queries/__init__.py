@@ -1,6 +1,6 @@
 """Reads of orders and offers."""
 
-from . import disputes, offers, suggestions
+from . import disputes, insights, offers, suggestions
 from .nudges import nudge_holds, nudges_are_late
 from .orders import (
     File,
@@ -37,6 +37,7 @@ __all__ = [
     "feed",
     "files_of",
     "first_steps",
+    "insights",
     "next_calls",
     "nudge_holds",
     "nudges_are_late",

@@ -15,6 +15,7 @@ from .disputes import (
     dispute_row,
     evidence_out,
 )
+from .insights import InsightsOut, insights_out
 from .offers import (
     CounterIn,
     DeclineIn,
@@ -72,6 +73,7 @@ __all__ = [
     "EvidenceOut",
     "FigureIn",
     "FundsOut",
+    "InsightsOut",
     "NoteForm",
     "NoteIn",
     "OfferIn",
@@ -94,6 +96,7 @@ __all__ = [
     "dispute_row",
     "evidence_out",
     "funds_out",
+    "insights_out",
     "offer_out",
     "offer_row",
     "order_out",

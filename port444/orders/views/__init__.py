@@ -11,6 +11,7 @@ from .disputes import (
     settle_dispute,
     withdraw_dispute,
 )
+from .insights import insights
 from .offers import accept_offer, counter_offer, decline_offer, new_offer, send_counter, show_offer, withdraw_offer
 from .orders import accept, answer, cancel, deliver, detail, list_orders, live, message, place, review, revision, today
 from .suggestions import dismiss_suggestion, send_suggestion
@@ -31,6 +32,7 @@ __all__ = [
     "dispute",
     "dispute_live",
     "escalate_dispute",
+    "insights",
     "list_orders",
     "live",
     "message",

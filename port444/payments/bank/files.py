@@ -10,10 +10,11 @@ from datetime import datetime
 from decimal import Decimal
 from xml.sax.saxutils import escape, quoteattr
 
+from port444.kit import csvs
+
 from .accounts import Account, plain
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,8 @@ def as_csv(transfers: Iterable[Transfer], currency: str) -> Iterator[str]:
     for one in transfers:
         account = one.account
         cells = [one.reference, account.holder, account.iban, account.number, account.bic, account.country, f"{one.amount:.2f}", currency, one.note]
-        writer.writerow([harmless(cell) for cell in cells])
+        writer.writerow([csvs.text(cell) for cell in cells])
         yield echo.take()
-
-
-def harmless(cell: str) -> str:
-    return f"'{cell}" if cell.lstrip().startswith(FORMULA) or cell.startswith(FORMULA) else cell
 
 
 def as_pain(

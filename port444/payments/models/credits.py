@@ -76,7 +76,10 @@ class CreditQuerySet(models.QuerySet["Credit"]):
         fits = Q(applicable_to=CreditScope.ALL) | Q(builder=builder_id)
         if category_id is not None:
             fits |= Q(category=category_id)
-        return self.filter(fits, Q(expires_at__isnull=True) | Q(expires_at__gt=moment), user=user_id, remaining__gt=0)
+        return self.unexpired(moment).filter(fits, user=user_id, remaining__gt=0)
+
+    def unexpired(self, moment: datetime) -> CreditQuerySet:
+        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=moment))
 
     def ended(self, moment: datetime) -> CreditQuerySet:
         """What has ended by the clock and is not written off yet."""

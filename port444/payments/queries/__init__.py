@@ -1,0 +1,48 @@
+"""Reads for the pages of payments."""
+
+from .batches import BatchSums, batch_lines, batch_sums, due_for_batch
+from .credits import CREDIT_STEPS_SHOWN, CreditStanding, credits_of, credits_with_uses, standing_of, steps_of
+from .documents import Document, document, invoices, visible_documents
+from .earnings import SHOWS, Moved, Purse, Way, Withdrawing, history, purse, withdrawals_of, withdrawals_with_why, withdrawing
+from .own_wallet import OwnWallet, WalletStage, own_wallet
+from .paying import Paying, Stage, paying
+from .statements import EARNED, SPENT, Spending, earned, spending, spent
+
+__all__ = [
+    "CREDIT_STEPS_SHOWN",
+    "EARNED",
+    "SHOWS",
+    "SPENT",
+    "BatchSums",
+    "CreditStanding",
+    "Document",
+    "Moved",
+    "OwnWallet",
+    "Paying",
+    "Purse",
+    "Spending",
+    "Stage",
+    "WalletStage",
+    "Way",
+    "Withdrawing",
+    "batch_lines",
+    "batch_sums",
+    "credits_of",
+    "credits_with_uses",
+    "document",
+    "due_for_batch",
+    "earned",
+    "history",
+    "invoices",
+    "own_wallet",
+    "paying",
+    "purse",
+    "spending",
+    "spent",
+    "standing_of",
+    "steps_of",
+    "visible_documents",
+    "withdrawals_of",
+    "withdrawals_with_why",
+    "withdrawing",
+]
