@@ -144,7 +144,7 @@ def test_pages_go_on_and_groups_stand_together(browse: Browse, senior: User, mon
         ("i2", False),
         ("i4", False),
     ]
-    monkeypatch.setattr("support.incidents.SHOWN", 2)
+    monkeypatch.setattr("support.incidents.listing.SHOWN", 2)
     walked, more = [], "?"
     while more:
         page = client.get(reverse("support:incidents") + more)

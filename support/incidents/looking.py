@@ -1,17 +1,14 @@
-"""What the pages of incidents show, read for whoever looks: nobody sees what is about themselves."""
+"""The page of one incident."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import BadRequest
 from django.db.models import Q
-from django.urls import reverse
 
 from auditlog.detectors.parameters import Terms
 from auditlog.detectors.registry import DETECTORS
@@ -22,271 +19,22 @@ from auditlog.models import (
     IncidentEvent,
     IncidentLog,
     IncidentQuerySet,
-    IncidentSeverity,
     IncidentStatus,
-    IncidentType,
     Suppression,
     Verdict,
 )
 from port444.accounts.models import User
 from port444.orders.models import Order
 from port444.payments.models import PayoutHold, Withdrawal
+from support.drawing import Drawing, Value, draw, number, short, title_of, values_of, weight_words
+from support.queues import order_address
 
-from .drawing import KINDS, Drawing, Value, draw, number, short, title_of, values_of, weight_words
-from .queues import MOST_BESIDE_TAB, Counted, order_address
+from .words import GUIDES, MOST_SHOWN, STATUS_TONES, USUAL_GUIDE, Face, address, age_words, faces_of, name_of, status_words, type_words
 
-SHOWN, MOST_SHOWN = 50, 200
+S, K = IncidentStatus, EventKind
 EVENTS_SHOWN, RELATED_SHOWN, ORDERS_SHOWN, PAIRS_SHOWN = 60, 6, 4, 40
 LIKE_IT = 50  # closed cases of like confidence that say how often such are right
 NEAR = 10  # points of confidence
-SAMPLE = "sample"
-START = datetime.fromtimestamp(0, UTC)
-MICROSECOND = timedelta(microseconds=1)
-S, K = IncidentStatus, EventKind
-TABS = {"waiting": "Waiting", "mine": "Mine", "work": "In work", "second": "Second person", "weak": "Weak signals", "closed": "Closed"}
-SEVERITY_TONES = {IncidentSeverity.CRITICAL: "bad", IncidentSeverity.HIGH: "bad", IncidentSeverity.MEDIUM: "wait", IncidentSeverity.LOW: ""}
-STATUS_TONES = {S.OPEN: "go", S.INVESTIGATING: "go", S.RESOLVED: "", S.FALSE_POSITIVE: ""}
-TYPE_WORDS = {
-    IncidentType.MULTI_ACCOUNTING: "multi-accounting",
-    IncidentType.FAST_WITHDRAWAL: "fast withdrawal",
-    IncidentType.SUSPICIOUS_ACTIVITY: "suspicious activity",
-    IncidentType.FRAUD_ATTEMPT: "fraud attempt",
-}
-OTHER_SOURCES = {"audit_tampering": "The log's own checks", "escrow_differences": "Books, providers and chain", SAMPLE: "Random sample"}
-DETECTOR_WORDS = {**{one.name: one.words for one in DETECTORS}, **OTHER_SOURCES, "": "People and the platform"}
-# What to look into before deciding, by type: a key that stays, and the question.
-GUIDES: dict[str, tuple[tuple[str, str], ...]] = {
-    IncidentType.MULTI_ACCOUNTING: (
-        ("whose", "Whose is the strongest thing that they share?"),
-        ("papers", "Do the identity papers differ?"),
-        ("trade", "Do they order from each other?"),
-        ("household", "Asked whether they are a team or a household?"),
-    ),
-    IncidentType.FAST_WITHDRAWAL: (
-        ("client", "Who paid, and how old is that account?"),
-        ("work", "Was anything delivered?"),
-        ("address", "Is the payout address new?"),
-        ("habit", "Do they always take their money out at once?"),
-    ),
-    IncidentType.FRAUD_ATTEMPT: (
-        ("owner", "Is the owner of the account the one who acts?"),
-        ("money", "What money can still leave?"),
-        ("others", "Who else was met by the same?"),
-    ),
-}
-USUAL_GUIDE = (
-    ("facts", "Do the facts hold, seen in the records?"),
-    ("innocent", "What harmless thing would look the same?"),
-    ("others", "Does it concern others as well?"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """Somebody in an incident."""
-
-    pk: UUID
-    name: str
-    email: str = ""
-    opened_at: datetime | None = None
-    is_staff: bool = False
-    is_suspended: bool = False
-
-    @property
-    def initials(self) -> str:
-        parts = self.name.split()
-        return "".join(part[0] for part in (parts[:1] + parts[1:][-1:])).upper() or "?"
-
-    @property
-    def url(self) -> str:
-        return reverse("support:person", args=[self.pk])
-
-
-def age_words(age: timedelta) -> str:
-    return f"{age.days} d" if age.days else f"{max(0, int(age.total_seconds()) // 3600)} h"
-
-
-def faces_of(ids: Iterable[UUID]) -> dict[UUID, Face]:
-    """In one query."""
-    rows = User.objects.filter(pk__in=set(ids)).only("name", "email", "created_at", "is_staff", "suspended_at")
-    return {row.pk: Face(row.pk, row.name, row.email, row.created_at, row.is_staff, row.is_suspended) for row in rows}
-
-
-def type_words(incident: IncidentLog) -> str:
-    return TYPE_WORDS.get(IncidentType(incident.incident_type), incident.get_incident_type_display().lower())
-
-
-def status_words(incident: IncidentLog) -> str:
-    return incident.get_status_display().replace("_", " ").capitalize()
-
-
-def find_incident(incident_number: int, user: User) -> IncidentLog | None:
-    return IncidentLog.objects.visible_to(user).select_related("merged_into", "previous").filter(number=incident_number).first()
-
-
-# The list ---------------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which incidents a list shows."""
-
-    tab: str = "waiting"
-    incident_type: str = ""
-    severity: str = ""
-    detector: str | None = None
-    overdue: bool = False
-    limit: int = SHOWN
-
-    @property
-    def asked(self) -> dict[str, str]:
-        said = {"tab": self.tab, "type": self.incident_type, "severity": self.severity, "detector": self.detector_said}
-        said |= {"overdue": "1" if self.overdue else "", "show": str(self.limit) if self.limit != SHOWN else ""}
-        return {name: value for name, value in said.items() if value}
-
-    @property
-    def detector_said(self) -> str:
-        return "" if self.detector is None else self.detector or "none"
-
-    @property
-    def is_closed(self) -> bool:
-        return self.tab == "closed"
-
-
-def wanted_of(said: Mapping[str, str]) -> Wanted:
-    """What an address asks for; what nobody knows is left out."""
-    detector = said.get("detector", "")
-    return Wanted(
-        tab=said.get("tab", "") if said.get("tab", "") in TABS else "waiting",
-        incident_type=said.get("type", "") if said.get("type", "") in IncidentType.values else "",
-        severity=said.get("severity", "") if said.get("severity", "") in IncidentSeverity.values else "",
-        detector=None if (detector not in DETECTOR_WORDS and detector != "none") or not detector else "" if detector == "none" else detector,
-        overdue=said.get("overdue", "") == "1",
-        limit=MOST_SHOWN if said.get("show") == str(MOST_SHOWN) else SHOWN,
-    )
-
-
-def of_tab(tab: str, user: User) -> IncidentQuerySet:
-    rows: IncidentQuerySet = IncidentLog.objects.visible_to(user)
-    match tab:
-        case "mine":
-            return rows.live().filter(assigned_to=user.pk)
-        case "work":
-            return rows.live().filter(status=S.INVESTIGATING, assigned_to__isnull=False)
-        case "second":
-            return rows.live().filter(closing_asked_by__isnull=False).exclude(closing_asked_by=user.pk)
-        case "weak":
-            return rows.weak().filter(status=S.OPEN)
-        case "closed":
-            return rows.filter(resolved_at__isnull=False)
-        case _:
-            return rows.worth_a_look().filter(status=S.OPEN)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An incident as lists show it. `is_inner`: it stands below another of its group."""
-
-    incident: IncidentLog
-    who: str
-    owner: str
-    is_overdue: bool
-    is_inner: bool = False
-
-    @property
-    def url(self) -> str:
-        return address(self.incident)
-
-    @property
-    def tone(self) -> str:
-        return SEVERITY_TONES[IncidentSeverity(self.incident.severity)]
-
-    @property
-    def state(self) -> str:
-        return status_words(self.incident)
-
-    @property
-    def kind(self) -> str:
-        return type_words(self.incident)
-
-
-def address(incident: IncidentLog) -> str:
-    return reverse("support:incident", args=[incident.number])
-
-
-def list_incidents(wanted: Wanted, user: User, moment: datetime, *, after: str = "") -> tuple[list[Row], str]:
-    """A page of them, those of one group together, and the place at which the next page begins. In two queries."""
-    rows = of_tab(wanted.tab, user)
-    if wanted.incident_type:
-        rows = rows.filter(incident_type=wanted.incident_type)
-    if wanted.severity:
-        rows = rows.filter(severity=wanted.severity)
-    if wanted.detector is not None:
-        rows = rows.filter(detector=wanted.detector)
-    if wanted.overdue and not wanted.is_closed:
-        rows = rows.filter(due_at__lte=moment)
-    if after:
-        then, last = _place(after)
-        if wanted.is_closed:
-            rows = rows.filter(Q(resolved_at__lt=then) | Q(resolved_at=then, number__lt=last))
-        else:
-            rows = rows.filter(Q(due_at__gt=then) | Q(due_at=then, number__gt=last))
-    order = ("-resolved_at", "-number") if wanted.is_closed else ("due_at", "number")
-    found = list(rows.defer("evidence", "reasons", "investigation_notes").order_by(*order)[: wanted.limit + 1])
-    page = found[: wanted.limit]
-    more = _said(page[-1], wanted) if len(found) > wanted.limit else ""
-    return rows_of(page, user, moment), more
-
-
-def rows_of(incidents: Sequence[IncidentLog], user: User, moment: datetime) -> list[Row]:
-    faces = faces_of(person for one in incidents for person in (*one.people[:3], one.assigned_to or one.resolved_by) if person)
-    heads: dict[str, list[IncidentLog]] = {}
-    for one in incidents:
-        heads.setdefault(one.group or str(one.pk), []).append(one)
-    found = []
-    for together in heads.values():
-        for n, one in enumerate(together):
-            owner = one.resolved_by if one.resolved_at else one.assigned_to
-            whose = "" if owner is None else "You" if owner == user.pk else _name(faces, owner)
-            overdue = one.status in LIVE and one.due_at <= moment
-            found.append(Row(one, _several([_name(faces, person) for person in one.people[:3]], len(one.people)), whose, overdue, n > 0))
-    return found
-
-
-def _name(faces: Mapping[UUID, Face], person: UUID) -> str:
-    found = faces.get(person)
-    return found.name if found else f"…{str(person)[-6:]}"
-
-
-def _several(names: Sequence[str], count: int) -> str:
-    more = count - len(names)
-    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
-
-
-def _said(incident: IncidentLog, wanted: Wanted) -> str:
-    moment = incident.resolved_at if wanted.is_closed else incident.due_at
-    assert moment is not None
-    return f"{(moment - START) // MICROSECOND}_{incident.number}"
-
-
-def _place(said: str) -> tuple[datetime, int]:
-    try:
-        microseconds, last = said.split("_")
-        if len(last) > 9:
-            raise ValueError
-        return START + int(microseconds) * MICROSECOND, int(last)
-    except (ValueError, OverflowError):
-        raise BadRequest("This is not a place in the list.") from None
-
-
-def counts_of(user: User) -> dict[str, str]:
-    """How many stand under each tab, in one query, counted no further than is shown."""
-    counted = {tab: Counted(of_tab(tab, user).order_by().values("pk")[: MOST_BESIDE_TAB + 1]) for tab in TABS if tab != "closed"}
-    rows: Any = ContentType.objects.order_by("pk").values(**counted)[:1].get()
-    return {tab: f"{MOST_BESIDE_TAB}+" if count > MOST_BESIDE_TAB else str(count) for tab, count in rows.items()}
-
-
-# One incident -----------------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,7 +246,7 @@ def _step(event: IncidentEvent, user: User, faces: Mapping[UUID, Face], whole: I
     if event.actor_id is None:
         who = "" if event.kind in (K.OPENED, K.ALERTED) else "Detector" if event.kind in (K.REPEATED, K.RAISED) else "The platform"
     else:
-        who = "You" if event.actor_id == user.pk else _name(faces, event.actor_id)
+        who = "You" if event.actor_id == user.pk else name_of(faces, event.actor_id)
     if event.kind == K.OPENED:
         what = f"{'opened it' if who else 'Opened'}, confidence {facts.get('confidence', 0)}"
     elif event.kind == K.ALERTED and words:
@@ -595,33 +343,3 @@ def terms_of(detector: str, version: int) -> Terms | None:
         return None
     row = DetectorVersion.objects.filter(detector=detector, number=version).first() if version else None
     return Terms(known.parameters, row.parameters if row else {})
-
-
-# Kept quiet -------------------------------------------------------------------------------------------------------------------------
-
-
-def list_suppressions(user: User, *, ended: bool, before: str, moment: datetime) -> tuple[list[Suppression], str]:
-    """Newest first, and the place at which the next page begins. What is about oneself is not among them."""
-    rows = Suppression.objects.select_related("incident").exclude(incident__user_id=user.pk, incident__user_id__isnull=False)
-    rows = rows.exclude(incident__related_users__contains=[user.pk])
-    over = Q(ended_at__isnull=False) | Q(expires_at__lte=moment)
-    rows = rows.filter(over) if ended else rows.exclude(over)
-    if before:
-        try:
-            rows = rows.filter(pk__lt=UUID(before))
-        except ValueError:
-            raise BadRequest("This is not a place in the list.") from None
-    found = list(rows.order_by("-pk")[: SHOWN + 1])
-    return found[:SHOWN], str(found[SHOWN - 1].pk) if len(found) > SHOWN else ""
-
-
-def ceiling_words(ceiling: Mapping[str, Any]) -> str:
-    """What was accepted, in words."""
-    parts = []
-    if (people := ceiling.get("people")) is not None:
-        parts.append(f"{len(people)} {'person' if len(people) == 1 else 'people'}")
-    if kinds := ceiling.get("kinds"):
-        parts.append("by " + " and ".join(KINDS[kind][2] if kind in KINDS else str(kind).replace("_", " ") for kind in kinds))
-    if ceiling.get("amount"):
-        parts.append(f"twice {ceiling['amount']} USDC")
-    return "No more than " + ", ".join(parts) if parts else "Whatever is found"
