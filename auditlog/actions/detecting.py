@@ -14,11 +14,12 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from auditlog import handlers
 from auditlog.detectors import over_file, rows
 from auditlog.detectors.bounded import unswept
 from auditlog.detectors.facts import DAY, KINDS
 from auditlog.detectors.parameters import Terms
-from auditlog.detectors.registry import DETECTORS, Detector, Touched, judged, keys, learn
+from auditlog.detectors.registry import DETECTORS, Detector, Touched, judged, keys, learn, movers
 from auditlog.detectors.suspicions import Suspicion
 from auditlog.models import LIVE, DetectorMark, DetectorVersion, EventKind, IncidentLog, IncidentSeverity, IncidentStatus, IncidentType
 from port444.kit.clock import now
@@ -27,8 +28,8 @@ from .incidents import Finding, Reason, Taken, note, take_findings
 
 LOCK = 0x64657463  # the number of the lock by which runs of one database know of each other
 MARK = "detectors"
-CHUNK = 400_000  # rows in one transaction at most: who is linked with whom is worked out once for all of them
-STEP = 20_000  # rows that are learnt together, after which what is judged by the moment is judged
+CHUNK = 600_000  # rows in one transaction at most: who is linked with whom is worked out once for all of them
+STEP = 2_500  # rows that are learnt together, after which what is judged by the moment is judged: all that they are about is at hand
 STRETCH = 10 * DAY  # seconds of the log in one transaction at most: what shows for a while only is not to be passed over
 Progress = Callable[[int], object]
 
@@ -107,7 +108,8 @@ def _chunk(
     horizon = values[3]
     taken: dict[Taken, int] = {}
     try:
-        read, last = _learn_and_judge(memory, detectors, [*values, limit], limit, ends, taken, progress)
+        with handlers.telling_once():
+            read, last = _learn_and_judge(memory, detectors, [*values, limit], limit, ends, taken, progress)
         memory.write()
         memory.make_room()
     except BaseException:
@@ -185,7 +187,9 @@ def _learn_and_judge(
             is_last = is_end or read >= limit or is_far or monotonic() > ends
             later.people |= touched.people
             later.addresses |= touched.addresses
-            take(by_step if is_last else [*by_step, *at_once], touched)
+            take(by_step, touched)
+            if not is_last:
+                take(at_once, Touched(people=movers(facts)))
             touched.clear()
             memory.make_room()
             if is_last:

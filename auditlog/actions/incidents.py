@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from auditlog import handlers
@@ -40,6 +41,14 @@ ALWAYS_HEARD = frozenset({TAMPERING, DIFFERENCES})
 ROOM = 2000  # characters of an event's text
 TOGETHER = 500  # rows in one statement
 AMOUNT_ROOM = 2  # a suppressed amount may grow by this factor
+
+
+# What is written of an incident that was found again.
+FOUND = """incident_type severity confidence description user_id related_users pattern ip_addresses device_fingerprints potential_loss evidence
+    reasons withdrawal_id group detector detector_version last_hit_at updated_at hits due_at"""
+RENEW = """
+UPDATE incident_log SET {} FROM jsonb_populate_recordset(NULL::incident_log, %s::jsonb) AS fresh WHERE incident_log.id = fresh.id
+""".format(", ".join(f'"{name}" = fresh."{name}"' for name in FOUND.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,39 +133,35 @@ def take_findings(findings: Iterable[Finding], *, actor: Any | None = None, meth
 
 def _taken(findings: dict[str, Finding], actor: Any | None, method: DetectionMethod) -> list[Outcome]:
     moment = now()
-    outcomes: dict[str, Outcome] = dict.fromkeys(_suppressed(findings.values(), moment), Outcome(Taken.SUPPRESSED, None))
+    outcomes = dict.fromkeys(_suppressed(findings.values(), moment), Outcome(Taken.SUPPRESSED, None))
     heard = {name: finding for name, finding in findings.items() if name not in outcomes}
-    live = _live(heard)
-    previous = _previous(heard.keys() - live.keys())
-    parts = {name: old.merged_into for name, old in previous.items() if old.merged_into is not None}
-    known = {one.pk: one for one in live.values()}
-    known |= {one.pk: one for one in _locked(IncidentLog.objects.filter(pk__in={whole.pk for whole in parts.values()} - known.keys()))}
-    wholes = {name: known[whole.pk] for name, whole in parts.items() if whole.pk in known}
-    fresh = {
-        name: IncidentLog(
-            fingerprint=name,
-            detection_method=method,
-            detected_at=moment,
-            created_at=moment,
-            due_at=moment + DUE[finding.severity],
-            previous=previous.get(name),
-            **_values(finding, moment),
-        )
-        for name, finding in heard.items()
-        if name not in live and name not in wholes
-    }
-    opened = _opened(fresh, heard, actor)
-    live |= _live(fresh.keys() - opened.keys())  # somebody else was first
+    opened, standing = dict[str, IncidentEvent](), dict[str, IncidentLog]()
+    while left := {name: finding for name, finding in heard.items() if name not in opened and name not in standing}:
+        standing |= _live(left)
+        previous = _previous(left.keys() - standing.keys())
+        standing |= _wholes(previous, standing)
+        fresh = {name: _fresh(finding, previous.get(name), moment, method) for name, finding in left.items() if name not in standing}
+        opened |= _opened(fresh, heard, actor)  # where somebody else was first, theirs is asked for again: it may be closed by now
+    renewed = _renewed({name: (incident, heard[name]) for name, incident in standing.items()}, moment, actor)
     for name, finding in heard.items():
-        if name in opened:
-            handlers.tell(opened[name], finding.hold_at)
-            outcomes[name] = Outcome(Taken.OPENED, opened[name].incident)
-        else:
-            values = _values(finding, moment)
-            incident = live.get(name) or wholes[name]
-            values = values if name in live else _of_a_part(incident, values)
-            outcomes[name] = _renewed(incident, values, finding, moment, actor)
+        event = opened.get(name) or renewed[name]
+        if event is not None:
+            handlers.tell(event, finding.hold_at)
+        taken = Taken(event.kind) if event is not None else Taken.REPEATED
+        outcomes[name] = Outcome(taken, standing[name] if name in standing else opened[name].incident)
     return [outcomes[name] for name in findings]
+
+
+def _fresh(finding: Finding, previous: IncidentLog | None, moment: datetime, method: DetectionMethod) -> IncidentLog:
+    return IncidentLog(
+        fingerprint=finding.fingerprint,
+        detection_method=method,
+        detected_at=moment,
+        created_at=moment,
+        due_at=moment + DUE[finding.severity],
+        previous=previous,
+        **_values(finding, moment),
+    )
 
 
 def _locked(incidents: IncidentQuerySet) -> IncidentQuerySet:
@@ -171,8 +176,18 @@ def _live(fingerprints: Iterable[str]) -> dict[str, IncidentLog]:
 
 def _previous(fingerprints: Iterable[str]) -> dict[str, IncidentLog]:
     """The last closed incident of each fingerprint."""
-    closed = IncidentLog.objects.filter(fingerprint__in=list(fingerprints)).exclude(status__in=LIVE).select_related("merged_into")
+    closed = IncidentLog.objects.filter(fingerprint__in=list(fingerprints)).exclude(status__in=LIVE)
     return {one.fingerprint: one for one in closed.order_by("fingerprint", "-number").distinct("fingerprint")}
+
+
+def _wholes(previous: dict[str, IncidentLog], known: dict[str, IncidentLog]) -> dict[str, IncidentLog]:
+    """Of what was closed as a part of another that is live, that other."""
+    parts = {name: old.merged_into_id for name, old in previous.items() if old.merged_into_id is not None}
+    at_hand = {one.pk: one for one in known.values()}
+    wanted = set(parts.values()) - at_hand.keys()
+    if wanted:
+        at_hand |= {one.pk: one for one in _locked(IncidentLog.objects.filter(pk__in=wanted))}
+    return {name: at_hand[whole] for name, whole in parts.items() if whole in at_hand}
 
 
 def _opened(fresh: dict[str, IncidentLog], findings: dict[str, Finding], actor: Any | None) -> dict[str, IncidentEvent]:
@@ -194,12 +209,30 @@ def _opened(fresh: dict[str, IncidentLog], findings: dict[str, Finding], actor: 
     return events
 
 
-def _renewed(incident: IncidentLog, values: dict[str, Any], finding: Finding, moment: datetime, actor: Any | None) -> Outcome:
-    renewed = _renew(incident, values, moment, actor)
-    if renewed is None:
-        return Outcome(Taken.REPEATED, incident)
-    handlers.tell(renewed, finding.hold_at)
-    return Outcome(Taken(renewed.kind), incident)
+def _renewed(found: dict[str, tuple[IncidentLog, Finding]], moment: datetime, actor: Any | None) -> dict[str, IncidentEvent | None]:
+    """Put what is newly known into live incidents; by fingerprint, the event that says so, or None when nothing is new but that it was
+    found again."""
+    parts = _people_of_parts({incident.pk for incident, _ in found.values()}) if found else {}
+    renewals: dict[str, _Renewal | None] = {}
+    for name, (incident, finding) in found.items():
+        values = _values(finding, moment)
+        if incident.fingerprint != name:
+            values = _of_a_part(incident, values)
+        renewals[name] = _renew(incident, values, parts.get(incident.pk, ()), moment, actor)
+    _write({incident.pk: incident for incident, _ in found.values()}.values())
+    told = [one for one in renewals.values() if one is not None]
+    rows = [(one.event.incident, {"fingerprint": one.event.incident.fingerprint}, one.before, one.after) for one in told]
+    record_many(Event.INCIDENT_RENEWED, rows, actor=actor)
+    IncidentEvent.objects.bulk_create([one.event for one in told], batch_size=TOGETHER)
+    return {name: one.event if one is not None else None for name, one in renewals.items()}
+
+
+def _write(incidents: Collection[IncidentLog]) -> None:
+    """All of them by one statement: there may be thousands."""
+    rows = [{name: getattr(one, name) for name in ("id", *FOUND.split())} for one in incidents]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(RENEW, [json.dumps(rows, default=str)])
 
 
 def _of_a_part(whole: IncidentLog, values: dict[str, Any]) -> dict[str, Any]:
@@ -218,12 +251,13 @@ def _of_a_part(whole: IncidentLog, values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _with_parts(incident: IncidentLog, values: dict[str, Any]) -> list[UUID]:
-    """Whoever was brought in by a merge stays in."""
-    known = {values["user_id"], *values["related_users"]}
-    parts = IncidentLog.objects.filter(merged_into=incident).values_list("user_id", "related_users")
-    merged = dict.fromkeys(person for first, others in parts for person in (first, *others) if person is not None and person not in known)
-    return [*values["related_users"], *merged]
+def _people_of_parts(incidents: Iterable[UUID]) -> dict[UUID, list[UUID]]:
+    """Whom the parts of incidents were about: whoever was brought in by a merge stays in."""
+    found: dict[UUID, list[UUID]] = {}
+    parts = IncidentLog.objects.filter(merged_into__in=incidents).order_by("number")
+    for whole, first, others in parts.values_list("merged_into_id", "user_id", "related_users"):
+        found.setdefault(whole, []).extend(person for person in (first, *others) if person is not None)
+    return found
 
 
 def _values(finding: Finding, moment: datetime) -> dict[str, Any]:
@@ -249,15 +283,23 @@ def _values(finding: Finding, moment: datetime) -> dict[str, Any]:
     }
 
 
-def _renew(incident: IncidentLog, values: dict[str, Any], moment: datetime, actor: Any | None) -> IncidentEvent | None:
-    """Put what is newly known into an open incident. None when nothing is new but that it was found again."""
+@dataclass(frozen=True, slots=True)
+class _Renewal:
+    event: IncidentEvent
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+def _renew(incident: IncidentLog, values: dict[str, Any], brought: Iterable[UUID], moment: datetime, actor: Any | None) -> _Renewal | None:
+    """Put what is newly known into an incident that is open, for `_write` to write. None when nothing is new but that it was found again."""
     old = (RANK[IncidentSeverity(incident.severity)], incident.confidence)
     if RANK[values["severity"]] < old[0]:
         values["severity"] = incident.severity
     # The reasons are those of the confidence that stands.
     if values["confidence"] < incident.confidence:
         values["confidence"], values["reasons"] = incident.confidence, incident.reasons
-    values["related_users"] = _with_parts(incident, values)
+    known = {values["user_id"], *values["related_users"]}
+    values["related_users"] = [*values["related_users"], *dict.fromkeys(person for person in brought if person not in known)]
     stamps = ("updated_at", "last_hit_at")
     before = {name: getattr(incident, name) for name, value in values.items() if getattr(incident, name) != value and name not in stamps}
     values["hits"] = incident.hits + 1
@@ -268,13 +310,12 @@ def _renew(incident: IncidentLog, values: dict[str, Any], moment: datetime, acto
         _take_from(incident, moment)
     for name, value in values.items():
         setattr(incident, name, value)
-    incident.save(update_fields=list(values))
     if not before:
         return None
-    after = {name: values[name] for name in before}
-    record(Event.INCIDENT_RENEWED, actor=actor, target=incident, before=before, after=after, fingerprint=incident.fingerprint)
     kind = EventKind.RAISED if rises or incident.confidence > old[1] else EventKind.REPEATED
-    return note(incident, kind, incident.description, actor=actor, confidence=incident.confidence, severity=incident.severity, was=old[1])
+    facts = {"confidence": incident.confidence, "severity": incident.severity, "was": old[1]}
+    event = event_of(incident, kind, incident.description, actor=actor, **facts)
+    return _Renewal(event, before, {name: values[name] for name in before})
 
 
 def _take_from(incident: IncidentLog, moment: datetime) -> None:

@@ -30,6 +30,9 @@ SECRET = frozenset(
 )
 SECRET_PAIRS = frozenset({"api_key", "private_key", "signing_key", "session_key", "recovery_codes", "access_key"})
 
+type Fact = tuple[models.Model, Mapping[str, Any]]
+type FactOfChange = tuple[models.Model, Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]
+
 APPEND = "SELECT audit_append(" + ", ".join(["%s"] * 21) + ")"
 
 
@@ -79,13 +82,15 @@ def record(
     return number
 
 
-def record_many(event: Event, targets: Iterable[tuple[models.Model, Mapping[str, Any]]], *, actor: Any | None = None) -> None:
-    """Append one fact for each of `targets` with its metadata, in one round trip; of the system, unless somebody acts. Needs a transaction,
-    too; nobody follows these."""
+def record_many(event: Event, facts: Iterable[Fact | FactOfChange], *, actor: Any | None = None) -> None:
+    """Append many facts in one round trip, each a target with its metadata and, where there are any, its states before and after; of the
+    system, unless somebody acts. Needs a transaction, too; nobody follows these."""
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("record_many() belongs inside the action's transaction")
-    role = _role(actor)
-    rows = [_values(event, target, role, actor, metadata=metadata) for target, metadata in targets]
+    role, rows = _role(actor), []
+    for target, metadata, *states in facts:
+        before, after = (_json(_without_personal(target, state)) for state in states or (None, None))
+        rows.append(_values(event, target, role, actor, metadata=metadata, states=(before, after)))
     if rows:
         with connection.cursor() as cursor:
             cursor.executemany(APPEND, rows)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import json
 import marshal
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 from .memory import Memory, Notes
 
@@ -15,7 +17,9 @@ ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 ENTRY = 350  # bytes that a note costs beside what stands in it
 SAMPLE = 200  # notes by which the size of all is guessed
 FEW = 1000  # notes up to which their size is not looked at
+FORMAT = 2  # of what is packed: later ones look for what stands in a note twice, and take twice as long to read
 PART = 10_000  # notes that go away together
+GLANCES = 100_000  # of one kind that are kept
 
 
 @contextmanager
@@ -30,7 +34,7 @@ def unswept() -> Iterator[None]:
             gc.enable()
 
 
-class Bounded(Memory):
+class Bounded(Memory, ABC):
     """Notes that were used lately are dictionaries, in two halves: when the newer half has as much as there is room for, what is left in
     the older one is packed, and the newer takes its place; so nothing has to be counted when a note is used. Of what is packed, a tenth of
     the size, the oldest goes elsewhere when that gets too much.
@@ -40,22 +44,27 @@ class Bounded(Memory):
 
     is_at_hand = False
     LOOSE = 12_000_000  # bytes in either half, packed; as dictionaries about five times as much
-    PACKED = 180_000_000  # bytes of what is packed
+    PACKED = 130_000_000  # bytes of what is packed
 
     def __init__(self) -> None:
         super().__init__()
         self._older: dict[str, Notes] = {}
         self._packed: dict[str, bytes] = {}
+        self._glances: dict[str, dict[str, Any]] = {}  # what was looked for -> key -> what was there: of notes that are not at hand it holds
         self._weight = 0  # of what is packed
         self._enough = float(FEW)  # notes from which on their size is looked at
 
+    @abstractmethod
     def load(self, keys: list[str]) -> Mapping[str, str]:
         """What lies elsewhere under these keys, as JSON."""
-        raise NotImplementedError
 
+    @abstractmethod
     def save(self, notes: Mapping[str, Notes], seconds: Mapping[str, int]) -> None:
         """Put these there, each with the newest second of the facts that changed it."""
-        raise NotImplementedError
+
+    def look_up(self, keys: list[str], name: str) -> Mapping[str, Any]:
+        """One thing of what lies elsewhere under each of these keys."""
+        return {key: json.loads(text).get(name) for key, text in self.load(keys).items()}
 
     def fetch(self, keys: Iterable[str]) -> None:
         notes, older, packed = self.notes, self._older, self._packed
@@ -83,6 +92,24 @@ class Bounded(Memory):
         if found is None:
             self.fetch((key,))
             found = self.notes[key]
+        return found
+
+    def glance(self, keys: Iterable[str], name: str) -> Mapping[str, Any]:
+        seen, found, missing = self._glances.setdefault(name, {}), dict[str, Any](), list[str]()
+        for key in keys:
+            note = self.notes.get(key) or self._older.get(key)
+            if note is None and key not in seen and key in self._packed:
+                note = marshal.loads(self._packed[key])  # noqa: S302 - we packed it
+            if note is not None:
+                found[key] = seen[key] = note.get(name)
+            elif key in seen:
+                found[key] = seen[key]
+            else:
+                missing.append(key)
+        if missing:
+            values = self.look_up(missing, name)
+            for key in missing:
+                found[key] = seen[key] = values.get(key)
         return found
 
     def change(self, key: str, second: int = 0) -> Notes:
@@ -115,6 +142,9 @@ class Bounded(Memory):
 
     def make_room(self) -> None:
         """Let go what was not used for long, if there is too much of it. Not while somebody holds a note."""
+        for seen in self._glances.values():
+            if len(seen) > GLANCES:
+                seen.clear()
         if self._is_full(self.LOOSE):
             self._pack(self._older)
             self._older, self.notes = self.notes, {}
@@ -131,7 +161,11 @@ class Bounded(Memory):
         """What was used the longest ago goes first, into what is packed and out of it."""
         packed = self._packed
         for key in list(notes):
-            data = packed[key] = marshal.dumps(notes.pop(key))
+            note = notes.pop(key)
+            for name, seen in self._glances.items():
+                if key in seen:
+                    seen[key] = note.get(name)
+            data = packed[key] = marshal.dumps(note, FORMAT)
             self._weight += len(data) + ENTRY
         while self._weight > self.PACKED:
             oldest = list(islice(packed, PART))
@@ -142,11 +176,11 @@ class Bounded(Memory):
     def _size(self) -> int:
         """About how many bytes the newer half would have, by some of it."""
         count = len(self.notes)
-        some = [len(marshal.dumps(one)) for one in islice(self.notes.values(), 0, None, count // SAMPLE + 1)]
+        some = [len(marshal.dumps(one, FORMAT)) for one in islice(self.notes.values(), 0, None, count // SAMPLE + 1)]
         return int(count * (ENTRY + sum(some) / max(1, len(some))))
 
     def forget_all(self) -> None:
         """Let go of everything at hand, also of what was changed: it did not come to be."""
-        for notes in (self.notes, self._older, self._packed, self.changed):
+        for notes in (self.notes, self._older, self._packed, self._glances, self.changed):
             notes.clear()
         self._weight = 0

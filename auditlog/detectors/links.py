@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from math import exp, log, sqrt
 
@@ -92,6 +92,11 @@ class Link:
         return self.b if person == self.a else self.a
 
 
+def traded_with(notes: Notes) -> set[str]:
+    """Everybody whom somebody bought from or sold to."""
+    return {other for name in TRADES for other in notes.get(name, ())}
+
+
 @dataclass
 class Web:
     """Links as they follow from a memory. Made anew for each look: it keeps what it has worked out."""
@@ -102,7 +107,9 @@ class Web:
     _found: dict[tuple[str, str], Link] = field(default_factory=dict)
     _linked: dict[str, dict[str, Link]] = field(default_factory=dict)
     _circles: dict[str, float] = field(default_factory=dict)
+    _circled: dict[str, set[str]] = field(default_factory=dict)
     _usual: dict[tuple[int, int], float] = field(default_factory=dict)
+    _reaches: dict[int, float] = field(default_factory=dict)
 
     def load(self, people: Iterable[str]) -> None:
         """Have at hand what links of these people follow from: what they hold that can link, who else holds it, and what both have."""
@@ -112,11 +119,11 @@ class Web:
         self.memory.fetch([LOG, *(who(person) for person in people)])
         notes = {person: self.memory[who(person)] for person in people}
         self.memory.fetch(key for one in notes.values() for kind in LINKING for key in one.get(kind, ()))
-        self.memory.fetch(key for one in notes.values() for key in self._homes(one))
-        self.memory.fetch(who(client) for one in notes.values() for name in TRADES for client in one.get(name, ()))
-        common = set[str]()
+        self.memory.fetch(key for one in notes.values() for key in (one.get("ip", ()) if traded_with(one) else self._homes(one)))
+        self.memory.glance({who(other) for one in notes.values() if "up" in one for other in traded_with(one)}, "up")
         pairs = {person: self._candidates(person) for person in people}
         self.memory.fetch(who(other) for others in pairs.values() for other in others)
+        common = set[str]()
         for person, others in pairs.items():
             mine = notes[person].get("ip", {}).keys()
             common.update(key for other in others for key in mine & self.memory[who(other)].get("ip", {}).keys())
@@ -143,12 +150,10 @@ class Web:
             holders = self.memory[key]
             if 2 <= len(holders) <= 2 * self.terms["ip_cap"] and HIDDEN not in holders:
                 found.update(holders)
-        for name in TRADES:
-            found.update(
-                other
-                for other in notes.get(name, ())
-                if self._meet(notes, self.memory[who(other)]) or self.came_together(notes, self.memory[who(other)])
-            )
+        dealt = traded_with(notes)
+        if dealt:
+            found.update(other for kind in ("ip", "device") for key in notes.get(kind, ()) for other in dealt & self.memory[key].keys())
+            found |= self.circled(person)
         found.discard(person)
         return found
 
@@ -157,23 +162,52 @@ class Web:
         """Where somebody who came lately was seen: others may have come from there at the same time."""
         return notes.get("ip", ()) if "up" in notes and notes["last"] - notes["up"] < LATELY else ()
 
-    @staticmethod
-    def _meet(notes: Notes, others: Notes) -> bool:
-        return any(not notes[kind].keys().isdisjoint(others[kind]) for kind in ("ip", "device") if kind in notes and kind in others)
+    def circled(self, person: str) -> set[str]:
+        """With whom somebody may be linked by nothing but a circle: all that are, and few that are not, found without what the others did."""
+        found = self._circled.get(person)
+        if found is None:
+            found = self._circled[person] = self._may_be_circled(person, self.memory[who(person)])
+        return found
 
-    def came_together(self, notes: Notes, others: Notes) -> bool:
+    def _may_be_circled(self, person: str, notes: Notes) -> set[str]:
+        up, dealt = notes.get("up"), traded_with(notes)
+        if up is None or not dealt:
+            return set()
+        ups = self._ups(dealt)
+        near = {other: other_up for other, other_up in ups.items() if self.came_together(up, other_up)}
+        odd = {other: max(self._odd(up, other_up), self._odd(other_up, up)) for other, other_up in near.items()}
+        base, bar = self.terms["circle_base"], self.terms["link_at"]
+        odd = {other: much for other, much in odd.items() if base * much >= bar}
+        if not odd:
+            return set()
+        inside = self._part_inside(person, notes, near.keys(), near.keys())
+        return {other for other, much in odd.items() if base * much * sqrt(inside) >= bar}
+
+    def _ups(self, people: Iterable[str]) -> dict[str, int]:
+        """When accounts were opened, of those of whom that is known."""
+        keys = {who(person): person for person in people}
+        return {keys[key]: up for key, up in self.memory.glance(keys, "up").items() if up is not None}
+
+    def came_together(self, up: int | None, other: int | None) -> bool:
         """Whether two were opened at one time: within days in which few others were."""
-        if "up" not in notes or "up" not in others:
+        if up is None or other is None:
             return False
-        up, other = notes["up"], others["up"]
-        return bool(abs(up - other) <= min(self._reach(up), self._reach(other)) * DAY)
+        gap = abs(up - other)
+        return gap <= self._reach(up) * DAY and gap <= self._reach(other) * DAY
 
     def _reach(self, second: int) -> float:
         """How many days around a moment are one time: the fewer, the more accounts were opened in them."""
-        days = self.terms["circle_days"]
-        while days > 2 and self.usual(second, days) > self.terms["circle_part"]:
-            days = max(2.0, days * 0.7)
+        days = self._reaches.get(second // DAY)
+        if days is None:
+            days = self.terms["circle_days"]
+            while days > 2 and self.usual(second, days) > self.terms["circle_part"]:
+                days = max(2.0, days * 0.7)
+            self._reaches[second // DAY] = days
         return days
+
+    def _odd(self, up: int, other: int) -> float:
+        """How little it is by chance that two were opened so near each other; nothing or less where it says nothing."""
+        return 1 - self.terms["circle_usual"] * self.usual(up, max(1.0, abs(up - other) / DAY))
 
     def pair(self, one: str, other: str) -> Link:
         """How these two are linked, however weakly."""
@@ -272,34 +306,39 @@ class Web:
         """That two dealt with each other who were opened at about one time, and hardly with anybody who was not. One order proves nothing:
         whoever has had one has had it from somebody."""
         mine, others = self.memory[who(a)], self.memory[who(b)]
-        if not self.came_together(mine, others) or not any(b in mine.get(name, ()) for name in TRADES):
+        if not self.came_together(mine.get("up"), others.get("up")) or not any(b in mine.get(name, ()) for name in TRADES):
             return None
-        gap = abs(mine["up"] - others["up"]) / DAY
-        odd = 1 - self.terms["circle_usual"] * self.usual(mine["up"], max(1.0, gap))
+        odd = self._odd(mine["up"], others["up"])
         if odd <= 0:
             return None
         weight = self.terms["circle_base"] * odd * sqrt(self._inside(a) * self._inside(b))
         return Share("circle", f"{a} {b}", weight, 2) if weight > 0.01 else None
 
     def _inside(self, person: str) -> float:
-        """Which part of somebody's orders, bought and sold, is with accounts that were opened at the time of theirs; one order more than there
-        are stands for those that are still to come."""
+        """Which part of somebody's orders, bought and sold, is with accounts that were opened at the time of theirs."""
         found = self._circles.get(person)
         if found is None:
-            notes, inside, number = self.memory[who(person)], 0, 1
-            for name in ("paid", "earned"):
-                for other, row in notes.get(f"{name}_to", {}).items():
-                    number += row[0]
-                    inside += row[0] if self.came_together(notes, self.memory[who(other)]) else 0
-                for other in notes.get(f"{name}_by", ()):
-                    count = self.memory[who(other)].get(f"{name}_to", {}).get(person, (1,))[0]
-                    number += count
-                    inside += count if self.came_together(notes, self.memory[who(other)]) else 0
-                if number > 1:
-                    break  # what was paid and what was released are the same orders
-            chance = self.usual(notes["up"], self._reach(notes["up"]))  # of dealing with such an account without meaning to
-            found = self._circles[person] = max(0.0, inside / number - chance) / max(0.01, 1 - chance)
+            notes = self.memory[who(person)]
+            dealt = traded_with(notes)
+            near = {other for other, up in self._ups(dealt).items() if self.came_together(notes["up"], up)}
+            found = self._circles[person] = self._part_inside(person, notes, near, dealt)
         return found
+
+    def _part_inside(self, person: str, notes: Notes, near: Set[str], counted: Set[str]) -> float:
+        """The same when it is known who is near; one order more than there are stands for those that are still to come. Of clients that are
+        not counted one order is, so that it is too much where they had more and are not near."""
+        self.memory.fetch(who(other) for other in counted)
+        inside, number = 0, 1
+        for name in ("paid", "earned"):
+            rows = [(other, row[0]) for other, row in notes.get(f"{name}_to", {}).items()]
+            for other in notes.get(f"{name}_by", ()):
+                rows.append((other, self.memory[who(other)].get(f"{name}_to", {}).get(person, (1,))[0] if other in counted else 1))
+            number += sum(count for _, count in rows)
+            inside += sum(count for other, count in rows if other in near)
+            if rows:
+                break  # what was paid and what was released are the same orders
+        chance = self.usual(notes["up"], self._reach(notes["up"]))  # of dealing with such an account without meaning to
+        return max(0.0, inside / number - chance) / max(0.01, 1 - chance)
 
     def usual(self, second: int, reach: float) -> float:
         """Which part of all accounts was opened within so many days of a moment."""

@@ -331,7 +331,7 @@ def judge_addresses(keys: Iterable[str], memory: Memory, terms: Terms) -> list[S
     keys = sorted(keys)
     memory.fetch([*keys, *(f"told:{key}" for key in keys)])
     least, window = int(terms["shared_accounts"]), int(terms["shared_days"])
-    keys = [key for key in keys if len(memory[key]) >= least]
+    keys = [key for key in keys if least <= len(memory[key]) > memory[f"told:{key}"].get("accounts", 0)]
     memory.fetch(who(person) for key in keys for person in memory[key] if person)
     found = []
     for key in keys:

@@ -10,7 +10,7 @@ from .bounded import unswept
 from .facts import DAY, Fact
 from .memory import Memory
 from .parameters import Terms
-from .registry import DETECTORS, Detector, Touched, judged, keys, learn
+from .registry import DETECTORS, Detector, Touched, judged, keys, learn, movers
 from .spilled import Spilled
 from .suspicions import Suspicion
 
@@ -26,7 +26,7 @@ def detect(facts: Iterable[Fact], detectors: Iterable[Detector] = DETECTORS, ter
     inforce = {one.name: (terms or {}).get(one.name) or Terms(one.parameters) for one in detectors}
     at_once = [one for one in detectors if one.at_once]
     memory, cases = Spilled(), dict[str, Suspicion]()
-    touched, later, movers = Touched(), Touched(), set[str]()
+    touched, later, moved = Touched(), Touched(), set[str]()
     looked = None
     for step in _steps(facts):
         if not memory.is_at_hand:
@@ -34,23 +34,23 @@ def detect(facts: Iterable[Fact], detectors: Iterable[Detector] = DETECTORS, ter
         learn(step, memory, touched, detectors)
         _take(judged(at_once, touched, memory, inforce), cases)
         later.update(touched)
-        movers.update(fact.person for fact in step if fact.kind == "withdrawal")
+        moved |= movers(step)
         touched.clear()
         memory.make_room()
         looked = step[-1].second if looked is None else looked
         if step[-1].second - looked >= FAR:
-            _judge(detectors, later, movers, memory, inforce, cases)
+            _judge(detectors, later, moved, memory, inforce, cases)
             looked = step[-1].second
-    _judge(detectors, later, movers, memory, inforce, cases)
+    _judge(detectors, later, moved, memory, inforce, cases)
     return list(cases.values())
 
 
 def _judge(
-    detectors: list[Detector], touched: Touched, movers: set[str], memory: Memory, terms: Mapping[str, Terms], cases: dict[str, Suspicion]
+    detectors: list[Detector], touched: Touched, moved: set[str], memory: Memory, terms: Mapping[str, Terms], cases: dict[str, Suspicion]
 ) -> None:
     """All that was touched; and once more whose money left, because of others more is known by now."""
     _take(judged([one for one in detectors if not one.at_once], touched, memory, terms), cases)
-    _take(judged([one for one in detectors if one.at_once], Touched(people=movers), memory, terms), cases)
+    _take(judged([one for one in detectors if one.at_once], Touched(people=moved), memory, terms), cases)
     touched.clear()
 
 

@@ -69,7 +69,9 @@ def judge_cards(people: Iterable[str], memory: Memory, terms: Terms) -> list[Sus
     values = sorted({key for person in people for kind in ("device", "ip") for key in memory[who(person)].get(kind, ())})
     memory.fetch(values)
     groups = {key: sorted(memory[key]) for key in values if 2 <= len(memory[key]) <= terms["shared_people"] and HIDDEN not in memory[key]}
-    memory.fetch(name for group in groups.values() for person in group for name in (who(person), declines(person)))
+    memory.fetch(declines(person) for group in groups.values() for person in group)
+    groups = {key: group for key, group in groups.items() if _may_burst(group, memory, terms)}
+    memory.fetch(who(person) for group in groups.values() for person in group)
     found, told = [], set[str]()
     # Of several browsers and addresses behind one burst the browser is named, and then nobody of it alone.
     seen = set[tuple[str, ...]]()
@@ -87,6 +89,12 @@ def judge_cards(people: Iterable[str], memory: Memory, terms: Terms) -> list[Sus
             if f"{person}:{rows[0][0] // DAY}" not in told:
                 found.append((_cards(person, rows, memory, terms), len(rows)))
     return news(found, memory)
+
+
+def _may_burst(group: Iterable[str], memory: Memory, terms: Terms) -> bool:
+    """Whether they tried enough in all: what an account may do with a card of its own is not looked at yet, nor when it was."""
+    rows = [row for person in group for row in memory[declines(person)].get("rows", ())]
+    return _size(rows, terms) >= terms["cards"] * terms["declines"]
 
 
 def _alone(person: str, rows: Sequence[Row], terms: Terms) -> int:

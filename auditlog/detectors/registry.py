@@ -211,3 +211,8 @@ def learn(facts: Iterable[Fact], memory: Memory, touched: Touched, detectors: It
         for detector, subjects in own:
             if fact.kind in detector.kinds:
                 detector.learn(fact, memory, subjects)
+
+
+def movers(facts: Iterable[Fact]) -> set[str]:
+    """Whose money leaves by these facts."""
+    return {fact.person for fact in facts if fact.kind == "withdrawal"} - {""}

@@ -27,6 +27,7 @@ NEXT = f"SELECT {COLUMNS} {BEYOND} ORDER BY xid, id LIMIT %s"
 LEFT = f"EXPLAIN (FORMAT JSON) SELECT {BEYOND}"
 SINCE = f"SELECT {COLUMNS} FROM audit_log WHERE event_type = ANY(%s) AND timestamp >= %s AND timestamp < %s ORDER BY timestamp, id"  # noqa: S608 - names that stand above
 READ = "SELECT key, data::text FROM detector_memory WHERE key = ANY(%s)"
+ONE = "SELECT key, (data -> %s)::text FROM detector_memory WHERE key = ANY(%s) AND data ? %s"
 # All notes as one document: thousands of words would each have to be quoted.
 WRITE = """
 INSERT INTO detector_memory (key, data, seen_at)
@@ -78,6 +79,14 @@ class Stored(Bounded):
             for start in range(0, len(keys), TOGETHER):
                 cursor.execute(READ, [keys[start : start + TOGETHER]])
                 found.update(cursor.fetchall())
+        return found
+
+    def look_up(self, keys: list[str], name: str) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        with connection.cursor() as cursor:
+            for start in range(0, len(keys), TOGETHER):
+                cursor.execute(ONE, [name, keys[start : start + TOGETHER], name])
+                found.update((key, json.loads(text)) for key, text in cursor.fetchall())
         return found
 
     def save(self, notes: Mapping[str, Notes], seconds: Mapping[str, int]) -> None:

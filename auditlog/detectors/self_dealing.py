@@ -13,7 +13,7 @@ from .dealings import learn as learn_dealing
 from .facts import Fact
 from .fast_withdrawal import is_quick
 from .links import PARAMETERS as LINK_PARAMETERS
-from .links import TRADES, Link, Share, Web
+from .links import TRADES, Link, Share, Web, traded_with
 from .memory import Memory, Notes
 from .parameters import Parameter, Terms
 from .people import LOG, VALUES, who
@@ -74,19 +74,17 @@ def _pairs(people: set[str], web: Web, memory: Memory) -> set[tuple[str, str]]:
     people = {person for person in people if _deals(person, memory)}
     values = {person: [key for kind in VALUES for key in memory[who(person)].get(kind, ())] for person in people}
     memory.fetch(name for keys_of in values.values() for key in keys_of for name in (key, _twin(key)) if name)
-    memory.fetch(who(other) for person in people for name in TRADES for other in memory[who(person)].get(name, ()))
+    memory.fetch(who(other) for person in people if memory[who(person)].get("group") for other in traded_with(memory[who(person)]))
+    memory.glance({who(other) for person in people for other in traded_with(memory[who(person)])}, "up")
     found = set[tuple[str, str]]()
     for person, keys_of in values.items():
-        holders = {other for key in keys_of for name in (key, _twin(key)) if name for other in memory[name]}
         notes = memory[who(person)]
-
-        def close(other: str, notes: Notes = notes, holders: set[str] = holders) -> bool:
-            others = memory[who(other)]
-            return other in holders or web.came_together(notes, others) or notes.get("group", "") == others.get("group")
-
-        found.update((other, person) for other in {**notes.get("earned_by", {}), **notes.get("paid_by", {})} if close(other))
+        close = {other for key in keys_of for name in (key, _twin(key)) if name for other in memory[name]} | web.circled(person)
+        if notes.get("group"):
+            close.update(other for other in traded_with(notes) if memory[who(other)].get("group") == notes["group"])
+        found.update((other, person) for other in {**notes.get("earned_by", {}), **notes.get("paid_by", {})} if other in close)
         bought = {**notes.get("paid_to", {}), **notes.get("earned_to", {}), **memory[deals(person)]}
-        found.update((person, other) for other in bought if close(other))
+        found.update((person, other) for other in bought if other in close)
     return found
 
 

@@ -230,6 +230,17 @@ def test_who_was_opened_together_and_deals_with_nobody_else_is_a_circle() -> Non
     assert sum(reason.points for reason in one.reasons) == one.confidence
 
 
+def test_what_chance_would_bring_is_taken_off_inside_a_circle() -> None:
+    """No more accounts came within a day of theirs, and some more within the week that counts as the same time."""
+    dealt = [*circle((40, 40.02, 40.04)), *(one for client in ("c1", "c2") for one in pays(client, "x1-0", 50, 50))]
+    more = [happened(day + n / 20, "sign_up", f"y{day}-{n}", identity_verified=False) for day in (36, 44) for n in range(3)]
+    few, many = (web_of(crowd(), dealt, extra) for extra in ([], more))
+    up = dealt[0].second
+    assert few.usual(up, 1) > many.usual(up, 1)
+    assert few.usual(up, 7) < many.usual(up, 7) < 0.2, "above which fewer days are one time"
+    assert 0 < many.pair("b", "c1").weight < few.pair("b", "c1").weight
+
+
 def test_an_order_from_each_is_no_circle() -> None:
     assert told_circles(crowd(), circle((40, 40.5, 41), orders=1)) == []
 

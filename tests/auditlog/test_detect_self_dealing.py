@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from auditlog.detectors import self_dealing
 from auditlog.detectors.facts import Fact
 from auditlog.detectors.suspicions import Suspicion
@@ -132,7 +134,10 @@ def test_two_of_one_group_who_deal_are_found_though_they_share_nothing() -> None
     bought = in_files(order("c", "b", 20, 300), order("c", "b", 22, 300))
     (one,) = found_in(trio(), bought)
     assert (one.people, one.severity) == (["b", "c"], "high"), "540 USDC can still leave"
-    assert "Both are of a group of 3 linked accounts" in [reason.text for reason in one.reasons]
+    ((points, words),) = [(reason.points, reason.text) for reason in one.reasons if reason.text.startswith("Both are")]
+    assert words == "Both are of a group of 3 linked accounts"
+    group = next(group for group in detected(trio(), bought) if group.pattern == "linked_accounts")
+    assert points == pytest.approx(25 + 60 * group.confidence / 100, abs=1), "for the group, and for how sure it is that they are one"
     apart = [fact for fact in trio() if fact.kind != "payout_address_added"]
     assert found_in(apart, bought) == [], "without the group nothing is known of the two"
 

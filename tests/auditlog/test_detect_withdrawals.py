@@ -121,11 +121,21 @@ def test_a_client_who_pays_nobody_else_counts_by_what_others_brought() -> None:
 
 
 def test_a_browser_of_the_last_three_days_is_strange_to_who_keeps_one() -> None:
-    def of(device: str, days: range = range(1, 12)) -> dict[str | None, int]:
-        people = [*lives("b", since=-20, days=days, device="d"), *lives("c", since=9, days=(1,))]
+    def of(device: str, days: range = range(1, 12), *, seen: float = 12) -> dict[str | None, int]:
+        people = [*lives("b", since=-20, days=days, device="d"), *lives("c", since=9, days=(1,)), happened(seen, "sign_in", "b", device=device)]
         out = happened(12 + HOUR / 2, "withdrawal", "b", target="w", target_type="withdrawal", amount=400, device=device)
         return told_as([*people, *pays("c", "b", 12, 400), out], "It was asked for in a browser")
 
     assert of("strange") == {"w": 15}
     assert of("d") == {"w": 0}
+    assert of("strange", seen=10) == {"w": 15}
+    assert of("strange", seen=9) == {"w": 0}, "it has had that browser for three days"
     assert of("strange", range(1, 2)) == {"w": 0}, "nobody knows what this account is used to"
+
+
+def test_one_of_a_group_that_was_told_makes_it_more() -> None:
+    alone = lives("b", since=-3, days=(1,), device="d")
+    ring = [*alone, *(one for n in range(2) for one in lives(f"m{n}", since=-3, days=(1,), device="d"))]
+    trade = [*lives("c", since=-300, days=(1,)), *pays("c", "b", 5, 300), withdraws("b", 5 + HOUR / 2, 300, "w")]
+    assert told_as([*ring, *trade], "The builder is one of 3 linked accounts") == {"w": 10}
+    assert told_as([*alone, *trade], "The builder is one of") == {"w": 0}
