@@ -70,9 +70,8 @@ def api(get_response: Handler) -> Handler:
         request.session = own  # the browser's stays what it was
         if response.status_code >= 300 and response.status_code != 304 and response.get("Content-Type") != rest.PROBLEM:
             status = response.status_code if response.status_code >= 400 else 403
-            words = "Staff sign in with a second factor first." if status == 403 else rest.TITLES.get(status, "Refused")
             kept = {name: response[name] for name in ("Allow",) if name in response}
-            response = rest.problem(status, CODES.get(status, "refused"), f"{words}.".replace("..", "."))
+            response = rest.problem(status, CODES.get(status, "refused"), f"{rest.TITLES.get(status, 'Refused')}.")
             for name, value in kept.items():
                 response[name] = value
         if allowed.fits is False:
@@ -122,7 +121,7 @@ def tell(request: HttpRequest, user: User) -> HttpResponse:
 
 
 def second_factor(get_response: Handler) -> Handler:
-    """Send staff without a second factor to where it is set up; until then nothing else is open to them."""
+    """Send staff without a second factor to where it is set up; until then nothing else is open to them. A program is told so."""
 
     open_to_all = ("/account/", "/settings/theme/", "/healthz", "/readyz", f"/{settings.STATIC_URL.lstrip('/')}")
 
@@ -132,6 +131,8 @@ def second_factor(get_response: Handler) -> Handler:
             return get_response(request)
         if request.path.startswith(open_to_all) or has_second_factor(user):
             return get_response(request)
+        if request.path.startswith("/api/"):
+            return rest.problem(403, "second_factor", "Staff sign in with a second factor. Set yours up on the site to go on.")
         messages.warning(request, "Staff sign in with a second factor. Set yours up to go on.")
         return done(request, reverse("mfa_activate_totp"))
 
