@@ -25,6 +25,7 @@ from .forms import FIELDS, KINDS
 from .models import OPEN, Amendment, AmendmentStatus
 from .schemas import (
     AmendmentOut,
+    AmendmentRow,
     AmendmentsOut,
     AskIn,
     ProposeIn,
@@ -80,7 +81,7 @@ def list_amendments(request: UserRequest, order_id: UUID, paging: Query[Amendmen
     rows = Amendment.objects.filter(order=_order(request, order_id)).with_people()
     if paging.status:
         rows = rows.filter(status=paging.status)
-    return page(request, paging, rows, amendment_row)
+    return page(request, paging, rows, AmendmentRow, amendment_row)
 
 
 @router.post(
@@ -115,7 +116,7 @@ def quote_amendment(request: UserRequest, order_id: UUID, body: ProposeIn) -> Qu
 def get_amendment(request: UserRequest, response: HttpResponse, amendment_id: UUID) -> AmendmentOut:
     """With the order before and after it."""
     amendment = _amendment(request, amendment_id)
-    tagged(request, response, amendment)
+    tagged(response, amendment)
     return _out(request, amendment)
 
 
@@ -216,15 +217,16 @@ def withdraw_amendment(request: UserRequest, amendment_id: UUID) -> AmendmentOut
     "/amendments/{uuid:amendment_id}/retry",
     response=answers(200, AmendmentOut),
     auth=may(Scope.MONEY),
-    openapi_extra=also(IF_MATCH),
+    openapi_extra=also(KEY, IF_MATCH),
     summary="Ask escrow once more",
 )
-def retry_amendment(request: UserRequest, amendment_id: UUID) -> AmendmentOut:
+@once
+def retry_amendment(request: UserRequest, amendment_id: UUID) -> Status[AmendmentOut]:
     """For the client, when escrow has refused a change that is paid."""
     amendment = _amendment(request, amendment_id)
     with unless_changed(request, amendment):
         actions.retry_funding(amendment.pk, actor=request.user)
-    return _out(request, _amendment(request, amendment_id))
+    return Status(200, _out(request, _amendment(request, amendment_id)))
 
 
 @router.post(

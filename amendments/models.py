@@ -16,7 +16,7 @@ from port444.kit.clock import now
 from port444.kit.errors import NotAllowed
 from port444.kit.ids import uuid7
 from port444.kit.money import ZERO, amount_field
-from port444.kit.states import StateMachine, known_status
+from port444.kit.states import StateMachine, known_status, meet
 from port444.orders.models import Order
 from port444.payments.models import Invoice
 
@@ -58,7 +58,7 @@ class AmendmentQuerySet(models.QuerySet["Amendment"]):
 
     def lock(self, pk: Any) -> Amendment:
         """The amendment alone is locked; lock its order before it."""
-        return self.with_people().select_for_update(of=("self",), no_key=True).get(pk=pk)
+        return meet(self.with_people().select_for_update(of=("self",), no_key=True).get(pk=pk))
 
     def visible_to(self, user: Any) -> AmendmentQuerySet:
         return self.filter(Q(order__client=user) | Q(order__builder__user=user))

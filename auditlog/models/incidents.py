@@ -13,7 +13,7 @@ from django.db.models import F, Func, Q, Value
 
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
-from port444.kit.states import StateMachine, known_status
+from port444.kit.states import StateMachine, known_status, meet
 
 from .log import Category
 from .watched import Watched
@@ -98,7 +98,7 @@ class IncidentQuerySet(models.QuerySet["IncidentLog"]):
         return self.live().filter(severity=IncidentSeverity.LOW)
 
     def lock(self, pk: Any) -> IncidentLog:
-        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+        return meet(self.select_for_update(of=("self",), no_key=True).get(pk=pk))
 
     def visible_to(self, user: Any) -> IncidentQuerySet:
         """All but what is about whoever looks: nobody sees or decides their own case."""

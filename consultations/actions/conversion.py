@@ -14,6 +14,7 @@ from consultations.models import Consultation, ConsultationStatus
 from port444.catalog.models import Package
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, WrongState
+from port444.kit.states import meet
 from port444.orders.actions import place_order
 from port444.orders.models import Order
 from port444.payments.actions import Grant, issue_credit
@@ -56,7 +57,7 @@ def convert_call(consultation_id: UUID, *, actor: Any, package_id: UUID, client_
 
 def lock_source(chain: UUID) -> Consultation:
     """What payments locks before a call's credit."""
-    return Consultation.objects.live(chain).select_for_update(of=("self",), no_key=True).get()
+    return meet(Consultation.objects.live(chain).select_for_update(of=("self",), no_key=True).get())
 
 
 def credit_used(credit: Credit, invoice: Invoice) -> None:

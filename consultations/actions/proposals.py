@@ -16,6 +16,7 @@ from consultations.models import Consultation, ConsultationStatus, Proposal, Pro
 from consultations.queries import is_clear
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed, TooMany, WrongState, word_constraint
+from port444.kit.states import meet
 from port444.messaging.actions import post_notice
 from port444.notifications.actions import notify
 
@@ -162,7 +163,7 @@ def _to_answer(proposal_id: UUID, actor: Any) -> tuple[Consultation, Proposal, d
 def _lock(proposal_id: UUID) -> tuple[Consultation, Proposal]:
     call_id = Proposal.objects.values_list("consultation_id", flat=True).get(pk=proposal_id)
     consultation = lock_parties(call_id)
-    proposal = Proposal.objects.select_for_update(of=("self",), no_key=True).select_related("made_by").get(pk=proposal_id)
+    proposal = meet(Proposal.objects.select_for_update(of=("self",), no_key=True).select_related("made_by").get(pk=proposal_id))
     proposal.consultation = consultation
     return consultation, proposal
 

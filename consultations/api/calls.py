@@ -16,7 +16,7 @@ from pydantic.json_schema import SkipJsonSchema
 from consultations import actions, ical, queries
 from consultations.meetings import MeetingError
 from consultations.models import Consultation, ConsultationStatus, MeetingProvider
-from consultations.schemas.calls import BookIn, CallOut, CallsOut, DoorOut, HappenedOut, JoinIn, RoomOut, TimelineOut, call_out, rows_for
+from consultations.schemas.calls import BookIn, CallOut, CallRow, CallsOut, DoorOut, HappenedOut, JoinIn, RoomOut, TimelineOut, call_out, rows_for
 from consultations.slots import Span
 from port444.accounts.callers import may, once
 from port444.accounts.models import Scope
@@ -68,14 +68,14 @@ def list_consultations(request: UserRequest, paging: Query[CallPaging]) -> HttpR
     if paging.waiting is not None:
         waits = queries.waits_for(request.user, now())
         rows = rows.filter(waits) if paging.waiting else rows.exclude(pk__in=Consultation.objects.filter(waits).values("pk"))
-    return page(request, paging, rows, rows_for(request.user))
+    return page(request, paging, rows, CallRow, rows_for(request.user))
 
 
 @router.get("/consultations/{uuid:call_id}", response=answers(200, CallOut), auth=may(), summary="A call")
 def get_consultation(request: UserRequest, response: HttpResponse, call_id: UUID) -> CallOut:
     """One that was moved away says with `moved_to_id` where it is now."""
     call = call_of(request, call_id)
-    tagged(request, response, call)
+    tagged(response, call)
     return call_out(call, request.user)
 
 

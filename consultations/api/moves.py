@@ -97,13 +97,13 @@ def _page(request: UserRequest, paging: ProposalPaging, rows: Any) -> HttpRespon
     if paging.yours_to_answer is not None:
         mine = queries.yours_to_answer(request.user)
         rows = rows.filter(mine) if paging.yours_to_answer else rows.exclude(mine)
-    return page(request, paging, rows, partial(proposal_row, reader=request.user))
+    return page(request, paging, rows, ProposalRow, partial(proposal_row, reader=request.user))
 
 
 @router.get("/call-proposals/{uuid:proposal_id}", response=answers(200, ProposalRow), auth=may(), summary="A proposal")
 def get_call_proposal(request: UserRequest, response: HttpResponse, proposal_id: UUID) -> ProposalRow:
     proposal = _proposal(request, proposal_id)
-    tagged(request, response, proposal)
+    tagged(response, proposal)
     return proposal_row(proposal, reader=request.user)
 
 

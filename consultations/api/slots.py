@@ -41,7 +41,7 @@ from port444.kit.clock import now
 from port444.kit.errors import Invalid, Stale
 from port444.kit.http import UserRequest
 from port444.kit.money import fee
-from port444.kit.rest import IF_MATCH, also, answers
+from port444.kit.rest import IF_MATCH, also, answers, matches
 
 from .calls import call_of
 
@@ -171,11 +171,10 @@ def get_availability(request: UserRequest, response: HttpResponse) -> Availabili
 )
 def set_availability(request: UserRequest, response: HttpResponse, body: AvailabilityIn) -> AvailabilityOut:
     """What is not named stays as it is. Calls that are booked stay as they are, too; new ones get the new rules."""
-    wanted = request.headers.get("If-Match", "*").strip()
     with transaction.atomic():
         Builder.objects.lock(_own(request).pk)
         builder = _own(request)  # as it is under the lock: what is not named is written as it was read
-        if wanted not in ("", "*") and _state(builder)[1] not in {tag.strip().removeprefix("W/") for tag in wanted.split(",")}:
+        if not matches(request, _state(builder)[1]):
             raise Stale
         actions.set_availability(
             builder.pk,

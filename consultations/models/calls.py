@@ -21,7 +21,7 @@ from port444.kit.clock import now
 from port444.kit.errors import NotAllowed
 from port444.kit.ids import uuid7
 from port444.kit.money import ZERO, amount_field, fee
-from port444.kit.states import StateMachine, known_status
+from port444.kit.states import StateMachine, known_status, meet
 from port444.messaging.models import Conversation, Subject
 from port444.orders.models import Order
 from port444.payments.escrow import Deal
@@ -79,7 +79,7 @@ class ConsultationQuerySet(models.QuerySet["Consultation"]):
         """The call under lock, its builder's row locked before it: a builder's time changes hands in that order only."""
         builder_id = self.values_list("builder_id", flat=True).get(pk=pk)
         Builder.objects.lock(builder_id)
-        return self.select_for_update(of=("self",), no_key=True).select_related("builder__user", "client").get(pk=pk)
+        return meet(self.select_for_update(of=("self",), no_key=True).select_related("builder__user", "client").get(pk=pk))
 
     def visible_to(self, user: Any) -> ConsultationQuerySet:
         return self.filter(Q(client=user) | (Q(builder__user=user) & ~Q(status__in=[C.HELD, C.EXPIRED])))

@@ -22,14 +22,14 @@ router = Router(tags=["Account"])
 
 @router.get("/me", response=answers(200, MeOut), auth=may(), summary="Who you are")
 def get_me(request: UserRequest, response: HttpResponse) -> MeOut:
-    tagged(request, response, request.user)
+    tagged(response, request.user)
     return me_out(request.user)
 
 
 @router.get("/tokens", response=answers(200, TokensOut), auth=may(), summary="Your tokens")
 def list_tokens(request: UserRequest, paging: Query[Paging]) -> HttpResponse:
     """Newest first, those that are over included. A token is made on the page of your settings, where you confirm who you are."""
-    return page(request, paging, ApiToken.objects.filter(user=request.user), token_row)
+    return page(request, paging, ApiToken.objects.filter(user=request.user), TokenRow, token_row)
 
 
 @router.delete("/tokens/{uuid:token_id}", response=answers(200, TokenRow), auth=may(), summary="Revoke a token")

@@ -126,6 +126,18 @@ def allow(request: Any) -> Allowed:
 # Once
 
 
+def sent_with(request: Any) -> bytes:
+    """What a request carries, the same for the same call: of a form its fields and files, since what is between them is made up each time."""
+    if request.content_type != "multipart/form-data":
+        return cast("bytes", request.body)
+    files = []
+    for name, found in sorted(request.FILES.lists()):
+        for file in found:
+            files.append((name, file.name, hashlib.file_digest(file, "sha256").hexdigest()))
+            file.seek(0)
+    return json.dumps([sorted(request.POST.lists()), files]).encode()
+
+
 def once(view: Callable[..., Any]) -> Callable[..., Any]:
     """The operation happens once for each `Idempotency-Key` of a person: the key, what is done and what is answered are one transaction.
 
@@ -138,7 +150,7 @@ def once(view: Callable[..., Any]) -> Callable[..., Any]:
         key = request.headers.get("Idempotency-Key", "")
         if not LOOKS_LIKE_KEY.fullmatch(key):
             raise DomainError("Send an Idempotency-Key of 8 to 200 printable characters, another one for each thing to do.", code="idempotency_key")
-        what = b"\n".join((request.method.encode(), request.get_full_path().encode(), request.body))
+        what = b"\n".join((request.method.encode(), request.get_full_path().encode(), sent_with(request)))
         asked = hashlib.sha256(what).hexdigest()
         with transaction.atomic():
             kept, is_new = AnsweredCall.objects.get_or_create(user=request.user, key=key, defaults={"asked": asked, "created_at": now()})

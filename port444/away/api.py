@@ -30,7 +30,7 @@ def get_away(request: UserRequest, response: HttpResponse) -> StandingOut:
     moment = now()
     span = queries.standing_of(_builder(request), moment)
     if span is not None:
-        tagged(request, response, span)
+        tagged(response, span)
     return StandingOut(away=away_out(span, moment) if span is not None else None)
 
 

@@ -18,7 +18,7 @@ from port444.kit.rest import Amount, Text, answers, chosen
 from .forms import MOST_DAYS, SearchForm
 from .models import Category, Package, Service, ServiceStatus
 from .queries import Sort, find_services, read_cursor
-from .schemas import BuilderOut, CategoriesOut, ServiceOut, ServicesOut, builder_out, category_out, service_out, service_row
+from .schemas import BuilderOut, CategoriesOut, ServiceOut, ServiceRow, ServicesOut, builder_out, category_out, service_out, service_row
 
 router = Router(tags=["Finding"])
 REVIEWS = 10
@@ -60,7 +60,7 @@ def find(request: HttpRequest, asked: Query[Finding]) -> HttpResponse:
         again = request.GET.copy()
         again["after"] = found.after
         following = f"{request.path}?{again.urlencode()}"
-    items = [chosen(service_row(row), asked.fields) for row in found.services]
+    items = chosen(map(service_row, found.services), ServiceRow, asked.fields)
     return JsonResponse({"items": items, "next": following, "count": found.count, "is_near": found.near})
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -107,6 +108,17 @@ class Problem(ninja.Schema):
     errors: list[dict[str, str]] = Field(default_factory=list, description="What is wrong with which field, where it is about fields")
 
 
+@cache
+def _columns(model: type[models.Model], schema: type[ninja.Schema]) -> tuple[str, ...]:
+    columns = {field.attname for field in model._meta.concrete_fields}
+    return tuple(name for name in schema.model_fields if name in columns)
+
+
+def same(row: models.Model, schema: type[ninja.Schema]) -> dict[str, Any]:
+    """What the schema calls as the row's columns are called. No relation is followed: a page of rows would ask the database for each."""
+    return {name: getattr(row, name) for name in _columns(type(row), schema)}
+
+
 def problem(status: int, code: str, detail: str, *, errors: Iterable[Mapping[str, str]] = ()) -> HttpResponse:
     """The answer that refuses."""
     body = {
@@ -137,16 +149,14 @@ class Paging(ninja.Schema):
     fields: str | SkipJsonSchema[None] = Field(None, description="Names of fields, with commas between; the id always comes", max_length=600)
 
 
-def page[R: models.Model](
-    request: HttpRequest, paging: Paging, rows: models.QuerySet[R], out: Callable[[R], Row], *, key: Callable[[str], Any] = UUID
-) -> HttpResponse:
+def page[R: models.Model](request: HttpRequest, paging: Paging, rows: models.QuerySet[R], schema: type[Row], out: Callable[[R], Row]) -> HttpResponse:
     """A page of rows, newest first: by primary key, which grows with time. `next` is the address of the page after, or null.
 
-    `key` reads the text of a primary key; the number of queries does not depend on how many rows there are.
+    `out` tells of one as `schema` says. The number of queries does not depend on how many rows there are.
     """
     if paging.after is not None:
         try:
-            after = key(paging.after)
+            after = UUID(paging.after)
         except ValueError as error:
             raise Invalid("`after` is not from a page of these.", code="bad_cursor") from error
         rows = rows.filter(pk__lt=after)
@@ -155,17 +165,16 @@ def page[R: models.Model](
     asked = request.GET.copy()
     asked["after"] = str(shown[-1].pk) if shown else ""
     following = f"{request.path}?{asked.urlencode()}" if len(found) > paging.limit else None
-    return JsonResponse({"items": [chosen(out(row), paging.fields) for row in shown], "next": following})
+    return JsonResponse({"items": chosen(map(out, shown), schema, paging.fields), "next": following})
 
 
-def chosen(row: Row, fields: str | None) -> dict[str, Any]:
-    """The row without what was not asked for."""
-    if not fields:
-        return row.model_dump(mode="json")
-    wanted = {name.strip() for name in fields.split(",") if name.strip()}
-    if unknown := wanted - type(row).model_fields.keys():
+def chosen(rows: Iterable[Row], schema: type[Row], fields: str | None) -> list[dict[str, Any]]:
+    """The rows without what was not asked for. Raises Invalid for a name that `schema` has not, also where there is no row."""
+    wanted = {name.strip() for name in (fields or "").split(",") if name.strip()}
+    if unknown := wanted - schema.model_fields.keys():
         raise Invalid(f"There is no field {', '.join(sorted(unknown))} here.", code="unknown_field")
-    return row.model_dump(mode="json", include={"id", *wanted})
+    include = {"id", *wanted} if wanted else None
+    return [row.model_dump(mode="json", include=include) for row in rows]
 
 
 # Answers that hold for one state
@@ -177,7 +186,7 @@ def etag(row: models.Model) -> str:
     return f'"{hashlib.sha256("\x1f".join(values).encode()).hexdigest()[:20]}"'
 
 
-def tagged(request: HttpRequest, response: HttpResponse, row: models.Model) -> None:
+def tagged(response: HttpResponse, row: models.Model) -> None:
     """Say with the answer of which state of the row it tells. `response` is the one that ninja hands to the view."""
     response["ETag"] = etag(row)
 
@@ -185,13 +194,14 @@ def tagged(request: HttpRequest, response: HttpResponse, row: models.Model) -> N
 @contextmanager
 def unless_changed(request: HttpRequest, row: models.Model) -> Iterator[None]:
     """Inside, an action that locks the row refuses (412) when it is not as the caller's If-Match says. Put it around the action."""
-    wanted = request.headers.get("If-Match")
-    if not wanted or wanted.strip() == "*":
+    with states.expected(row, lambda locked: matches(request, etag(locked))):
         yield
-        return
-    tags = {tag.strip().removeprefix("W/") for tag in wanted.split(",")}
-    with states.expected(row, lambda locked: etag(locked) in tags):
-        yield
+
+
+def matches(request: HttpRequest, tag: str) -> bool:
+    """Whether the caller's If-Match, if there is one, has the tag."""
+    wanted = {one.strip().removeprefix("W/") for one in request.headers.get("If-Match", "*").split(",")}
+    return tag in wanted or bool(wanted & {"", "*"})
 
 
 # What the description says beside what the code does

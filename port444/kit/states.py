@@ -13,13 +13,13 @@ from .errors import Stale, WrongState
 
 FIELD: str = "status"
 Fits = Callable[[Any], bool]
-# Of which row somebody wants to act only if it still is as they saw it.
+# On which row somebody wants to act only if it still is as they saw it.
 _expected: ContextVar[tuple[Any, Fits] | None] = ContextVar("expected", default=None)
 
 
 @contextmanager
 def expected(row: models.Model, fits: Fits) -> Iterator[None]:
-    """Inside, the row moves only if it fits still: looked at now, and again under the lock of whoever moves it. Raises Stale."""
+    """Inside, the row is acted on only if it fits still: looked at now, and again by whoever locks it (see `meet`). Raises Stale."""
     if not fits(row):
         raise Stale
     token = _expected.set((row.pk, fits))
@@ -29,14 +29,14 @@ def expected(row: models.Model, fits: Fits) -> Iterator[None]:
         _expected.reset(token)
 
 
-def _meet_expectation(row: models.Model) -> None:
-    """Ask the database, since who moves a row may have changed it in memory; it is locked, so that nobody else can have."""
+def meet[Row: models.Model](row: Row) -> Row:
+    """The row that was locked just now. Around every `lock(pk)` of a thing with states. Raises Stale when it is not as somebody expects."""
     asked = _expected.get()
-    if asked is None or asked[0] != row.pk:
-        return
-    _expected.set(None)  # it may move on from there
-    if not asked[1](type(row)._base_manager.get(pk=row.pk)):
-        raise Stale
+    if asked is not None and asked[0] == row.pk:
+        _expected.set(None)  # who has locked it may change it, and lock it again
+        if not asked[1](row):
+            raise Stale
+    return row
 
 
 class StateMachine(models.Model):
@@ -65,7 +65,6 @@ class StateMachine(models.Model):
 
     def turn_to(self, status: str, **stamps: Any) -> None:
         """The same without writing, for many rows that one `bulk_update` writes. Raises WrongState."""
-        _meet_expectation(self)
         if not self.can_move_to(status):
             name, is_now = self._meta.verbose_name, self.status_words()
             raise WrongState(

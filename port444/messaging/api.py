@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid5
 
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404
 from ninja import File, Form, Query, Router
 from ninja.files import UploadedFile
@@ -20,9 +20,10 @@ from port444.kit.errors import Invalid
 from port444.kit.http import UserRequest
 from port444.kit.ids import uuid7
 from port444.kit.rest import Paging, also, answers, chosen, parameter
+from port444.kit.uploads import handed_out
 
 from . import actions, queries
-from .models import Conversation, Message
+from .models import Attachment, Conversation, Message
 from .schemas import (
     ConversationRow,
     ConversationsOut,
@@ -82,7 +83,8 @@ def list_conversations(request: UserRequest, paging: Query[ConversationPaging]) 
     found = queries.inbox(request.user, unread_only=paging.unread, before=before, limit=paging.limit)
     shown = found[: paging.limit]
     following = _following(request, after=shown[-1].conversation.pk) if len(found) > paging.limit else None
-    return JsonResponse({"items": [chosen(conversation_row(line, request.user), paging.fields) for line in shown], "next": following})
+    items = chosen((conversation_row(line, request.user) for line in shown), ConversationRow, paging.fields)
+    return JsonResponse({"items": items, "next": following})
 
 
 @router.post(
@@ -127,7 +129,7 @@ def list_messages(request: UserRequest, conversation_id: UUID, paging: Query[Mes
         if len(found) > paging.limit:
             following = _following(request, after=shown[-1].pk)
     told = MessagesOut(items=[], next=following, seen_at=state.seen_at).model_dump(mode="json")
-    return JsonResponse(told | {"items": [chosen(message_row(row, request.user), paging.fields) for row in shown]})
+    return JsonResponse(told | {"items": chosen((message_row(row, request.user) for row in shown), MessageRow, paging.fields)})
 
 
 @router.post(
@@ -177,6 +179,15 @@ def _row(request: UserRequest, message_id: UUID) -> MessageRow:
 @router.get("/messages/{uuid:message_id}", response=answers(200, MessageRow), auth=may(), summary="A message")
 def get_message(request: UserRequest, message_id: UUID) -> MessageRow:
     return _row(request, message_id)
+
+
+FILE = {"responses": {200: {"description": "The file", "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}}
+
+
+@router.get("/files/{uuid:file_id}", response=answers(200, None), auth=may(), openapi_extra=also(**FILE), summary="A file")
+def get_file(request: UserRequest, file_id: UUID) -> HttpResponseBase:
+    """That was sent in a conversation of yours, with an answer, a delivery or a dispute, as a download."""
+    return handed_out(get_object_or_404(Attachment.objects.visible_to(request.user), pk=file_id))
 
 
 @router.post(

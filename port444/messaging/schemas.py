@@ -8,11 +8,12 @@ from urllib.parse import urljoin
 from uuid import UUID
 
 from django.conf import settings
+from django.urls import reverse
 from ninja import Schema
 from pydantic import Field
 
 from port444.accounts.schemas import PersonOut, person_out
-from port444.kit.rest import In, Moment, Out, Row, Text
+from port444.kit.rest import In, Moment, Out, Row, Text, same
 
 from .models import Attachment, Message, MessageKind
 from .queries import Line
@@ -21,7 +22,7 @@ LONGEST = 5000
 
 
 class FileOut(Out):
-    """A file for the two people of a conversation. `url` gives its bytes to a browser that is signed in."""
+    """A file for the two people of a conversation. `url` gives its bytes."""
 
     id: UUID
     name: str
@@ -83,7 +84,7 @@ class ReadIn(In):
 
 
 def files_out(files: Iterable[Attachment]) -> list[FileOut]:
-    return [FileOut(id=one.pk, name=one.name, mimetype=one.mimetype, size=one.size, url=urljoin(settings.SITE_URL, one.href)) for one in files]
+    return [FileOut(**same(one, FileOut), url=urljoin(settings.SITE_URL, reverse("api:get_file", args=[one.pk]))) for one in files]
 
 
 def message_row(message: Message, reader: Any) -> MessageRow:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, HttpResponseNotModified
+from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -183,16 +183,7 @@ def start(request: UserRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 def attachment(request: UserRequest, attachment_id: UUID) -> HttpResponseBase:
-    """Hand out a file, as a download only: nothing that a person sent is ever shown as a page of this site."""
-    file = get_object_or_404(Attachment.objects.visible_to(request.user), pk=attachment_id)
-    try:
-        content = file.file.open("rb")
-    except FileNotFoundError as error:
-        raise Http404 from error
-    response = FileResponse(content, as_attachment=True, filename=file.name, content_type=file.mimetype)
-    response["Content-Length"] = str(file.size)
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    response["X-Content-Type-Options"] = "nosniff"
+    response = uploads.handed_out(get_object_or_404(Attachment.objects.visible_to(request.user), pk=attachment_id))
     response["Cache-Control"] = "private, max-age=3600"
     return response
 

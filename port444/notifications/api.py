@@ -28,7 +28,7 @@ class NotificationPaging(Paging):
 @router.get("/notifications", response=answers(200, NotificationsOut), auth=may(), summary="Your notifications")
 def list_notifications(request: UserRequest, paging: Query[NotificationPaging]) -> HttpResponse:
     rows = queries.shown_to(request.user)
-    return page(request, paging, rows.unread() if paging.unread else rows, notification_row)
+    return page(request, paging, rows.unread() if paging.unread else rows, NotificationRow, notification_row)
 
 
 @router.post(

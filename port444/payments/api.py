@@ -28,9 +28,11 @@ from .models import Invoice, InvoiceKind, InvoiceStatus, Payment, Refund, Withdr
 from .providers import sandbox
 from .schemas import (
     CreditOut,
+    CreditRow,
     CreditsOut,
     EarningsOut,
     InvoiceOut,
+    InvoiceRow,
     InvoicesOut,
     PayIn,
     PaymentOut,
@@ -97,7 +99,7 @@ def list_invoices(request: UserRequest, paging: Query[InvoicePaging]) -> HttpRes
         rows = rows.filter(kind=paging.kind)
     if paging.sold is not None:
         rows = rows.filter(payee=request.user) if paging.sold else rows.filter(payer=request.user)
-    return page(request, paging, rows, lambda row: invoice_row(row, request.user))
+    return page(request, paging, rows, InvoiceRow, lambda row: invoice_row(row, request.user))
 
 
 @router.get("/invoices/{uuid:invoice_id}", response=answers(200, InvoiceOut), auth=may(), summary="An invoice")
@@ -108,7 +110,7 @@ def get_invoice(request: UserRequest, response: HttpResponse, invoice_id: UUID) 
     except Invoice.DoesNotExist:
         raise Http404 from None
     attempt = Payment.objects.filter(invoice=found.invoice).order_by("-pk").first() if found.mine else None
-    tagged(request, response, found.invoice)
+    tagged(response, found.invoice)
     return invoice_out(found.invoice, request.user, lines=found.lines, payment=attempt, refunds=found.refunds)
 
 
@@ -133,7 +135,7 @@ def pay_invoice(request: UserRequest, invoice_id: UUID, body: PayIn | None = Non
 def get_payment(request: UserRequest, response: HttpResponse, payment_id: UUID) -> PaymentOut:
     """For who pays."""
     payment = get_object_or_404(Payment, pk=payment_id, invoice__payer=request.user)
-    tagged(request, response, payment)
+    tagged(response, payment)
     return payment_out(payment)
 
 
@@ -156,14 +158,14 @@ def list_credits(request: UserRequest, paging: Query[CreditPaging]) -> HttpRespo
     if paging.usable is not None:
         usable = rows.filter(remaining__gt=0).exclude(expires_at__lte=now())
         rows = usable if paging.usable else rows.exclude(pk__in=usable.values("pk"))
-    return page(request, paging, rows, credit_row)
+    return page(request, paging, rows, CreditRow, credit_row)
 
 
 @router.get("/credits/{uuid:credit_id}", response=answers(200, CreditOut), auth=may(), summary="A credit")
 def get_credit(request: UserRequest, response: HttpResponse, credit_id: UUID) -> CreditOut:
     """With what became of it."""
     credit = get_object_or_404(queries.credits_with_uses(request.user), pk=credit_id)
-    tagged(request, response, credit)
+    tagged(response, credit)
     return credit_out(credit, queries.steps_of(credit)[: queries.CREDIT_STEPS_SHOWN])
 
 
@@ -198,7 +200,7 @@ class WithdrawalPaging(Paging):
 def list_withdrawals(request: UserRequest, paging: Query[WithdrawalPaging]) -> HttpResponse:
     _builders_only(request)
     rows = queries.withdrawals_with_why(request.user)
-    return page(request, paging, rows.filter(status=paging.status) if paging.status else rows, withdrawal_row)
+    return page(request, paging, rows.filter(status=paging.status) if paging.status else rows, WithdrawalRow, withdrawal_row)
 
 
 @router.post("/withdrawals", response=answers(201, WithdrawalRow), auth=may(Scope.MONEY), openapi_extra=also(KEY), summary="Withdraw earnings")
@@ -223,7 +225,7 @@ def quote_withdrawal(request: UserRequest, body: WithdrawIn) -> WithdrawQuoteOut
 
 @router.get("/withdrawals/{uuid:withdrawal_id}", response=answers(200, WithdrawalRow), auth=may(), summary="A withdrawal")
 def get_withdrawal(request: UserRequest, response: HttpResponse, withdrawal_id: UUID) -> WithdrawalRow:
-    tagged(request, response, get_object_or_404(Withdrawal.objects.visible_to(request.user), pk=withdrawal_id))
+    tagged(response, get_object_or_404(Withdrawal.objects.visible_to(request.user), pk=withdrawal_id))
     return _withdrawal_row(request, withdrawal_id)
 
 
@@ -231,15 +233,16 @@ def get_withdrawal(request: UserRequest, response: HttpResponse, withdrawal_id: 
     "/withdrawals/{uuid:withdrawal_id}/cancel",
     response=answers(200, WithdrawalRow),
     auth=may(Scope.MONEY),
-    openapi_extra=also(IF_MATCH),
+    openapi_extra=also(KEY, IF_MATCH),
     summary="Take a withdrawal back",
 )
-def cancel_withdrawal(request: UserRequest, withdrawal_id: UUID) -> WithdrawalRow:
+@once
+def cancel_withdrawal(request: UserRequest, withdrawal_id: UUID) -> Status[WithdrawalRow]:
     """While nothing was sent. Its amount is available again."""
     withdrawal = get_object_or_404(Withdrawal.objects.visible_to(request.user), pk=withdrawal_id)
     with unless_changed(request, withdrawal):
         actions.cancel_withdrawal(withdrawal.pk, actor=request.user)
-    return _withdrawal_row(request, withdrawal_id)
+    return Status(200, _withdrawal_row(request, withdrawal_id))
 
 
 def _withdrawal_row(request: UserRequest, withdrawal_id: UUID) -> WithdrawalRow:

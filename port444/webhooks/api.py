@@ -28,6 +28,7 @@ from .schemas import (
     WebhookDeliveryOut,
     WebhookIn,
     WebhookOut,
+    WebhookRow,
     WebhooksOut,
     delivery_out,
     delivery_row,
@@ -55,7 +56,7 @@ def _require_token(request: UserRequest) -> None:
 
 @router.get("/webhooks", response=answers(200, WebhooksOut), auth=may(), summary="Your webhooks")
 def list_webhooks(request: UserRequest, paging: Query[Paging]) -> HttpResponse:
-    return page(request, paging, WebhookEndpoint.objects.visible_to(request.user), webhook_row)
+    return page(request, paging, WebhookEndpoint.objects.visible_to(request.user), WebhookRow, webhook_row)
 
 
 @router.post("/webhooks", response=answers(201, NewWebhookOut), auth=may(Scope.WEBHOOKS), openapi_extra=also(KEY), summary="Add a webhook")
@@ -73,7 +74,7 @@ def add_webhook(request: UserRequest, body: WebhookIn) -> Status[NewWebhookOut]:
 @router.get("/webhooks/{uuid:webhook_id}", response=answers(200, WebhookOut), auth=may(), summary="A webhook")
 def get_webhook(request: UserRequest, response: HttpResponse, webhook_id: UUID) -> WebhookOut:
     endpoint = _endpoint(request, webhook_id)
-    tagged(request, response, endpoint)
+    tagged(response, endpoint)
     return webhook_out(endpoint)
 
 
@@ -134,7 +135,7 @@ def list_webhook_deliveries(request: UserRequest, webhook_id: UUID, paging: Quer
     rows = _endpoint(request, webhook_id).deliveries.defer("body")
     if paging.show:
         rows = rows.filter(status__in=queries.SHOWS[paging.show][1])
-    return page(request, paging, rows, delivery_row)
+    return page(request, paging, rows, DeliveryRow, delivery_row)
 
 
 @router.post(

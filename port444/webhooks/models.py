@@ -17,7 +17,7 @@ from auditlog.models import Category, Watched
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.sealed import SealedField
-from port444.kit.states import StateMachine, known_status
+from port444.kit.states import StateMachine, known_status, meet
 
 
 class SecretField(SealedField):
@@ -46,7 +46,7 @@ class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
         return self.exclude(status=E.REMOVED).filter(user=user)
 
     def lock(self, pk: Any) -> WebhookEndpoint:
-        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+        return meet(self.select_for_update(of=("self",), no_key=True).get(pk=pk))
 
     def hearing(self, event: str, people: list[Any]) -> WebhookEndpointQuerySet:
         """Those of `people` (ids, or queries of one) that want `event`. What is paused hears of it later; who is suspended does not."""

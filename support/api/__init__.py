@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ninja import Router
 
-from . import audit, disputes, incidents, people, plans, viewings
+from . import audit, disputes, incidents, people, plans, restricting, viewings
 
 router = Router(tags=["Console"])
-for part in (audit, incidents, people, plans, disputes, viewings):
+for part in (audit, incidents, people, plans, restricting, disputes, viewings):
     router.add_router("", part.router)
 
 __all__ = ["router"]

@@ -22,7 +22,7 @@ from port444.kit.http import UserRequest
 from port444.kit.rest import Moment, Paging, Text, also, answers, chosen
 from support.actions import note_export, note_reading_once
 from support.queries import what, who
-from support.schemas import AuditLogsOut, audit_log_row
+from support.schemas import AuditLogRow, AuditLogsOut, audit_log_row
 
 from .door import console, memory
 
@@ -124,7 +124,8 @@ def list_audit_logs(request: UserRequest, paging: Query[AuditPaging]) -> HttpRes
         asked = request.GET.copy()
         asked["after"] = f"{(page.older[0] - START) // MICROSECOND}-{page.older[1]}"
         following = f"{request.path}?{asked.urlencode()}"
-    items = [chosen(audit_log_row(row, kept=_kept(page, row), exported_at=exported.get(row.pk)), paging.fields) for row in rows]
+    told = (audit_log_row(row, kept=_kept(page, row), exported_at=exported.get(row.pk)) for row in rows)
+    items = chosen(told, AuditLogRow, paging.fields)
     reached = page.reached.astimezone(UTC).isoformat().replace("+00:00", "Z") if page.reached else None
     return JsonResponse({"items": items, "next": following, "searched_to": reached})
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 from ninja.responses import Status
 from pydantic.json_schema import SkipJsonSchema
 
 from port444.accounts.callers import once
-from port444.accounts.schemas import person_out
 from port444.kit.http import UserRequest
 from port444.kit.rest import KEY, Paging, also, answers, page, tagged
-from port444.orders.models import Dispute, DisputeStatus, Evidence
-from support.actions import draft_decision, note_look, withdraw_plan
+from port444.kit.uploads import handed_out
+from port444.orders.models import Delivery, Dispute, DisputeStatus, Evidence
+from port444.orders.queries.disputes import attachments_of
+from support.actions import draft_decision, note_file_opened, note_look, withdraw_plan, write_to_sides
 from support.actions.disputes import PERMISSION
 from support.models import Plan, PlanStatus
 from support.roles import may_any
@@ -23,10 +24,13 @@ from support.schemas import (
     DecideIn,
     DisputePiece,
     PlanOut,
+    QuestionIn,
     SupportDisputeOut,
+    SupportDisputeRow,
     SupportDisputesOut,
     dispute_facts,
     dispute_row,
+    piece,
     plan_row,
 )
 
@@ -55,7 +59,7 @@ def list_support_disputes(request: UserRequest, paging: Query[SupportDisputePagi
         rows = rows.filter(status=paging.status)
     if paging.live is not None:
         rows = rows.live() if paging.live else rows.filter(closed_at__isnull=False)
-    return page(request, paging, rows, dispute_row)
+    return page(request, paging, rows, SupportDisputeRow, dispute_row)
 
 
 @router.get("/support/disputes/{uuid:dispute_id}", response=answers(200, SupportDisputeOut), auth=console("see_people"), summary="A dispute")
@@ -64,7 +68,11 @@ def get_support_dispute(request: UserRequest, response: HttpResponse, dispute_id
     found = _find(dispute_id)
     for person in (found.order.client, found.order.builder.user):
         note_look(memory(request), actor=request.user, person=person, what=str(found))
-    tagged(request, response, found)
+    tagged(response, found)
+    return _told(request, found)
+
+
+def _told(request: UserRequest, found: Dispute) -> SupportDisputeOut:
     reads = may_any(request.user, READERS)
     plans = Plan.objects.visible_to(request.user).with_people().filter(dispute=found).order_by("-number")[:10]
     return SupportDisputeOut(
@@ -72,6 +80,7 @@ def get_support_dispute(request: UserRequest, response: HttpResponse, dispute_id
         claim=found.claim if reads else None,
         answer=found.answer if reads else None,
         pieces=_pieces(found) if reads else None,
+        deliveries=_deliveries(found) if reads else None,
         decision=found.decision,
         plans=[plan_row(plan) for plan in plans],
     )
@@ -79,7 +88,46 @@ def get_support_dispute(request: UserRequest, response: HttpResponse, dispute_id
 
 def _pieces(found: Dispute) -> list[DisputePiece]:
     rows = Evidence.objects.filter(dispute=found).select_related("author").prefetch_related("files")[:MOST_SHOWN]
-    return [DisputePiece(by=person_out(row.author), at=row.added_at, text=row.text, files=[file.name for file in row.files.all()]) for row in rows]
+    return [piece(row.author, row.added_at, row.text, row.files.all()) for row in rows]
+
+
+def _deliveries(found: Dispute) -> list[DisputePiece]:
+    rows = Delivery.objects.filter(order=found.order_id).prefetch_related("files").order_by("number")[:MOST_SHOWN]
+    return [piece(found.order.builder.user, row.delivered_at, row.note, row.files.all()) for row in rows]
+
+
+FILE = {"responses": {200: {"description": "The file", "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}}
+
+
+@router.get(
+    "/support/disputes/{uuid:dispute_id}/files/{uuid:file_id}",
+    response=answers(200, None),
+    auth=console(*READERS),
+    openapi_extra=also(**FILE),
+    summary="A file of a dispute",
+)
+def get_support_dispute_file(request: UserRequest, dispute_id: UUID, file_id: UUID) -> HttpResponseBase:
+    """That was added to it or delivered: nothing else of the conversation. Who opens which one is recorded each time."""
+    found = _find(dispute_id)
+    file = get_object_or_404(attachments_of(found), pk=file_id)
+    response = handed_out(file)
+    note_file_opened(found, file, actor=request.user)
+    return response
+
+
+@router.post(
+    "/support/disputes/{uuid:dispute_id}/questions",
+    response=answers(201, SupportDisputeOut),
+    auth=console(PERMISSION),
+    openapi_extra=also(KEY),
+    summary="Write to both sides of a dispute",
+)
+@once
+def ask_in_support_dispute(request: UserRequest, dispute_id: UUID, body: QuestionIn) -> Status[SupportDisputeOut]:
+    """They read it on the page of the dispute, and are told."""
+    found = _find(dispute_id)
+    write_to_sides(found, actor=request.user, text=body.text)
+    return Status(201, _told(request, found))
 
 
 @router.post(

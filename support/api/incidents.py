@@ -6,18 +6,21 @@ from typing import Literal
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
-from django.http import HttpResponse
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 from ninja.responses import Status
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from auditlog.models import IncidentEvent, IncidentLog, IncidentSeverity, IncidentStatus, IncidentType, Verdict
+from auditlog.models import IncidentEvent, IncidentLog, IncidentSeverity, IncidentStatus, IncidentType, Suppression, Verdict
+from port444.accounts.callers import once
+from port444.accounts.models import User
 from port444.kit.clock import now
+from port444.kit.errors import Invalid
 from port444.kit.http import UserRequest
-from port444.kit.rest import IF_MATCH, Paging, Text, also, answers, page, tagged, unless_changed
+from port444.kit.rest import IF_MATCH, KEY, Paging, Text, also, answers, page, tagged, unless_changed
 from support import actions
 from support import incidents as reads
 from support.actions.alerts import HELD
@@ -25,18 +28,27 @@ from support.actions.deciding import Decision, Do
 from support.actions.incidents import WORK
 from support.schemas import (
     AssignIn,
+    CheckIn,
+    ClosedOut,
+    CloseManyIn,
     CodeIn,
     HoldIn,
     IncidentNoteIn,
     IncidentOut,
+    IncidentRow,
     IncidentsOut,
     InvestigateIn,
+    JoinIncidentIn,
     NextIn,
+    OpenIncidentIn,
     ReopenIn,
     ResolveIn,
+    SuppressionRow,
+    SuppressionsOut,
     TakenOut,
     incident_out,
     incident_row,
+    suppression_row,
 )
 
 from .door import console, prove
@@ -64,7 +76,7 @@ def _find(request: UserRequest, incident_id: UUID) -> IncidentLog:
 
 def _told(request: UserRequest, response: HttpResponse, incident_id: UUID) -> IncidentOut:
     found = _find(request, incident_id)
-    tagged(request, response, found)
+    tagged(response, found)
     events = IncidentEvent.objects.filter(incident=found).order_by("-id")[: reads.EVENTS_SHOWN]
     return incident_out(found, reads.look_at(found, request.user, now()), list(events))
 
@@ -80,7 +92,7 @@ def list_incidents(request: UserRequest, paging: Query[IncidentPaging]) -> HttpR
         rows = rows.filter(Q(user_id=paging.user_id) | Q(related_users__contains=[paging.user_id]))
     if paging.overdue:
         rows = rows.live().filter(due_at__lte=now())
-    return page(request, paging, rows.defer("evidence", "reasons", "investigation_notes"), incident_row)
+    return page(request, paging, rows.defer("evidence", "reasons", "investigation_notes"), IncidentRow, incident_row)
 
 
 @router.post("/incident-logs/next", response=answers(200, TakenOut), auth=console(WORK), summary="Take what is due first")
@@ -88,6 +100,27 @@ def take_next_incident(request: UserRequest, response: HttpResponse, body: NextI
     """Of what nobody has. Two who ask at once get two."""
     found = actions.take_next_incident(actor=request.user, weak=body.weak)
     return TakenOut(incident=_told(request, response, found.pk) if found is not None else None)
+
+
+@router.post(
+    "/incident-logs", response=answers(201, IncidentOut), auth=console(WORK), openapi_extra=also(KEY), summary="Write down what you saw of somebody"
+)
+@once
+def open_incident(request: UserRequest, body: OpenIncidentIn) -> Status[IncidentOut]:
+    """It is yours to decide."""
+    about = get_object_or_404(User, pk=body.user_id)
+    made = actions.open_incident_about(about.pk, actor=request.user, said=body.model_dump(exclude={"user_id"}, exclude_none=True))
+    return Status(201, _told(request, HttpResponse(), made.pk))
+
+
+@router.post("/incident-logs/close", response=answers(200, ClosedOut), auth=console(WORK), summary="Close several incidents with one reason")
+def close_incidents(request: UserRequest, body: CloseManyIn) -> ClosedOut:
+    """Each with its own record, and all of them at once."""
+    numbers = {row.pk: row.number for row in IncidentLog.objects.visible_to(request.user).filter(pk__in=body.incidents)}
+    if numbers.keys() != set(body.incidents):
+        raise Http404
+    found = actions.close_incidents(numbers.values(), actor=request.user, verdict=body.verdict, reason=body.reason, sure=body.sure)
+    return ClosedOut(**{name: [row.pk for row in getattr(found, name)] for name in ClosedOut.model_fields})
 
 
 @router.get("/incident-logs/{uuid:incident_id}", response=answers(200, IncidentOut), auth=console("see_incidents"), summary="An incident")
@@ -211,3 +244,60 @@ def reopen_incident(request: UserRequest, response: HttpResponse, incident_id: U
     """For oneself; what it kept quiet is heard again."""
     actions.reopen_incident(_find(request, incident_id).pk, actor=request.user, reason=body.reason)
     return _told(request, response, incident_id)
+
+
+@router.put("/incident-logs/{uuid:incident_id}/checklist", response=answers(200, IncidentOut), auth=console(WORK), summary="Tick a question off")
+def check_incident(request: UserRequest, response: HttpResponse, incident_id: UUID, body: CheckIn) -> IncidentOut:
+    """Of `checklist`, or open it again."""
+    found = _find(request, incident_id)
+    text = dict(reads.guide_of(found)).get(body.key)
+    if text is None:
+        raise Invalid("This question is not on the list.", code="item")
+    actions.check_on_incident(found.pk, actor=request.user, item=body.key, done=body.done, text=text)
+    return _told(request, response, incident_id)
+
+
+@router.post(
+    "/incident-logs/{uuid:incident_id}/merge",
+    response=answers(200, IncidentOut),
+    auth=console(WORK),
+    openapi_extra=also(IF_MATCH),
+    summary="Close an incident as a part of another",
+)
+def merge_incident(request: UserRequest, response: HttpResponse, incident_id: UUID, body: JoinIncidentIn) -> IncidentOut:
+    """Answers with the other one, which is about everybody of both from now on."""
+    found, into = _find(request, incident_id), _find(request, body.into)
+    with unless_changed(request, found):
+        whole = actions.merge_incident(found.pk, actor=request.user, into=into.number, reason=body.reason)
+    return _told(request, response, whole.pk)
+
+
+# Kept quiet
+
+
+class SuppressionPaging(Paging):
+    standing: bool | SkipJsonSchema[None] = None
+
+
+def _suppressions(request: UserRequest) -> QuerySet[Suppression]:
+    return Suppression.objects.filter(incident__in=IncidentLog.objects.visible_to(request.user))
+
+
+@router.get("/incident-suppressions", response=answers(200, SuppressionsOut), auth=console("see_incidents"), summary="What is kept quiet")
+def list_suppressions(request: UserRequest, paging: Query[SuppressionPaging]) -> HttpResponse:
+    """What was found harmless, and is not told of again as long as it stays as it was."""
+    rows, over = _suppressions(request), Q(ended_at__isnull=False) | Q(expires_at__lte=now())
+    if paging.standing is not None:
+        rows = rows.exclude(over) if paging.standing else rows.filter(over)
+    return page(request, paging, rows, SuppressionRow, suppression_row)
+
+
+@router.post(
+    "/incident-suppressions/{uuid:suppression_id}/end",
+    response=answers(200, SuppressionRow),
+    auth=console(WORK),
+    summary="Hear again what was kept quiet",
+)
+def end_suppression(request: UserRequest, suppression_id: UUID) -> SuppressionRow:
+    found = get_object_or_404(_suppressions(request), pk=suppression_id)
+    return suppression_row(actions.end_quiet(found.pk, actor=request.user))

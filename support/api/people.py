@@ -24,6 +24,7 @@ from support.schemas import (
     QueueOut,
     QueuesOut,
     SideOut,
+    SupportActionRow,
     SupportActionsOut,
     SupportUserOut,
     SupportUsersOut,
@@ -126,4 +127,4 @@ def list_support_actions(request: UserRequest, paging: Query[ActionPaging]) -> H
         "action_type": paging.action_type,
         "success": paging.success,
     }
-    return page(request, paging, rows.filter(**{name: value for name, value in named.items() if value is not None}), action_row)
+    return page(request, paging, rows.filter(**{name: value for name, value in named.items() if value is not None}), SupportActionRow, action_row)

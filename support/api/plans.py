@@ -21,6 +21,7 @@ from port444.kit.clock import now
 from port444.kit.http import UserRequest
 from port444.kit.rest import KEY, Paging, also, answers, page
 from port444.orders.models import Order
+from port444.payments.models import Credit
 from support import actions
 from support.actions.plans import cannot_decide
 from support.forms import form_of
@@ -30,11 +31,14 @@ from support.schemas import (
     CreditIn,
     MergeIn,
     PlanDeclineIn,
+    PlanIn,
     PlanOut,
+    PlanRow,
     PlansOut,
     RefundIn,
     SplitIn,
     SubmitIn,
+    VoidIn,
     plan_out,
     plan_row,
 )
@@ -78,11 +82,11 @@ def drafted(request: UserRequest, key: PlanKind, said: Mapping[str, Any]) -> Pla
     return actions.draft_plan(key, actor=request.user, asked=form.asked, reason=form.cleaned_data["reason"], about=form.about())
 
 
-def _number(order_id: UUID) -> str:
+def number(order_id: UUID) -> str:
     return str(get_object_or_404(Order, pk=order_id).number)
 
 
-def _person(user_id: UUID) -> str:
+def person(user_id: UUID) -> str:
     return str(get_object_or_404(User, pk=user_id).pk)
 
 
@@ -93,16 +97,26 @@ def _person(user_id: UUID) -> str:
 @once
 def issue_support_credit(request: UserRequest, body: CreditIn) -> Status[PlanOut]:
     """At once within your limits (201); above them it waits for a second person (202). Not for oneself."""
-    said = {"person": _person(body.user_id), "amount": str(body.amount), "label": body.label, "scope": body.scope, "reason": body.reason}
+    said = {"person": person(body.user_id), "amount": str(body.amount), "label": body.label, "scope": body.scope, "reason": body.reason}
     said |= {"builder": body.builder, "category": body.category, "last_day": str(body.last_day or now().astimezone(UTC).date() + timedelta(days=90))}
     return asked(request, drafted(request, PlanKind.CREDIT, said), preview=body.preview)
+
+
+@router.post(
+    "/support/credits/{uuid:credit_id}/void", response=ASKED, auth=console("issue_credits"), openapi_extra=also(KEY), summary="Take a credit back"
+)
+@once
+def void_support_credit(request: UserRequest, credit_id: UUID, body: VoidIn) -> Status[PlanOut]:
+    """What is left of it. What a checkout holds or an order was paid with stays."""
+    said = {"credit": str(get_object_or_404(Credit, pk=credit_id).pk), "told": body.told, "reason": body.reason}
+    return asked(request, drafted(request, PlanKind.CREDIT_VOID, said), preview=body.preview)
 
 
 @router.post("/support/orders/merge", response=ASKED, auth=console("merge_orders"), openapi_extra=also(KEY), summary="Make one order of two")
 @once
 def merge_support_orders(request: UserRequest, body: MergeIn) -> Status[PlanOut]:
     """Of the same two people. It always waits for a second person (202); the order that it makes stands in `made` then."""
-    said = {"order": _number(body.order_id), "other": _number(body.other_order_id), "reason": body.reason}
+    said = {"order": number(body.order_id), "other": number(body.other_order_id), "reason": body.reason}
     return asked(request, drafted(request, PlanKind.MERGE, said), preview=body.preview)
 
 
@@ -110,9 +124,19 @@ def merge_support_orders(request: UserRequest, body: MergeIn) -> Status[PlanOut]
 @once
 def split_support_order(request: UserRequest, body: SplitIn) -> Status[PlanOut]:
     """It always waits for a second person (202)."""
-    said = {"order": _number(body.order_id), "title": body.title, "price": str(body.price), "revisions": body.revisions, "reason": body.reason}
+    said = {"order": number(body.order_id), "title": body.title, "price": str(body.price), "revisions": body.revisions, "reason": body.reason}
     said |= {"deliverables": [str(place) for place in body.deliverables]}
     return asked(request, drafted(request, PlanKind.SPLIT, said), preview=body.preview)
+
+
+@router.post(
+    "/support/plans/{uuid:plan_id}/undo", response=ASKED, auth=console("merge_orders"), openapi_extra=also(KEY), summary="Undo a merge or a split"
+)
+@once
+def undo_support_plan(request: UserRequest, plan_id: UUID, body: PlanIn) -> Status[PlanOut]:
+    """While nothing was delivered and no money has moved since. It is a plan of its own, and waits for a second person (202)."""
+    done = get_object_or_404(Plan.objects.visible_to(request.user), pk=plan_id)
+    return asked(request, drafted(request, PlanKind.UNDO, {"undoes": str(done.number), "reason": body.reason}), preview=body.preview)
 
 
 @router.post("/support/refunds", response=ASKED, auth=console("refund"), openapi_extra=also(KEY), summary="Refund")
@@ -121,9 +145,9 @@ def refund_by_support(request: UserRequest, body: RefundIn) -> Status[PlanOut]:
     """Out of escrow while it is there, then of the builder's balance, and the platform bears the rest."""
     said = {"what": body.what, "why": body.why, "reason": body.reason, "amount": "" if body.amount is None else str(body.amount)}
     if body.order_id is not None:
-        said["order"] = _number(body.order_id)
+        said["order"] = number(body.order_id)
     if body.user_id is not None:
-        said["person"] = _person(body.user_id)
+        said["person"] = person(body.user_id)
     return asked(request, drafted(request, PlanKind.REFUND, said), preview=body.preview)
 
 
@@ -144,7 +168,7 @@ def list_support_plans(request: UserRequest, paging: Query[PlanPaging]) -> HttpR
         rows = rows.filter(status=paging.status)
     if paging.user_id:
         rows = rows.filter(target_user=paging.user_id)
-    return page(request, paging, rows, plan_row)
+    return page(request, paging, rows, PlanRow, plan_row)
 
 
 @router.get("/support/plans/{uuid:plan_id}", response=answers(200, PlanOut), auth=console("see_people"), summary="A plan")

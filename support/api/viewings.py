@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Router
@@ -39,6 +41,14 @@ def impersonate(request: UserRequest, response: HttpResponse, body: ImpersonateI
     )
     text = token.make(viewing.pk, began=viewing.started_at, expires=viewing.expires_at)
     return Status(201, ImpersonationOut(**viewing_out(viewing).model_dump(), token=text))
+
+
+@router.post("/support/viewings/{uuid:viewing_id}/end", response=answers(200, ViewingOut), auth=console("see_people"), summary="End a viewing")
+def end_support_viewing(request: UserRequest, viewing_id: UUID) -> ViewingOut:
+    """A colleague's, or one's own from elsewhere."""
+    found = get_object_or_404(Viewing, pk=viewing_id)
+    actions.end_viewing(found.pk, actor=request.user, why=EndReason.BUTTON if found.agent_id == request.user.pk else EndReason.REVOKED)
+    return viewing_out(Viewing.objects.select_related("agent", "subject").get(pk=found.pk))
 
 
 @router.post("/support/impersonate/end", response=answers(200, ViewingOut), auth=console(), summary="End looking")

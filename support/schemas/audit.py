@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from auditlog.models import AuditLog
-from port444.kit.rest import Moment, Out, Row
+from port444.kit.rest import Moment, Out, Row, same
 
 
 class AuditLogRow(Row):
@@ -47,7 +47,7 @@ class AuditLogsOut(Out):
 
 
 def audit_log_row(row: AuditLog, *, kept: str, exported_at: Any) -> AuditLogRow:
-    told = {name: getattr(row, name) for name in AuditLogRow.model_fields if hasattr(row, name)}
+    told = same(row, AuditLogRow)
     told |= {name: told[name] or "" for name in ("user_agent", "currency", "transaction_hash", "action", "description", "actor_type", "target_type")}
     told |= {"amount": None if row.amount is None else f"{row.amount.normalize():f}", "metadata": row.metadata or {}}
     told |= {"kept": kept, "exported_to_cold_storage": exported_at is not None or kept == "away", "exported_at": exported_at}

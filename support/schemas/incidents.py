@@ -6,10 +6,12 @@ from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
-from auditlog.models import IncidentEvent, IncidentLog, IncidentSeverity, IncidentStatus, IncidentType, Verdict
+from auditlog.actions.casework import MOST_AT_ONCE
+from auditlog.models import IncidentEvent, IncidentLog, IncidentSeverity, IncidentStatus, IncidentType, Suppression, Verdict
 from port444.accounts.schemas import PersonOut
-from port444.kit.rest import Amount, In, Moment, Money, Out, Row, Text
+from port444.kit.rest import Amount, In, Moment, Money, Out, Row, Text, same
 
 from .shared import CODE
 
@@ -100,6 +102,56 @@ class TakenOut(Out):
     incident: IncidentOut | None = Field(description="Null when nothing waits that nobody has")
 
 
+class OpenIncidentIn(In):
+    user_id: UUID = Field(description="Whom it is about; not oneself")
+    incident_type: IncidentType
+    severity: IncidentSeverity = IncidentSeverity.MEDIUM
+    confidence: int = Field(50, ge=1, le=100, description="Of 100")
+    potential_loss: Amount | SkipJsonSchema[None] = None
+    description: Text = Field(min_length=1, max_length=2000, description="What you saw")
+
+
+class CheckIn(In):
+    key: Text = Field(min_length=1, max_length=40, description="Of a question of `checklist`")
+    done: bool = True
+
+
+class JoinIncidentIn(In):
+    into: UUID
+    reason: Text = Field(min_length=1, max_length=2000)
+
+
+class CloseManyIn(In):
+    incidents: list[UUID] = Field(min_length=1, max_length=MOST_AT_ONCE)
+    verdict: Verdict
+    reason: Text = Field(min_length=1, max_length=2000, description="For all of them")
+    sure: int | SkipJsonSchema[None] = Field(None, ge=0, description="How many have to be closed; when it would be another number, none is (409)")
+
+
+class ClosedOut(Out):
+    closed: list[UUID]
+    left: list[UUID] = Field(description="Of somebody else, or closed already")
+    for_two: list[UUID] = Field(description="Of which each ends a hold that takes two people to end")
+
+
+class SuppressionRow(Row):
+    id: UUID
+    incident_id: UUID
+    detector: str
+    reason: str
+    made_by: UUID
+    made_at: Moment
+    expires_at: Moment
+    ended_at: Moment | None
+    hits: int
+    last_hit_at: Moment | None
+
+
+class SuppressionsOut(Out):
+    items: list[SuppressionRow]
+    next: str | None
+
+
 class InvestigateIn(In):
     note: Text = Field("", max_length=2000, description="What is known already")
 
@@ -146,13 +198,16 @@ class HoldIn(In):
     hours: int = Field(72, ge=1, le=72)
 
 
+def suppression_row(row: Suppression) -> SuppressionRow:
+    return SuppressionRow(**same(row, SuppressionRow))
+
+
 def incident_row(row: IncidentLog) -> IncidentRow:
     return IncidentRow(**_incident(row))
 
 
 def _incident(row: IncidentLog) -> dict[str, Any]:
-    told = {name: getattr(row, name) for name in IncidentRow.model_fields if name != "merged_into"}
-    return told | {"merged_into": row.merged_into_id}
+    return same(row, IncidentRow) | {"merged_into": row.merged_into_id}
 
 
 def incident_out(row: IncidentLog, look: Any, events: list[IncidentEvent]) -> IncidentOut:

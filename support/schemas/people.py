@@ -8,7 +8,7 @@ from pydantic import Field
 
 from port444.accounts.models import User
 from port444.accounts.schemas import PersonOut, person_out
-from port444.kit.rest import In, Moment, Money, Out, Row, Text
+from port444.kit.rest import In, Moment, Money, Out, Row, Text, same
 from support.models import ActionType, SupportAction, Viewing
 
 from .shared import CODE
@@ -118,8 +118,7 @@ class ImpersonationOut(ViewingOut):
 
 
 def viewing_out(viewing: Viewing) -> ViewingOut:
-    told = {name: getattr(viewing, name) for name in ViewingOut.model_fields if hasattr(viewing, name)}
-    return ViewingOut(**told, user_id=viewing.subject_id)
+    return ViewingOut(**same(viewing, ViewingOut), user_id=viewing.subject_id)
 
 
 class SupportActionRow(Row):
@@ -152,9 +151,8 @@ class SupportActionsOut(Out):
 
 
 def action_row(row: SupportAction) -> SupportActionRow:
-    told = {name: getattr(row, name) for name in SupportActionRow.model_fields if hasattr(row, name)}
     return SupportActionRow(
-        **told
+        **same(row, SupportActionRow)
         | {
             "admin": person_out(row.admin),
             "user_id": row.target_user_id,

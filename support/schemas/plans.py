@@ -7,13 +7,14 @@ from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from port444.accounts.schemas import PersonOut, person_out
-from port444.kit.rest import Amount, In, Moment, Money, Out, Row, Text
+from port444.kit.rest import Amount, In, Moment, Money, Out, Row, Text, same
 from port444.payments.models import CreditScope
 from support.models import Plan, PlanKind, PlanStatus
 
-from .shared import CODE, PREVIEW, REASON
+from .shared import CODE, PREVIEW, REASON, TOLD
 
 
 class FigureOut(Out):
@@ -79,7 +80,12 @@ class PlanDeclineIn(In):
     note: Text = Field(min_length=1, max_length=600)
 
 
-class CreditIn(In):
+class PlanIn(In):
+    reason: Text = REASON
+    preview: bool = PREVIEW
+
+
+class CreditIn(PlanIn):
     user_id: UUID
     amount: Amount = Field(gt=0)
     label: Text = Field(min_length=1, max_length=120, description="What it is for. The person reads it", examples=["Sorry for the late delivery"])
@@ -87,40 +93,71 @@ class CreditIn(In):
     scope: CreditScope = CreditScope.ALL
     builder: Text = Field("", max_length=80, description="For a credit for one builder: the last part of the address of the profile")
     category: Text = Field("", max_length=80, description="For a credit for one category: its slug")
-    reason: Text = REASON
-    preview: bool = PREVIEW
 
 
-class MergeIn(In):
+class VoidIn(PlanIn):
+    told: Text = TOLD
+
+
+class SuspendIn(PlanIn):
+    told: Text = TOLD
+
+
+class HoldPayoutsIn(PlanIn):
+    do: Literal["hold", "end"] = "hold"
+    told: Text | SkipJsonSchema[None] = Field(
+        None, min_length=10, max_length=300, description="Needed for a hold. The person reads it, word for word"
+    )
+    days: Literal[3, 7, 14, 30] | SkipJsonSchema[None] = Field(None, description="Until it is ended, when left out")
+    withdrawal_id: UUID | SkipJsonSchema[None] = Field(None, description="One withdrawal, and not all that leaves and is asked for")
+    hold_id: UUID | SkipJsonSchema[None] = Field(None, description="One hold that is ended, and not all of them")
+
+
+class MacroIn(PlanIn):
+    """What its steps ask for, and nothing else of these."""
+
+    macro: Text = Field(max_length=40, examples=["late_order"])
+    user_id: UUID | SkipJsonSchema[None] = None
+    order_id: UUID | SkipJsonSchema[None] = None
+    amount: Amount | SkipJsonSchema[None] = Field(None, description="Of a credit")
+    label: Text = Field("", max_length=120, description="What a credit is for. The person reads it")
+    told: Text = Field("", max_length=300, description="The person reads it, word for word")
+
+
+class MacroOut(Out):
+    key: str = Field(examples=["late_order"])
+    name: str
+    intro: str
+    needs: list[str] = Field(examples=[["order_id"]])
+
+
+class MacrosOut(Out):
+    items: list[MacroOut]
+
+
+class MergeIn(PlanIn):
     order_id: UUID
     other_order_id: UUID
-    reason: Text = REASON
-    preview: bool = PREVIEW
 
 
-class SplitIn(In):
+class SplitIn(PlanIn):
     order_id: UUID
     title: Text = Field(min_length=1, max_length=90, description="Of the new order")
     price: Amount = Field(description="Of the new order; the rest stays")
     deliverables: list[int] = Field(default_factory=list, max_length=100, description="Their places in the order, from 0")
     revisions: int = Field(0, ge=0, le=1000, description="That go along")
-    reason: Text = REASON
-    preview: bool = PREVIEW
 
 
-class RefundIn(In):
+class RefundIn(PlanIn):
     order_id: UUID | None = None
     user_id: UUID | None = Field(None, description="The builder of a withdrawal that went out in part; else leave it out")
     what: Literal["scope", "cancel", "goodwill", "duplicate", "rest"] = "scope"
     amount: Amount | None = Field(None, description="For scope and goodwill")
     why: Literal["", "less_work", "quality", "late", "mistake", "goodwill"] = Field("", description="What the credit note says; both sides read it")
-    reason: Text = REASON
-    preview: bool = PREVIEW
 
 
 def _plan(plan: Plan) -> dict[str, Any]:
-    same = {name: getattr(plan, name) for name in PlanRow.model_fields if hasattr(plan, name)}
-    return same | {
+    return same(plan, PlanRow) | {
         "title": plan.figures.get("title", plan.get_kind_display()),
         "requester": person_out(plan.requester),
         "user_id": plan.target_user_id,

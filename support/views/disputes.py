@@ -9,8 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Q
-from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -18,9 +17,10 @@ from django.views.decorators.http import require_GET, require_POST
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, DomainError, Invalid
 from port444.kit.http import UserRequest, done
+from port444.kit.uploads import handed_out
 from port444.messaging.models import Attachment
 from port444.orders.models import Delivery, Dispute, DisputeStatus, Evidence
-from port444.orders.queries.disputes import Look, look_at
+from port444.orders.queries.disputes import Look, attachments_of, look_at
 from support.actions import draft_decision, note_file_opened, note_look, submit_plan, withdraw_plan, write_to_sides
 from support.actions.disputes import PERMISSION
 from support.forms import DecisionForm, SubmitForm, WordsForm
@@ -273,16 +273,7 @@ def ask_in_dispute(request: UserRequest, dispute_number: int) -> HttpResponse:
 def dispute_file(request: UserRequest, dispute_number: int, attachment_id: UUID) -> HttpResponseBase:
     """A file that was added to the dispute, or delivered: nothing else of the conversation. Who opens which one is recorded each time."""
     found = _dispute(dispute_number)
-    added = Q(pk__in=Evidence.files.through.objects.filter(evidence__dispute=found).values("attachment"))
-    delivered = Q(pk__in=Delivery.files.through.objects.filter(delivery__order=found.order_id).values("attachment"))
-    file = get_object_or_404(Attachment.objects.filter(added | delivered), pk=attachment_id)
-    try:
-        content = file.file.open("rb")
-    except FileNotFoundError as error:
-        raise Http404 from error
+    file = get_object_or_404(attachments_of(found), pk=attachment_id)
+    response = handed_out(file)
     note_file_opened(found, file, actor=request.user)
-    response = FileResponse(content, as_attachment=True, filename=file.name, content_type=file.mimetype)
-    response["Content-Length"] = str(file.size)
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    response["X-Content-Type-Options"] = "nosniff"
     return response

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -12,9 +13,30 @@ from django.test import Client
 
 from port444.accounts.actions import create_token
 from port444.accounts.models import Scope, User
+from port444.kit import states
 from tests.orders.conftest import make_order, package, service
 
 __all__ = ["make_order", "package", "service"]
+
+
+@pytest.fixture(autouse=True)
+def states_are_looked_at_under_their_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each operation that takes If-Match, in all tests here: what it does has locked the thing and looked at it again."""
+    real = states.expected
+
+    @contextmanager
+    def watched(row: Any, fits: states.Fits) -> Iterator[None]:
+        looks: list[bool] = []
+
+        def look(seen: Any) -> bool:
+            looks.append(fits(seen))
+            return looks[-1]
+
+        with real(row, look):
+            yield
+        assert len(looks) == 2, f"nobody has locked this {row._meta.verbose_name}"
+
+    monkeypatch.setattr(states, "expected", watched)
 
 
 class Caller:
@@ -34,6 +56,11 @@ class Caller:
 
     def post(self, path: str, body: Any = None, **headers: str) -> Any:
         return self.send("POST", path, body, **headers)
+
+    def upload(self, path: str, *files: Any, idempotency_key: str = "", **fields: str) -> Any:
+        """A form with files."""
+        headers = {"idempotency-key": idempotency_key or str(uuid4())}
+        return self.client.post(f"/api{path}", {"uploads": list(files), **fields}, headers=headers)
 
     def put(self, path: str, body: Any = None, **headers: str) -> Any:
         return self.send("PUT", path, body, **headers)

@@ -13,6 +13,8 @@ from django.test import Client
 from auditlog.models import AuditLog
 from port444.accounts.actions import create_token, forget, revoke_token, suspend
 from port444.accounts.models import AnsweredCall, ApiAllowance, ApiToken, User
+from port444.api import api
+from port444.builders.models import Builder
 from port444.catalog.models import Package
 from port444.kit.clock import at, now
 from port444.kit.errors import DomainError
@@ -247,6 +249,19 @@ def test_pages_follow_one_another_and_say_what_is_wanted(client_user: User, pack
     assert found[0]["price"] == "180.00"
     for bad in ("after=nonsense", "fields=password", "limit=0", "limit=101", "placed_from=2026-11-23", "as=owner", "status=lost"):
         assert program.get(f"/orders?{bad}").status_code == 422, bad
+
+
+def test_a_field_that_is_not_there_is_refused_where_nothing_is_either(staff: User, builder: Builder, caller: Make, settings: Any) -> None:
+    settings.STAFF_SECOND_FACTOR = False
+    User.objects.filter(pk=staff.pk).update(is_builder=True)
+    Builder.objects.filter(pk=builder.pk).update(user=staff)
+    program, tried = caller(staff), 0
+    for path, by_method in api.get_openapi_schema()["paths"].items():
+        asks = {one["name"] for one in by_method.get("get", {}).get("parameters", ())}
+        if "fields" in asks and "{" not in path:
+            answer, tried = program.get(f"{path.removeprefix('/api')}?fields=password"), tried + 1
+            assert (answer.status_code, answer.json()["code"]) == (422, "unknown_field"), path
+    assert tried >= 15
 
 
 # Addresses

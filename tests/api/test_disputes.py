@@ -44,7 +44,7 @@ def test_opened_answered_and_settled(order: Order, client_user: User, builder_us
     assert (answered["status"], answered["offer"], answered["you_may_take"]) == ("answered", "40.00", "120.00")
     assert client.post(f"{path}/figure", {"to_client": "60.00"}).json()["to_client"] == "60.00"
     assert client.post(f"{path}/evidence", {"text": "See the timings."}).status_code == 201
-    added = seller.client.post(f"/api{path}/evidence/files", {"uploads": [SimpleUploadedFile("times.csv", b"a,b")]}).json()
+    added = seller.upload(f"{path}/evidence/files", SimpleUploadedFile("times.csv", b"a,b")).json()
     assert [(one["text"], [file["name"] for file in one["files"]]) for one in added["evidence"]] == [("See the timings.", []), ("", ["times.csv"])]
     stale = seller.post(f"{path}/settle", {"seen": "120.00"})
     assert (stale.status_code, stale.json()["code"]) == (409, "figure_changed")

@@ -30,10 +30,6 @@ def kept_files(settings: Any, tmp_path: Any) -> None:
     settings.MEDIA_ROOT = tmp_path
 
 
-def upload(program: Caller, path: str, *files: SimpleUploadedFile, **fields: str) -> Any:
-    return program.client.post(f"/api{path}", {"uploads": list(files), **fields})
-
-
 def text_file(name: str = "dump.txt", content: bytes = b"CREATE TABLE page ();") -> SimpleUploadedFile:
     return SimpleUploadedFile(name, content, content_type="text/plain")
 
@@ -47,7 +43,7 @@ def test_from_answers_to_the_review(make_order: MakeOrder, client_user: User, bu
     assert [one["answer"] for one in builder.get(f"{path}/requirements").json()["items"]] == ["", "", ""]  # not sent yet
     missing = client.post(f"{path}/answer", {"answers": {}})
     assert (missing.status_code, missing.json()["code"]) == (422, "answer_missing")
-    added = upload(client, f"{path}/requirements/3/files", text_file())
+    added = client.upload(f"{path}/requirements/3/files", text_file())
     assert [one["name"] for one in added.json()["items"][2]["files"]] == ["dump.txt"]
     seen = client.get(path)["ETag"]
     started = client.post(f"{path}/answer", {"answers": {"2": "PostgreSQL"}}, if_match=seen)
@@ -57,7 +53,7 @@ def test_from_answers_to_the_review(make_order: MakeOrder, client_user: User, bu
     assert (first.status_code, first.json()["number"], first.json()["files"]) == (201, 1, [])
     changed = client.post(f"{path}/request-revision", {"note": "The search is slow."}).json()
     assert (changed["status"], changed["revisions_used"]) == ("in_revision", 1)
-    second = upload(builder, f"{path}/deliver/files", text_file("report.md", b"# Fast"), note="With a report.").json()
+    second = builder.upload(f"{path}/deliver/files", text_file("report.md", b"# Fast"), note="With a report.").json()
     assert (second["number"], [one["name"] for one in second["files"]]) == (2, ["report.md"])
     rows = client.get(f"{path}/deliveries").json()["items"]
     assert [(row["number"], row["revision"]) for row in rows] == [(1, "The search is slow."), (2, None)]
@@ -105,11 +101,11 @@ def test_others_do_nothing_and_each_side_its_own(
         for part in ("requirements", "deliveries", "funds", "cancel", "review"):
             assert other.get(f"{path}/{part}").status_code == 404, part
         assert other.put(f"{path}/requirements", {"answers": {}}).status_code == 404
-        assert upload(other, f"{path}/deliver/files", text_file()).status_code == 404
-        assert upload(other, f"{path}/requirements/3/files", text_file()).status_code == 404
+        assert other.upload(f"{path}/deliver/files", text_file()).status_code == 404
+        assert other.upload(f"{path}/requirements/3/files", text_file()).status_code == 404
         assert client.post(f"{path}/deliver", {"note": "Done"}).status_code == 403
         assert builder.put(f"{path}/requirements", {"answers": {}}).status_code == 403
-        assert upload(builder, f"{path}/requirements/3/files", text_file()).status_code == 403
+        assert builder.upload(f"{path}/requirements/3/files", text_file()).status_code == 403
         assert builder.post(f"{path}/request-revision", {"note": "Again"}).status_code == 403
         assert client.post(f"{path}/request-revision", {"note": "Again"}).status_code == 409
         assert client.post(f"{path}/answer", {"answers": {}}).status_code == 409
@@ -134,9 +130,9 @@ def test_what_cannot_be_taken_writes_nothing(
         for answers in wrong:
             assert client.post(f"{path}/answer", {"answers": answers}).status_code == 422, answers
         for file in (text_file("run.exe"), text_file("a.png"), text_file("empty.txt", b"")):
-            assert upload(builder, f"{path}/deliver/files", file).status_code == 422, file.name
-        assert upload(builder, f"{path}/deliver/files", *[text_file() for _ in range(20)]).json()["code"] == "too_many_files"
-        assert upload(builder, f"{path}/deliver/files").status_code == 422
+            assert builder.upload(f"{path}/deliver/files", file).status_code == 422, file.name
+        assert builder.upload(f"{path}/deliver/files", *[text_file() for _ in range(20)]).json()["code"] == "too_many_files"
+        assert builder.upload(f"{path}/deliver/files").status_code == 422
     assert not Attachment.objects.exists()
 
 
@@ -147,9 +143,9 @@ def test_an_answer_fits_its_question(make_order: MakeOrder, client_user: User, c
         assert client.put(f"{path}/requirements", {"answers": {"9": "What?"}}).json()["code"] == "answer_position"
         assert client.put(f"{path}/requirements", {"answers": {"2": "Oracle"}}).json()["code"] == "answer_choice"
         assert client.put(f"{path}/requirements", {"answers": {"3": "No file"}}).json()["code"] == "answer_kind"
-        assert upload(client, f"{path}/requirements/1/files", text_file()).json()["code"] == "answer_kind"
-        assert upload(client, f"{path}/requirements/9/files", text_file()).status_code == 404
-        assert upload(client, f"{path}/requirements/{2**70}/files", text_file()).status_code == 404
+        assert client.upload(f"{path}/requirements/1/files", text_file()).json()["code"] == "answer_kind"
+        assert client.upload(f"{path}/requirements/9/files", text_file()).status_code == 404
+        assert client.upload(f"{path}/requirements/{2**70}/files", text_file()).status_code == 404
 
 
 def test_if_match_delivers_to_the_order_that_was_seen(make_order: MakeOrder, client_user: User, builder_user: User, caller: Make) -> None:
@@ -159,6 +155,16 @@ def test_if_match_delivers_to_the_order_that_was_seen(make_order: MakeOrder, cli
     response = builder.post(f"/orders/{order.pk}/deliver", {"note": "Done"}, if_match=seen)
     assert (response.status_code, response.json()["code"]) == (412, "stale")
     assert Delivery.objects.count() == 1
+
+
+def test_a_list_takes_the_same_queries_however_long(make_order: MakeOrder, client_user: User, caller: Make, django_assert_num_queries: Any) -> None:
+    client = caller(client_user)
+    client.get("/me")  # the use of the token is noted once a minute
+    for count in (1, 3):
+        while Order.objects.count() < count:
+            make_order()
+        with django_assert_num_queries(3):
+            assert len(client.get("/orders").json()["items"]) == count
 
 
 def test_deliveries_take_the_same_queries_however_many(

@@ -22,6 +22,7 @@ from port444.catalog.models import Package, Service, ServiceStatus
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongState, word_constraint, words
 from port444.kit.money import usd
+from port444.kit.states import meet
 from port444.messaging.actions import post_notice
 from port444.messaging.models import Conversation
 from port444.notifications.actions import notify
@@ -287,7 +288,8 @@ def _require_back(builder: Builder, terms: OfferTerms, moment: datetime) -> None
 
 def _make_room(conversation: Conversation, answers: UUID | None, terms: OfferTerms, moment: datetime) -> None:
     """Settle what the new offer takes the place of. An open one whose time has passed is written down as expired on the way."""
-    standing = Offer.objects.select_for_update(of=("self",), no_key=True).filter(conversation=conversation, status=S.OPEN).first()
+    rows = Offer.objects.select_for_update(of=("self",), no_key=True).filter(conversation=conversation, status=S.OPEN)  # one at most
+    standing = next(map(meet, rows), None)
     if answers is not None and (standing is None or standing.pk != answers):
         answered = Offer.objects.filter(conversation=conversation, pk=answers).first()
         if answered is None:

@@ -20,6 +20,7 @@ from port444.orders.schemas import (
     DisputeAnswerIn,
     DisputeIn,
     DisputeOut,
+    DisputeRow,
     DisputesOut,
     EvidenceForm,
     EvidenceIn,
@@ -54,7 +55,7 @@ def list_disputes(request: UserRequest, paging: Query[DisputePaging]) -> HttpRes
         rows = rows.filter(status=paging.status)
     if paging.order_id:
         rows = rows.filter(order=paging.order_id)
-    return page(request, paging, rows, lambda row: dispute_row(row, request.user))
+    return page(request, paging, rows, DisputeRow, lambda row: dispute_row(row, request.user))
 
 
 @router.post(
@@ -71,7 +72,7 @@ def open_dispute(request: UserRequest, order_id: UUID, body: DisputeIn) -> Statu
 
 @router.get("/disputes/{uuid:dispute_id}", response=answers(200, DisputeOut), auth=may(), summary="A dispute")
 def get_dispute(request: UserRequest, response: HttpResponse, dispute_id: UUID) -> DisputeOut:
-    tagged(request, response, _dispute(request, dispute_id))
+    tagged(response, _dispute(request, dispute_id))
     return _out(request, dispute_id)
 
 
@@ -153,7 +154,14 @@ def escalate_dispute(request: UserRequest, dispute_id: UUID) -> DisputeOut:
     return _out(request, dispute_id)
 
 
-@router.post("/disputes/{uuid:dispute_id}/evidence", response=answers(201, DisputeOut), auth=may(Scope.ORDERS), summary="Add words to a dispute")
+@router.post(
+    "/disputes/{uuid:dispute_id}/evidence",
+    response=answers(201, DisputeOut),
+    auth=may(Scope.ORDERS),
+    openapi_extra=also(KEY),
+    summary="Add words to a dispute",
+)
+@once
 def add_dispute_evidence(request: UserRequest, dispute_id: UUID, body: EvidenceIn) -> Status[DisputeOut]:
     """It stays as it was written. The other side and support read it."""
     actions.add_evidence(_dispute(request, dispute_id).pk, actor=request.user, text=body.text)
@@ -161,8 +169,13 @@ def add_dispute_evidence(request: UserRequest, dispute_id: UUID, body: EvidenceI
 
 
 @router.post(
-    "/disputes/{uuid:dispute_id}/evidence/files", response=answers(201, DisputeOut), auth=may(Scope.ORDERS), summary="Add files to a dispute"
+    "/disputes/{uuid:dispute_id}/evidence/files",
+    response=answers(201, DisputeOut),
+    auth=may(Scope.ORDERS),
+    openapi_extra=also(KEY),
+    summary="Add files to a dispute",
 )
+@once
 def add_dispute_files(request: UserRequest, dispute_id: UUID, uploads: File[list[UploadedFile]], form: Form[EvidenceForm]) -> Status[DisputeOut]:
     """Sent as `multipart/form-data`."""
     actions.add_evidence(_dispute(request, dispute_id).pk, actor=request.user, text=form.text, uploads=uploads)

@@ -21,7 +21,7 @@ from port444.kit.rest import IF_MATCH, KEY, Paging, also, answers, page, tagged,
 from port444.messaging.models import Conversation
 from port444.orders import actions, queries
 from port444.orders.models import Offer, OfferStatus, Order
-from port444.orders.schemas import CounterIn, DeclineIn, OfferIn, OfferOut, OffersOut, OrderOut, offer_out, offer_row, order_out
+from port444.orders.schemas import CounterIn, DeclineIn, OfferIn, OfferOut, OfferRow, OffersOut, OrderOut, offer_out, offer_row, order_out
 from port444.orders.terms import OfferTerms, terms_of
 
 router = Router(tags=["Offers"])
@@ -56,12 +56,12 @@ def list_offers(request: UserRequest, paging: Query[OfferPaging]) -> HttpRespons
         rows = rows.filter(status=paging.status)
     if paging.conversation_id:
         rows = rows.filter(conversation=paging.conversation_id)
-    return page(request, paging, rows, lambda row: offer_row(row, moment))
+    return page(request, paging, rows, OfferRow, lambda row: offer_row(row, moment))
 
 
 @router.get("/offers/{uuid:offer_id}", response=answers(200, OfferOut), auth=may(), summary="An offer")
 def get_offer(request: UserRequest, response: HttpResponse, offer_id: UUID) -> OfferOut:
-    tagged(request, response, _offer(request, offer_id))
+    tagged(response, _offer(request, offer_id))
     return _out(request, offer_id)
 
 

@@ -31,6 +31,7 @@ from port444.orders.schemas import (
     NoteForm,
     NoteIn,
     OrderOut,
+    OrderRow,
     OrdersOut,
     PlaceIn,
     QuestionsOut,
@@ -71,13 +72,13 @@ def list_orders(request: UserRequest, paging: Query[OrderPaging]) -> HttpRespons
         rows = rows.filter(placed_at__gte=paging.placed_from)
     if paging.placed_to:
         rows = rows.filter(placed_at__lt=paging.placed_to)
-    return page(request, paging, rows, order_row)
+    return page(request, paging, rows, OrderRow, order_row)
 
 
 @router.get("/orders/{uuid:order_id}", response=answers(200, OrderOut), auth=may(), summary="An order")
 def get_order(request: UserRequest, response: HttpResponse, order_id: UUID) -> OrderOut:
     order = _order(request, order_id)
-    tagged(request, response, order)
+    tagged(response, order)
     return order_out(order, request.user)
 
 
@@ -151,8 +152,10 @@ def save_requirements(request: UserRequest, order_id: UUID, body: AnswersIn) -> 
     "/orders/{uuid:order_id}/requirements/{int:position}/files",
     response=answers(201, QuestionsOut),
     auth=may(Scope.ORDERS),
+    openapi_extra=also(KEY),
     summary="Add files to an answer",
 )
+@once
 def add_requirement_files(request: UserRequest, order_id: UUID, position: int, uploads: File[list[UploadedFile]]) -> Status[QuestionsOut]:
     """Sent as `multipart/form-data`. They are kept, and sent with the answers."""
     order = _order(request, order_id)
@@ -204,7 +207,14 @@ def deliver(request: UserRequest, order_id: UUID, body: NoteIn) -> Status[Delive
     return Status(201, _deliveries(order)[-1])
 
 
-@router.post("/orders/{uuid:order_id}/deliver/files", response=answers(201, DeliveryOut), auth=may(Scope.ORDERS), summary="Deliver with files")
+@router.post(
+    "/orders/{uuid:order_id}/deliver/files",
+    response=answers(201, DeliveryOut),
+    auth=may(Scope.ORDERS),
+    openapi_extra=also(KEY),
+    summary="Deliver with files",
+)
+@once
 def deliver_files(request: UserRequest, order_id: UUID, uploads: File[list[UploadedFile]], form: Form[NoteForm]) -> Status[DeliveryOut]:
     """For the builder: files and words, sent as `multipart/form-data`. The client's time to review starts."""
     order = _order(request, order_id)

@@ -15,7 +15,7 @@ from port444.kit.clock import now
 from port444.kit.errors import NotAllowed
 from port444.kit.ids import uuid7
 from port444.kit.money import amount_field
-from port444.kit.states import StateMachine, known_status
+from port444.kit.states import StateMachine, known_status, meet
 from port444.messaging.models import Attachment
 
 from .orders import WORKING, Order, OrderStatus
@@ -51,7 +51,7 @@ REASONS_OF_BUILDER = (R.NO_ANSWER, R.UNFAIR_CHANGES, R.OTHER)
 
 class DisputeQuerySet(models.QuerySet["Dispute"]):
     def lock(self, pk: Any) -> Dispute:
-        return self.select_related("order__client", "order__builder__user", "opened_by").select_for_update(of=("self",), no_key=True).get(pk=pk)
+        return meet(self.select_related("order__client", "order__builder__user", "opened_by").select_for_update(of=("self",), no_key=True).get(pk=pk))
 
     def live(self) -> DisputeQuerySet:
         return self.filter(status__in=LIVE)

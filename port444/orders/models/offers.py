@@ -19,7 +19,7 @@ from port444.kit.clock import now
 from port444.kit.errors import NotAllowed
 from port444.kit.ids import uuid7
 from port444.kit.money import amount_field, fee
-from port444.kit.states import StateMachine, known_status
+from port444.kit.states import StateMachine, known_status, meet
 from port444.messaging.models import Conversation
 
 from .orders import Order
@@ -42,7 +42,7 @@ S = OfferStatus
 
 class OfferQuerySet(models.QuerySet["Offer"]):
     def lock(self, pk: Any) -> Offer:
-        return self.select_related("builder__user", "client").select_for_update(of=("self",), no_key=True).get(pk=pk)
+        return meet(self.select_related("builder__user", "client").select_for_update(of=("self",), no_key=True).get(pk=pk))
 
     def visible_to(self, user: Any) -> OfferQuerySet:
         return self.filter(Q(client=user) | Q(builder__user=user))

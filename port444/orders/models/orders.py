@@ -19,7 +19,7 @@ from port444.kit.clock import now
 from port444.kit.errors import NotAllowed, WrongState
 from port444.kit.ids import uuid7
 from port444.kit.money import ZERO, amount_field, fee
-from port444.kit.states import StateMachine, known_status
+from port444.kit.states import StateMachine, known_status, meet
 from port444.messaging.models import Attachment, Conversation
 from port444.payments.models import Invoice
 
@@ -79,7 +79,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
 
     def lock(self, pk: Any) -> Order:
         """The order alone is locked; the two people and the conversation come along for reading."""
-        return self.with_people().select_for_update(of=("self",), no_key=True).get(pk=pk)
+        return meet(self.with_people().select_for_update(of=("self",), no_key=True).get(pk=pk))
 
     def with_people(self) -> OrderQuerySet:
         return self.select_related("client", "builder__user", "conversation")

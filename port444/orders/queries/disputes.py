@@ -13,10 +13,11 @@ from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 
 from port444.kit.money import ZERO, fee
+from port444.messaging.models import Attachment
 from port444.orders import helm
 from port444.orders.handlers import Addition
 from port444.orders.helm import Helm
-from port444.orders.models import DISPUTABLE, Dispute, DisputeStatus, Evidence, Order
+from port444.orders.models import DISPUTABLE, Delivery, Dispute, DisputeStatus, Evidence, Order
 from port444.payments import escrow
 
 from .orders import File, files_of
@@ -245,3 +246,10 @@ class OnOrders:
 def with_support() -> QuerySet[Dispute]:
     """Those that wait for a decision, the oldest first."""
     return Dispute.objects.filter(status=S.ESCALATED).with_people().order_by(F("escalated_at"), "number")
+
+
+def attachments_of(dispute: Dispute) -> QuerySet[Attachment]:
+    """What was added to the dispute, or delivered of its order: nothing else of the conversation."""
+    added = Q(pk__in=Evidence.files.through.objects.filter(evidence__dispute=dispute).values("attachment"))
+    delivered = Q(pk__in=Delivery.files.through.objects.filter(delivery__order=dispute.order_id).values("attachment"))
+    return Attachment.objects.filter(added | delivered)

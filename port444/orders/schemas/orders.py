@@ -11,7 +11,7 @@ from pydantic import Field
 
 from port444.accounts.schemas import PersonOut, person_out
 from port444.catalog.models import QuestionKind
-from port444.kit.rest import In, Moment, Money, Out, Row, Text
+from port444.kit.rest import In, Moment, Money, Out, Row, Text, same
 from port444.messaging.schemas import FileOut, files_out
 from port444.orders.models import CancelCause, Delivery, Order, OrderStatus, Requirement, Review, Revision
 from port444.orders.queries import Purse
@@ -209,9 +209,7 @@ def _facts(order: Order) -> dict[str, object]:
 
 
 def _told(schema: type[OrderRow], order: Order) -> dict[str, Any]:
-    """What is called the same, and the rest; no row is asked for what it does not hold, such as its package."""
-    facts = _facts(order)
-    return {name: getattr(order, name) for name in schema.model_fields if name not in facts and hasattr(order, name)} | facts
+    return same(order, schema) | _facts(order)
 
 
 def order_row(order: Order) -> OrderRow:

@@ -15,7 +15,7 @@ from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.money import ZERO, amount_field
 from port444.kit.sealed import SealedField
-from port444.kit.states import StateMachine, known_status
+from port444.kit.states import StateMachine, known_status, meet
 
 USER = settings.AUTH_USER_MODEL
 RUNNING_XID = Cast(Cast(Func(function="pg_current_xact_id"), models.TextField()), models.BigIntegerField())
@@ -146,7 +146,7 @@ GIVEN_BACK = [W.FAILED, W.CANCELLED]
 
 class WithdrawalQuerySet(models.QuerySet["Withdrawal"]):
     def lock(self, pk: Any) -> Withdrawal:
-        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+        return meet(self.select_for_update(of=("self",), no_key=True).get(pk=pk))
 
     def visible_to(self, user: Any) -> WithdrawalQuerySet:
         return self.filter(user=user)
