@@ -25,7 +25,7 @@ from scripts import database
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
 FEW = 10_000
 FORMATS = ("csv", "jsonl", "parquet")
-MORE = 1.15  # times the memory for a hundred times the rows
+MORE = 1.1  # times the memory for a hundred times the rows
 MICROSECONDS = 60.0  # of the process's CPU for a row, with its start
 FOLDER = database.VAR / "bench-exports"
 

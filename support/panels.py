@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.core.exceptions import BadRequest
@@ -28,6 +29,7 @@ from port444.kit.money import ZERO
 from port444.messaging.models import Conversation, Message, MessageKind
 from port444.orders.models import LIVE, Dispute, Order, OrderStatus
 from port444.payments.models import Credit, CreditScope, Payment, PaymentStatus, Withdrawal, WithdrawalStatus
+from port444.webhooks.models import DeliveryStatus, EndpointStatus, WebhookDelivery, WebhookEndpoint
 
 from .models import LIVE as LIVE_PLAN
 from .models import Plan, SupportAction
@@ -374,6 +376,43 @@ def _days(count: int) -> str:
     return f"{count} day{'' if count == 1 else 's'} more" if count else ""
 
 
+WEBHOOK_TONES = {EndpointStatus.ACTIVE: "go", EndpointStatus.PAUSED: "wait", EndpointStatus.DISABLED: "bad"}
+DELIVERY_TONES = {DeliveryStatus.DELIVERED: "go", DeliveryStatus.FAILED: "bad"}
+
+
+def _with_last(rows: QuerySet[WebhookEndpoint]) -> QuerySet[WebhookEndpoint]:
+    last = WebhookDelivery.objects.filter(endpoint=OuterRef("pk")).order_by("-id")
+    return rows.defer("secret").annotate(last=Subquery(last.values("pk")[:1]))
+
+
+def _webhooks(rows: Sequence[Any], person: Person, moment: datetime) -> list[Row]:
+    """The host alone is shown: what stands behind it in an address may let somebody in."""
+    sent = WebhookDelivery.objects.defer("body").in_bulk([row.last for row in rows if row.last is not None])
+    return [
+        (
+            Cell(urlsplit(row.url).netloc, small=row.description),
+            Cell("All" if row.hears_all else ", ".join(row.events[:3]), small=f"and {len(row.events) - 3} more" if len(row.events) > 3 else ""),
+            Cell(row.get_status_display(), tone=WEBHOOK_TONES.get(EndpointStatus(row.status), ""), small=_failing(row, moment)),
+            *_sent(sent.get(row.last)),
+            Cell(at=row.created_at),
+        )
+        for row in rows
+    ]
+
+
+def _failing(row: WebhookEndpoint, moment: datetime) -> str:
+    return f"nothing taken for {long(moment - row.failing_since)}" if row.failing_since is not None else ""
+
+
+def _sent(last: WebhookDelivery | None) -> tuple[Cell, Cell]:
+    if last is None:
+        return Cell("Nothing yet"), Cell()
+    answer = f"answered {last.code}" if last.code is not None else last.error
+    return Cell(last.get_status_display(), tone=DELIVERY_TONES.get(DeliveryStatus(last.status), "wait"), small=answer), Cell(
+        last.event, small=f"{last.attempts} {'try' if last.attempts == 1 else 'tries'}"
+    )
+
+
 # What staff see and do -------------------------------------------------------------------------------------------------------------
 
 
@@ -531,6 +570,17 @@ PANELS = (
         "created_at",
         lambda person: _two_sides(Amendment.objects.select_related("order"), person, "order__"),
         _amendments,
+    ),
+    Panel(
+        "webhooks",
+        "Webhooks",
+        "plug",
+        "see_people",
+        ("Where to", "Events", "State", "Last delivery", "Of", "Added"),
+        "created_at",
+        lambda person: [_with_last(rows) for rows in _of(WebhookEndpoint.objects.visible_to(person.user), "user", person)],
+        _webhooks,
+        is_private=True,
     ),
     Panel(
         "incidents",

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from pydantic import Field, field_validator
 
-from port444.kit.rest import In, Moment, Out, Text
+from port444.kit.rest import In, Moment, Out, Row, Text, same
 
-from .models import Span
+from .models import DueMove, MoveStatus, Span
 from .terms import LONGEST_MESSAGE, Plan
 
 
@@ -50,6 +50,34 @@ class AwayIn(In):
         if not 2020 <= value.year <= 2200:
             raise ValueError("a day of these years")
         return value
+
+
+class DueMoveRow(Row):
+    id: UUID
+    order_id: UUID
+    span_id: UUID = Field(description="The days away for which it moved")
+    before_at: Moment = Field(description="When the order was due before")
+    after_at: Moment = Field(description="When it is due since")
+    status: MoveStatus
+    objection: str
+    created_at: Moment
+
+
+class DueMovesOut(Out):
+    items: list[DueMoveRow]
+    next: str | None
+
+
+class ObjectIn(In):
+    reason: Text = Field(min_length=1, max_length=300, description="The builder reads it")
+
+
+class AlertOut(Out):
+    waits: bool = Field(description="Whether you will be told")
+
+
+def move_row(move: DueMove) -> DueMoveRow:
+    return DueMoveRow(**same(move, DueMoveRow), after_at=move.before_at + move.moved)
 
 
 def plan_in(body: AwayIn) -> Plan:

@@ -142,21 +142,22 @@ class AsParquet:
         pa.set_memory_pool(pa.system_memory_pool())  # which gives back what it no longer needs
         self.schema = pa.schema([(column.name, kinds.get(column.kind, pa.string())) for column in columns])
         self.arrays = pa
-        self.waiting: list[Row] = []
+        self.group: list[Any] = []  # what will be one row group, in the form of Arrow already, which is small
+        self.rows = 0
         self.table: Any = parquet.ParquetWriter(file, self.schema, compression="zstd", write_statistics=False)
 
     def take(self, rows: Sequence[Row]) -> None:
-        self.waiting.extend(rows)
-        if len(self.waiting) >= GROUP:
+        if rows:
+            made = [self._array(list(cells), field.type) for cells, field in zip(zip(*rows, strict=True), self.schema, strict=True)]
+            self.group.append(self.arrays.RecordBatch.from_arrays(made, schema=self.schema))
+            self.rows += len(rows)
+        if self.rows >= GROUP:
             self.flush()
 
     def flush(self) -> None:
-        if self.waiting:
-            pa = self.arrays
-            values = zip(*self.waiting, strict=True)
-            made = [self._array(list(cells), field.type) for cells, field in zip(values, self.schema, strict=True)]
-            self.table.write_table(pa.Table.from_arrays(made, schema=self.schema), row_group_size=GROUP + len(self.waiting))
-        self.waiting = []
+        if self.group:
+            self.table.write_table(self.arrays.Table.from_batches(self.group, schema=self.schema), row_group_size=self.rows)
+        self.group, self.rows = [], 0
 
     def _array(self, cells: list[Any], kind: Any) -> Any:
         pa = self.arrays

@@ -32,6 +32,8 @@ from .schemas import (
     MessageRow,
     MessagesOut,
     ReadIn,
+    ReportOut,
+    ReportPersonIn,
     StartIn,
     conversation_row,
     message_row,
@@ -179,6 +181,24 @@ def _row(request: UserRequest, message_id: UUID) -> MessageRow:
 @router.get("/messages/{uuid:message_id}", response=answers(200, MessageRow), auth=may(), summary="A message")
 def get_message(request: UserRequest, message_id: UUID) -> MessageRow:
     return _row(request, message_id)
+
+
+@router.post(
+    "/conversations/{uuid:conversation_id}/report", response=answers(201, ReportOut), auth=may(Scope.MESSAGES), summary="Report a conversation"
+)
+def report_conversation(request: UserRequest, conversation_id: UUID, body: ReportPersonIn) -> Status[ReportOut]:
+    """Support looks at it; the other side is not told. Once; the same again changes nothing."""
+    conversation = _conversation(request, conversation_id)
+    made = actions.report_conversation(conversation.pk, actor=request.user, reason=body.reason, text=body.text)
+    return Status(201, ReportOut.model_validate(made, from_attributes=True))
+
+
+@router.post("/builders/{slug}/report", response=answers(201, ReportOut), auth=may(Scope.MESSAGES), summary="Report a builder")
+def report_builder(request: UserRequest, slug: str, body: ReportPersonIn) -> Status[ReportOut]:
+    """Support looks at it; nobody else is told."""
+    builder = get_object_or_404(Builder.objects.visible().exclude(user=request.user), slug=slug)
+    made = actions.report_person(builder.user_id, actor=request.user, reason=body.reason, text=body.text)
+    return Status(201, ReportOut.model_validate(made, from_attributes=True))
 
 
 FILE = {"responses": {200: {"description": "The file", "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}}

@@ -15,7 +15,7 @@ from pydantic import Field
 from port444.accounts.schemas import PersonOut, person_out
 from port444.kit.rest import In, Moment, Out, Row, Text, same
 
-from .models import Attachment, Message, MessageKind
+from .models import Attachment, Message, MessageKind, ReportReason
 from .queries import Line
 
 LONGEST = 5000
@@ -77,6 +77,17 @@ class MessageForm(Schema):
 class StartIn(In):
     builder_id: UUID
     body: Text = Field(min_length=1, max_length=LONGEST)
+
+
+class ReportPersonIn(In):
+    reason: ReportReason
+    text: Text = Field("", max_length=1000, description="What happened")
+
+
+class ReportOut(Out):
+    reason: ReportReason
+    text: str
+    created_at: Moment
 
 
 class ReadIn(In):

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 from ninja.responses import Status
+from pydantic.json_schema import SkipJsonSchema
 
 from port444.accounts.callers import may, once
 from port444.accounts.models import Scope
@@ -20,8 +21,22 @@ from port444.kit.http import UserRequest
 from port444.kit.rest import IF_MATCH, KEY, Paging, also, answers, page, tagged, unless_changed
 from port444.messaging.models import Conversation
 from port444.orders import actions, queries
-from port444.orders.models import Offer, OfferStatus, Order
-from port444.orders.schemas import CounterIn, DeclineIn, OfferIn, OfferOut, OfferRow, OffersOut, OrderOut, offer_out, offer_row, order_out
+from port444.orders.models import Offer, OfferStatus, Order, Suggestion, SuggestionStatus
+from port444.orders.schemas import (
+    CounterIn,
+    DeclineIn,
+    OfferIn,
+    OfferOut,
+    OfferRow,
+    OffersOut,
+    OrderOut,
+    SuggestionRow,
+    SuggestionsOut,
+    offer_out,
+    offer_row,
+    order_out,
+    suggestion_row,
+)
 from port444.orders.terms import OfferTerms, terms_of
 
 router = Router(tags=["Offers"])
@@ -190,3 +205,32 @@ def withdraw_offer(request: UserRequest, offer_id: UUID) -> OfferOut:
     with unless_changed(request, offer):
         actions.withdraw_offer(offer.pk, actor=request.user)
     return _out(request, offer_id)
+
+
+# Hints to make one
+
+
+class SuggestionPaging(Paging):
+    status: SuggestionStatus | SkipJsonSchema[None] = None
+
+
+@router.get("/suggestions", response=answers(200, SuggestionsOut), auth=may(), summary="Offers that you might make")
+def list_suggestions(request: UserRequest, paging: Query[SuggestionPaging]) -> HttpResponse:
+    """For builders: conversations that are long without an order."""
+    rows = Suggestion.objects.visible_to(request.user)
+    return page(request, paging, rows.filter(status=paging.status) if paging.status else rows, SuggestionRow, suggestion_row)
+
+
+def _hint(request: UserRequest, suggestion_id: UUID) -> Suggestion:
+    return get_object_or_404(Suggestion.objects.visible_to(request.user), pk=suggestion_id)
+
+
+@router.post("/suggestions/{uuid:suggestion_id}/send", response=answers(201, OfferOut), auth=may(Scope.ORDERS), summary="Make the offer of a hint")
+def send_suggestion(request: UserRequest, suggestion_id: UUID) -> Status[OfferOut]:
+    """Again gives the same offer."""
+    return Status(201, _out(request, actions.send_suggestion(_hint(request, suggestion_id).pk, actor=request.user).pk))
+
+
+@router.post("/suggestions/{uuid:suggestion_id}/dismiss", response=answers(200, SuggestionRow), auth=may(Scope.ORDERS), summary="Put a hint aside")
+def dismiss_suggestion(request: UserRequest, suggestion_id: UUID) -> SuggestionRow:
+    return suggestion_row(actions.dismiss_suggestion(_hint(request, suggestion_id).pk, actor=request.user))

@@ -23,8 +23,11 @@ from .offers import (
     OfferOut,
     OfferRow,
     OffersOut,
+    SuggestionRow,
+    SuggestionsOut,
     offer_out,
     offer_row,
+    suggestion_row,
 )
 from .orders import (
     AnswersIn,
@@ -89,6 +92,8 @@ __all__ = [
     "ReviewIn",
     "ReviewOut",
     "SettleIn",
+    "SuggestionRow",
+    "SuggestionsOut",
     "cancel_quote_out",
     "cancelled_out",
     "delivery_out",
@@ -103,4 +108,5 @@ __all__ = [
     "order_row",
     "questions_out",
     "review_out",
+    "suggestion_row",
 ]

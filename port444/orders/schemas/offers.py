@@ -10,8 +10,8 @@ from django.conf import settings
 from pydantic import Field
 
 from port444.accounts.schemas import PersonOut, person_out
-from port444.kit.rest import Amount, In, Moment, Money, Out, Row, Text
-from port444.orders.models import Offer, OfferStatus
+from port444.kit.rest import Amount, In, Moment, Money, Out, Row, Text, same
+from port444.orders.models import Offer, OfferStatus, Suggestion, SuggestionStatus
 from port444.orders.terms import (
     HOURS,
     LONGEST_DELIVERABLE,
@@ -58,6 +58,23 @@ class OfferOut(OfferRow):
 
 class OffersOut(Out):
     items: list[OfferRow]
+    next: str | None
+
+
+class SuggestionRow(Row):
+    id: UUID
+    conversation_id: UUID
+    package_id: UUID
+    price: Money
+    list_price: Money = Field(description="Of the package")
+    messages: int = Field(description="How many there were in a week")
+    status: SuggestionStatus
+    created_at: Moment
+    settled_at: Moment | None
+
+
+class SuggestionsOut(Out):
+    items: list[SuggestionRow]
     next: str | None
 
 
@@ -114,3 +131,7 @@ def offer_out(offer: Offer, reader: Any, moment: datetime) -> OfferOut:
         your_turn=offer.is_open_at(moment) and reader.pk == offer.reader.pk,
         time_zone=reader.time_zone,
     )
+
+
+def suggestion_row(hint: Suggestion) -> SuggestionRow:
+    return SuggestionRow(**same(hint, SuggestionRow))
