@@ -112,6 +112,11 @@ class Event(Enum):
     ORDER_CANCELLED = "order.cancelled", USER, INFO, "Cancelled an order"
     ORDER_EXPIRED = "order.expired", USER, INFO, "Unpaid order expired"
     ORDER_REVIEWED = "order.reviewed", USER, INFO, "Reviewed an order"
+    CLIENT_REVIEWED = "order.client_reviewed", USER, INFO, "Reviewed the client of an order"
+    REVIEW_CHANGED = "review.changed", USER, INFO, "Changed a review before it was shown"
+    REVIEWS_SHOWN = "order.reviews_shown", USER, INFO, "The reviews of an order are shown"
+    REVIEW_REPLIED = "review.replied", USER, INFO, "Replied to a review"
+    REVIEW_REPORTED = "review.reported", USER, WARNING, "Reported a review"
     ORDER_COMPENSATED = "order.compensated", FINANCIAL, WARNING, "Gave money of an order back after its end"
     ORDER_TERMS_CHANGED = "order.terms_changed", FINANCIAL, INFO, "Changed the terms of an order"
     # Amendments

@@ -401,13 +401,18 @@ class Writer:
         self.write(
             Review,
             f"(SELECT * FROM {self.source()} WHERE state = 'completed' AND i % 3 = 0) r",
+            id=key(ORDER, "i"),
             order_id=key(ORDER, "i"),
+            by_client="true",
             builder_id=key(BUILDER, "b"),
             service_id=key(SERVICE, "b * 2 + i % 2"),
             author_id=key(CLIENT, self.client()),
+            about_id=key(BUILDER_USER, "b"),
             stars="3 + i % 3",
             text=some_words("i", 200),
             created_at=f"at + 5 * {DAY}",
+            shown_at=f"at + 11 * {DAY}",
+            counted_at=f"at + 11 * {DAY}",
         )
 
     def money(self) -> None:

@@ -25,7 +25,7 @@ from port444.kit import reference, rest
 from port444.kit.errors import DomainError, worded
 from port444.messaging.api import router as messaging
 from port444.notifications.api import router as notifications
-from port444.orders.api import disputes, insights, offers, orders
+from port444.orders.api import disputes, insights, offers, orders, reviews
 from port444.payments.api import router as payments
 from port444.webhooks.api import router as webhooks
 from support.api import router as support
@@ -68,7 +68,7 @@ class Api(NinjaAPI):
 
 
 api = Api(title="port444", version="1.0.0", description=DESCRIPTION, urls_namespace="api", docs_url=None)
-ROUTERS = (accounts, amendments, away, calls, catalog, disputes, insights, messaging, notifications, offers, orders, payments, support, webhooks)
+ROUTERS = (accounts, amendments, away, calls, catalog, disputes, insights, messaging, notifications, offers, orders, payments, reviews, support, webhooks)
 for router in ROUTERS:
     api.add_router("", router)
 

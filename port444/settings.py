@@ -264,6 +264,7 @@ SCHEDULES = {
     "port444.orders.jobs.auto_accept": "* * * * *",
     "port444.orders.jobs.cancel_unanswered": "* * * * *",
     "port444.orders.jobs.escalate_disputes": "* * * * *",
+    "port444.orders.jobs.publish_reviews": "* * * * *",
     "port444.orders.jobs.send_nudges": "*/5 * * * *",
     "port444.orders.jobs.suggest_offers": "*/10 * * * *",
     "port444.catalog.jobs.count_visits": "11 * * * *",
@@ -358,6 +359,8 @@ AMENDMENT_HOURS = 72  # an amendment that is not answered, or not paid, within t
 PROPOSAL_HOURS = 48  # another time for a call that is not accepted within this is off the table
 PAYMENT_MINUTES = 60
 REVIEW_DAYS = 3
+REVIEWS_BLIND_DAYS = 7  # after the end of an order, for which its reviews can be written, and are shown only once both sides wrote
+REPLY_HOURS = 24  # for which a reply to a review can still be changed
 DISPUTE_ANSWER_HOURS = 48  # after which support has a dispute that was not answered
 DISPUTE_SETTLE_HOURS = 72  # and one that both sides did not settle after the answer
 CREDIT_DAYS = 60  # after a call, for which its price counts towards an order

@@ -154,7 +154,7 @@ def _point_at_photo(builder_id: UUID, actor: User, name: str) -> Builder:
 
 
 def count_review(builder_id: UUID, stars: int) -> None:
-    """Add one review's stars; call it in the transaction that writes the review."""
+    """Add one review's stars; call it in the transaction that notes it as counted."""
     Builder.objects.filter(pk=builder_id).update(rating_sum=F("rating_sum") + stars, rating_count=F("rating_count") + 1)
 
 

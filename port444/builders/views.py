@@ -27,10 +27,11 @@ def detail(request: HtmxRequest, slug: str) -> HttpResponse:
     builder = get_object_or_404(Builder.objects.visible().select_related("user"), slug=slug)
     services = builder.services.filter(status="published").select_related("category").defer("description", "questions", "search")
     moment = now()
+    reviews = builder.reviews.public(moment).select_related("author", "about", "service").newest_first()
     context = {
         "builder": builder,
         "services": services.order_by("-order_count", "-pk")[:SERVICES],
-        "reviews": builder.reviews.select_related("author", "service").order_by("-created_at")[:REVIEWS] if builder.rating_count else [],
+        "reviews": reviews[:REVIEWS] if builder.rating_count else [],
         "is_own": builder.user_id == request.user.pk,
         "is_away": builder.is_away_at(moment),
         "moment": moment,

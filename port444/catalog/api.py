@@ -69,14 +69,15 @@ def get_service(request: HttpRequest, slug: str) -> ServiceOut:
     """What it is, what it costs, and what clients said. The ids of its packages are what an order names."""
     row = get_object_or_404(Service.objects.visible_to(request.user).select_related("builder__user", "category"), slug=slug)
     packages = Package.objects.filter(service=row, is_offered=True).order_by("price", "pk")
-    reviews: Any = row.reviews.select_related("author").order_by("-created_at")[:REVIEWS] if row.rating_count else []
-    return service_out(row, packages, reviews, now())
+    moment = now()
+    reviews: Any = row.reviews.public(moment).select_related("author").newest_first()[:REVIEWS] if row.rating_count else []
+    return service_out(row, packages, reviews, moment)
 
 
 @router.get("/builders/{slug}", response=answers(200, BuilderOut), auth=None, summary="A builder")
 def get_builder(request: HttpRequest, slug: str) -> BuilderOut:
     builder = get_object_or_404(Builder.objects.visible().select_related("user"), slug=slug)
     services = Service.objects.filter(builder=builder, status=ServiceStatus.PUBLISHED).select_related("builder__user")
-    reviews: Any = builder.reviews.select_related("author").order_by("-created_at")[:REVIEWS] if builder.rating_count else []
     moment = now()
+    reviews: Any = builder.reviews.public(moment).select_related("author").newest_first()[:REVIEWS] if builder.rating_count else []
     return builder_out(builder, services.defer("description", "questions", "search").order_by("-order_count", "-pk")[:SERVICES], reviews, moment)

@@ -72,10 +72,12 @@ class AskedOut(Out):
 
 
 class ReviewedOut(Out):
+    id: UUID
     stars: int
     text: str
     author: str
-    created_at: Moment
+    shown_at: Moment
+    reply: str = Field(description="Of the builder")
 
 
 class ServiceOut(ServiceRow):
@@ -156,7 +158,7 @@ def package_out(package: Package) -> PackageOut:
 
 
 def reviews_out(reviews: Iterable[Any]) -> list[ReviewedOut]:
-    return [ReviewedOut(stars=one.stars, text=one.text, author=one.author.name, created_at=one.created_at) for one in reviews]
+    return [ReviewedOut(id=one.pk, stars=one.stars, text=one.text, author=one.author.name, shown_at=one.shown_at, reply=one.reply) for one in reviews]
 
 
 def service_out(service: Service, packages: Iterable[Package], reviews: Iterable[Any], moment: Any) -> ServiceOut:

@@ -142,7 +142,7 @@ def service(request: HtmxRequest, slug: str) -> HttpResponse:
         "packages": [told(package, row.builder, moment) for package in packages],
         "chosen": chosen,
         "shared": shared_rows(packages),
-        "reviews": row.reviews.select_related("author", "order").order_by("-created_at")[:REVIEWS] if row.rating_count else [],
+        "reviews": row.reviews.public(moment).select_related("author", "about").newest_first()[:REVIEWS] if row.rating_count else [],
         "is_own": is_own,
         "is_away": row.builder.is_away_at(moment),
         "is_missed": is_missed,

@@ -544,3 +544,15 @@ PRAISE: tuple[tuple[int, str], ...] = (
     (5, "The first person who explained it so that I could explain it to others."),
     (3, "The result is fine; it took some reminding on my side."),
 )
+CLIENT_PRAISE: tuple[tuple[int, str], ...] = (
+    (5, "Knew what was needed, answered within hours, and said thank you."),
+    (5, "Clear questions, complete files, no surprises."),
+    (4, "Pleasant to work for. The answers took a day or two."),
+    (5, ""),
+    (3, "The task grew while I worked on it; we found a way in the end."),
+)
+REPLIES = (
+    "Thank you! Write to me whenever it gets slow again.",
+    "That was a good task to have. The notes are yours to keep.",
+    "Fair. I will ask all of it at once next time.",
+)

@@ -61,7 +61,7 @@ from port444.notifications.actions import Hours, change_preferences, read_all
 from port444.notifications.kinds import Group
 from port444.notifications.models import Channel
 from port444.orders import actions as orders
-from port444.orders.models import Order
+from port444.orders.models import Order, Review
 from port444.payments.actions import (
     change_bank_account,
     change_payout_address,
@@ -113,6 +113,8 @@ SCRIPTS = (
 
 # Between the demo client and the demo builder: what a change of an order can come to.
 CHANGES = (Script(4, "change_asked"), Script(8, "changed"), Script(23, "change_declined"))
+# And who still has to review whom.
+REVIEWS = (Script(5, "client_waits"), Script(6, "builder_waits"))
 
 
 class Story:
@@ -396,7 +398,39 @@ class Story:
             orders.accept_delivery(order.pk, actor=order.client)
         stars, text = self.random.choice(cast.PRAISE)
         with clock.at(moment + HOUR):
-            orders.leave_review(order.pk, actor=order.client, stars=stars, text=text)
+            talk = min(5, stars + self.random.randint(0, 1))
+            orders.leave_review(order.pk, actor=order.client, stars=stars, as_described=stars, communication=talk, text=text)
+        if self.random.random() < 0.8:
+            self.review_client(order, moment + 5 * HOUR)
+            if self.random.random() < 0.4:
+                with clock.at(moment + DAY):
+                    orders.reply_to_review(order.reviews.get(by_client=True).pk, actor=order.builder.user, text=self.random.choice(cast.REPLIES))
+
+    def review_client(self, order: Order, moment: datetime) -> None:
+        stars, text = self.random.choice(cast.CLIENT_PRAISE)
+        with clock.at(moment):
+            orders.leave_review(order.pk, actor=order.builder.user, stars=stars, text=text, private_note="It was a pleasure.")
+
+    def client_waits(self, order: Order, moment: datetime) -> None:
+        """Accepted yesterday; the client has reviewed it, and the builder has not."""
+        self.delivered(order, moment)
+        with clock.at(self.today - DAY):
+            orders.accept_delivery(order.pk, actor=order.client)
+        with clock.at(self.today - 20 * HOUR):
+            orders.leave_review(order.pk, actor=order.client, stars=5, as_described=5, communication=4, text=cast.PRAISE[0][1])
+
+    def builder_waits(self, order: Order, moment: datetime) -> None:
+        """The same the other way round."""
+        self.delivered(order, moment)
+        with clock.at(self.today - 2 * DAY):
+            orders.accept_delivery(order.pk, actor=order.client)
+        self.review_client(order, self.today - 30 * HOUR)
+
+    def show_reviews(self) -> None:
+        """What only one side wrote is shown after seven days."""
+        for pk, shown_at in Review.objects.uncounted(self.today).order_by("shown_at").values_list("order_id", "shown_at"):
+            with clock.at(shown_at):
+                orders.publish_reviews(pk)
 
     def forgotten(self, order: Order, moment: datetime) -> None:
         """Delivered, and the client said nothing until the time was over."""
@@ -602,6 +636,7 @@ def _tell(story: Story, today: datetime, scale: int) -> tuple[User, Withdrawal, 
     cases.plans(today, {user.email: user for user in staff}, buyers)
     for copy in range(1, scale):
         play(story, *numbered(story, copy))
+    story.show_reviews()
     ring = [story.person(name, zone, "", today - days * DAY, is_client=False, is_builder=True) for name, zone, days in cast.RING]
     suspects.suspect(today, ring, [seller.user for seller in sellers], staff)
     look(story, [buyers[0], first.user])
@@ -654,7 +689,7 @@ def play(story: Story, sellers: Sequence[Builder], buyers: Sequence[User]) -> No
         package = story.random.choice([p for p in packages if p not in own])
         scenes.append((script.days_ago, partial(story.order, buyers[number % len(buyers)], package, script)))
     if buyers[0].email == cast.CLIENT:
-        for number, script in enumerate(CHANGES):
+        for number, script in enumerate(CHANGES + REVIEWS):
             scenes.append((script.days_ago, partial(story.order, buyers[0], own[(number + 1) % len(own)], script)))
         scenes.extend(cases.scenes(story, sellers, buyers))
     with_calls = list(

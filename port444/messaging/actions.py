@@ -265,23 +265,28 @@ def report_person(person_id: UUID, *, actor: User, reason: ReportReason, text: s
     report = PersonReport.objects.create(person=person, reporter=actor, reason=reason, text=text, created_at=moment)
     record(Event.PERSON_REPORTED, actor=actor, target=person, reason=reason, report=report.pk)
     words = list(PersonReport.objects.filter(person=person).order_by("-pk")[:20])
+    said = f"{person.name} was reported: {ReportReason(reason).label}"
+    open_incident(case_of(words, f"reported:{person.pk}", person.pk, said, "reported person"), actor=actor, method=DetectionMethod.USER_REPORT)
+    return report
+
+
+def case_of(words: Sequence[Any], fingerprint: str, user_id: UUID, said: str, pattern: str, **evidence: Any) -> Finding:
+    """What several people reported of one thing, newest first, as one case: each report has `reporter_id`, `reason` and `text`."""
     incident_type, severity = max((WEIGHTS[ReportReason(one.reason)] for one in words), key=lambda weight: RANK[weight[1]])
     reasons = [Reason(CONFIDENCE, f"Reported: {ReportReason(words[-1].reason).label}")]
     if len(words) > 1:
         reasons.append(Reason(min(10 * (len(words) - 1), 40), f"By {len(words)} people who wrote each for themselves"))
-    finding = Finding(
-        fingerprint=f"reported:{person.pk}",
+    return Finding(
+        fingerprint=fingerprint,
         incident_type=incident_type,
         severity=severity,
         confidence=sum(one.points for one in reasons),
-        description=f"{person.name} was reported: {ReportReason(reason).label}",
-        user_id=person.pk,
-        pattern="reported person",
+        description=said,
+        user_id=user_id,
+        pattern=pattern,
         reasons=reasons,
-        evidence={"reports": [{"reporter": str(one.reporter_id), "reason": one.reason, "text": one.text} for one in words]},
+        evidence={"reports": [{"reporter": str(one.reporter_id), "reason": one.reason, "text": one.text} for one in words], **evidence},
     )
-    open_incident(finding, actor=actor, method=DetectionMethod.USER_REPORT)
-    return report
 
 
 @contextlib.contextmanager

@@ -82,10 +82,13 @@ class RevisionAdmin(ReadOnlyAdmin):
 
 @admin.register(Review)
 class ReviewAdmin(ReadOnlyAdmin):
-    """What clients said when the work was done."""
+    """What both sides said when the work was done."""
 
-    list_display = ("order", "builder", "author", "stars", "created_at")
-    list_filter = (one_of("stars", lambda: [(stars, f"{stars} of 5") for stars in range(1, 6)]),)
+    list_display = ("order", "builder", "author", "by_client", "stars", "created_at", "shown_at")
+    list_filter = (
+        "by_client",
+        one_of("stars", lambda: [(stars, f"{stars} of 5") for stars in range(1, 6)]),
+    )
     list_select_related = ("order", "builder__user", "author")
     search_fields = ("order__number", "author__email__iexact")
     search_help_text = "The whole number of the order, or the e-mail of the author."

@@ -27,6 +27,7 @@ class OrdersConfig(AppConfig):
         register_chips(queries.offers.chips)
         register_chips(queries.chips)
         register_facts(queries.facts)
+        register_facts(queries.reviews.facts)
         register_cards("offer", queries.offers.cards)
         register_panels(queries.offers.panels)
         register_panels(queries.suggestions.panels)
@@ -39,7 +40,8 @@ class OrdersConfig(AppConfig):
         register(Kind("order.revision", Group.ORDERS, sms=True))
         register(Kind("order.completed", Group.ORDERS))
         register(Kind("order.cancelled", Group.ORDERS, sms=True))
-        register(Kind("order.reviewed", Group.ORDERS))
+        for key in ("order.reviewed", "order.reviews_shown", "order.review_replied"):
+            register(Kind(key, Group.ORDERS))
         for key in ("dispute.opened", "dispute.escalated", "dispute.settled", "dispute.decided"):
             register(Kind(key, Group.ORDERS, sms=True))
         for key in ("dispute.answered", "dispute.evidence", "dispute.withdrawn", "order.merged", "order.split", "order.undone"):

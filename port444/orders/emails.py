@@ -20,7 +20,7 @@ from port444.kit.templatetags.ui import city
 
 from . import notices
 from .helm import days_words, left_words, moment_words
-from .models import CancelCause, Dispute, DisputeStatus, Evidence, NudgeKind, Offer, Order, OrderStatus, Requirement
+from .models import CancelCause, Dispute, DisputeStatus, Evidence, NudgeKind, Offer, Order, OrderStatus, Requirement, Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,11 +252,29 @@ def _unanswered(order: Order) -> str:
     return f"The questions about {order.title} were not answered in {days_words(settings.REQUIREMENTS_DAYS)}. That counts against nobody."
 
 
-def reviewed_to_builder(order: Order, stars: int) -> Words:
+def review_waits(order: Order, reader: Any, until: datetime) -> Words:
+    name = order.other(reader).first_name
     return Words(
-        f"{order.client.first_name} gave {stars} star{'' if stars == 1 else 's'}",
-        f"The review of {order.title} is on your page now. A thank you costs nothing.",
+        f"{name} wrote a review. Write yours to read it",
+        f"Both reviews of {order.title} are shown as soon as you have written yours. You have until {_when(until, reader)}; then "
+        f"the one of {name} is shown alone.",
     )
+
+
+def reviews_shown(order: Order, reader: Any, reviews: Sequence[Review]) -> Words:
+    name, mine = order.other(reader).first_name, [review for review in reviews if review.author_id == reader.pk]
+    theirs = next((review for review in reviews if review.author_id != reader.pk), None)
+    if theirs is None:
+        return Words(
+            f"Your review of {name} is shown",
+            f"The {days_words(settings.REVIEWS_BLIND_DAYS)} for reviews of {order.title} are over. {name} wrote none.",
+        )
+    given = f"{name} gave {theirs.stars} star{'' if theirs.stars == 1 else 's'} for {order.title}. You can reply once."
+    return Words("You can both read your reviews" if mine else f"The review of {name} is shown", given)
+
+
+def review_replied(order: Order, reader: Any) -> Words:
+    return Words(f"{order.other(reader).first_name} replied to your review", f"Whoever reads your review of {order.title} reads the reply, too.")
 
 
 # What support gives back

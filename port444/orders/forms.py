@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from port444.accounts.models import User
 from port444.builders.forms import ListField
 from port444.catalog.models import Package, QuestionKind, Service
 from port444.kit.amounts import AmountField
@@ -20,7 +21,7 @@ from port444.kit.money import usd
 from port444.kit.uploads import KINDS, check
 from port444.messaging.forms import FilesField
 
-from .models import REASONS_OF_BUILDER, REASONS_OF_CLIENT, DisputeReason, Offer, Requirement
+from .models import REASONS_OF_BUILDER, REASONS_OF_CLIENT, REPLY_LENGTH, DisputeReason, Offer, Requirement, Review
 from .terms import (
     HOURS,
     LONGEST_DELIVERABLE,
@@ -128,23 +129,50 @@ class CancelForm(forms.Form):
     )
 
 
+STARS = [(5, "5 stars, excellent"), (4, "4 stars, good"), (3, "3 stars, fair"), (2, "2 stars, poor"), (1, "1 star, bad")]
+
+
+class MoreStarsField(forms.TypedChoiceField):
+    """One to five stars for a part of it, or nothing."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(coerce=int, empty_value=None, required=False, choices=[("", "No answer"), *STARS], **kwargs)
+
+
 class ReviewForm(forms.Form):
+    """What one side says of the other. The two questions are for clients."""
+
     stars = forms.TypedChoiceField(
-        label="How was it?",
-        coerce=int,
-        choices=[(5, "5 stars, excellent"), (4, "4 stars, good"), (3, "3 stars, fair"), (2, "2 stars, poor"), (1, "1 star, bad")],
-        widget=forms.RadioSelect,
-        error_messages={"required": "Give one to five stars."},
+        label="How was it?", coerce=int, choices=STARS, widget=forms.RadioSelect, error_messages={"required": "Give one to five stars."}
     )
+    as_described = MoreStarsField(label="Was it as described?")
+    communication = MoreStarsField(label="How was the communication?")
+    text = forms.CharField(label="What should others know?", required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 4}))
+    private_note = forms.CharField(label="A private word", required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 2}))
+
+    def __init__(self, *args: Any, about: User, by_client: bool, **kwargs: Any) -> None:
+        kwargs.setdefault("auto_id", "review_%s")
+        super().__init__(*args, **kwargs)
+        name = about.first_name
+        self.fields["stars"].label = "How was the work?" if by_client else f"How was it to work for {name}?"
+        self.fields["text"].help_text = "Everybody can read this." if by_client else f"{name} reads this, and builders who have to do with {name}."
+        self.fields["private_note"].help_text = f"Read by {name} alone, when the reviews are shown."
+        if not by_client:
+            del self.fields["as_described"], self.fields["communication"]
+
+    @classmethod
+    def of(cls, review: Review | None, *, about: User, by_client: bool) -> Self:
+        """For writing one, or for changing the one that was written."""
+        initial = {name: getattr(review, name) for name in cls.base_fields} if review else {}
+        return cls(initial=initial, about=about, by_client=by_client)
+
+
+class ReplyForm(forms.Form):
     text = forms.CharField(
-        label="What should others know?",
-        required=False,
-        max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="Everybody can read this.",
-    )
-    private_note = forms.CharField(
-        label="A private word", required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 2}), help_text="Read by the builder alone."
+        label="Your reply",
+        max_length=REPLY_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": "Write a reply."},
     )
 
 

@@ -9,7 +9,7 @@ from port444.kit.clock import now
 from port444.kit.jobs import drain, each, in_time
 
 from . import actions
-from .models import Dispute, Order
+from .models import Dispute, Order, Review
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,12 @@ def escalate_disputes() -> int:
     """Bring disputes before support whose time to answer or to settle is over."""
     due = Dispute.objects.overdue(now()).order_by("opened_at").values_list("pk", flat=True)
     return each(actions.escalate_overdue, in_time(list(due[:BATCH])))
+
+
+def publish_reviews() -> int:
+    """Count what the clock has shown because the other side did not write, and tell both."""
+    due = Review.objects.uncounted(now()).order_by("shown_at").values_list("order_id", flat=True)
+    return each(actions.publish_reviews, in_time(list(due[:BATCH])))
 
 
 def suggest_offers() -> int:

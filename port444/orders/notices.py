@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
+
 from port444.kit.money import ZERO, usd
 
 from .helm import days_words, left_words
-from .models import CancelCause, Dispute, Offer, Order
+from .models import CancelCause, Dispute, Offer, Order, Review
 
 PLACED, PAID, ANSWERED, DELIVERED, REVISED = "shopping-bag", "lock", "list-checks", "package", "undo-2"
 DISPUTED, ANSWERED_DISPUTE, EVIDENCE, ESCALATED, SETTLED_DISPUTE, DECIDED = "scale", "message-square", "paperclip", "life-buoy", "handshake", "gavel"
@@ -97,8 +99,19 @@ def expired(order: Order) -> str:
     return f"Order {order.number} was not paid in time and ended. Nothing was charged."
 
 
-def reviewed(order: Order, stars: int) -> str:
-    return f"{order.client.first_name} reviewed order {order.number}: {stars} of 5 stars."
+def reviewed(order: Order, author: Any) -> str:
+    days = days_words(settings.REVIEWS_BLIND_DAYS)
+    return f"{author.first_name} reviewed order {order.number}. It is shown when both have written, or {days} after the end."
+
+
+def reviews_shown(order: Order, reviews: Sequence[Review]) -> str:
+    if len(reviews) == 2:
+        return f"{order.client.first_name} and {order.builder.user.first_name} can both read their reviews of order {order.number}."
+    return f"The review of order {order.number} by {reviews[0].author.first_name} is shown."
+
+
+def replied(order: Order, author: Any) -> str:
+    return f"{author.first_name} replied to the review of order {order.number}."
 
 
 def lowered(order: Order, amount: Decimal, money: Decimal) -> str:

@@ -80,6 +80,7 @@ MASKED: dict[str, dict[str, str]] = {
     "messaging_report": {"reason": "''", "text": "''"},
     "orders_evidence": {"text": f"'{HIDDEN_WORDS}'"},
     "orders_review": {"private_note": "''"},
+    "orders_reviewreport": {"reason": "''", "text": "''"},
     "notifications_notification": {"body": f"CASE WHEN kind LIKE 'message.%' AND body <> '' THEN '{HIDDEN_WORDS}' ELSE body END"},
     "notifications_preference": {},
     "notifications_quiethours": {},
@@ -99,6 +100,8 @@ OWN = {
     "notifications_notification": f"user_id = {SUBJECT}",
     "notifications_preference": f"user_id = {SUBJECT}",
     "notifications_quiethours": f"user_id = {SUBJECT}",
+    # Whoever is looked at has not read yet what the other side wrote.
+    "orders_review": f"author_id = {SUBJECT} OR shown_at <= now()",
     "payments_bankaccount": f"user_id = {SUBJECT}",
     "payments_credit": f"user_id = {SUBJECT}",
     "payments_creditentry": f"credit_id IN (SELECT id FROM public.payments_credit WHERE user_id = {SUBJECT})",

@@ -108,6 +108,7 @@ def test_a_builder_with_what_they_sell_and_what_is_said(
 ) -> None:
     order = make_order(OrderStatus.COMPLETED)
     leave_review(order.pk, actor=client_user, stars=5, text="Fast.", private_note="Between us")
+    leave_review(order.pk, actor=builder.user, stars=2, text="Of the client")
     Builder.objects.filter(pk=builder.pk).update(consultation_enabled=True, consultation_30min_price=Decimal("40.00"))
     response = anybody.get("/api/builders/anaya-krishnan")
     found = response.json()
@@ -117,6 +118,7 @@ def test_a_builder_with_what_they_sell_and_what_is_said(
     assert found["call_prices"] == [{"minutes": 30, "price": "40.00"}]
     text = response.content.decode() + anybody.get("/api/services/fast-pages").content.decode()
     assert "Between us" not in text
+    assert "Of the client" not in text
     assert builder.user.email not in text
     assert client_user.email not in text
 

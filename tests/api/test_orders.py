@@ -34,7 +34,7 @@ def text_file(name: str = "dump.txt", content: bytes = b"CREATE TABLE page ();")
     return SimpleUploadedFile(name, content, content_type="text/plain")
 
 
-def test_from_answers_to_the_review(make_order: MakeOrder, client_user: User, builder_user: User, caller: Make) -> None:
+def test_from_answers_to_the_end(make_order: MakeOrder, client_user: User, builder_user: User, caller: Make) -> None:
     order = make_order(S.PENDING_REQUIREMENTS)
     client, builder = caller(client_user), caller(builder_user)
     path = f"/orders/{order.pk}"
@@ -60,11 +60,6 @@ def test_from_answers_to_the_review(make_order: MakeOrder, client_user: User, bu
     assert client.get(f"{path}/funds").json()["in_escrow"] == "180.00"
     assert client.post(f"{path}/accept").json()["status"] == "completed"
     assert builder.get(f"{path}/funds").json()["released"] == "180.00"
-    assert client.get(f"{path}/review").status_code == 404
-    review = client.post(f"{path}/review", {"stars": 5, "text": "Fast.", "private_note": "Thanks"})
-    assert (review.status_code, review.json()["stars"]) == (201, 5)
-    assert client.post(f"{path}/review", {"stars": 4}).json()["code"] == "reviewed"
-    assert builder.get(f"{path}/review").json()["private_note"] == "Thanks"
 
 
 def test_cancelling_says_before_and_after_what_comes_back(make_order: MakeOrder, client_user: User, caller: Make) -> None:
@@ -98,7 +93,7 @@ def test_others_do_nothing_and_each_side_its_own(
         for verb, body in posts:
             assert other.post(f"{path}/{verb}", body).status_code == 404, verb
             assert reader.post(f"{path}/{verb}", body).json()["code"] == "scope_missing", verb
-        for part in ("requirements", "deliveries", "funds", "cancel", "review"):
+        for part in ("requirements", "deliveries", "funds", "cancel", "reviews"):
             assert other.get(f"{path}/{part}").status_code == 404, part
         assert other.put(f"{path}/requirements", {"answers": {}}).status_code == 404
         assert other.upload(f"{path}/deliver/files", text_file()).status_code == 404

@@ -37,7 +37,7 @@ from port444.messaging.models import Attachment
 from port444.notifications.emails import token
 from port444.notifications.kinds import Group
 from port444.notifications.models import Notification
-from port444.orders.actions import open_dispute, place_order, send_offer
+from port444.orders.actions import accept_delivery, deliver, leave_review, open_dispute, place_order, send_offer
 from port444.orders.models import DisputeReason, Suggestion
 from port444.orders.terms import terms_of_package
 from port444.payments import actions as payments
@@ -75,7 +75,7 @@ def world(client_user: User, builder: Builder, stranger: User, staff: User, sett
     world.objects |= heard(client_user)
     world.objects |= {"accounts:token_id": create_token(client_user.pk, actor=client_user, name="Nightly", scopes=["read"], days=7)[0].pk}
     world.objects |= absent(builder) | disputed(client_user, world.objects["orders:package_id"])
-    world.objects |= {"support:queue:key": "late"}
+    world.objects |= {"support:queue:key": "late"} | reviewed(client_user, world.objects["orders:package_id"])
     world.objects |= looked_at(client_user, staff) | planned(staff, stranger) | credited(client_user)
     world.objects |= suspected(client_user, staff) | {
         "support:user_id": client_user.pk,
@@ -178,6 +178,9 @@ def sold(builder: Builder) -> dict[str, Any]:
         "away:slug": builder.slug,
         "messaging:slug": builder.slug,
         "catalog:slug": service.slug,
+        "orders:builder_reviews:slug": builder.slug,
+        "orders:service_reviews:slug": service.slug,
+        "api:list_builder_reviews:slug": builder.slug,
         "catalog:pk": service.pk,
     }
 
@@ -196,6 +199,18 @@ def ordered(client: User, package_id: Any) -> dict[str, Any]:
         "amendment_id": amendment.pk,
         "payments:invoice_pdf:invoice_id": order.invoice_id,
     }
+
+
+def reviewed(client: User, package_id: Any) -> dict[str, Any]:
+    """A finished order, whose two sides have reviewed each other; what the builder says is not for everybody."""
+    order = place_order(package_id, actor=client, client_key=uuid.uuid4())
+    assert order.invoice_id is not None
+    payments.pay_with_test_wallet(order.invoice_id, actor=client)
+    deliver(order.pk, actor=order.builder.user, note="Done.")
+    accept_delivery(order.pk, actor=client)
+    leave_review(order.pk, actor=client, stars=5)
+    review = leave_review(order.pk, actor=order.builder.user, stars=5)
+    return {"review_id": review.pk, "orders:reply:number": order.number}
 
 
 def disputed(client: User, package_id: Any) -> dict[str, Any]:

@@ -27,6 +27,8 @@ PUBLIC = {
     "builders:photo": "as the profile",
     "catalog:service": "a published service is shown to everybody",
     "catalog:cover": "as the service",
+    "orders:builder_reviews": "as the profile",
+    "orders:service_reviews": "as the service",
     "messaging:start": "everybody may write to a builder; the message is the writer's own",
     "messaging:report_person": "everybody may report a builder",
     "consultations:book": "the hours of a builder are shown to everybody",

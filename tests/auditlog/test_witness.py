@@ -39,7 +39,7 @@ UNWATCHED = {
     "closed to changes by itself": {"auditlog", "payments.CreditEntry", "payments.JournalEntry", "payments.LedgerAccount"}
     | {"payments.Posting", "payments.Series"},
     "the outside world of development": {"payments.SandboxCharge", "payments.SandboxTransfer"},
-    "talk, told by its own events": {"messaging", "notifications"},
+    "talk, told by its own events": {"messaging", "notifications", "orders.ReviewReport"},
     "work of machines, compared with the chain": {
         *("payments.ChainAnchor", "payments.ChainCursor", "payments.ChainDifference", "payments.ChainNonce", "payments.ChainSigner"),
         *("payments.ChainStatus", "payments.ChainTransfer", "payments.EscrowAttempt", "payments.ProviderEvent", "payments.WalletPayment"),
@@ -55,7 +55,14 @@ UNWATCHED = {
     "what is sent to other programs, with a log of its own": {"webhooks.WebhookAttempt", "webhooks.WebhookDelivery"},
     "written once, page by page": {"support.ViewedPage"},
     "what a program was answered, and how much it asks": {"accounts.AnsweredCall", "accounts.ApiAllowance"},
-    "lists and counts": {"accounts.QueuedMail", "accounts.Session", "accounts.UserDevice", "away.ReturnAlert", "catalog.Category"}
+    "lists and counts": {
+        "accounts.QueuedMail",
+        "accounts.Session",
+        "accounts.UserDevice",
+        "away.ReturnAlert",
+        "catalog.Category",
+        "favourites.Favourite",
+    }
     | {"catalog.PricePoint", "catalog.PriceSample", "catalog.ServiceDay", "catalog.Visit"},
     "of Django and its parts": {"admin", "auth.Permission", "contenttypes", "django_q", "account.EmailConfirmation"},
 }

@@ -29,7 +29,11 @@ def review(service: Service, author: User, stars: int, text: str) -> None:
         package_name=chosen.name, price=chosen.price, client_fee=Decimal("3.30"), builder_fee_bps=1000, delivery_days=2, revisions_allowed=1,
         pay_until=clock.now(),
     )  # fmt: skip
-    Review.objects.create(order=order, builder=service.builder, service=service, author=author, stars=stars, text=text)
+    moment = clock.now()
+    Review.objects.create(
+        order=order, by_client=True, builder=service.builder, service=service, author=author, about=service.builder.user, stars=stars, text=text,
+        created_at=moment, shown_at=moment, counted_at=moment,
+    )  # fmt: skip
     count_review(service.pk, stars)
 
 

@@ -36,7 +36,7 @@ from port444.kit.ids import uuid7
 from port444.messaging.actions import open_conversation, send_message
 from port444.messaging.models import Attachment, Message
 from port444.notifications.models import Notification
-from port444.orders.actions import leave_review
+from port444.orders.actions import leave_review, reply_to_review
 from port444.orders.models import Order, OrderStatus
 from port444.payments.actions import Grant, fail_refund, issue_credit
 from port444.payments.models import BankAccount, CreditSource, Invoice, PayoutAddress, PayoutHold, Posting, Refund
@@ -101,6 +101,8 @@ def done(make_order: MakeOrder, client_user: User, builder_user: User) -> Order:
     give_all(client_user)
     order = make_order(OrderStatus.COMPLETED)
     leave_review(order.pk, actor=client_user, stars=5, text=f"Best regards, {client_user.name}")
+    of_client = leave_review(order.pk, actor=builder_user, stars=5, text=f"Thank you, {client_user.name}")
+    reply_to_review(of_client.pk, actor=client_user, text=f"Yours, {client_user.name}")
     talk = order.conversation
     theirs = WebhookEndpoint.objects.create(user=builder_user, url="https://theirs.example/", events=["*"], secret={"current": "x"})
     WebhookDelivery.objects.create(endpoint=theirs, event_id=uuid7(), event="order.paid", body=f'{{"client": "{client_user.name}"}}')

@@ -18,7 +18,15 @@ from tests.realsite import Site, running
 from .test_killed import ALL, chosen, marks, steps_of
 
 pytestmark = pytest.mark.timeout(3600 if ALL else 400)
-TOLD = {"client0": ["away.returned", "order.nudge_answers"], "back": ["away.back"], "near": ["away.near"], "seller": [], "talker": []}
+REVIEWED = "order.reviews_shown"
+TOLD = {
+    "client0": ["away.returned", "order.nudge_answers", REVIEWED],
+    "praised": [REVIEWED],
+    "back": ["away.back"],
+    "near": ["away.near"],
+    "seller": [],
+    "talker": [],
+}
 MAILS = sum(len(kinds) for kinds in TOLD.values())
 
 
@@ -40,7 +48,8 @@ def tick(site: Site, tag: str, kill_at: int) -> list[str]:
 
 def check_once(site: Site, tag: str) -> None:
     """Every notification and every mail is there once, one hint, and nothing waits."""
-    ours = "JOIN accounts_user u ON u.id = n.user_id WHERE u.email LIKE %s AND (n.kind LIKE 'order.nudge%%' OR n.kind LIKE 'away.%%')"
+    which = "n.kind LIKE 'order.nudge%%' OR n.kind LIKE 'away.%%' OR n.kind = 'order.reviews_shown'"
+    ours = f"JOIN accounts_user u ON u.id = n.user_id WHERE u.email LIKE %s AND ({which})"
     told = site.rows(f"SELECT split_part(u.email, '-', 1) AS who, n.kind FROM notifications_notification n {ours}", f"%-{tag}@%")
     assert sorted((row["who"], row["kind"]) for row in told) == sorted((who, kind) for who, kinds in TOLD.items() for kind in kinds)
     sent = f"SELECT d.status FROM notifications_delivery d JOIN notifications_notification n ON n.id = d.notification_id {ours}"
@@ -50,6 +59,8 @@ def check_once(site: Site, tag: str) -> None:
         assert list(subjects.values()) == [1] * len(kinds), (who, subjects)
     hints = "SELECT count(*) FROM orders_suggestion s JOIN builders_builder b ON b.id = s.builder_id WHERE b.slug = %s"
     assert site.value(hints, f"talker-{tag}") == 1
+    rated = "SELECT rating_sum * 10 + rating_count FROM builders_builder WHERE slug = %s"
+    assert site.value(rated, f"praised-{tag}") == 41
     undone = (
         "SELECT (SELECT count(*) FROM messaging_conversation WHERE rests_at <= now()) + (SELECT count(*) FROM away_returnalert WHERE told_at IS NULL)"
         " + (SELECT count(*) FROM orders_nudge WHERE status = 'planned' AND due_at <= now()) + (SELECT count(*) FROM catalog_pricepoint"

@@ -19,14 +19,16 @@ from port444.catalog.jobs import refresh_points, refresh_services  # noqa: E402
 from port444.kit.clock import now  # noqa: E402
 from port444.notifications.jobs import sweep  # noqa: E402
 from port444.notifications.models import Delivery  # noqa: E402
-from port444.orders.jobs import send_nudges, suggest_offers  # noqa: E402
+from port444.orders.jobs import publish_reviews, send_nudges, suggest_offers  # noqa: E402
 from tests.faults import edges  # noqa: E402
-from tests.faults.waiting import wait_for_sweeps  # noqa: E402
+from tests.faults.waiting import A_DAY, praise, wait_for_sweeps  # noqa: E402
 
 
 def prepare(tag: str) -> None:
     """All of `tag` is due; what leads there is not mailed."""
-    wait_for_sweeps(tag, now())
+    moment = now()
+    wait_for_sweeps(tag, moment)
+    praise(User.objects.get(email=f"client0-{tag}@fault.example"), f"praised-{tag}", moment - 8 * A_DAY)
     Delivery.objects.filter(status="pending").update(status="skipped")
     OrmQ.objects.all().delete()
 
@@ -38,6 +40,6 @@ if __name__ == "__main__":
     Delivery.objects.filter(status="sending").update(claimed_until=now())  # whoever held them is dead, and their lease over
     edges.wrap()
     edges.task = "tick"
-    for job in (send_nudges, suggest_offers, remind, welcome, refresh_points, refresh_services, sweep):
+    for job in (send_nudges, publish_reviews, suggest_offers, remind, welcome, refresh_points, refresh_services, sweep):
         job()
     edges.task = ""

@@ -13,7 +13,7 @@ from port444.catalog.models import Category, Package, Service, ServiceStatus
 from port444.kit.clock import at
 from port444.messaging.actions import open_conversation
 from port444.messaging.models import Conversation, Message
-from port444.orders.actions import place_order
+from port444.orders.actions import accept_delivery, answer_requirements, deliver, leave_review, place_order
 from port444.payments.actions import pay_with_test_wallet
 
 from .book import noon_zone
@@ -40,6 +40,20 @@ def wait_for_sweeps(tag: str, moment: datetime, *, clients: int = 1) -> None:
         Message.objects.bulk_create(said)
         Conversation.objects.filter(pk=talk.pk).update(rests_at=said[-1].created_at + A_DAY)
         ReturnAlert.objects.create(builder=back, user=client, created_at=moment - A_DAY)
+
+
+def praise(client: User, slug: str, moment: datetime) -> None:
+    """A review that only the client wrote, of an order that ended at `moment`."""
+    with at(moment - A_DAY):
+        builder = sell(slug)
+        order = place_order(Package.objects.get(service__builder=builder).pk, actor=client, client_key=uuid4())
+        assert order.invoice_id is not None
+        pay_with_test_wallet(order.invoice_id, actor=client)
+        answer_requirements(order.pk, actor=client, answers={1: "Boat"})
+        deliver(order.pk, actor=builder.user, note="Done.")
+    with at(moment):
+        accept_delivery(order.pk, actor=client)
+        leave_review(order.pk, actor=client, stars=4)
 
 
 def sell(slug: str) -> Builder:

@@ -67,7 +67,7 @@ def test_pages_ask_a_constant_number_of_queries(
         reader.get(conversation.get_absolute_url())
         with django_assert_num_queries(10):
             reader.get(reverse("messaging:inbox"))
-        with django_assert_num_queries(22) as thread:
+        with django_assert_num_queries(23) as thread:
             reader.get(conversation.get_absolute_url())
         counts.append(len(thread))
     assert counts[0] == counts[1]

@@ -1,4 +1,4 @@
-"""Accepting, cancelling, reviewing, and what happens when nobody acts. Money is followed to the cent."""
+"""Accepting, cancelling, and what happens when nobody acts. Money is followed to the cent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.db import connection
 
 from port444.accounts.models import User
 from port444.builders.models import Builder
-from port444.catalog.models import Package, Service
+from port444.catalog.models import Package
 from port444.kit.clock import at, now
 from port444.kit.errors import Conflict, Invalid, WrongState
 from port444.kit.ids import uuid7
@@ -182,27 +182,6 @@ def test_a_long_reason_writes_nothing(make_order: MakeOrder, client_user: User, 
     order = make_order(S.PENDING_REQUIREMENTS)
     with nothing_happens(order), pytest.raises(Invalid):
         actions.cancel_order(order.pk, actor=client_user, reason="x" * 301)
-
-
-def test_a_review_is_written_once_and_counted(
-    make_order: MakeOrder, client_user: User, builder: Builder, service: Service, nothing_happens: Any
-) -> None:
-    order = make_order(S.COMPLETED)
-    review = actions.leave_review(order.pk, actor=client_user, stars=4, text=" Fast pages now. ", private_note="Thank you.")
-    assert (review.stars, review.text, review.private_note) == (4, "Fast pages now.", "Thank you.")
-    builder.refresh_from_db()
-    service.refresh_from_db()
-    assert (builder.rating_sum, builder.rating_count, service.rating_sum, service.rating_count) == (4, 1, 4, 1)
-    with nothing_happens(order), pytest.raises(Conflict) as refusal:
-        actions.leave_review(order.pk, actor=client_user, stars=1)
-    assert refusal.value.code == "reviewed"
-
-
-@pytest.mark.parametrize(("stars", "text"), [(0, ""), (6, ""), (-1, ""), (5, "x" * 2001)])
-def test_a_bad_review_writes_nothing(make_order: MakeOrder, client_user: User, nothing_happens: Any, stars: int, text: str) -> None:
-    order = make_order(S.COMPLETED)
-    with nothing_happens(order), pytest.raises(Invalid):
-        actions.leave_review(order.pk, actor=client_user, stars=stars, text=text)
 
 
 def at_once(count: int, act: Any) -> list[Any]:

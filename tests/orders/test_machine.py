@@ -53,6 +53,7 @@ def press(order: Order, step: str, actor: User) -> None:
         case "sweep":
             jobs.auto_accept()
             jobs.cancel_unanswered()
+            jobs.publish_reviews()
             payment_jobs.expire_invoices()
 
 

@@ -100,7 +100,7 @@ def test_the_whole_way_by_plain_forms(make_order: MakeOrder, client_user: User, 
     assert client.post(address + "accept/").status_code == 302
     assert client.post(address + "review/", {"stars": "5", "text": "Thank you."}).status_code == 302
     order.refresh_from_db()
-    assert (order.status, order.review.stars, order.deliveries.count()) == (S.COMPLETED, 5, 2)
+    assert (order.status, order.reviews.get().stars, order.deliveries.count()) == (S.COMPLETED, 5, 2)
     page = client.get(address).content.decode()
     for words in ("report.txt", "The search.", "Thank you.", "Your review"):
         assert words in page

@@ -194,7 +194,7 @@ def count_order(service_id: UUID) -> None:
 
 
 def count_review(service_id: UUID, stars: int) -> None:
-    """Add one review's stars; call it in the transaction that writes the review."""
+    """Add one review's stars; call it in the transaction that notes it as counted."""
     Service.objects.filter(pk=service_id).update(rating_sum=F("rating_sum") + stars, rating_count=F("rating_count") + 1)
 
 

@@ -14,7 +14,7 @@ from .disputes import (
     settle_dispute,
     withdraw_dispute,
 )
-from .ending import accept_delivery, auto_accept, cancel_order, cancel_unanswered, leave_review, order_repaid, order_unfunded
+from .ending import accept_delivery, auto_accept, cancel_order, cancel_unanswered, order_repaid, order_unfunded
 from .joining import Share, merge_orders, split_order, undo_joining
 from .nudges import note_opened, plan_nudges, put_off_nudge, send_nudge_now, send_nudges_batch, stop_nudges
 from .offers import accept_offer, counter_offer, decline_offer, reopen_offer, send_offer, withdraw_offer
@@ -30,6 +30,7 @@ from .refunding import (
     reduction_failed,
     waive_fee,
 )
+from .reviews import Opinion, change_review, leave_review, publish_reviews, reply_to_review, report_review
 from .suggestions import dismiss_suggestion, send_suggestion, suggest_batch
 from .terms import Change, change_terms, lower_price, prolong_escrow, start_clock, stop_clock
 from .unfinished import Again, ask_again, cancel_by_support, plan_again, plan_cancel
@@ -38,6 +39,7 @@ from .work import answer_requirements, deliver, request_revision, save_answers
 __all__ = [
     "Again",
     "Change",
+    "Opinion",
     "Share",
     "accept_delivery",
     "accept_offer",
@@ -51,6 +53,7 @@ __all__ = [
     "cancel_order",
     "cancel_unanswered",
     "change_figure",
+    "change_review",
     "change_terms",
     "compensate_order",
     "counter_offer",
@@ -83,10 +86,13 @@ __all__ = [
     "plan_reduction",
     "plan_waive_fee",
     "prolong_escrow",
+    "publish_reviews",
     "put_off_nudge",
     "reduce_order",
     "reduction_failed",
     "reopen_offer",
+    "reply_to_review",
+    "report_review",
     "request_revision",
     "save_answers",
     "send_nudge_now",

@@ -1,4 +1,4 @@
-"""How an order ends: accepted, accepted by itself, cancelled; and the client's word on it."""
+"""How an order ends: accepted, accepted by itself, cancelled."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from auditlog.events import Event
 from port444.builders import actions as builders
 from port444.catalog import actions as catalog
 from port444.kit.clock import now
-from port444.kit.errors import Conflict, Invalid, WrongState, word_constraint
+from port444.kit.errors import Invalid, WrongState
 from port444.orders import emails, handlers, notices
-from port444.orders.models import WORKING, CancelCause, Order, OrderStatus, Review, family
+from port444.orders.models import WORKING, CancelCause, Order, OrderStatus, family
 from port444.payments import escrow
 from port444.payments.actions import repay, undo_funding, void_invoice
 from port444.payments.escrow import books
@@ -26,8 +26,6 @@ from .offers import reopen_offer
 from .telling import deal, post, tell
 
 S = OrderStatus
-
-word_constraint("orders_review_pkey", Conflict("You have reviewed this order already.", code="reviewed"))
 
 
 @transaction.atomic
@@ -178,35 +176,3 @@ def over(order: Order, cause: CancelCause, actor: Any | None, reason: str) -> No
     for person in (order.client, order.builder.user):
         if actor is None or person.pk != actor.pk:
             tell(order, person, "order.cancelled", emails.cancelled_to(order, person), "cancelled")
-
-
-@transaction.atomic
-def leave_review(order_id: UUID, *, actor: Any, stars: int, text: str = "", private_note: str = "") -> Review:
-    """The client's word on a completed order, once. `private_note` is read by the builder alone."""
-    order = lock_with_builder(order_id)
-    order.require_client(actor)
-    if order.status != S.COMPLETED:
-        raise WrongState("A review is written when the order is complete.")
-    if Review.objects.filter(order=order).exists():
-        raise Conflict("You have reviewed this order already.", code="reviewed")
-    if stars not in range(1, 6):
-        raise Invalid("Give one to five stars.", code="stars")
-    text, private_note = text.strip(), private_note.strip()
-    if len(text) > 2000 or len(private_note) > 1000:
-        raise Invalid("A review has at most 2000 characters, a private note 1000.", code="review_long")
-    review = Review.objects.create(
-        order=order,
-        builder=order.builder,
-        service_id=order.service_id,
-        author=actor,
-        stars=stars,
-        text=text,
-        private_note=private_note,
-        created_at=now(),
-    )
-    builders.count_review(order.builder_id, stars)
-    catalog.count_review(order.service_id, stars)
-    record(Event.ORDER_REVIEWED, actor=actor, target=order, stars=stars, **sides(order))
-    post(order, notices.reviewed(order, stars), notices.REVIEWED)
-    tell(order, order.builder.user, "order.reviewed", emails.reviewed_to_builder(order, stars), "reviewed")
-    return review

@@ -1,8 +1,9 @@
-"""The API of orders, offers and disputes."""
+"""The API of orders, offers, disputes and reviews."""
 
 from .disputes import router as disputes
 from .insights import router as insights
 from .offers import router as offers
 from .orders import router as orders
+from .reviews import router as reviews
 
-__all__ = ["disputes", "insights", "offers", "orders"]
+__all__ = ["disputes", "insights", "offers", "orders", "reviews"]

@@ -1,4 +1,4 @@
-"""The API of orders, from placing to review."""
+"""The API of orders, from placing to the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from port444.kit.errors import Invalid
 from port444.kit.http import UserRequest
 from port444.kit.rest import IF_MATCH, KEY, Moment, Paging, also, answers, page, tagged, unless_changed
 from port444.orders import actions, queries
-from port444.orders.models import Delivery, Order, OrderStatus, Review
+from port444.orders.models import Delivery, Order, OrderStatus
 from port444.orders.schemas import (
     AnswersIn,
     CancelIn,
@@ -35,8 +35,6 @@ from port444.orders.schemas import (
     OrdersOut,
     PlaceIn,
     QuestionsOut,
-    ReviewIn,
-    ReviewOut,
     cancel_quote_out,
     cancelled_out,
     delivery_out,
@@ -44,7 +42,6 @@ from port444.orders.schemas import (
     order_out,
     order_row,
     questions_out,
-    review_out,
 )
 
 router = Router(tags=["Orders"])
@@ -261,16 +258,3 @@ def cancel_order(request: UserRequest, order_id: UUID, body: CancelIn) -> Status
     with unless_changed(request, order):
         actions.cancel_order(order.pk, actor=request.user, reason=body.reason)
     return Status(200, cancelled_out(_order(request, order_id), request.user))
-
-
-@router.get("/orders/{uuid:order_id}/review", response=answers(200, ReviewOut), auth=may(), summary="The review of an order")
-def get_order_review(request: UserRequest, order_id: UUID) -> ReviewOut:
-    return review_out(get_object_or_404(Review, order=_order(request, order_id)))
-
-
-@router.post("/orders/{uuid:order_id}/review", response=answers(201, ReviewOut), auth=may(Scope.ORDERS), summary="Review an order")
-def review_order(request: UserRequest, order_id: UUID, body: ReviewIn) -> Status[ReviewOut]:
-    """For the client of a completed order, once."""
-    order = _order(request, order_id)
-    made = actions.leave_review(order.pk, actor=request.user, stars=body.stars, text=body.text, private_note=body.private_note)
-    return Status(201, review_out(made))

@@ -17,14 +17,15 @@ from .orders import (
     OrderStatus,
     Origin,
     Requirement,
-    Review,
     Revision,
     family,
 )
+from .reviews import BLIND, REPLY_LENGTH, REPLY_OPEN, Review, ReviewQuerySet, ReviewReport
 
 __all__ = [
     "AFTER",
     "ANSWERS",
+    "BLIND",
     "CUSTOM",
     "DIGEST",
     "DISPUTABLE",
@@ -33,6 +34,8 @@ __all__ = [
     "PAID",
     "REASONS_OF_BUILDER",
     "REASONS_OF_CLIENT",
+    "REPLY_LENGTH",
+    "REPLY_OPEN",
     "RUNNING",
     "WORKING",
     "CancelCause",
@@ -53,6 +56,8 @@ __all__ = [
     "Origin",
     "Requirement",
     "Review",
+    "ReviewQuerySet",
+    "ReviewReport",
     "Revision",
     "Suggestion",
     "SuggestionStatus",

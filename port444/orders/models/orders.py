@@ -441,33 +441,3 @@ class Revision(models.Model):
 
     def __str__(self) -> str:
         return f"Revision of delivery {self.delivery_id}"
-
-
-class Review(models.Model):
-    """The client's word on a completed order."""
-
-    order = models.OneToOneField(Order, on_delete=models.PROTECT, primary_key=True, related_name="review")
-    builder = models.ForeignKey(Builder, on_delete=models.PROTECT, related_name="reviews")
-    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="reviews")
-    author = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
-    stars = models.PositiveSmallIntegerField()
-    text = models.TextField(max_length=2000, blank=True)
-    private_note = models.TextField(max_length=1000, blank=True)
-    created_at = models.DateTimeField(default=now)
-
-    audited = Watched(
-        Category.USER_ACTION,
-        kept="builder_id service_id author_id stars created_at",
-        personal="text private_note",
-    )
-
-    class Meta:
-        ordering = ["-created_at"]
-        constraints = [models.CheckConstraint(condition=Q(stars__gte=1, stars__lte=5), name="review_stars_in_range")]
-        indexes = [
-            models.Index(fields=["service", "-created_at"], name="review_of_service"),
-            models.Index(fields=["builder", "-created_at"], name="review_of_builder"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.stars} stars"

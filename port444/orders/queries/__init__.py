@@ -1,6 +1,6 @@
 """Reads of orders and offers."""
 
-from . import disputes, insights, offers, suggestions
+from . import disputes, insights, offers, reviews, suggestions
 from .nudges import nudge_holds, nudges_are_late
 from .orders import (
     File,
@@ -20,7 +20,6 @@ from .orders import (
     queue,
     receipts_of,
     requirements_of,
-    review_of,
     state_of,
     version_of,
 )
@@ -48,7 +47,7 @@ __all__ = [
     "queue",
     "receipts_of",
     "requirements_of",
-    "review_of",
+    "reviews",
     "state_of",
     "suggestions",
     "version_of",

@@ -22,10 +22,12 @@ from port444.messaging.handlers import Chip, Fact
 from port444.messaging.models import Attachment, Conversation, Message, MessageKind
 from port444.messaging.queries import feed_messages
 from port444.orders import handlers, helm
-from port444.orders.models import RUNNING, WORKING, CancelCause, Delivery, Order, OrderStatus, Requirement, Review, Revision, family
+from port444.orders.models import RUNNING, WORKING, CancelCause, Delivery, Order, OrderStatus, Requirement, Revision, family
 from port444.orders.notices import TOLD_IN_FULL
 from port444.payments import escrow
 from port444.payments.models import EscrowOperation, PayoutAddress
+
+from .reviews import Exchange
 
 S = OrderStatus
 FEED = 60
@@ -145,19 +147,14 @@ def receipts_of(order: Order) -> list[UUID]:
     return [pk for pk in rows.values_list("invoice", flat=True) if pk]
 
 
-def review_of(order: Order) -> Review | None:
-    return Review.objects.filter(order=order).first() if order.status == S.COMPLETED else None
-
-
-def state_of(order: Order, moment: datetime, *, reviewed: bool) -> str:
+def state_of(order: Order, moment: datetime, reviews: Exchange | None) -> str:
     """Names what may be done with the order now; while it is the same, forms that are being filled in stay as they are."""
-    return f"{order.status}.{order.revisions_used}.{int(order.is_late(moment))}.{int(reviewed)}"
+    return f"{order.status}.{order.revisions_used}.{int(order.is_late(moment))}.{reviews.mark if reviews else 0}"
 
 
-def version_of(order: Order, viewer: Any, moment: datetime, *, show: str = "") -> tuple[str, str]:
+def version_of(order: Order, viewer: Any, moment: datetime, reviews: Exchange | None, *, show: str = "") -> tuple[str, str]:
     """The state, and a mark that changes with anything that the page shows; a few small queries."""
-    reviewed = order.status == S.COMPLETED and Review.objects.filter(order=order).exists()
-    state = f"{state_of(order, moment, reviewed=reviewed)}.{handlers.marks(order)}"
+    state = f"{state_of(order, moment, reviews)}.{handlers.marks(order)}"
     if order.is_builder(viewer) and order.is_free(moment):
         state += ".free"
     last = Message.objects.filter(subject_type="order", subject_id__in=family(order)).order_by("-created_at").values_list("pk", flat=True).first()

@@ -45,8 +45,6 @@ from .orders import (
     PlaceIn,
     QuestionOut,
     QuestionsOut,
-    ReviewIn,
-    ReviewOut,
     cancel_quote_out,
     cancelled_out,
     delivery_out,
@@ -54,7 +52,19 @@ from .orders import (
     order_out,
     order_row,
     questions_out,
+)
+from .reviews import (
+    ReplyIn,
+    ReviewIn,
+    ReviewOut,
+    ReviewReportIn,
+    ReviewRow,
+    ReviewsOut,
+    ReviewsPageOut,
     review_out,
+    review_row,
+    reviews_out,
+    reviews_page_out,
 )
 
 __all__ = [
@@ -89,8 +99,13 @@ __all__ = [
     "PlaceIn",
     "QuestionOut",
     "QuestionsOut",
+    "ReplyIn",
     "ReviewIn",
     "ReviewOut",
+    "ReviewReportIn",
+    "ReviewRow",
+    "ReviewsOut",
+    "ReviewsPageOut",
     "SettleIn",
     "SuggestionRow",
     "SuggestionsOut",
@@ -109,4 +124,7 @@ __all__ = [
     "questions_out",
     "review_out",
     "suggestion_row",
+    "review_row",
+    "reviews_out",
+    "reviews_page_out",
 ]

@@ -13,7 +13,7 @@ from port444.accounts.schemas import PersonOut, person_out
 from port444.catalog.models import QuestionKind
 from port444.kit.rest import In, Moment, Money, Out, Row, Text, same
 from port444.messaging.schemas import FileOut, files_out
-from port444.orders.models import CancelCause, Delivery, Order, OrderStatus, Requirement, Review, Revision
+from port444.orders.models import CancelCause, Delivery, Order, OrderStatus, Requirement, Revision
 from port444.orders.queries import Purse
 
 
@@ -132,20 +132,6 @@ class CancelledOut(OrderOut):
     back_in_credits: Money
 
 
-class ReviewIn(In):
-    stars: int = Field(ge=1, le=5)
-    text: Text = Field("", max_length=2000, description="Everybody can read this")
-    private_note: Text = Field("", max_length=1000, description="Read by the builder alone")
-
-
-class ReviewOut(Out):
-    order_id: UUID
-    stars: int
-    text: str
-    private_note: str
-    created_at: Moment
-
-
 def funds_out(purse: Purse) -> FundsOut:
     return FundsOut(in_escrow=purse.locked, released=purse.released, refunded=purse.refunded, paid=purse.paid, settled=purse.settled)
 
@@ -193,10 +179,6 @@ def _back(order: Order) -> dict[str, Any]:
 def cancelled_out(order: Order, reader: object) -> CancelledOut:
     told = order_out(order, reader).model_dump() | _back(order)
     return CancelledOut(**told, cancel_cause=CancelCause(order.cancel_cause), cancel_reason=order.cancel_reason)
-
-
-def review_out(review: Review) -> ReviewOut:
-    return ReviewOut.model_validate(review, from_attributes=True)
 
 
 def _facts(order: Order) -> dict[str, object]:

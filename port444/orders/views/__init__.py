@@ -13,7 +13,8 @@ from .disputes import (
 )
 from .insights import insights
 from .offers import accept_offer, counter_offer, decline_offer, new_offer, send_counter, show_offer, withdraw_offer
-from .orders import accept, answer, cancel, deliver, detail, list_orders, live, message, place, review, revision, today
+from .orders import accept, answer, cancel, deliver, detail, list_orders, live, message, place, revision, today
+from .reviews import builder_reviews, client_reviews, reply, report_review, review, service_reviews
 from .suggestions import dismiss_suggestion, send_suggestion
 
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "add_evidence",
     "answer",
     "answer_dispute",
+    "builder_reviews",
     "cancel",
     "change_figure",
+    "client_reviews",
     "counter_offer",
     "decline_offer",
     "deliver",
@@ -39,10 +42,13 @@ __all__ = [
     "new_offer",
     "open_dispute",
     "place",
+    "reply",
+    "report_review",
     "review",
     "revision",
     "send_counter",
     "send_suggestion",
+    "service_reviews",
     "settle_dispute",
     "show_offer",
     "today",

@@ -25,8 +25,9 @@ from port444.messaging.actions import send_message
 from port444.messaging.forms import MessageForm
 from port444.messaging.queries import unread_count
 from port444.orders import actions, handlers, helm, queries
-from port444.orders.forms import ACCEPT, AnswersForm, CancelForm, DeliverForm, PlaceForm, ReviewForm, RevisionForm
+from port444.orders.forms import ACCEPT, AnswersForm, CancelForm, DeliverForm, PlaceForm, ReplyForm, ReviewForm, RevisionForm
 from port444.orders.models import WORKING, Order, OrderStatus
+from port444.orders.queries.reviews import Exchange
 from port444.payments.queries import purse
 
 S = OrderStatus
@@ -36,7 +37,7 @@ DESK, SIDE = "desk", "side"
 REMINDED = (S.PENDING_REQUIREMENTS, S.DELIVERED)  # the client is reminded, unless they were just here
 
 
-def _order(request: UserRequest, number: int) -> Order:
+def order_for(request: UserRequest, number: int) -> Order:
     return get_object_or_404(Order.objects.visible_to(request.user).with_people().select_related("service", "package", "invoice"), number=number)
 
 
@@ -45,8 +46,8 @@ def _page(request: UserRequest, order: Order, *, bound: Forms | None = None, ref
     moment, viewer = now(), request.user
     show = request.GET.get("show", "") if request.GET.get("show", "") in SHOWS else ""
     requirements = queries.requirements_of(order)
-    review = queries.review_of(order)
-    state, version = queries.version_of(order, viewer, moment, show=show)
+    reviews = queries.reviews.exchange(order, viewer, moment)
+    state, version = queries.version_of(order, viewer, moment, reviews, show=show)
     is_builder = order.is_builder(viewer)
     additions = handlers.additions(order, viewer, moment)
     money = queries.purse(order)
@@ -58,7 +59,8 @@ def _page(request: UserRequest, order: Order, *, bound: Forms | None = None, ref
         "stages": helm.route(order, viewer, moment, asks=bool(requirements)),
         "feed": queries.feed(order, viewer, requirements, show=show),
         "requirements": requirements,
-        "review": review,
+        "reviews": reviews,
+        "standing": queries.reviews.standing(order.conversation_id, order.client_id, moment) if is_builder else None,
         "purse": money,
         "receipts": queries.receipts_of(order) if order.paid_at and not is_builder else [],
         "is_builder": is_builder,
@@ -79,12 +81,12 @@ def _page(request: UserRequest, order: Order, *, bound: Forms | None = None, ref
         "accept": ACCEPT,
         "refusal": refusal,
         "said": said,
-        "forms": _forms(order, is_builder, requirements, review is not None) | (bound or {}),
+        "forms": _forms(order, is_builder, requirements, reviews) | (bound or {}),
         "bound": next(iter(bound), "") if bound else "",
     }
 
 
-def _forms(order: Order, is_builder: bool, requirements: list[Any], reviewed: bool) -> Forms:
+def _forms(order: Order, is_builder: bool, requirements: list[Any], reviews: Exchange | None) -> Forms:
     """The forms that fit the state and the side."""
     found: Forms = {"cancel": CancelForm(auto_id="cancel_%s")}
     if order.status == S.PENDING_REQUIREMENTS and not is_builder:
@@ -93,22 +95,24 @@ def _forms(order: Order, is_builder: bool, requirements: list[Any], reviewed: bo
         found["deliver"] = DeliverForm(auto_id="deliver_%s")
     if order.status == S.DELIVERED and not is_builder:
         found["revision"] = RevisionForm(auto_id="revision_%s")
-    if order.status == S.COMPLETED and not is_builder and not reviewed:
-        found["review"] = ReviewForm(auto_id="review_%s")
+    if reviews is not None and reviews.is_open:
+        found["review"] = ReviewForm.of(reviews.mine, about=order.client if is_builder else order.builder.user, by_client=not is_builder)
+    if reviews is not None and reviews.may_reply and reviews.theirs is not None:
+        found["reply"] = ReplyForm(initial={"text": reviews.theirs.reply}, auto_id="reply_%s")
     return found
 
 
 def _answer(request: UserRequest, number: int, *, status: int = 200, part: str = "", **more: Any) -> HttpResponse:
     """The order as it is now: its parts for htmx (or one `part`, so that other forms keep what is written in them), else the page."""
-    context = _page(request, _order(request, number), **more)
+    context = _page(request, order_for(request, number), **more)
     if request.htmx:
         return render(request, "orders/_live.html", {**context, "whole": not part, "part": part}, status=status)
     return render(request, "orders/detail.html", context, status=status)
 
 
-def _step(request: UserRequest, number: int, name: str, form: forms.Form | None, act: Callable[[Order], object], said: str) -> HttpResponse:
+def step(request: UserRequest, number: int, name: str, form: forms.Form | None, act: Callable[[Order], object], said: str) -> HttpResponse:
     """Check the form, act, and show the order as it is afterwards: 422 with errors, 409 when it had moved on."""
-    order = _order(request, number)
+    order = order_for(request, number)
     if form is not None and not form.is_valid():
         _focus_fault(form)
         return _answer(request, number, status=422, bound={name: form}, part=SIDE if name == "cancel" else DESK)
@@ -152,7 +156,7 @@ def place(request: UserRequest, package_id: UUID) -> HttpResponse:
 @login_required
 @require_GET
 def detail(request: UserRequest, number: int) -> HttpResponse:
-    order = _order(request, number)
+    order = order_for(request, number)
     goes_on = order.goes_on_in if order.status == S.CANCELLED else None
     if goes_on is not None:
         words = "was merged into" if order.merged_into_id else "is part again of"
@@ -168,9 +172,10 @@ def detail(request: UserRequest, number: int) -> HttpResponse:
 @require_GET
 def live(request: UserRequest, number: int) -> HttpResponse:
     """The parts that changed since the page was shown; 304 when nothing did. Forms are sent anew only when the state has moved on."""
-    order = _order(request, number)
+    order = order_for(request, number)
     show = request.GET.get("show", "") if request.GET.get("show", "") in SHOWS else ""
-    state, version = queries.version_of(order, request.user, now(), show=show)
+    moment = now()
+    state, version = queries.version_of(order, request.user, moment, queries.reviews.exchange(order, request.user, moment), show=show)
     etag = f'"{version}"'
     if request.headers.get("If-None-Match") == etag:
         return HttpResponseNotModified(headers={"ETag": etag, "Cache-Control": "private, no-cache"})
@@ -186,7 +191,7 @@ def live(request: UserRequest, number: int) -> HttpResponse:
 @login_required
 @require_POST
 def message(request: UserRequest, number: int) -> HttpResponse:
-    order = _order(request, number)
+    order = order_for(request, number)
     form = MessageForm(request.POST, request.FILES)
     if not form.is_valid():
         raise Invalid("This page is out of date. Reload it and send again.", code="message")
@@ -207,27 +212,27 @@ def message(request: UserRequest, number: int) -> HttpResponse:
         return render(request, "orders/detail.html", context, status=error.status)
     if not request.htmx:
         return done(request, reverse("orders:detail", args=[number]))
-    return render(request, "orders/_live.html", {**_page(request, _order(request, number)), "sent": True})
+    return render(request, "orders/_live.html", {**_page(request, order_for(request, number)), "sent": True})
 
 
 @login_required
 @require_POST
 def answer(request: UserRequest, number: int) -> HttpResponse:
-    order = _order(request, number)
+    order = order_for(request, number)
     if order.is_builder(request.user):
         raise NotAllowed("Only the client of this order can do that.")
     draft = request.POST.get("step") == "save"
     form = AnswersForm(queries.requirements_of(order), request.POST, request.FILES, draft=draft, auto_id="answer_%s", label_suffix="")
     act = actions.save_answers if draft else actions.answer_requirements
     said = "Saved. Nothing is sent yet." if draft else "Sent. The clock started."
-    return _step(request, number, "answer", form, lambda order: act(order.pk, actor=request.user, answers=form.answers, uploads=form.uploads), said)
+    return step(request, number, "answer", form, lambda order: act(order.pk, actor=request.user, answers=form.answers, uploads=form.uploads), said)
 
 
 @login_required
 @require_POST
 def deliver(request: UserRequest, number: int) -> HttpResponse:
     form = DeliverForm(request.POST, request.FILES, auto_id="deliver_%s")
-    return _step(
+    return step(
         request,
         number,
         "deliver",
@@ -241,7 +246,7 @@ def deliver(request: UserRequest, number: int) -> HttpResponse:
 @require_POST
 def revision(request: UserRequest, number: int) -> HttpResponse:
     form = RevisionForm(request.POST, auto_id="revision_%s")
-    return _step(
+    return step(
         request,
         number,
         "revision",
@@ -254,34 +259,20 @@ def revision(request: UserRequest, number: int) -> HttpResponse:
 @login_required
 @require_POST
 def accept(request: UserRequest, number: int) -> HttpResponse:
-    return _step(request, number, "accept", None, lambda order: actions.accept_delivery(order.pk, actor=request.user), "Accepted. Thank you.")
+    return step(request, number, "accept", None, lambda order: actions.accept_delivery(order.pk, actor=request.user), "Accepted. Thank you.")
 
 
 @login_required
 @require_POST
 def cancel(request: UserRequest, number: int) -> HttpResponse:
     form = CancelForm(request.POST, auto_id="cancel_%s")
-    return _step(
+    return step(
         request,
         number,
         "cancel",
         form,
         lambda order: actions.cancel_order(order.pk, actor=request.user, reason=form.cleaned_data["reason"]),
         "The order is cancelled.",
-    )
-
-
-@login_required
-@require_POST
-def review(request: UserRequest, number: int) -> HttpResponse:
-    form = ReviewForm(request.POST, auto_id="review_%s")
-    return _step(
-        request,
-        number,
-        "review",
-        form,
-        lambda order: actions.leave_review(order.pk, actor=request.user, **form.cleaned_data),
-        "Thank you for the review.",
     )
 
 
