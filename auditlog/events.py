@@ -37,6 +37,8 @@ class Event(Enum):
     SERVICE_PAUSED = "service.paused", USER, INFO, "Paused a service"
     # Away
     AWAY_PLANNED = "away.planned", USER, INFO, "Planned to be away"
+    FAVOURITE_SAVED = "favourite.saved", USER, INFO, "Saved a service or a builder"
+    FAVOURITE_DROPPED = "favourite.dropped", USER, INFO, "Let a saved service or builder go"
     AWAY_CHANGED = "away.changed", USER, INFO, "Changed when to be away"
     AWAY_ENDED = "away.ended", USER, INFO, "Came back, or will not be away"
     DUE_DATE_MOVED = "away.due_date_moved", USER, INFO, "Moved a due date for being away"

@@ -21,6 +21,7 @@ from port444.accounts.api import router as accounts
 from port444.accounts.callers import ByToken
 from port444.away.api import router as away
 from port444.catalog.api import router as catalog
+from port444.favourites.api import router as favourites
 from port444.kit import reference, rest
 from port444.kit.errors import DomainError, worded
 from port444.messaging.api import router as messaging
@@ -68,7 +69,24 @@ class Api(NinjaAPI):
 
 
 api = Api(title="port444", version="1.0.0", description=DESCRIPTION, urls_namespace="api", docs_url=None)
-ROUTERS = (accounts, amendments, away, calls, catalog, disputes, insights, messaging, notifications, offers, orders, payments, reviews, support, webhooks)
+ROUTERS = (
+    accounts,
+    amendments,
+    away,
+    calls,
+    catalog,
+    disputes,
+    insights,
+    favourites,
+    messaging,
+    notifications,
+    offers,
+    orders,
+    payments,
+    reviews,
+    support,
+    webhooks,
+)
 for router in ROUTERS:
     api.add_router("", router)
 

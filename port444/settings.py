@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "port444.notifications",
     "port444.builders",
     "port444.catalog",
+    "port444.favourites",
     "port444.messaging",
     "port444.payments",
     "port444.orders",

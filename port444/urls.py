@@ -25,6 +25,7 @@ urlpatterns = [
     path("console/", include("support.urls")),
     path("console/", admin.site.urls),
     path("", include("consultations.urls")),
+    path("", include("port444.favourites.urls")),
     path("", include("port444.builders.urls")),
     path("", include("port444.catalog.urls")),
 ]

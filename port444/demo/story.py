@@ -52,6 +52,8 @@ from port444.catalog.actions import (
     refresh_services_batch,
 )
 from port444.catalog.models import Category, Package, Service, ServiceDay, ServiceStatus, Tier
+from port444.favourites.actions import save_builder, save_service
+from port444.favourites.models import Favourite
 from port444.kit import clock
 from port444.kit.errors import Conflict
 from port444.kit.ids import uuid7
@@ -426,6 +428,14 @@ class Story:
             orders.accept_delivery(order.pk, actor=order.client)
         self.review_client(order, self.today - 30 * HOUR)
 
+    def keep(self, person: User, builders: Sequence[Builder], services: Sequence[Service]) -> None:
+        """What somebody has in sight; one of the services cost more then."""
+        for service in services:
+            saved = save_service(service.pk, actor=person)
+        Favourite.objects.filter(pk=saved.pk).update(price=saved.price + Decimal("15.00") if saved.price else None)
+        for builder in builders:
+            save_builder(builder.pk, actor=person)
+
     def show_reviews(self) -> None:
         """What only one side wrote is shown after seven days."""
         for pk, shown_at in Review.objects.uncounted(self.today).order_by("shown_at").values_list("order_id", "shown_at"):
@@ -645,6 +655,7 @@ def _tell(story: Story, today: datetime, scale: int) -> tuple[User, Withdrawal, 
     with clock.at(today):
         story.leave(sellers[5], 0, 5, "On the west coast with a kayak and no signal. I read everything when I am back.")
         want_to_know(sellers[5].pk, actor=buyers[0])
+        story.keep(buyers[0], [sellers[0], sellers[5]], [seller.services.order_by("pk")[0] for seller in (sellers[2], sellers[3], sellers[5])])
         story.leave(second, 6, 9, "Four days at a conference. Running work waits for me, and so does your message.")
         for batch in (count_sales_batch, refresh_points_batch, refresh_services_batch):
             while batch(today, MANY):

@@ -37,6 +37,7 @@ GONE = {
     "notifications_preference": "t.user_id = {me}",
     "notifications_quiethours": "t.user_id = {me}",
     "messaging_readmarker": "t.user_id = {me}",
+    "favourites_favourite": "t.user_id = {me} OR t.builder_id IN ({shop})",
     "webhooks_webhookattempt": "t.delivery_id IN (SELECT w.id FROM webhooks_webhookdelivery w WHERE w.endpoint_id IN ({endpoints}))",
     "webhooks_webhookdelivery": "t.endpoint_id IN ({endpoints})",
     "webhooks_webhookendpoint": "t.user_id = {me}",

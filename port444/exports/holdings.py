@@ -108,6 +108,7 @@ HELD = {
         "Mails and messages that you were sent", "t.notification_id IN (SELECT n.id FROM notifications_notification n WHERE n.user_id = {me})"
     ),
     "notifications_notification": Held("Notifications to you", "t.user_id = {me}", without="dedupe_key"),
+    "favourites_favourite": Held("What you saved", "t.user_id = {me}"),
     "notifications_preference": Held("What you want to be told", "t.user_id = {me}"),
     "notifications_quiethours": Held("When you want to be left alone", "t.user_id = {me}"),
     "orders_delivery": Held("Deliveries of your orders", "t.id IN ({deliveries})"),

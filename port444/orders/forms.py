@@ -178,6 +178,7 @@ class ReplyForm(forms.Form):
 
 class PlaceForm(forms.Form):
     client_key = forms.UUIDField()
+    like = forms.UUIDField(required=False)  # the order that is ordered again
 
 
 # Custom offers

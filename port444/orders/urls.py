@@ -17,6 +17,7 @@ urlpatterns = [
     path("orders/<int:number>/accept/", views.accept, name="accept"),
     path("orders/<int:number>/cancel/", views.cancel, name="cancel"),
     path("orders/<int:number>/review/", views.review, name="review"),
+    path("orders/<int:number>/again/", views.again, name="again"),
     path("orders/<int:number>/reply/", views.reply, name="reply"),
     path("reviews/<uuid:review_id>/report/", views.report_review, name="report_review"),
     path("s/<slug:slug>/reviews/", views.service_reviews, name="service_reviews"),

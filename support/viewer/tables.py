@@ -74,6 +74,7 @@ MASKED: dict[str, dict[str, str]] = {
     "consultations_consultation": {"meeting_url": "''", "meeting_id": "''", "builder_notes": "''"},
     "consultations_linkedcalendar": {"external_id": "''", "sync_token": "''"},
     "consultations_meetingroom": {"url": "''", "external_id": "''", "host": "''"},
+    "favourites_favourite": {},
     "messaging_attachment": {"file": "''", "name": "'hidden'"},
     "messaging_message": {"body": f"CASE WHEN kind = 'notice' OR body = '' THEN body ELSE '{HIDDEN_WORDS}' END"},
     "messaging_personreport": {"reason": "''", "text": "''"},
@@ -97,6 +98,7 @@ MASKED: dict[str, dict[str, str]] = {
 # Rows of these that are of others do not exist to the role.
 _ACCOUNTS = f"SELECT id FROM public.payments_ledgeraccount WHERE owner_id = {SUBJECT}"
 OWN = {
+    "favourites_favourite": f"user_id = {SUBJECT}",
     "notifications_notification": f"user_id = {SUBJECT}",
     "notifications_preference": f"user_id = {SUBJECT}",
     "notifications_quiethours": f"user_id = {SUBJECT}",

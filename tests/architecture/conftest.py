@@ -178,6 +178,9 @@ def sold(builder: Builder) -> dict[str, Any]:
         "away:slug": builder.slug,
         "messaging:slug": builder.slug,
         "catalog:slug": service.slug,
+        "favourites:service:slug": service.slug,
+        "favourites:builder:slug": builder.slug,
+        "api:save_builder:slug": builder.slug,
         "orders:builder_reviews:slug": builder.slug,
         "orders:service_reviews:slug": service.slug,
         "api:list_builder_reviews:slug": builder.slug,
@@ -210,7 +213,7 @@ def reviewed(client: User, package_id: Any) -> dict[str, Any]:
     accept_delivery(order.pk, actor=client)
     leave_review(order.pk, actor=client, stars=5)
     review = leave_review(order.pk, actor=order.builder.user, stars=5)
-    return {"review_id": review.pk, "orders:reply:number": order.number}
+    return {"review_id": review.pk, "orders:reply:number": order.number, "orders:again:number": order.number}
 
 
 def disputed(client: User, package_id: Any) -> dict[str, Any]:

@@ -49,6 +49,8 @@ OPEN_TO_STRANGERS = {
     "messaging:report_person": "everybody may report a builder; the report is the writer's own",
     "orders:place": "everybody may order a published package; the order is the buyer's own",
     "consultations:hold": "everybody may book a call; the call is the booker's own",
+    "favourites:service": "everybody may save a service; the list is their own",
+    "favourites:builder": "as a service",
     "away:want": "everybody may ask to hear of a return; the wish is their own",
     "away:forget": "as asking",
     "notifications:unsubscribe": "the signed token in the mail is the proof",

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 
 from port444.accounts.models import User
-from port444.catalog.models import Package, Service
+from port444.catalog.models import Package, QuestionKind, Service
 from port444.kit.errors import Conflict, NotAllowed
 from port444.kit.moments import short
 from port444.kit.money import fee
@@ -54,8 +54,8 @@ def require_builder_open(service: Service, client: User) -> None:
         raise Conflict(f"{builder.user.first_name} is away and takes no orders before coming back, {back} your time.", code="builder_away")
 
 
-def write_order(client: User, conversation: Conversation, bought: Purchase, key: UUID, moment: datetime) -> Order:
-    """The order with its questions and the invoice that waits to be paid."""
+def write_order(client: User, conversation: Conversation, bought: Purchase, key: UUID, moment: datetime, *, like: Order | None = None) -> Order:
+    """The order with its questions and the invoice that waits to be paid. Questions that `like` had as well begin with its answers."""
     service, builder = bought.service, bought.service.builder
     order = Order.objects.create(
         client=client,
@@ -76,7 +76,7 @@ def write_order(client: User, conversation: Conversation, bought: Purchase, key:
         pay_until=moment + timedelta(minutes=settings.PAYMENT_MINUTES),
     )
     order.refresh_from_db(fields=["number"])
-    _copy_questions(order, bought.questions)
+    _copy_questions(order, bought.questions, like)
     order.invoice = open_invoice(
         purpose="order",
         subject_id=order.pk,
@@ -102,8 +102,8 @@ def settle_if_covered(order: Order) -> Order:
     return Order.objects.lock(order.pk)
 
 
-def _copy_questions(order: Order, questions: Sequence[dict[str, Any]]) -> None:
-    Requirement.objects.bulk_create(
+def _copy_questions(order: Order, questions: Sequence[dict[str, Any]], like: Order | None) -> None:
+    rows = [
         Requirement(
             order=order,
             position=position,
@@ -113,7 +113,23 @@ def _copy_questions(order: Order, questions: Sequence[dict[str, Any]]) -> None:
             is_required=question.get("required", True),
         )
         for position, question in enumerate(questions, 1)
-    )
+    ]
+    given = {(row.label, row.kind): row for row in like.requirements.prefetch_related("files")} if like and rows else {}
+    for row in rows:
+        before = given.get((row.label, row.kind))
+        if before is not None and (row.kind != QuestionKind.CHOICE or before.answer in row.options):
+            row.answer = before.answer
+    Requirement.objects.bulk_create(rows)
+    # The two have one conversation, so the files that were sent in it can be sent again.
+    again = [
+        (row, file)
+        for row in rows
+        if row.kind == QuestionKind.FILE and (row.label, row.kind) in given
+        for file in given[row.label, row.kind].files.all()
+    ]
+    if again:
+        through = Requirement.files.through
+        through.objects.bulk_create(through(requirement_id=row.pk, attachment_id=file.pk) for row, file in again)
 
 
 def _lines(order: Order) -> list[Line]:

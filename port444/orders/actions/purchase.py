@@ -14,9 +14,9 @@ from auditlog.events import Event
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.catalog import actions as catalog
-from port444.catalog.models import Package, ServiceStatus
+from port444.catalog.models import Package, Service, ServiceStatus
 from port444.kit.clock import now
-from port444.kit.errors import Conflict, NotAllowed, word_constraint
+from port444.kit.errors import Conflict, Invalid, NotAllowed, word_constraint
 from port444.messaging.actions import open_conversation
 from port444.orders import emails, notices
 from port444.orders.models import Order, OrderStatus
@@ -36,11 +36,11 @@ word_constraint("order_placed_once", Conflict("This order was placed already. Lo
 
 
 @transaction.atomic
-def place_order(package_id: UUID, *, actor: Any, client_key: UUID) -> Order:
+def place_order(package_id: UUID, *, actor: Any, client_key: UUID, like: UUID | None = None) -> Order:
     """Order a package: the terms are copied and an invoice waits to be paid.
 
     The same `client_key` again gives the order that is there. Raises NotAllowed for one's own service and Conflict when the
-    package cannot be ordered now.
+    package cannot be ordered now. `like` is a completed order of the same service and client, whose answers the questions begin with.
     """
     # A builder who goes away just now comes before or after: an order is never begun past a span away that nobody counted. The
     # person's own row follows, as when a call is held, so that two presses of the button come one after the other.
@@ -68,10 +68,21 @@ def place_order(package_id: UUID, *, actor: Any, client_key: UUID) -> Order:
         deliverables=package.deliverables,
         questions=service.questions,
     )
-    order = write_order(client, conversation, bought, client_key, moment)
-    record(Event.ORDER_PLACED, actor=actor, target=order, amount=order.price, number=order.number, package=package.pk, builder=builder.user_id)
+    before = _before(like, client, service) if like else None
+    order = write_order(client, conversation, bought, client_key, moment, like=before)
+    told: dict[str, Any] = {"again": before.number} if before else {}
+    record(
+        Event.ORDER_PLACED, actor=actor, target=order, amount=order.price, number=order.number, package=package.pk, builder=builder.user_id, **told
+    )
     post(order, notices.placed(order), notices.PLACED)
     return settle_if_covered(order)
+
+
+def _before(order_id: UUID, client: User, service: Service) -> Order:
+    found = Order.objects.filter(pk=order_id, client=client, service=service, status=S.COMPLETED).first()
+    if found is None:
+        raise Invalid("Only a completed order of yours of the same service can be ordered again.", code="not_again")
+    return found
 
 
 def _require_orderable(package: Package, client: User) -> None:

@@ -21,6 +21,7 @@ from port444.kit.rest import IF_MATCH, KEY, Moment, Paging, also, answers, page,
 from port444.orders import actions, queries
 from port444.orders.models import Delivery, Order, OrderStatus
 from port444.orders.schemas import (
+    AgainOut,
     AnswersIn,
     CancelIn,
     CancelledOut,
@@ -35,6 +36,7 @@ from port444.orders.schemas import (
     OrdersOut,
     PlaceIn,
     QuestionsOut,
+    again_out,
     cancel_quote_out,
     cancelled_out,
     delivery_out,
@@ -85,7 +87,14 @@ def place_order(request: UserRequest, body: PlaceIn) -> Status[OrderOut]:
     """The terms are copied and an invoice waits to be paid until `pay_until`."""
     package = get_object_or_404(Package.objects.filter(service__in=Service.objects.visible_to(request.user)), pk=body.package_id)
     key = uuid5(request.user.pk, request.headers["Idempotency-Key"])
-    return Status(201, order_out(actions.place_order(package.pk, actor=request.user, client_key=key), request.user))
+    return Status(201, order_out(actions.place_order(package.pk, actor=request.user, client_key=key, like=body.like), request.user))
+
+
+@router.get("/orders/{uuid:order_id}/again", response=answers(200, AgainOut), auth=may(), summary="What ordering again would be")
+def get_order_again(request: UserRequest, order_id: UUID) -> AgainOut:
+    """For the client of a completed order: what has changed since. Order `package_id` with `like` to begin with the same answers."""
+    rows = Order.objects.filter(client=request.user, status=OrderStatus.COMPLETED).with_people().select_related("service", "package")
+    return again_out(queries.reorder.reorder_of(get_object_or_404(rows, pk=order_id), now()))
 
 
 @router.post(

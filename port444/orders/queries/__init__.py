@@ -1,6 +1,6 @@
 """Reads of orders and offers."""
 
-from . import disputes, insights, offers, reviews, suggestions
+from . import disputes, insights, offers, reorder, reviews, suggestions
 from .nudges import nudge_holds, nudges_are_late
 from .orders import (
     File,
@@ -46,6 +46,7 @@ __all__ = [
     "purse",
     "queue",
     "receipts_of",
+    "reorder",
     "requirements_of",
     "reviews",
     "state_of",

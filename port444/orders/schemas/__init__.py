@@ -30,6 +30,7 @@ from .offers import (
     suggestion_row,
 )
 from .orders import (
+    AgainOut,
     AnswersIn,
     CancelIn,
     CancelledOut,
@@ -45,6 +46,7 @@ from .orders import (
     PlaceIn,
     QuestionOut,
     QuestionsOut,
+    again_out,
     cancel_quote_out,
     cancelled_out,
     delivery_out,
@@ -68,6 +70,7 @@ from .reviews import (
 )
 
 __all__ = [
+    "AgainOut",
     "AnswersIn",
     "CancelIn",
     "CancelQuoteOut",
@@ -109,6 +112,7 @@ __all__ = [
     "SettleIn",
     "SuggestionRow",
     "SuggestionsOut",
+    "again_out",
     "cancel_quote_out",
     "cancelled_out",
     "delivery_out",
@@ -123,8 +127,8 @@ __all__ = [
     "order_row",
     "questions_out",
     "review_out",
-    "suggestion_row",
     "review_row",
     "reviews_out",
     "reviews_page_out",
+    "suggestion_row",
 ]

@@ -15,6 +15,7 @@ from port444.kit.rest import In, Moment, Money, Out, Row, Text, same
 from port444.messaging.schemas import FileOut, files_out
 from port444.orders.models import CancelCause, Delivery, Order, OrderStatus, Requirement, Revision
 from port444.orders.queries import Purse
+from port444.orders.queries.reorder import Reorder
 
 
 class OrderRow(Row):
@@ -67,6 +68,27 @@ class OrdersOut(Out):
 
 class PlaceIn(In):
     package_id: UUID
+    like: UUID | None = Field(None, description="A completed order of yours of the same service: the questions begin with its answers")
+
+
+class ChangedOut(Out):
+    label: str
+    before: str
+    now: str
+
+
+class AgainOut(Out):
+    """A completed order beside what its package is now."""
+
+    package_id: UUID | None = Field(description="What to order, with this order as `like`; null when it is not sold any more")
+    state: str = Field(examples=["open"], description="open, away, paused, gone, or custom for what came from an offer")
+    price: Money | None
+    delivery_days: int | None
+    changes: list[ChangedOut]
+    added: list[str] = Field(description="Deliverables that it had not then")
+    left_out: list[str]
+    questions: int
+    answered: int = Field(description="How many of the questions begin with the answer of last time")
 
 
 class QuestionOut(Out):
@@ -134,6 +156,18 @@ class CancelledOut(OrderOut):
 
 def funds_out(purse: Purse) -> FundsOut:
     return FundsOut(in_escrow=purse.locked, released=purse.released, refunded=purse.refunded, paid=purse.paid, settled=purse.settled)
+
+
+def again_out(look: Reorder) -> AgainOut:
+    package = look.package
+    same = ("state", "added", "left_out", "questions", "answered")
+    return AgainOut(
+        package_id=package.pk if package else None,
+        price=package.price if package else None,
+        delivery_days=package.delivery_days if package else None,
+        changes=[ChangedOut(label=one.label, before=one.before, now=one.now) for one in look.changes],
+        **{name: getattr(look, name) for name in same},
+    )
 
 
 def questions_out(order: Order, rows: Iterable[Requirement], reader: Any) -> QuestionsOut:

@@ -13,7 +13,7 @@ from .disputes import (
 )
 from .insights import insights
 from .offers import accept_offer, counter_offer, decline_offer, new_offer, send_counter, show_offer, withdraw_offer
-from .orders import accept, answer, cancel, deliver, detail, list_orders, live, message, place, revision, today
+from .orders import accept, again, answer, cancel, deliver, detail, list_orders, live, message, place, revision, today
 from .reviews import builder_reviews, client_reviews, reply, report_review, review, service_reviews
 from .suggestions import dismiss_suggestion, send_suggestion
 
@@ -21,6 +21,7 @@ __all__ = [
     "accept",
     "accept_offer",
     "add_evidence",
+    "again",
     "answer",
     "answer_dispute",
     "builder_reviews",

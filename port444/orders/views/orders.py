@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongState
 from port444.kit.http import UserRequest, done
 from port444.kit.ids import uuid7
+from port444.kit.money import fee
 from port444.messaging.actions import send_message
 from port444.messaging.forms import MessageForm
 from port444.messaging.queries import unread_count
@@ -147,10 +149,29 @@ def place(request: UserRequest, package_id: UUID) -> HttpResponse:
         raise Invalid("This order button is out of date. Reload the page and press it again.", code="client_key")
     # One form offers all packages: who comes back and picks another one wants another order.
     key = uuid5(form.cleaned_data["client_key"], str(package.pk))
-    order = actions.place_order(package.pk, actor=request.user, client_key=key)
+    order = actions.place_order(package.pk, actor=request.user, client_key=key, like=form.cleaned_data["like"])
     if order.status == S.PENDING_PAYMENT:
         return done(request, reverse("payments:checkout", args=[order.invoice_id]))
     return done(request, reverse("orders:detail", args=[order.number]))
+
+
+@login_required
+@require_GET
+def again(request: UserRequest, number: int) -> HttpResponse:
+    """A completed order beside what its package is now; ordering it again is ordering that."""
+    rows = Order.objects.filter(client=request.user, status=S.COMPLETED).with_people().select_related("service", "package")
+    order, moment = get_object_or_404(rows, number=number), now()
+    context = {
+        "order": order,
+        "look": queries.reorder.reorder_of(order, moment),
+        "builder": order.builder,
+        "client_key": uuid7(),
+        "fee_percent": Decimal(settings.CLIENT_FEE_BPS) / 100,
+    }
+    package = order.package
+    if package is not None:
+        context |= {"fee": fee(package.price, settings.CLIENT_FEE_BPS), "total": package.price + fee(package.price, settings.CLIENT_FEE_BPS)}
+    return render(request, "orders/again.html", context)
 
 
 @login_required
