@@ -8,7 +8,7 @@ class AmendmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from port444.notifications.kinds import Group, Kind, register
-        from port444.orders.handlers import add_part, before_dispute, before_end
+        from port444.orders.handlers import add_part, before_delivery, before_dispute, before_end
         from port444.payments import handlers
         from port444.payments.models import EscrowKind
 
@@ -26,6 +26,7 @@ class AmendmentsConfig(AppConfig):
             handlers.on_escrow_failed("order", kind, actions.escrow_gave_up)
         before_end(actions.order_ends)
         before_dispute(actions.dispute_begins)
+        before_delivery(actions.work_is_handed_over)
         add_part(queries.OnOrders())
         for key in ("amendment.proposed", "amendment.approved", "amendment.changes", "amendment.failed"):
             register(Kind(key, Group.ORDERS, sms=True))

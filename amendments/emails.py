@@ -40,12 +40,23 @@ def _until(amendment: Amendment, reader: Any) -> str:
 
 def proposed(amendment: Amendment, reader: Any) -> Words:
     name = amendment.proposer.first_name
+    if amendment.asks_for_time:
+        return Words(
+            f"{name} asks for {gist(amendment)}",
+            f"“{amendment.reason}” {_date_then(amendment, reader)}Answer by {_until(amendment, reader)}, one press says yes or no. "
+            "Until then the order does not count as late, and without an answer the date stays where it is.",
+        )
     again = "a new version of a change" if amendment.version > 1 else "a change"
     return Words(
         f"{name} proposes {again}: {gist(amendment)}",
         f"“{amendment.reason}” Answer by {_until(amendment, reader)}: approve it, ask for changes, or decline. "
         "The clock of the order stands until then, and without an answer the order stays as it is.",
     )
+
+
+def _date_then(amendment: Amendment, reader: Any) -> str:
+    after = amendment.order.due_after(amendment.additional_days, amendment.created_at, reopens=True)
+    return f"With it the delivery is due {moment_words(after, reader.time_zone)} ({city(reader.time_zone)}). " if after else ""
 
 
 def changes_asked(amendment: Amendment, reader: Any) -> Words:

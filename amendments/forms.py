@@ -213,6 +213,10 @@ class DeclineForm(forms.Form):
         error_messages={"required": "Say why, so that the other side knows what to do next."},
     )
 
+    def __init__(self, *args: Any, reason_needed: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].required = reason_needed
+
 
 class AskForm(forms.Form):
     note = forms.CharField(

@@ -58,9 +58,8 @@ OPERATIONS = {
 }
 
 
-def hours_words() -> str:
+def hours_words(hours: int = settings.AMENDMENT_HOURS) -> str:
     """How long the other side has to answer."""
-    hours = settings.AMENDMENT_HOURS
     return days_words(hours // 24) if hours % 24 == 0 else f"{hours} hours"
 
 
@@ -271,21 +270,29 @@ def _turn(amendment: Amendment, viewer: Any, who: Any | None, title: str, why: s
     )
 
 
-def _lapse(order: Order) -> str:
+def _lapse(amendment: Amendment) -> str:
+    order = amendment.order
+    if amendment.asks_for_time:
+        return "the date stays where it is"
     if order.due_at is not None and order.status in WORKING:
         return "the order stays as it is, and the time that the clock stood is added to its date"
     return "the order stays as it is"
 
 
 def _to_answer(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
-    why = f"Without an answer it lapses: nothing is charged, {_lapse(amendment.order)}."
+    if amendment.asks_for_time:
+        words = f"{amendment.proposer.first_name} asks for {days_words(amendment.additional_days)} more, answer by {{until}}"
+        why = "One press says yes or no. Without an answer the date stays where it is; until then the order does not count as late."
+        return _turn(amendment, viewer, amendment.answerer, words, why, "Answer", "calendar-clock")
+    why = f"Without an answer it lapses: nothing is charged, {_lapse(amendment)}."
     title = f"Answer {amendment.proposer.first_name}’s change request by {{until}}"
     return _turn(amendment, viewer, amendment.answerer, title, why, "See the change", "git-compare")
 
 
 def _asked(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
-    why = f"Work may go on meanwhile. Without an answer your request lapses, and {_lapse(amendment.order)}."
-    title = f"{amendment.answerer.first_name} answers your change request by {{until}}"
+    what = "question for more time" if amendment.asks_for_time else "change request"
+    why = f"Work may go on meanwhile. Without an answer your request lapses, and {_lapse(amendment)}."
+    title = f"{amendment.answerer.first_name} answers your {what} by {{until}}"
     return _turn(amendment, viewer, amendment.answerer, title, why, "See the change", "git-compare")
 
 
@@ -302,7 +309,7 @@ def _revising(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
 
 
 def _to_pay(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
-    why = f"The change comes into force when escrow has the money. Without payment it lapses, and {_lapse(amendment.order)}."
+    why = f"The change comes into force when escrow has the money. Without payment it lapses, and {_lapse(amendment)}."
     title = f"Pay {usd(to_pay)} for the change by {{until}}"
     turn = _turn(amendment, viewer, amendment.order.client, title, why, "Pay", "wallet")
     return replace(turn, href=reverse("payments:checkout", args=[amendment.invoice_id])) if amendment.invoice_id else turn

@@ -187,6 +187,11 @@ class Amendment(StateMachine):
         return total
 
     @property
+    def asks_for_time(self) -> bool:
+        """The builder's question for more time: a yes moves the date by its days alone, and anything else leaves the date where it is."""
+        return self.by_builder and self.amendment_type == AmendmentType.TIMELINE_EXTENSION
+
+    @property
     def proposer(self) -> Any:
         return self.order.builder.user if self.by_builder else self.order.client
 

@@ -18,7 +18,7 @@ from port444.kit.ids import uuid7
 from port444.kit.money import ZERO, fee
 from port444.orders.handlers import Addition
 from port444.orders.helm import Helm
-from port444.orders.models import LIVE, Order
+from port444.orders.models import LIVE, WORKING, Order
 from port444.orders.queries import disputes
 from port444.payments import credits
 from port444.payments.models import EscrowAttempt, EscrowOperation
@@ -97,6 +97,11 @@ def preview_of(amendment: Amendment, moment: datetime | None = None) -> Preview:
 
 def may_propose(order: Order) -> bool:
     return order.status in LIVE and order.disputed_at is None
+
+
+def may_ask_for_time(order: Order) -> bool:
+    """Whether the builder works against a date."""
+    return order.status in WORKING and order.disputed_at is None
 
 
 def suggested_terms(order: Order, note: str = "", *, known: Sequence[Amendment] | None = None) -> Terms:
@@ -229,6 +234,7 @@ class OnOrders:
             "taken": taken,
             "count": sum(row.status != AmendmentStatus.SUPERSEDED for row in rows),
             "may_propose": found is None and may_propose(order),
+            "may_ask_for_time": found is None and order.is_builder(viewer) and may_ask_for_time(order),
             "client_key": uuid7(),
             "suggested": spent,
         }

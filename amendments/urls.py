@@ -8,6 +8,7 @@ app_name = "amendments"
 urlpatterns = [
     path("orders/<int:number>/changes/", views.list_changes, name="list"),
     path("orders/<int:number>/changes/new/", views.propose, name="propose"),
+    path("orders/<int:number>/more-time/", views.more_time, name="more_time"),
     path("orders/<int:number>/changes/extra-revision/", views.extra_revision, name="extra_revision"),
     path("changes/<uuid:amendment_id>/", views.detail, name="detail"),
     path("changes/<uuid:amendment_id>/live/", views.live, name="live"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseNotModified, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
@@ -164,6 +165,42 @@ def _filled(form: ProposeForm | None, kind: Kind | None) -> Terms | None:
 
 
 @login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def more_time(request: UserRequest, number: int) -> HttpResponse:
+    """The builder asks for days, and why: two fields, and the client answers in one press."""
+    order = _order(request, number)
+    order.require_builder(request.user)
+    kind = KINDS[AmendmentType.TIMELINE_EXTENSION]
+    faults: dict[str, Any] = {}
+    if request.method != "POST":
+        standing = queries.open_amendment(order)
+        if standing is not None:
+            return HttpResponseRedirect(reverse("amendments:detail", args=[standing.pk]))
+        if not queries.may_ask_for_time(order):
+            return HttpResponseRedirect(reverse("orders:detail", args=[number]))
+        return render(request, "amendments/more_time.html", _time_page(order, ProposeForm(kind), uuid7()))
+    form, key = ProposeForm(kind, request.POST), KeyForm(request.POST)
+    status = 422
+    if not key.is_valid():
+        faults["fault"] = "This page is out of date."
+    elif form.is_valid():
+        try:
+            made = actions.propose(order.pk, actor=request.user, client_key=key.cleaned_data["client_key"], terms=form.terms())
+        except Invalid as error:
+            form.add_error(None, error.message)
+        except (Conflict, TooMany) as error:
+            faults, status = {"fault": error.message, "standing": queries.open_amendment(order)}, error.status
+        else:
+            words = helm.hours_words(settings.EXTENSION_HOURS)
+            return done(request, _order_url(order), f"{made.answerer.first_name} is asked, and answers within {words}.")
+    return render(request, "amendments/more_time.html", _time_page(order, form, request.POST.get("client_key") or uuid7()) | faults, status=status)
+
+
+def _time_page(order: Order, form: ProposeForm, key: object) -> dict[str, Any]:
+    return {"order": order, "client": order.client, "form": form, "client_key": key, "hours": helm.hours_words(settings.EXTENSION_HOURS)}
+
+
+@login_required
 @require_POST
 def extra_revision(request: UserRequest, number: int) -> HttpResponse:
     """One more revision than the package has, proposed in one press from where the revision was refused."""
@@ -299,14 +336,14 @@ def approve(request: UserRequest, amendment_id: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def decline(request: UserRequest, amendment_id: UUID) -> HttpResponse:
-    form = DeclineForm(request.POST)
+    form = DeclineForm(request.POST, reason_needed=not _amendment(request, amendment_id).asks_for_time)
     if not form.is_valid():
         return _refuse(request, amendment_id, "reason", str(form.errors["reason"][0]))
     return _answer(
         request,
         amendment_id,
         lambda row: actions.decline(row.pk, actor=request.user, reason=form.cleaned_data["reason"]),
-        lambda row: f"Declined. {row.proposer.first_name} is told why, and the order stays as it is.",
+        lambda row: f"Declined. {row.proposer.first_name} is told{'' if row.asks_for_time else ' why'}, and the order stays as it is.",
     )
 
 

@@ -357,6 +357,7 @@ ESCROW_GRACE_DAYS = 90  # after the last day on which an order can end, before t
 # Rules of time, in one place; pages read them from here
 HOLD_MINUTES = 15
 AMENDMENT_HOURS = 72  # an amendment that is not answered, or not paid, within this is off the table
+EXTENSION_HOURS = 48  # the same for a builder's question for more time, which is answered in one press
 PROPOSAL_HOURS = 48  # another time for a call that is not accepted within this is off the table
 PAYMENT_MINUTES = 60
 REVIEW_DAYS = 3

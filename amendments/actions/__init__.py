@@ -3,7 +3,7 @@
 from amendments.terms import Terms
 
 from .answering import approve, ask_for_changes, decline
-from .closing import amendment_unpaid, dispute_begins, expire, order_ends
+from .closing import amendment_unpaid, dispute_begins, expire, order_ends, work_is_handed_over
 from .funding import amendment_paid, escrow_gave_up, escrow_took_it, lock_for_payment, retry_funding, take_money_back
 from .proposing import propose, revise, withdraw
 
@@ -25,4 +25,5 @@ __all__ = [
     "revise",
     "take_money_back",
     "withdraw",
+    "work_is_handed_over",
 ]

@@ -24,6 +24,7 @@ from .telling import deal, facts, fresh, lock, post, tell
 
 A = AmendmentStatus
 LONGEST_ANSWER = 1000
+DATE_STAYS = "The date stays."
 
 
 @transaction.atomic
@@ -73,12 +74,15 @@ def approve(amendment_id: UUID, *, actor: Any) -> Amendment:
 
 @transaction.atomic
 def decline(amendment_id: UUID, *, actor: Any, reason: str) -> Amendment:
-    """Say no, and why, while nothing is paid. The order stays as it is and gets the time back for which it stood."""
+    """Say no, and why, while nothing is paid. The order stays as it is and gets the time back for which it stood.
+
+    A question for more time can be declined without a word; then the date stays where it is.
+    """
     amendment = lock(amendment_id)
     amendment.require_answerer(actor)
     if not amendment.can_move_to(A.REJECTED):
         raise WrongState(f"This change is {amendment.status_words()} and cannot be declined any more.")
-    answer = _checked_answer(reason, "Say why not.")
+    answer = _checked_answer(reason or (DATE_STAYS if amendment.asks_for_time else ""), "Say why not.")
     stamps: dict[str, Any] = {"answered_at": now(), "answered_by": actor, "answer": answer}
     close(amendment, A.REJECTED, actor=actor, event=Event.AMENDMENT_REJECTED, **stamps)
     post(amendment, notices.declined(amendment), notices.DECLINED)

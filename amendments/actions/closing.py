@@ -38,14 +38,15 @@ def close(
 ) -> None:
     """End an open amendment that has no money, under lock: its invoice is void, and the order's clock runs again.
 
-    The two flags say which side gets the time back for which it stood.
+    The two flags say which side gets the time back for which it stood. A builder who asked for time never does: silence and a no leave
+    the date where it was.
     """
     before = amendment.status
     amendment.move_to(status, closed_at=now(), **stamps)
     if amendment.invoice_id is not None and not invoice_is_void:
         void_invoice(amendment.invoice_id, actor=actor)
     due_before = amendment.order.due_at
-    start_clock(amendment.order, to_builder=to_builder, to_client=to_client)
+    start_clock(amendment.order, to_builder=to_builder and not amendment.asks_for_time, to_client=to_client)
     record(
         event,
         actor=actor,
@@ -109,6 +110,17 @@ def dispute_begins(order: Order, actor: Any | None) -> None:
             "A change of this order is on its way into escrow. Wait until it has arrived, usually for minutes.", code="amendment_funding"
         )
     close(amendment, A.EXPIRED, actor=actor, event=Event.AMENDMENT_EXPIRED, answer=IN_DISPUTE)
+
+
+def work_is_handed_over(order: Order, actor: Any | None) -> None:
+    """Before a delivery, under the order's lock: the builder needs no more time."""
+    open_id = Amendment.objects.filter(order=order, status__in=[A.PENDING, A.CHANGES_REQUESTED]).values_list("pk", flat=True).first()
+    if open_id is None:
+        return
+    amendment = lock_within(order, open_id)
+    if amendment.asks_for_time:
+        close(amendment, A.WITHDRAWN, actor=actor, event=Event.AMENDMENT_WITHDRAWN)
+        post(amendment, notices.withdrawn(amendment), notices.CLOSED)
 
 
 def _why_not(amendment: Amendment) -> str:

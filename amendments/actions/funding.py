@@ -142,7 +142,7 @@ def _complete(amendment: Amendment, *, actor: Any | None, **stamps: Any) -> None
     order, invoice, terms = amendment.order, amendment.invoice, terms_of(amendment)
     moment = now()
     before = {"price": order.price, "due_at": order.due_at, "deliverables": order.deliverables, "revisions": order.revisions_allowed}
-    start_clock(order)
+    start_clock(order, to_builder=not amendment.asks_for_time)
     change = Change(
         source=amendment.pk,
         amount=terms.amount,
@@ -153,7 +153,7 @@ def _complete(amendment: Amendment, *, actor: Any | None, **stamps: Any) -> None
         revisions=terms.revisions,
         deliverables=terms.deliverables,
         note=terms.description or terms.reason,
-        reopens=terms.reopens,
+        reopens=terms.reopens and not _came_first(amendment),
     )
     change_terms(order, change, actor=actor)
     amendment.move_to(A.COMPLETED, completed_at=moment, closed_at=moment, due_after=order.due_at, **stamps)
@@ -174,6 +174,12 @@ def _complete(amendment: Amendment, *, actor: Any | None, **stamps: Any) -> None
         tell(amendment, person, "amendment.completed", emails.completed(amendment, person))
     if amendment.additional_amount and order.due_at != amendment.due_before:
         _put_off(amendment, actor)
+
+
+def _came_first(amendment: Amendment) -> bool:
+    """Whether the work was handed over while escrow was told of the later date that it was to have."""
+    delivered = amendment.order.delivered_at
+    return amendment.asks_for_time and delivered is not None and delivered > amendment.created_at
 
 
 def _too_late(amendment: Amendment) -> None:

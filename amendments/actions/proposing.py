@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from amendments import emails, notices
-from amendments.models import Amendment, AmendmentStatus
+from amendments.models import Amendment, AmendmentStatus, AmendmentType
 from amendments.terms import LONGEST_ORDER, Terms, checked, terms_of
 from auditlog.actions import record
 from auditlog.events import Event
@@ -144,6 +144,9 @@ def _sent_already(order: Order, actor: Any, client_key: UUID, terms: Terms) -> A
 
 
 def _write(order: Order, actor: Any, client_key: UUID, terms: Terms, moment: datetime, replaces: Amendment | None = None) -> Amendment:
+    by_builder = order.is_builder(actor)
+    asks_for_time = by_builder and terms.amendment_type == AmendmentType.TIMELINE_EXTENSION
+    hours = settings.EXTENSION_HOURS if asks_for_time else settings.AMENDMENT_HOURS
     with words():
         return Amendment.objects.create(
             order=order,
@@ -152,7 +155,7 @@ def _write(order: Order, actor: Any, client_key: UUID, terms: Terms, moment: dat
             client_key=client_key,
             amendment_type=terms.amendment_type,
             requested_by=actor,
-            by_builder=order.is_builder(actor),
+            by_builder=by_builder,
             reason=terms.reason,
             description=terms.description,
             additional_amount=terms.amount,
@@ -164,7 +167,7 @@ def _write(order: Order, actor: Any, client_key: UUID, terms: Terms, moment: dat
             due_before=order.due_at,
             deliverables_before=order.deliverables,
             created_at=moment,
-            expires_at=moment + timedelta(hours=settings.AMENDMENT_HOURS),
+            expires_at=moment + timedelta(hours=hours),
         )
 
 

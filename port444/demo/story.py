@@ -114,7 +114,7 @@ SCRIPTS = (
 )
 
 # Between the demo client and the demo builder: what a change of an order can come to.
-CHANGES = (Script(4, "change_asked"), Script(8, "changed"), Script(23, "change_declined"))
+CHANGES = (Script(4, "change_asked"), Script(8, "changed"), Script(23, "change_declined"), Script(2, "time_asked"))
 # And who still has to review whom.
 REVIEWS = (Script(5, "client_waits"), Script(6, "builder_waits"))
 
@@ -317,6 +317,13 @@ class Story:
                 days=2,
                 deliverables=("The invoice export, streamed",),
             )
+
+    def time_asked(self, order: Order, moment: datetime) -> None:
+        """The builder needs two days more, and the client has not answered."""
+        self.working(order, moment)
+        with clock.at(self.today - 6 * HOUR):
+            why = "The second part turned out to be larger than it looked. Two days more, and it is done well."
+            self.propose(order, order.builder.user, AmendmentType.TIMELINE_EXTENSION, why, days=2)
 
     def changed(self, order: Order, moment: datetime) -> None:
         """A change in force: the first version was sent back once, the second approved and paid."""

@@ -47,6 +47,20 @@ def disputing(order: Order, actor: Any | None) -> None:
         call(order, actor)
 
 
+_before_delivery: list[BeforeEnd] = []
+
+
+def before_delivery(call: BeforeEnd) -> None:
+    """Call `call(order, actor)` before work is handed over, in its transaction and under its lock: what has become idle is closed."""
+    _before_delivery.append(call)
+
+
+def delivering(order: Order, actor: Any | None) -> None:
+    """Tell whoever registered that work is handed over."""
+    for call in _before_delivery:
+        call(order, actor)
+
+
 @dataclass(frozen=True, slots=True)
 class Addition:
     """What one app above shows on the page of an order, to one reader.

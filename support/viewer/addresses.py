@@ -154,6 +154,7 @@ CLOSED = {
     "notifications:captured": OUTSIDE,
     "notifications:captured_html": OUTSIDE,
     "notifications:captured_part": OUTSIDE,
+    "amendments:more_time": STEPS,
     "amendments:propose": STEPS,
     "amendments:revise": STEPS,
     "consultations:move": STEPS,

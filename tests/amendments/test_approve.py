@@ -108,7 +108,7 @@ def test_more_time_needs_no_payment_and_puts_off_the_end_of_escrow(order: Order,
         amendment = actions.approve(amendment.pk, actor=client_user)
     assert (amendment.status, amendment.invoice) == (A.COMPLETED, None)
     changed = now_of(order)
-    assert changed.due_at == order.due_at + HOUR + timedelta(days=5)
+    assert changed.due_at == order.due_at + timedelta(days=5)  # the days alone: who asks for time wins none by asking
     assert EscrowOperation.objects.get(op_id=amendment.funding).kind == EscrowKind.EXTEND
     assert not Invoice.objects.filter(purpose="amendment").exists()
 
@@ -163,16 +163,17 @@ def test_before_the_answers_the_days_of_work_grow(make_order: MakeOrder, client_
     assert changed.due_at == changed.started_at + timedelta(days=12)
 
 
-def test_the_answers_may_come_while_a_change_waits(make_order: MakeOrder, client_user: User, propose: Propose) -> None:
-    """What was proposed before the clock began is good afterwards; the clock stands from its beginning on."""
+def test_the_answers_may_come_while_a_change_waits(make_order: MakeOrder, client_user: User, builder_user: User, propose: Propose) -> None:
+    """What was proposed before the clock began is good afterwards; the clock stands from its beginning on, and a client who wants more
+    time gives the builder that time, too."""
     order = make_order(S.PENDING_REQUIREMENTS)
     moment = now()
     with at(moment):
-        amendment = propose(order, TIME)
+        amendment = propose(order, TIME, client_user)
     with at(moment + HOUR):
         orders.answer_requirements(order.pk, actor=client_user, answers=ANSWERS)
     with at(moment + 3 * HOUR):
-        actions.approve(amendment.pk, actor=client_user)
+        actions.approve(amendment.pk, actor=builder_user)
     assert now_of(order).due_at == moment + HOUR + timedelta(days=12) + 2 * HOUR
 
 

@@ -113,7 +113,8 @@ class Life(RuleBasedStateMachine):
         assert self.due is not None
         if closed is not None and before.clock_stopped_at is not None:
             assert before.started_at is not None
-            if closed.answer != "The order ended" and not (closed.status == A.WITHDRAWN and closed.by_builder):
+            asked_for_time = closed.asks_for_time and closed.status != A.REFUNDED  # then escrow is to blame
+            if closed.answer != "The order ended" and not (closed.status == A.WITHDRAWN and closed.by_builder) and not asked_for_time:
                 self.due += self.moment - max(before.clock_stopped_at, before.started_at)
             if closed.status == A.COMPLETED:
                 self.add_days(before, closed)
@@ -127,6 +128,8 @@ class Life(RuleBasedStateMachine):
 
     def add_days(self, before: Order, change: Amendment) -> None:
         assert self.due is not None
+        if change.asks_for_time and before.delivered_at is not None and before.delivered_at > change.created_at:
+            return  # handed over before the later date was in force
         if before.status == S.DELIVERED and change.amendment_type != "top_up":
             days = change.additional_days
             self.due = max(self.due, self.moment) + timedelta(days=days) if days else max(self.due, self.moment + timedelta(days=conf.REVISION_DAYS))

@@ -42,7 +42,7 @@ def test_either_side_proposes_any_type(order: Order, client_user: User, builder_
     assert amendment.additional_amount == terms.amount
     assert amendment.client_fee == (terms.amount * Decimal("0.055")).quantize(Decimal("0.01"), "ROUND_DOWN")
     assert (amendment.price_before, amendment.due_before, amendment.deliverables_before) == (order.price, order.due_at, order.deliverables)
-    assert amendment.expires_at == moment + timedelta(hours=72)
+    assert amendment.expires_at == moment + timedelta(hours=48 if amendment.asks_for_time else 72)
     assert (amendment.proposer, amendment.answerer) == (actor, other)
     assert now_of(order).clock_stopped_at == moment
     told = Notification.objects.get(kind="amendment.proposed")

@@ -16,7 +16,7 @@ from port444.catalog.models import QuestionKind
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, WrongState
 from port444.messaging.actions import keep_upload
-from port444.orders import emails, notices
+from port444.orders import emails, handlers, notices
 from port444.orders.models import Delivery, Order, OrderStatus, Requirement, Revision
 
 from .nudges import plan_nudges
@@ -118,6 +118,7 @@ def deliver(order_id: UUID, *, actor: Any, note: str, uploads: Iterable[Any] = (
         raise Invalid("Write what you hand over, or add a file.", code="delivery_empty")
     if len(files) > settings.UPLOAD_MAX_FILES:
         raise Invalid(f"At most {settings.UPLOAD_MAX_FILES} files.", code="too_many_files")
+    handlers.delivering(order, actor)
     moment = now()
     delivery = Delivery.objects.create(order=order, number=order.deliveries.count() + 1, note=note, delivered_at=moment)
     delivery.files.add(*(keep_upload(order.conversation, file, actor=actor) for file in files))
