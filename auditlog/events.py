@@ -212,6 +212,10 @@ class Event(Enum):
     DISPUTE_SETTLED = "dispute.settled", FINANCIAL, WARNING, "Settled a dispute"
     DISPUTE_WITHDRAWN = "dispute.withdrawn", FINANCIAL, INFO, "Withdrew a dispute"
     DISPUTE_DECIDED = "dispute.decided", FINANCIAL, WARNING, "Decided a dispute"
+    # Ends by agreement
+    PARTING_PROPOSED = "parting.proposed", FINANCIAL, INFO, "Proposed to end an order"
+    PARTING_ACCEPTED = "parting.accepted", FINANCIAL, WARNING, "Agreed to end an order"
+    PARTING_CLOSED = "parting.closed", USER, INFO, "A proposal to end an order came to nothing"
     ORDERS_MERGED = "order.merged", ADMIN, WARNING, "Merged orders"
     ORDER_SPLIT = "order.split", ADMIN, WARNING, "Split an order"
     ORDER_UNDONE = "order.undone", ADMIN, WARNING, "Undid a merge or a split"

@@ -266,6 +266,7 @@ SCHEDULES = {
     "port444.orders.jobs.cancel_unanswered": "* * * * *",
     "port444.orders.jobs.escalate_disputes": "* * * * *",
     "port444.orders.jobs.publish_reviews": "* * * * *",
+    "port444.orders.jobs.lapse_partings": "* * * * *",
     "port444.orders.jobs.send_nudges": "*/5 * * * *",
     "port444.orders.jobs.suggest_offers": "*/10 * * * *",
     "port444.catalog.jobs.count_visits": "11 * * * *",
@@ -363,6 +364,7 @@ PAYMENT_MINUTES = 60
 REVIEW_DAYS = 3
 REVIEWS_BLIND_DAYS = 7  # after the end of an order, for which its reviews can be written, and are shown only once both sides wrote
 REPLY_HOURS = 24  # for which a reply to a review can still be changed
+PARTING_HOURS = 72  # a proposal to end an order by agreement that is not answered within this is off the table
 DISPUTE_ANSWER_HOURS = 48  # after which support has a dispute that was not answered
 DISPUTE_SETTLE_HOURS = 72  # and one that both sides did not settle after the answer
 CREDIT_DAYS = 60  # after a call, for which its price counts towards an order

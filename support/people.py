@@ -98,7 +98,9 @@ def _side(rows: QuerySet[Order]) -> Side:
         count=Count("*"),
         active=Count("pk", filter=Q(status__in=RUNNING)),
         completed=Count("pk", filter=Q(status=OrderStatus.COMPLETED)),
-        cancelled=Count("pk", filter=Q(status=OrderStatus.CANCELLED) & ~Q(cancel_cause__in=[CancelCause.MERGED, CancelCause.UNDONE])),
+        cancelled=Count(
+            "pk", filter=Q(status=OrderStatus.CANCELLED) & ~Q(cancel_cause__in=[CancelCause.MERGED, CancelCause.UNDONE, CancelCause.AGREED])
+        ),
     )
     return Side(**found)
 

@@ -114,7 +114,7 @@ SCRIPTS = (
 )
 
 # Between the demo client and the demo builder: what a change of an order can come to.
-CHANGES = (Script(4, "change_asked"), Script(8, "changed"), Script(23, "change_declined"), Script(2, "time_asked"))
+CHANGES = (Script(4, "change_asked"), Script(8, "changed"), Script(23, "change_declined"), Script(2, "time_asked"), Script(3, "end_proposed"))
 # And who still has to review whom.
 REVIEWS = (Script(5, "client_waits"), Script(6, "builder_waits"))
 
@@ -324,6 +324,18 @@ class Story:
         with clock.at(self.today - 6 * HOUR):
             why = "The second part turned out to be larger than it looked. Two days more, and it is done well."
             self.propose(order, order.builder.user, AmendmentType.TIMELINE_EXTENSION, why, days=2)
+
+    def end_proposed(self, order: Order, moment: datetime) -> None:
+        """The client would like to stop half-way, and the builder has not answered."""
+        self.working(order, moment)
+        with clock.at(self.today - 5 * HOUR):
+            orders.propose_parting(
+                order.pk,
+                actor=order.client,
+                client_key=uuid7(),
+                to_client=(order.price / 2).quantize(Decimal("0.01")),
+                reason="Our plans have changed. The first half helps us as it is; shall we leave it at that?",
+            )
 
     def changed(self, order: Order, moment: datetime) -> None:
         """A change in force: the first version was sent back once, the second approved and paid."""

@@ -169,6 +169,7 @@ WORDS = (
     Words("orders_review", "t.author_id = {me} OR t.about_id = {me}", "text private_note reply"),
     Words("orders_reviewreport", "t.review_id IN (SELECT r.id FROM orders_review r WHERE r.author_id = {me} OR r.about_id = {me})", "text"),
     Words("orders_dispute", "t.order_id IN ({orders})", "claim answer decision"),
+    Words("orders_parting", "t.order_id IN ({orders})", "reason answer"),
     Words("orders_offer", "t.client_id = {me} OR t.builder_id IN ({shop})", "title scope reason"),
     Words("amendments_amendment", "t.order_id IN ({orders})", "reason description answer"),
     Words("consultations_consultation", "t.id IN ({calls})", "client_notes builder_notes cancellation_reason"),

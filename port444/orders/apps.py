@@ -14,7 +14,7 @@ class OrdersConfig(AppConfig):
         from port444.payments.models import EscrowKind
 
         from . import actions, checkout, queries
-        from .handlers import add_part
+        from .handlers import add_part, before_delivery, before_dispute, before_end
         from .models import DIGEST
 
         handlers.register("order", lock=actions.lock_for_payment, settled=actions.order_paid, unpaid=actions.order_unpaid, describe=checkout.describe)
@@ -23,6 +23,9 @@ class OrdersConfig(AppConfig):
         handlers.on_escrow("order", EscrowKind.REFUND, actions.order_repaid)
         handlers.on_escrow_failed("order", EscrowKind.OPEN, actions.order_unfunded)
         add_part(queries.disputes.OnOrders())
+        add_part(queries.partings.OnOrders())
+        for register_idle in (before_end, before_dispute, before_delivery):
+            register_idle(actions.parting_is_idle)
         handlers.on_escrow_failed("order", EscrowKind.REFUND, actions.reduction_failed)
         register_chips(queries.offers.chips)
         register_chips(queries.chips)
@@ -44,6 +47,10 @@ class OrdersConfig(AppConfig):
             register(Kind(key, Group.ORDERS))
         for key in ("dispute.opened", "dispute.escalated", "dispute.settled", "dispute.decided"):
             register(Kind(key, Group.ORDERS, sms=True))
+        for key in ("parting.proposed", "parting.accepted"):
+            register(Kind(key, Group.ORDERS, sms=True))
+        for key in ("parting.declined", "parting.withdrawn", "parting.lapsed"):
+            register(Kind(key, Group.ORDERS))
         for key in ("dispute.answered", "dispute.evidence", "dispute.withdrawn", "order.merged", "order.split", "order.undone"):
             register(Kind(key, Group.ORDERS))
         register(Kind("order.refunded", Group.ORDERS))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -20,7 +20,10 @@ from port444.kit.templatetags.ui import city
 
 from . import notices
 from .helm import days_words, left_words, moment_words
-from .models import CancelCause, Dispute, DisputeStatus, Evidence, NudgeKind, Offer, Order, OrderStatus, Requirement, Review
+from .models import CancelCause, Dispute, DisputeStatus, Evidence, NudgeKind, Offer, Order, OrderStatus, Parting, Requirement, Review
+
+if TYPE_CHECKING:
+    from .queries.partings import Shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -482,3 +485,45 @@ def _outcome(dispute: Dispute, reader: Any) -> str:
         return f"{said}{how} The order has ended."
     earned = f" You get {usd(order.builder_share)} of that after the platform fee." if rest else ""
     return f"{said}{earned} The order has ended."
+
+
+# Ends by agreement
+
+
+def parting_proposed(parting: Parting, shares: Shares, reader: Any) -> Words:
+    name = parting.proposed_by.first_name
+    return Words(
+        f"{name} proposes to end order {parting.order.number}",
+        f"“{parting.reason}” {_shares(parting, shares, reader)} Accept, decline or answer with another division by "
+        f"{_when(parting.expires_at, reader)}. Until you agree the order goes on as it is; ending it so counts against nobody.",
+    )
+
+
+def parting_accepted(parting: Parting, shares: Shares, reader: Any) -> Words:
+    return Words(
+        f"Order {parting.order.number} ended as you both agreed",
+        f"{_shares(parting, shares, reader)} The order is over, and that counts against nobody.",
+    )
+
+
+def parting_declined(parting: Parting) -> Words:
+    why = f"“{parting.answer}” " if parting.answer else ""
+    return Words(f"{parting.answerer.first_name} does not want to end order {parting.order.number} so", f"{why}The order goes on as before.")
+
+
+def parting_withdrawn(parting: Parting) -> Words:
+    return Words(f"{parting.proposed_by.first_name} withdrew the proposal to end order {parting.order.number}", "The order goes on as before.")
+
+
+def parting_lapsed(parting: Parting) -> Words:
+    return Words(f"The proposal to end order {parting.order.number} lapsed", "It was not answered in time. The order goes on as before.")
+
+
+def _shares(parting: Parting, shares: Shares, reader: Any) -> str:
+    """What the reader gets, in figures."""
+    if parting.order.is_builder(reader):
+        back = f"{usd(shares.to_client)} of {usd(shares.amount)} goes back to {parting.order.client.first_name}"
+        return f"{back}, and you get {usd(shares.builder_gets)} after the platform fee."
+    credit = f" and {usd(shares.credit_back)} as credit" if shares.credit_back else ""
+    kept = f"; {usd(shares.to_builder)} goes to {parting.order.builder.user.first_name}" if shares.to_builder else ""
+    return f"You get {usd(shares.client_gets)} back{credit}, with the same part of the service fee{kept}."

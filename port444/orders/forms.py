@@ -371,3 +371,35 @@ class EvidenceForm(forms.Form):
         if not self.errors and not cleaned.get("text") and not cleaned.get("uploads"):
             self.add_error("text", "Write something, or add a file.")
         return cleaned
+
+
+# Ends by agreement
+
+
+class PartingForm(forms.Form):
+    """How the money in escrow is divided, and why. The key comes with the page."""
+
+    reason = forms.CharField(
+        label="Why",
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="The other side reads it first.",
+        error_messages={"required": "Say why, so that the other side can agree."},
+    )
+    client_key = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, amount: Decimal, client: str, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        self.fields["to_client"] = FigureField(
+            amount,
+            client,
+            positive=True,
+            error_messages={"required": "Say how much."},
+            help_text=f"Of {usd(amount)} in escrow. What is left goes to the builder.",
+        )
+        self.order_fields(["to_client", "reason"])
+
+
+class DeclinePartingForm(forms.Form):
+    answer = forms.CharField(required=False, max_length=1000)

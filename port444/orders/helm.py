@@ -14,7 +14,7 @@ from django.urls import reverse
 from port444.kit.money import ZERO, usd
 from port444.kit.templatetags.ui import city
 
-from .models import CancelCause, Dispute, DisputeStatus, Order, OrderStatus
+from .models import CancelCause, Dispute, DisputeStatus, Order, OrderStatus, Parting
 
 S = OrderStatus
 
@@ -217,6 +217,8 @@ def _cancelled(order: Order, viewer: Any, builder: bool, moment: datetime) -> He
         return Helm("Ended", "The order was cancelled", f"{_by(order, viewer)} took the money back from escrow after its expiry, {at}.", True)
     elif order.cancel_cause == CancelCause.DISPUTE:
         who = f"A dispute ended it {at}."
+    elif order.cancel_cause == CancelCause.AGREED:
+        return Helm("Ended", "You both agreed to end the order", f"{at}. The money is divided as you agreed, and that counts against nobody.", True)
     elif order.cancel_cause == CancelCause.SUPPORT:
         who = f"Support ended it {at}."
     elif order.cancel_cause == CancelCause.MERGED:
@@ -313,6 +315,14 @@ def _work_stage(order: Order, zone: str, moment: datetime) -> Stage:
     if order.delivered_at:
         return Stage("In work", f"delivered {day_words(order.delivered_at, zone)}", "done")
     return Stage("In work", days_words(order.delivery_days), "done" if order.started_at and order.status == S.CANCELLED else "")
+
+
+def steer_parting(parting: Parting, viewer: Any) -> Helm:
+    """The first line for who has to answer a proposal to end the order."""
+    until, name = moment_words(parting.expires_at, viewer.time_zone), parting.proposed_by.first_name
+    why = "Look at what each of you gets, then accept, decline or answer with another division. Until then the order goes on as it is."
+    title = f"{name} proposes to end the order, answer by {until}"
+    return Helm("Your turn", title, why, False, "#parting", "See the proposal", "handshake", until, parting.expires_at)
 
 
 # Disputes

@@ -11,7 +11,7 @@ from django.conf import settings
 from port444.kit.money import ZERO, usd
 
 from .helm import days_words, left_words
-from .models import CancelCause, Dispute, Offer, Order, Review
+from .models import CancelCause, Dispute, Offer, Order, ReviewParting
 
 PLACED, PAID, ANSWERED, DELIVERED, REVISED = "shopping-bag", "lock", "list-checks", "package", "undo-2"
 DISPUTED, ANSWERED_DISPUTE, EVIDENCE, ESCALATED, SETTLED_DISPUTE, DECIDED = "scale", "message-square", "paperclip", "life-buoy", "handshake", "gavel"
@@ -151,6 +151,37 @@ def declined(offer: Offer) -> str:
 def withdrawn(offer: Offer) -> str:
     what = f"the proposed {usd(offer.price)}" if offer.by_client else f"the offer of {usd(offer.price)}"
     return f"{offer.author.first_name} withdrew {what}."
+
+
+# Ends by agreement
+
+PARTING, PARTING_OVER = "handshake", "undo-2"
+
+
+def _division(parting: Parting) -> str:
+    names = (parting.order.client.first_name, parting.order.builder.user.first_name)
+    return f"{usd(parting.to_client)} of {usd(parting.amount)} back to {names[0]}, {usd(parting.to_builder)} to {names[1]}"
+
+
+def parting_proposed(parting: Parting) -> str:
+    return f"{parting.proposed_by.first_name} proposed to end order {parting.order.number}: {_division(parting)}."
+
+
+def parting_accepted(parting: Parting) -> str:
+    return f"Both agreed to end order {parting.order.number}: {_division(parting)}. That counts against nobody."
+
+
+def parting_declined(parting: Parting) -> str:
+    why = f" “{parting.answer}”" if parting.answer else ""
+    return f"{parting.answerer.first_name} declined to end order {parting.order.number} so.{why} It goes on as before."
+
+
+def parting_withdrawn(parting: Parting) -> str:
+    return f"{parting.proposed_by.first_name} withdrew the proposal to end order {parting.order.number}."
+
+
+def parting_lapsed(parting: Parting) -> str:
+    return f"The proposal to end order {parting.order.number} was not answered in time. The order goes on as before."
 
 
 # Disputes

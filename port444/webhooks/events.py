@@ -23,7 +23,7 @@ from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.kit.money import CURRENCY
 from port444.messaging.models import Message
-from port444.orders.models import Dispute, Offer, Order
+from port444.orders.models import Dispute, Offer, Order, Parting
 from port444.payments.models import Credit, Invoice, Payment, Refund, Withdrawal
 
 API_VERSION = "2026-11-23"
@@ -191,6 +191,16 @@ def _dispute(dispute: Dispute) -> Facts:
     }
 
 
+def _parting(parting: Parting) -> Facts:
+    return {
+        "order_id": parting.order_id,
+        "status": parting.status,
+        "amount": parting.amount,
+        "to_client": parting.to_client,
+        "expires_at": parting.expires_at,
+    }
+
+
 ORDER = Thing[Order]("order", Order, "orders/{id}", lambda o: [o.client_id, _user_of(o.builder_id)], _order, lambda o: o.client_id)
 OFFER = Thing[Offer]("offer", Offer, "offers/{id}", lambda o: [o.client_id, _user_of(o.builder_id)], _offer, lambda o: o.client_id)
 AMENDMENT = Thing[Amendment]("amendment", Amendment, "amendments/{id}", lambda a: _sides_of(a.order_id), _amendment, lambda a: a.order.client_id)
@@ -204,6 +214,7 @@ MESSAGE = Thing[Message](
     lambda m: m.conversation.client_id,
 )
 DISPUTE = Thing[Dispute]("dispute", Dispute, "disputes/{id}", lambda d: _sides_of(d.order_id), _dispute, lambda d: d.order.client_id)
+PARTING = Thing[Parting]("parting", Parting, "partings/{id}", lambda p: _sides_of(p.order_id), _parting, lambda p: p.order.client_id)
 PAYMENT = Thing[Payment]("payment", Payment, "payments/{id}", lambda p: [_one(Invoice.objects.filter(pk=p.invoice_id), "payer_id")], _payment)
 REFUND = Thing[Refund](
     "refund", Refund, "payments/{payment_id}", lambda r: [_one(Payment.objects.filter(pk=r.payment_id), "invoice__payer_id")], _refund
@@ -271,6 +282,9 @@ TABLE: Mapping[Event, Told] = {
     Event.CREDIT_EXPIRED: Told("credit.expired", CREDIT, "A credit ended unused", counts=True),
     Event.CREDIT_VOIDED: Told("credit.voided", CREDIT, "A credit was taken back", counts=True),
     Event.CREDIT_WITHDRAWN: Told("credit.withdrawn", CREDIT, "A credit ended with what had given it", counts=True),
+    Event.PARTING_PROPOSED: Told("parting.proposed", PARTING, "An end by agreement was proposed"),
+    Event.PARTING_ACCEPTED: Told("parting.accepted", PARTING, "Both agreed, and the order ended"),
+    Event.PARTING_CLOSED: Told("parting.closed", PARTING, "The proposal came to nothing, or was answered with another"),
     Event.DISPUTE_OPENED: Told("dispute.opened", DISPUTE, "A dispute was opened"),
     Event.DISPUTE_ANSWERED: Told("dispute.answered", DISPUTE, "It was answered, or a figure changed"),
     Event.DISPUTE_EVIDENCE: Told("dispute.evidence_added", DISPUTE, "Evidence was added"),
@@ -291,6 +305,7 @@ GROUPS = {
     "earnings": "Earnings",
     "withdrawal": "Withdrawals",
     "credit": "Credits",
+    "parting": "Ends by agreement",
     "dispute": "Disputes",
 }
 

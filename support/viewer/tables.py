@@ -55,6 +55,7 @@ OPEN = frozenset(
         "orders_nudge",
         "orders_offer",
         "orders_order",
+        "orders_parting",
         "orders_requirement",
         "orders_requirement_files",
         "orders_revision",

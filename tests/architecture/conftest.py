@@ -37,7 +37,7 @@ from port444.messaging.models import Attachment
 from port444.notifications.emails import token
 from port444.notifications.kinds import Group
 from port444.notifications.models import Notification
-from port444.orders.actions import accept_delivery, deliver, leave_review, open_dispute, place_order, send_offer
+from port444.orders.actions import accept_delivery, deliver, leave_review, open_dispute, place_order, propose_parting, send_offer
 from port444.orders.models import DisputeReason, Suggestion
 from port444.orders.terms import terms_of_package
 from port444.payments import actions as payments
@@ -189,17 +189,20 @@ def sold(builder: Builder) -> dict[str, Any]:
 
 
 def ordered(client: User, package_id: Any) -> dict[str, Any]:
-    """An order in work, of which a change is proposed."""
+    """An order in work, of which a change is proposed, and its end by agreement."""
     order = place_order(package_id, actor=client, client_key=uuid.uuid4())
     assert order.invoice_id is not None
     payments.pay_with_test_wallet(order.invoice_id, actor=client)
     change = Change("top_up", "It is more than we thought.", amount=Decimal("20.00"))
     amendment = amendments.propose(order.pk, actor=order.builder.user, client_key=uuid.uuid4(), terms=change)
+    half: dict[str, Any] = {"to_client": order.price / 2, "reason": "We had other plans."}
+    parting = propose_parting(order.pk, actor=order.builder.user, client_key=uuid.uuid4(), **half)
     return {
         "orders:number": order.number,
         "amendments:number": order.number,
         "order_id": order.pk,
         "amendment_id": amendment.pk,
+        "parting_id": parting.pk,
         "payments:invoice_pdf:invoice_id": order.invoice_id,
     }
 

@@ -1,5 +1,6 @@
 """Every write of an order, from placing to review."""
 
+from .closing import fee_back
 from .disputes import (
     add_evidence,
     answer_dispute,
@@ -8,7 +9,6 @@ from .disputes import (
     decide_dispute,
     escalate_dispute,
     escalate_overdue,
-    fee_back,
     lock_dispute,
     open_dispute,
     settle_dispute,
@@ -18,6 +18,15 @@ from .ending import accept_delivery, auto_accept, cancel_order, cancel_unanswere
 from .joining import Share, merge_orders, split_order, undo_joining
 from .nudges import note_opened, plan_nudges, put_off_nudge, send_nudge_now, send_nudges_batch, stop_nudges
 from .offers import accept_offer, counter_offer, decline_offer, reopen_offer, send_offer, withdraw_offer
+from .partings import (
+    accept_parting,
+    counter_parting,
+    decline_parting,
+    lapse_parting,
+    parting_is_idle,
+    propose_parting,
+    withdraw_parting,
+)
 from .purchase import lock_for_payment, order_funded, order_paid, order_unpaid, place_order
 from .refunding import (
     compensate_order,
@@ -43,6 +52,7 @@ __all__ = [
     "Share",
     "accept_delivery",
     "accept_offer",
+    "accept_parting",
     "add_evidence",
     "answer_dispute",
     "answer_requirements",
@@ -57,14 +67,17 @@ __all__ = [
     "change_terms",
     "compensate_order",
     "counter_offer",
+    "counter_parting",
     "decide_dispute",
     "decline_offer",
+    "decline_parting",
     "deliver",
     "dismiss_suggestion",
     "escalate_dispute",
     "escalate_overdue",
     "fee_back",
     "fee_left",
+    "lapse_parting",
     "leave_review",
     "lock_dispute",
     "lock_for_payment",
@@ -78,6 +91,7 @@ __all__ = [
     "order_repaid",
     "order_unfunded",
     "order_unpaid",
+    "parting_is_idle",
     "place_order",
     "plan_again",
     "plan_cancel",
@@ -87,6 +101,7 @@ __all__ = [
     "plan_waive_fee",
     "prolong_escrow",
     "publish_reviews",
+    "propose_parting",
     "put_off_nudge",
     "reduce_order",
     "reduction_failed",
@@ -109,4 +124,5 @@ __all__ = [
     "waive_fee",
     "withdraw_dispute",
     "withdraw_offer",
+    "withdraw_parting",
 ]

@@ -1,4 +1,4 @@
-"""What the ends of orders and of disputes share: which rows they lock, and how a dispute is closed."""
+"""What the ends of orders share: which rows they lock, how the money in escrow is divided, and how a dispute is closed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from auditlog.actions import record
 from auditlog.events import Event
 from port444.builders.models import Builder
 from port444.kit.clock import now
+from port444.kit.errors import Conflict, WrongState
+from port444.kit.money import ZERO, split, usd
 from port444.orders.models import Dispute, DisputeStatus, Order
 from port444.payments import escrow
 
 from .telling import deal
-from .terms import start_clock
+from .terms import lower_price, start_clock
 
 
 def lock_with_builder(order_id: UUID) -> Order:
@@ -43,6 +45,44 @@ def close_dispute(dispute: Dispute, status: str, *, actor: Any | None, event: Ev
         after={"status": status, "to_client": dispute.decided_to_client},
         **facts(dispute),
     )
+
+
+def at_stake(order: Order) -> Decimal:
+    """What of an order in work is in escrow and could be divided: its whole price. Raises WrongState while some of it is on its way."""
+    place = escrow.current().position(deal(order))
+    if place.moving:  # should it come to nothing, there would be more or less to divide than both sides spoke about
+        raise WrongState("Money of this order is on its way. Wait until it has arrived, usually for minutes.", code="escrow_moving")
+    if place.locked <= 0:
+        raise WrongState("Nothing of this order is in escrow.", code="escrow_empty")
+    if place.locked != order.price:  # what was to be moved from it or to it was given up: some of it may be another order's
+        raise WrongState(
+            f"Escrow holds {usd(place.locked)} for a price of {usd(order.price)}. Write to support, which puts that right.", code="escrow_differs"
+        )
+    return place.locked
+
+
+def fee_back(order: Order, to_client: Decimal, amount: Decimal) -> Decimal:
+    """What of the service fee goes back with `to_client` out of `amount`."""
+    return split(order.client_fee, [to_client, amount - to_client])[0] if order.client_fee else ZERO
+
+
+def divide(order: Order, amount: Decimal, to_client: Decimal, *, source: UUID, name: str, why: str, actor: Any | None, ruling: bool = False) -> None:
+    """Divide the `amount` in escrow for an order that ends: `to_client` goes back with its part of the service fee, the rest to the builder.
+
+    The price falls by what went back, unless all did. `name` and `source` name what it follows from. Raises Conflict when escrow holds
+    another sum.
+    """
+    backend, of, to_builder = escrow.current(), deal(order), amount - to_client
+    if backend.position(of).locked != amount:
+        raise Conflict("What is in escrow for this order is not what this was about.", code="escrow_changed")
+    if to_client:
+        back = fee_back(order, to_client, amount)
+        done = backend.refund(of, to_client, f"{name}:{source}:refund", fee=back, reason=why, ruling=ruling, actor=actor)
+        if to_builder:
+            credit = done.prepaid + done.gift
+            lower_price(order, source=source, amount=to_client, client_fee=back, credit=credit, prepaid=done.prepaid, actor=actor)
+    if to_builder:
+        backend.release(of, to_builder, f"{name}:{source}:release", ruling=ruling, actor=actor)
 
 
 def close_reclaimed(order: Order, amount: Decimal) -> None:

@@ -21,7 +21,7 @@ from port444.builders import actions as builders
 from port444.catalog import actions as catalog
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongState, word_constraint, words
-from port444.kit.money import ZERO, parse, split, usd
+from port444.kit.money import parse, usd
 from port444.messaging.actions import keep_upload
 from port444.messaging.models import Attachment
 from port444.notifications.actions import notify
@@ -41,9 +41,9 @@ from port444.orders.models import (
 )
 from port444.payments import escrow
 
-from .closing import close_dispute, facts, lock_with_builder, pace, sides
+from .closing import at_stake, close_dispute, divide, facts, lock_with_builder, pace, sides
 from .telling import deal, post
-from .terms import lower_price, stop_clock
+from .terms import stop_clock
 
 S = DisputeStatus
 LONGEST = 5000
@@ -76,16 +76,7 @@ def open_dispute(
     if reason not in (REASONS_OF_CLIENT if by_client else REASONS_OF_BUILDER):
         raise Invalid("Choose one of the reasons.", code="reason")
     handlers.disputing(order, actor)
-    place = escrow.current().position(deal(order))
-    if place.moving:  # should it come to nothing, there would be more or less to divide than both sides spoke about
-        raise WrongState("Money of this order is on its way. Wait until it has arrived, usually for minutes.", code="escrow_moving")
-    amount = place.locked
-    if amount <= 0:
-        raise WrongState("Nothing of this order is in escrow.", code="escrow_empty")
-    if amount != order.price:  # what was to be moved from it or to it was given up: some of it may be another order's
-        raise WrongState(
-            f"Escrow holds {usd(amount)} for a price of {usd(order.price)}. Write to support, which puts that right.", code="escrow_differs"
-        )
+    amount = at_stake(order)
     to_client = _within(to_client, amount)
     moment = now()
     with words():
@@ -329,34 +320,13 @@ def decide_dispute(dispute_id: UUID, *, actor: Any, to_client: Decimal, decision
     return dispute
 
 
-def fee_back(order: Order, to_client: Decimal, amount: Decimal) -> Decimal:
-    """What of the service fee goes back with `to_client` out of `amount`."""
-    return split(order.client_fee, [to_client, amount - to_client])[0] if order.client_fee else ZERO
-
-
 def _end_order(dispute: Dispute, to_client: Decimal, actor: Any) -> None:
     """Split what is in escrow and end the order: cancelled when all of it goes back, completed when anything goes to the builder."""
-    order, backend, of = dispute.order, escrow.current(), deal(dispute.order)
-    if backend.position(of).locked != dispute.amount:
-        raise Conflict("What is in escrow for this order is not what the dispute was opened about.", code="escrow_changed")
-    to_builder = dispute.amount - to_client
+    order = dispute.order
     handlers.ending(order, actor)
-    if to_client:
-        why, key = f"{dispute} about order {order.number}", f"dispute:{dispute.pk}:refund"
-        back = fee_back(order, to_client, dispute.amount)
-        done = backend.refund(of, to_client, key, fee=back, reason=why, ruling=True, actor=actor)
-        if to_builder:
-            lower_price(
-                order,
-                source=dispute.pk,
-                amount=to_client,
-                client_fee=back,
-                credit=done.prepaid + done.gift,
-                prepaid=done.prepaid,
-                actor=actor,
-            )
-    if to_builder:
-        backend.release(of, to_builder, f"dispute:{dispute.pk}:release", ruling=True, actor=actor)
+    why = f"{dispute} about order {order.number}"
+    divide(order, dispute.amount, to_client, source=dispute.pk, name="dispute", why=why, actor=actor, ruling=True)
+    if to_client < dispute.amount:
         order.move_to(OrderStatus.COMPLETED, completed_at=now(), accepted_by_client=False)
         builders.count_completed(order.builder_id)
         said = {"by_itself": False, "dispute": dispute.number, **sides(order), **pace(order)}

@@ -79,8 +79,8 @@ def plan_compensation(order: Order, amount: Decimal, basis: Basis) -> Back:
 
 def fee_left(order: Order) -> Decimal:
     """What of the service fee an order that is over may still give back. All that was cancelled has given it back already, but for what the
-    client took out of escrow alone; what is left of shared payments is then another order's."""
-    kept = order.status == S.COMPLETED or order.cancel_cause == CancelCause.RECLAIMED
+    client took out of escrow alone and what both divided; what is left of shared payments is then another order's."""
+    kept = order.status == S.COMPLETED or order.cancel_cause in (CancelCause.RECLAIMED, CancelCause.AGREED)
     return order.client_fee if kept else ZERO
 
 

@@ -21,6 +21,7 @@ from .orders import (
     family,
 )
 from .reviews import BLIND, REPLY_LENGTH, REPLY_OPEN, Review, ReviewQuerySet, ReviewReport
+from .partings import Parting, PartingQuerySet, PartingStatus
 
 __all__ = [
     "AFTER",
@@ -54,6 +55,9 @@ __all__ = [
     "OrderQuerySet",
     "OrderStatus",
     "Origin",
+    "Parting",
+    "PartingQuerySet",
+    "PartingStatus",
     "Requirement",
     "Review",
     "ReviewQuerySet",

@@ -57,6 +57,7 @@ class CancelCause(models.TextChoices):
     MERGED = "merged", "It goes on as part of another order"
     UNDONE = "undone", "The order was put together by mistake"
     DISPUTE = "dispute", "A dispute was settled or decided"
+    AGREED = "agreed", "Both agreed to end it and how to divide the money"
     SUPPORT = "support", "Support ended it, and everything went back"
 
 

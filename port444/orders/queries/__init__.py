@@ -1,6 +1,6 @@
 """Reads of orders and offers."""
 
-from . import disputes, insights, offers, reorder, reviews, suggestions
+from . import disputes, insights, offers, reorder, reviewspartings, suggestions
 from .nudges import nudge_holds, nudges_are_late
 from .orders import (
     File,
@@ -43,6 +43,7 @@ __all__ = [
     "offers",
     "order_page",
     "orders_of",
+    "partings",
     "purse",
     "queue",
     "receipts_of",

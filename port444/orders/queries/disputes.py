@@ -17,7 +17,7 @@ from port444.messaging.models import Attachment
 from port444.orders import helm
 from port444.orders.handlers import Addition
 from port444.orders.helm import Helm
-from port444.orders.models import DISPUTABLE, Delivery, Dispute, DisputeStatus, Evidence, Order
+from port444.orders.models import DISPUTABLE, DeliveryCancelCause, Dispute, DisputeStatus, Evidence, Order
 from port444.payments import escrow
 
 from .orders import File, files_of
@@ -152,7 +152,10 @@ def url_of(dispute: Dispute) -> str:
 
 
 def taken_off(order: Order) -> Decimal:
-    """What of the price went back when a dispute completed `order`."""
+    """What of the price went back when `order` ended with a division of it: by a dispute, or as both agreed."""
+    if order.cancel_cause == CancelCause.AGREED:
+        agreed = order.partings.filter(status="accepted", to_client__lt=F("amount")).values_list("to_client", flat=True).first()
+        return agreed or ZERO
     if order.completed_at is None:
         return ZERO
     over = Dispute.objects.filter(order=order, status__in=[S.SETTLED, S.DECIDED]).values_list("decided_to_client", flat=True).first()

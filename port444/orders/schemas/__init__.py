@@ -68,6 +68,18 @@ from .reviews import (
     reviews_out,
     reviews_page_out,
 )
+from .partings import (
+    DivisionIn,
+    PartingDeclineIn,
+    PartingIn,
+    PartingOut,
+    PartingRow,
+    PartingSharesOut,
+    PartingsOut,
+    parting_out,
+    parting_row,
+    shares_out,
+)
 
 __all__ = [
     "AgainOut",
@@ -84,6 +96,7 @@ __all__ = [
     "DisputeOut",
     "DisputeRow",
     "DisputesOut",
+    "DivisionIn",
     "EvidenceForm",
     "EvidenceIn",
     "EvidenceOut",
@@ -99,6 +112,12 @@ __all__ = [
     "OrderOut",
     "OrderRow",
     "OrdersOut",
+    "PartingDeclineIn",
+    "PartingIn",
+    "PartingOut",
+    "PartingRow",
+    "PartingSharesOut",
+    "PartingsOut",
     "PlaceIn",
     "QuestionOut",
     "QuestionsOut",
@@ -125,10 +144,13 @@ __all__ = [
     "offer_row",
     "order_out",
     "order_row",
+    "parting_out",
+    "parting_row",
     "questions_out",
     "review_out",
     "review_row",
     "reviews_out",
     "reviews_page_out",
     "suggestion_row",
+    "shares_out",
 ]

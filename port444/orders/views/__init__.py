@@ -14,12 +14,13 @@ from .disputes import (
 from .insights import insights
 from .offers import accept_offer, counter_offer, decline_offer, new_offer, send_counter, show_offer, withdraw_offer
 from .orders import accept, again, answer, cancel, deliver, detail, list_orders, live, message, place, revision, today
-from .reviews import builder_reviews, client_reviews, reply, report_review, review, service_reviews
+from .reviews import builder_reviews, client_reviews, reply, report_review, review, service_reviewspartings import accept_parting, decline_parting, end, withdraw_parting
 from .suggestions import dismiss_suggestion, send_suggestion
 
 __all__ = [
     "accept",
     "accept_offer",
+    "accept_parting",
     "add_evidence",
     "again",
     "answer",
@@ -30,11 +31,13 @@ __all__ = [
     "client_reviews",
     "counter_offer",
     "decline_offer",
+    "decline_parting",
     "deliver",
     "detail",
     "dismiss_suggestion",
     "dispute",
     "dispute_live",
+    "end",
     "escalate_dispute",
     "insights",
     "list_orders",
@@ -55,4 +58,5 @@ __all__ = [
     "today",
     "withdraw_dispute",
     "withdraw_offer",
+    "withdraw_parting",
 ]
