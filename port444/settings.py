@@ -272,6 +272,7 @@ SCHEDULES = {
     "port444.catalog.jobs.count_visits": "11 * * * *",
     "port444.catalog.jobs.refresh_points": "*/5 * * * *",
     "port444.catalog.jobs.refresh_services": "*/5 * * * *",
+    "port444.messaging.jobs.make_previews": "*/5 * * * *",
     "port444.kit.jobs.heartbeat": "* * * * *",
     "port444.notifications.jobs.sweep": "* * * * *",
     "port444.payments.jobs.expire_credits": "*/5 * * * *",

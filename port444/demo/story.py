@@ -284,12 +284,14 @@ class Story:
         started = self.working(order, moment)
         handed = started + min(self.days_of_work(order), timedelta(days=2))
         handed = min(handed, self.today - 4 * HOUR)
+        seen = order.client.email == cast.CLIENT or order.builder.user.email == cast.BUILDER  # nobody looks at the others
+        pictures = [self.picture("before-and-after.png"), self.picture("report.pdf")] if seen else []
         with clock.at(handed):
             orders.deliver(
                 order.pk,
                 actor=order.builder.user,
                 note="Here it is, with a short note on what I did and what to look at first.",
-                uploads=[self.picture("before-and-after.png"), self.file("notes.txt")],
+                uploads=[*pictures, self.file("notes.txt")],
             )
         return handed
 
@@ -631,7 +633,7 @@ class Story:
         return SimpleUploadedFile(name, f"{name}\n\nWhat was done, and why.\n".encode(), "text/plain")
 
     def picture(self, name: str) -> SimpleUploadedFile:
-        """A small bar chart, before and after."""
+        """A small bar chart, before and after, as a PNG or a PDF."""
         image = Image.new("RGB", (640, 360), "#eef6f8")
         draw = ImageDraw.Draw(image)
         for column in range(5):
@@ -639,8 +641,8 @@ class Story:
             draw.rectangle((60 + column * 110, 340 - tall, 100 + column * 110, 340), fill="#7fb0ba")
             draw.rectangle((105 + column * 110, 340 - tall // 6, 145 + column * 110, 340), fill="#00616f")
         data = io.BytesIO()
-        image.save(data, "PNG")
-        return SimpleUploadedFile(name, data.getvalue(), "image/png")
+        image.save(data, name.rpartition(".")[2])
+        return SimpleUploadedFile(name, data.getvalue())
 
 
 def tell(today: datetime, scale: int = 1) -> None:

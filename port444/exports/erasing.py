@@ -236,8 +236,11 @@ def known_as(person: User) -> list[str]:
 
 def files_of(person: User) -> list[str]:
     """Where the bytes of the files lie that go."""
+    sent = f"FROM messaging_attachment t WHERE t.owner_id = {{me}} AND t.file <> '' AND t.name <> %(file)s AND t.id NOT IN ({OF_A_DEAL})"
+    drawn = "'previews/' || t.conversation_id || '/' || t.id"
     query = (
-        f"SELECT t.file FROM messaging_attachment t WHERE t.owner_id = {{me}} AND t.file <> '' AND t.name <> %(file)s AND t.id NOT IN ({OF_A_DEAL}) "
+        f"SELECT t.file {sent} UNION ALL SELECT {drawn} {sent} AND t.preview = 'ready' "
+        f"UNION ALL SELECT {drawn} || '-small' {sent} AND t.preview = 'ready' "
         "UNION ALL SELECT b.photo FROM builders_builder b WHERE b.user_id = {me} AND b.photo <> ''"
     )
     with connection.cursor() as cursor:

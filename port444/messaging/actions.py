@@ -17,14 +17,16 @@ from auditlog.events import Event
 from auditlog.models import RANK, DetectionMethod, IncidentSeverity, IncidentType
 from port444.accounts.models import User
 from port444.builders.models import Builder
+from port444.kit import previews
 from port444.kit import uploads as files
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongState
 from port444.kit.ids import uuid7
+from port444.kit.jobs import enqueue
 from port444.notifications.actions import notify, read_about
 
 from . import queries
-from .models import Attachment, Conversation, Message, MessageKind, PersonReport, ReadMarker, Report, ReportReason, Subject
+from .models import Attachment, Conversation, Message, MessageKind, PersonReport, PreviewStatus, ReadMarker, Report, ReportReason, Subject
 
 LONGEST = 5000
 TICK = timedelta(microseconds=1)
@@ -304,12 +306,22 @@ def _kept_or_removed() -> Iterator[list[Attachment]]:
 def _keep(conversation: Conversation, upload: Any, actor: User, message: Message | None) -> Attachment:
     name, mimetype, sha256 = files.check(upload)
     attachment = Attachment(
-        conversation=conversation, message=message, owner=actor, name=name, mimetype=mimetype, size=upload.size, sha256=sha256, created_at=now()
+        conversation=conversation,
+        message=message,
+        owner=actor,
+        name=name,
+        mimetype=mimetype,
+        size=upload.size,
+        sha256=sha256,
+        created_at=now(),
+        preview=PreviewStatus.WAITING if mimetype in previews.DRAWN else PreviewStatus.NONE,
     )
     attachment.file.save(name, upload, save=False)
     try:
         attachment.save(force_insert=True)
         record(Event.FILE_UPLOADED, actor=actor, target=attachment, name=name, size=upload.size, sha256=sha256)
+        if attachment.preview == PreviewStatus.WAITING:
+            enqueue("port444.messaging.jobs.make_preview", attachment.pk)
     except BaseException:
         attachment.file.delete(save=False)
         raise

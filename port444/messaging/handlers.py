@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from .models import Conversation, Subject
+from .models import Attachment, Conversation, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class Panel:
     context: Mapping[str, Any]
 
 
+Companions = Callable[[Attachment], "Sequence[UUID] | None"]
 Chips = Callable[[Sequence[UUID], Any], Mapping[UUID, Chip]]
 Facts = Callable[[Conversation, Any], Sequence[Fact]]
 Cards = Callable[[Sequence[UUID], Conversation, Any, datetime], Mapping[UUID, Card]]
@@ -68,6 +69,7 @@ _chips: list[Chips] = []
 _facts: list[Facts] = []
 _cards: dict[str, Cards] = {}
 _panels: list[Panels] = []
+_companions: list[Companions] = []
 
 
 def register_chips(chips: Chips) -> None:
@@ -95,6 +97,23 @@ def register_panels(panels: Panels) -> None:
     """`panels(conversation, viewer, moment)` gives what stands beside the messages; asked anew with the next message, as cards are."""
     if panels not in _panels:
         _panels.append(panels)
+
+
+def register_companions(companions: Companions) -> None:
+    """`companions(attachment)` gives the ids of the files that lie together with it, in their order and itself among them; None when this
+    app knows nothing of it. Nothing that the other side has not got yet is among them."""
+    if companions not in _companions:
+        _companions.append(companions)
+
+
+def companions_of(attachment: Attachment) -> list[UUID]:
+    """The files beside which a file is looked at: those of the same delivery or answers, else of the same message."""
+    for companions in _companions:
+        if (found := companions(attachment)) is not None:
+            return list(found)
+    if attachment.message_id is None:
+        return [attachment.pk]
+    return list(Attachment.objects.filter(message=attachment.message_id).order_by("id").values_list("pk", flat=True))
 
 
 def chips_of(conversation_ids: Sequence[UUID], user: Any) -> dict[UUID, Chip]:

@@ -12,6 +12,9 @@ from django.urls import reverse
 
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
+from port444.kit.uploads import KINDS
+
+SMALL_SIDE = 56  # pixels on a page
 
 
 class MessageKind(models.TextChoices):
@@ -153,6 +156,13 @@ class PersonReport(models.Model):
         return f"{self.reason} about {self.person_id}"
 
 
+class PreviewStatus(models.TextChoices):
+    NONE = "none", "Of this kind none is made"
+    WAITING = "waiting", "Being drawn"
+    READY = "ready", "Drawn"
+    FAILED = "failed", "It could not be drawn"
+
+
 class AttachmentQuerySet(models.QuerySet["Attachment"]):
     def visible_to(self, user: Any) -> AttachmentQuerySet:
         return self.filter(Q(conversation__client=user) | Q(conversation__builder=user))
@@ -164,7 +174,8 @@ def attachment_path(attachment: Attachment, name: str) -> str:
 
 
 class Attachment(models.Model):
-    """A checked file of a conversation: sent with a message, a delivery or an answer. Served as a download only."""
+    """A checked file of a conversation: sent with a message, a delivery or an answer. Served as a download only; what is shown of it is a
+    picture drawn anew (`previews`)."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="attachments")
@@ -176,12 +187,20 @@ class Attachment(models.Model):
     size = models.PositiveBigIntegerField()
     sha256 = models.CharField(max_length=64)
     created_at = models.DateTimeField(default=now)
+    preview = models.CharField(max_length=7, choices=PreviewStatus.choices, default=PreviewStatus.NONE)
+    preview_width = models.PositiveSmallIntegerField(null=True)
+    preview_height = models.PositiveSmallIntegerField(null=True)
 
     objects = AttachmentQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]
-        constraints = [models.CheckConstraint(condition=Q(size__gt=0), name="attachment_not_empty")]
+        constraints = [
+            models.CheckConstraint(condition=Q(size__gt=0), name="attachment_not_empty"),
+            models.CheckConstraint(condition=Q(preview__in=PreviewStatus.values), name="attachment_preview_known"),
+            models.CheckConstraint(condition=~Q(preview="ready") | Q(preview_width__gt=0, preview_height__gt=0), name="attachment_preview_has_size"),
+        ]
+        indexes = [models.Index(fields=["created_at"], condition=Q(preview="waiting"), name="attachment_to_draw")]
 
     def __str__(self) -> str:
         return self.name
@@ -189,6 +208,35 @@ class Attachment(models.Model):
     @property
     def href(self) -> str:
         return reverse("messaging:attachment", args=[self.pk])
+
+    @property
+    def page(self) -> str:
+        """Where it is looked at."""
+        return reverse("messaging:file", args=[self.pk])
+
+    @property
+    def kind(self) -> str:
+        """As people call it, e.g. "PDF"."""
+        return next((extension.upper() for extension, (mimetype, _) in KINDS.items() if mimetype == self.mimetype), "File")
+
+    @property
+    def small(self) -> str:
+        """The address of its small picture, if there is one."""
+        return reverse("messaging:small", args=[self.pk]) if self.preview == PreviewStatus.READY else ""
+
+    @property
+    def small_size(self) -> tuple[int, int]:
+        """Width and height of the small picture, so that nothing moves when it comes."""
+        width, height = self.preview_width or 1, self.preview_height or 1
+        return min(SMALL_SIDE, max(1, SMALL_SIDE * width // height)), min(SMALL_SIDE, max(1, SMALL_SIDE * height // width))
+
+    @property
+    def small_name(self) -> str:
+        return f"{self.large_name}-small"
+
+    @property
+    def large_name(self) -> str:
+        return f"previews/{self.conversation_id}/{self.pk}"
 
 
 class ReadMarker(models.Model):

@@ -15,20 +15,21 @@ from pydantic import Field
 from port444.accounts.schemas import PersonOut, person_out
 from port444.kit.rest import In, Moment, Out, Row, Text, same
 
-from .models import Attachment, Message, MessageKind, ReportReason
+from .models import Attachment, Message, MessageKind, ReportReasonPreviewStatus
 from .queries import Line
 
 LONGEST = 5000
 
 
 class FileOut(Out):
-    """A file for the two people of a conversation. `url` gives its bytes."""
+    """A file for the two people of a conversation. The addresses are bytesfor a browser that is signed in."""
 
     id: UUID
     name: str
     mimetype: str
     size: int
-    url: str
+    url: str = Field(description="Gives its bytes, as a download")
+    picture_url: str | None = Field(description="A JPEG of it, or of its first page, where one could be drawn")
 
 
 class MessageRow(Row):
@@ -95,7 +96,13 @@ class ReadIn(In):
 
 
 def files_out(files: Iterable[Attachment]) -> list[FileOut]:
-    return [FileOut(**same(one, FileOut), url=urljoin(settings.SITE_URL, reverse("api:get_file", args=[one.pk]))) for one in files]
+    return [_file(one) for one in files]
+
+
+def _file(one: Attachment) -> FileOut:
+    drawn = urljoin(settings.SITE_URL, reverse("messaging:picture", args=[one.pk])) if one.preview == PreviewStatus.READY else None
+    url = urljoin(settings.SITE_URL, one.href)
+    return FileOut(**same(one, FileOut), url=url, reverse("api:get_file", args=[one.pk]))picture_url=drawn)
 
 
 def message_row(message: Message, reader: Any) -> MessageRow:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.core.files.storage import default_storage
 from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -28,7 +29,7 @@ from port444.kit.ids import uuid7
 
 from . import actions, handlers, queries
 from .forms import MessageForm, ReportForm
-from .models import Attachment, Conversation, Message, PersonReport, ReadMarker, Report, ReportReason, Subject
+from .models import Attachment, Conversation, Message, PersonReport, PreviewStatus, ReadMarker, Report, ReportReason, Subject
 
 PAGE = 50
 LINES = 30
@@ -184,6 +185,55 @@ def start(request: UserRequest, slug: str) -> HttpResponse:
 @require_GET
 def attachment(request: UserRequest, attachment_id: UUID) -> HttpResponseBase:
     response = uploads.handed_out(get_object_or_404(Attachment.objects.visible_to(request.user), pk=attachment_id))
+    return _closed(response)
+
+
+@login_required
+@require_GET
+def file(request: UserRequest, attachment_id: UUID) -> HttpResponse:
+    """Look at a file: its picture where there is one, what it is, and the files beside it."""
+    found = get_object_or_404(Attachment.objects.visible_to(request.user).select_related("conversation", "owner"), pk=attachment_id)
+    beside = handlers.companions_of(found)
+    place = beside.index(found.pk) if found.pk in beside else 0
+    near = Attachment.objects.visible_to(request.user).in_bulk(beside[max(place - 1, 0) : place] + beside[place + 1 : place + 2])
+    context = {
+        "file": found,
+        "is_ready": found.preview == PreviewStatus.READY,
+        "is_waiting": found.preview == PreviewStatus.WAITING,
+        "place": place + 1,
+        "count": len(beside),
+        "before": near.get(beside[place - 1]) if place else None,
+        "after": near.get(beside[place + 1]) if place + 1 < len(beside) else None,
+    }
+    return render(request, "messaging/file.html", context)
+
+
+@login_required
+@require_GET
+def picture(request: UserRequest, attachment_id: UUID) -> HttpResponseBase:
+    return _drawn(request, attachment_id, lambda row: row.large_name)
+
+
+@login_required
+@require_GET
+def small(request: UserRequest, attachment_id: UUID) -> HttpResponseBase:
+    return _drawn(request, attachment_id, lambda row: row.small_name)
+
+
+def _drawn(request: UserRequest, attachment_id: UUID, name: Callable[[Attachment], str]) -> HttpResponseBase:
+    """A picture that we have drawn ourselves; the file itself is never shown."""
+    row = get_object_or_404(Attachment.objects.visible_to(request.user), pk=attachment_id, preview=PreviewStatus.READY)
+    try:
+        content = default_storage.open(name(row), "rb")
+    except FileNotFoundError as error:
+        raise Http404 from error
+    return _closed(FileResponse(content, content_type="image/jpeg"))
+
+
+def _closed(response: FileResponse) -> FileResponse:
+    """For the two people alone, and nothing in it is carried out."""
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "private, max-age=3600"
     return response
 

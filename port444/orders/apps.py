@@ -8,7 +8,7 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from port444.kit import health
-        from port444.messaging.handlers import register_cards, register_chips, register_facts, register_panels
+        from port444.messaging.handlers import register_cards, register_chips, register_companions, register_facts, register_panels
         from port444.notifications.kinds import Group, Kind, register
         from port444.payments import handlers
         from port444.payments.models import EscrowKind
@@ -31,6 +31,7 @@ class OrdersConfig(AppConfig):
         register_chips(queries.chips)
         register_facts(queries.facts)
         register_facts(queries.reviews.facts)
+        register_companions(queries.companions)
         register_cards("offer", queries.offers.cards)
         register_panels(queries.offers.panels)
         register_panels(queries.suggestions.panels)

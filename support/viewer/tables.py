@@ -76,7 +76,7 @@ MASKED: dict[str, dict[str, str]] = {
     "consultations_linkedcalendar": {"external_id": "''", "sync_token": "''"},
     "consultations_meetingroom": {"url": "''", "external_id": "''", "host": "''"},
     "favourites_favourite": {},
-    "messaging_attachment": {"file": "''", "name": "'hidden'"},
+    "messaging_attachment": {"file": "''", "name": "'hidden'", "preview": "'none'"},
     "messaging_message": {"body": f"CASE WHEN kind = 'notice' OR body = '' THEN body ELSE '{HIDDEN_WORDS}' END"},
     "messaging_personreport": {"reason": "''", "text": "''"},
     "messaging_report": {"reason": "''", "text": "''"},

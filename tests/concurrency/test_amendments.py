@@ -143,8 +143,8 @@ def test_first_answer_counts(
     order = running_order(package, client_user, builder_user, delivered=False)
     terms = Terms(AmendmentType.TIMELINE_EXTENSION, "I was ill.", days=5)
     amendment = amendments.propose(order.pk, actor=builder_user, client_key=uuid7(), terms=terms)
-    yes = partial(amendments.approve, amendment.pk, actor=client_user)
-    no = partial(amendments.decline, amendment.pk, actor=client_user, reason="")
+    yes: Callable[[], Any] = partial(amendments.approve, amendment.pk, actor=client_user)
+    no: Callable[[], Any] = partial(amendments.decline, amendment.pk, actor=client_user, reason="")
     end: Callable[[], Any] = partial(orders.deliver, order.pk, actor=builder_user, note="Done.")
     if last == "silence":
         end = partial(amendments.expire, amendment.pk)

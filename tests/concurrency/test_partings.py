@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -34,11 +36,11 @@ def test_the_money_goes_out_once(backend: str, package: Package, client_user: Us
     no = partial(orders.decline_parting, first.pk, actor=builder_user)
     back = partial(orders.withdraw_parting, first.pk, actor=client_user)
     deliver = partial(orders.deliver, order.pk, actor=builder_user, note="Done.")
-    wishes = [yes, no, back, deliver, yes]
+    wishes: list[Callable[[], Any]] = [yes, no, back, deliver, yes]
     for n in range(3):
         wishes.append(partial(orders.counter_parting, first.pk, actor=builder_user, client_key=uuid7(), to_client=HALF + n + 1, reason="Less."))
         wishes.append(partial(orders.propose_parting, order.pk, actor=client_user, client_key=uuid7(), to_client=HALF - n - 1, reason="More."))
-    claim = {"client_key": uuid7(), "reason": DisputeReason.OTHER, "claim": "Slow.", "to_client": HALF}
+    claim: dict[str, Any] = {"client_key": uuid7(), "reason": DisputeReason.OTHER, "claim": "Slow.", "to_client": HALF}
     wishes.append(partial(orders.open_dispute, order.pk, actor=client_user, **claim))
     told = rush(wishes)
     assert set(told) <= TOLD, told

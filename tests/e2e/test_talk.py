@@ -83,7 +83,7 @@ def test_news_arrive_while_the_other_one_types(person: Callable[..., Person], th
     expect(anaya.page.locator("#id_body")).to_be_focused()
     expect(noor.page.locator(".tail .seen")).to_be_visible(timeout=10_000)
     with anaya.page.expect_download() as download:
-        news.get_by_text("plan.txt").click()
+        news.get_by_role("link", name="Download plan.txt").click()
     assert download.value.path().read_bytes() == b"Seq Scan"
 
 

@@ -111,7 +111,7 @@ def test_sending_without_and_with_a_script(reader: Client, conversation: Convers
     assert answer.status_code == 200
     assert "Two" in html
     assert "One" not in html
-    assert html.count("b.png") == 1
+    assert html.count("<b>b.png</b>") == 1
     assert 'id="id_client_key"' in html, "the next message has a key of its own"
     assert Message.objects.count() == 2
 

@@ -22,7 +22,7 @@ from port444.messaging.handlers import Chip, Fact
 from port444.messaging.models import Attachment, Conversation, Message, MessageKind
 from port444.messaging.queries import feed_messages
 from port444.orders import handlers, helm
-from port444.orders.models import RUNNING, WORKING, CancelCause, Delivery, Order, OrderStatus, Requirement, Revision, family
+from port444.orders.models import RUNNING, WORKING, CancelCause, Delivery, Evidence, Order, OrderStatus, Requirement, Revision, family
 from port444.orders.notices import TOLD_IN_FULL
 from port444.payments import escrow
 from port444.payments.models import EscrowOperation, PayoutAddress
@@ -38,11 +38,15 @@ BESIDE = 5
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file as the page links to it."""
+    """A file as the page links to it; without a `page` it is only handed out."""
 
     name: str
     size: int
     href: str
+    page: str = ""
+    kind: str = ""
+    small: str = ""
+    small_size: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,23 @@ class Item:
 
 
 def files_of(attachments: Iterable[Attachment]) -> list[File]:
-    return [File(row.name, row.size, reverse("messaging:attachment", args=[row.pk])) for row in attachments]
+    return [File(row.name, row.size, row.href, row.page, row.kind, row.small, row.small_size) for row in attachments]
+
+
+def companions(attachment: Attachment) -> list[UUID] | None:
+    """The files of the delivery, the answers or the evidence that a file belongs to. Answers that are not sent yet have none."""
+    if attachment.message_id is not None:
+        return None
+    beside = Attachment.objects.order_by("id").values_list("pk", flat=True)
+    groups = (
+        Delivery.files.through.objects.filter(delivery__files=attachment),
+        Requirement.files.through.objects.filter(requirement__order__requirements__files=attachment, requirement__order__started_at__isnull=False),
+        Evidence.files.through.objects.filter(evidence__files=attachment),
+    )
+    for group in groups:
+        if found := list(beside.filter(pk__in=group.values("attachment"))):
+            return found
+    return [attachment.pk]
 
 
 def feed(order: Order, viewer: Any, requirements: list[Requirement], *, show: str = "") -> list[Item]:
