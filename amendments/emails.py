@@ -7,9 +7,8 @@ from typing import Any
 from django.urls import reverse
 
 from port444.kit.money import fee, usd
-from port444.kit.templatetags.ui import city
 from port444.orders.emails import Words
-from port444.orders.helm import moment_words
+from port444.orders.helm import both_words
 
 from .models import Amendment
 from .notices import gist
@@ -35,7 +34,7 @@ def facts_for(amendment: Amendment, reader: Any) -> list[tuple[str, str]]:
 
 
 def _until(amendment: Amendment, reader: Any) -> str:
-    return f"{moment_words(amendment.expires_at, reader.time_zone)} ({city(reader.time_zone)})"
+    return both_words(amendment.expires_at, reader, amendment.order.other(reader))
 
 
 def proposed(amendment: Amendment, reader: Any) -> Words:
@@ -56,7 +55,7 @@ def proposed(amendment: Amendment, reader: Any) -> Words:
 
 def _date_then(amendment: Amendment, reader: Any) -> str:
     after = amendment.order.due_after(amendment.additional_days, amendment.created_at, reopens=True)
-    return f"With it the delivery is due {moment_words(after, reader.time_zone)} ({city(reader.time_zone)}). " if after else ""
+    return f"With it the delivery is due {both_words(after, reader, amendment.order.other(reader))}. " if after else ""
 
 
 def changes_asked(amendment: Amendment, reader: Any) -> Words:
@@ -97,7 +96,7 @@ def expired(amendment: Amendment, reader: Any) -> Words:
 
 def completed(amendment: Amendment, reader: Any) -> Words:
     order = amendment.order
-    due = f" Delivery is due by {moment_words(order.due_at, reader.time_zone)} ({city(reader.time_zone)})." if amendment.due_after else ""
+    due = f" Delivery is due by {both_words(order.due_at, reader, order.other(reader))}." if amendment.due_after else ""
     return Words(
         f"The change of order {order.number} is in force",
         f"{gist(amendment)[:1].upper()}{gist(amendment)[1:]}. The price is {usd(order.price)}.{due}",

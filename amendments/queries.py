@@ -96,12 +96,12 @@ def preview_of(amendment: Amendment, moment: datetime | None = None) -> Preview:
 
 
 def may_propose(order: Order) -> bool:
-    return order.status in LIVE and order.disputed_at is None
+    return order.status in LIVE and order.disputed_at is None and not order.asks_more
 
 
 def may_ask_for_time(order: Order) -> bool:
     """Whether the builder works against a date."""
-    return order.status in WORKING and order.disputed_at is None
+    return order.status in WORKING and may_propose(order)
 
 
 def suggested_terms(order: Order, note: str = "", *, known: Sequence[Amendment] | None = None) -> Terms:

@@ -108,6 +108,8 @@ class Event(Enum):
     ORDER_PLACED = "order.placed", USER, INFO, "Placed an order"
     ORDER_PAID = "order.paid", FINANCIAL, INFO, "Order paid into escrow"
     ORDER_STARTED = "order.started", USER, INFO, "Answered the requirements"
+    ORDER_ASKED_MORE = "order.asked_more", USER, INFO, "Asked the client for more"
+    ORDER_MORE_CLOSED = "order.more_closed", USER, INFO, "Further questions were settled"
     ORDER_DELIVERED = "order.delivered", USER, INFO, "Delivered"
     REVISION_REQUESTED = "order.revision_requested", USER, INFO, "Asked for a revision"
     ORDER_COMPLETED = "order.completed", USER, INFO, "Order completed"

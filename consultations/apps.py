@@ -8,6 +8,7 @@ class ConsultationsConfig(AppConfig):
         from port444.kit import health
         from port444.messaging.handlers import register_chips, register_facts
         from port444.notifications import kinds
+        from port444.orders.handlers import add_needs
         from port444.payments import handlers
         from port444.payments.actions import repay
         from port444.payments.models import EscrowKind
@@ -27,6 +28,7 @@ class ConsultationsConfig(AppConfig):
         handlers.register_credit("consultation_conversion", lock=actions.lock_source, used=actions.credit_used, returned=actions.credit_returned)
         register_chips(queries.chips)
         register_facts(queries.facts)
+        add_needs(queries.needs)
         for key in ("call_scheduled", "call_moved", "call_cancelled"):
             kinds.register(kinds.Kind(key, kinds.Group.CALLS, urgent=True, sms=True, attach=emails.invitation))
         for key in ("call_reminder_24h", "call_reminder_1h"):

@@ -26,7 +26,7 @@ from port444.kit import reference, rest
 from port444.kit.errors import DomainError, worded
 from port444.messaging.api import router as messaging
 from port444.notifications.api import router as notifications
-from port444.orders.api import disputes, insights, offers, orders, reviewspartings
+from port444.orders.api import disputes, insights, offers, orders, partings, reviews
 from port444.payments.api import router as payments
 from port444.webhooks.api import router as webhooks
 from support.api import router as support
@@ -82,7 +82,8 @@ ROUTERS = (
     notifications,
     offers,
     orders,
-     partings, payments,
+    partings,
+    payments,
     reviews,
     support,
     webhooks,

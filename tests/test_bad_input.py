@@ -192,7 +192,7 @@ def settings_of(**changes: Any) -> Ask:
 
 def on_order(which: str, step: str, **form: Any) -> Ask:
     def ask(world: World) -> tuple[User, str, dict[str, Any]]:
-        who = world.builder.user if step == "deliver" else world.client_user
+        who = world.builder.user if step in ("deliver", "more-time", "ask", "go-on") else world.client_user
         return who, f"/orders/{getattr(world, which).number}/{step}/", {"client_key": str(uuid7()), **form}
 
     return ask
@@ -517,6 +517,33 @@ DISPUTES: dict[str, Ask] = {
 }
 
 
+def end(**changes: Any) -> Ask:
+    """An end by agreement whose figures were on the page."""
+    return on_order("delivered", "end", **{"to_client": "60", "seen": "60.00", "reason": "Other plans."} | changes)
+
+
+BETWEEN_BOTH: dict[str, Ask] = {
+    **{f"division of {text[:9]!r}": end(to_client=text, seen=text) for text in [*BAD_MONEY, "", "0", "180.01"]},
+    "end with NUL": end(reason=NUL),
+    "end too long": end(reason="x" * 1001),
+    "end without words": end(reason=" "),
+    "end without a key": end(client_key="again"),
+    "more time of no days": on_order("working", "more-time", days="0", reason="Ill."),
+    "more time of endless days": on_order("working", "more-time", days="9" * 30, reason="Ill."),
+    "more time with NUL": on_order("working", "more-time", days="3", reason=NUL),
+    "more time without a key": on_order("working", "more-time", days="3", reason="Ill.", client_key="again"),
+    "more questions with NUL": on_order("working", "ask", questions=NUL),
+    "more questions, too many": on_order("working", "ask", questions="a\nb\nc\nd\ne\nf"),
+    "more questions, too long": on_order("working", "ask", questions="x" * 201),
+    "went on without having asked": on_order("working", "go-on"),
+}
+
+
+def test_what_both_agree_on_is_not_asked_badly(world: World) -> None:
+    faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in BETWEEN_BOTH.items()}
+    assert {name: what for name, what in faults.items() if what} == {}
+
+
 def test_a_bad_dispute_is_refused_in_words_and_writes_nothing(world: World) -> None:
     faults = {name: fault(world, ask, r"[A-Z][a-z’' ,]+") for name, ask in DISPUTES.items()}
     assert {name: what for name, what in faults.items() if what} == {}
@@ -625,6 +652,9 @@ GOOD: dict[str, Ask] = {
     "dispute": dispute(),
     "answer of a dispute": in_dispute("answer", answer="No.", offer="10"),
     "settled dispute": in_dispute("settle", seen="120.00"),
+    "end by agreement": end(),
+    "more time": on_order("working", "more-time", days="3", reason="Ill."),
+    "more questions": on_order("working", "ask", questions="Which server?"),
 }
 
 

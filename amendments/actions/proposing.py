@@ -120,6 +120,8 @@ def _require_changeable(order: Order) -> None:
     order.require_undisputed()
     if order.status not in LIVE:
         raise WrongState(f"This order is {order.status_words()}. What runs can be changed.")
+    if order.asks_more:
+        raise WrongState(f"{order.client.first_name} owes answers first; the clock stands for them.", code="asks_more")
     for person in (order.client, order.builder.user):
         if person.is_suspended or not person.is_active:
             raise Conflict(f"The account of {person.first_name} is closed at the moment.", code="account_closed")

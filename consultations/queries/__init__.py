@@ -8,6 +8,7 @@ from .connections import Connections, connections_of, copies_of, links_of
 from .conversion import Conversion, conversion_of
 from .feeds import calls_in_feed, feed_of, token_of
 from .meetings import MeetingChoice, free_hosts, joinable_until, live_call, meeting_choices, room_state, room_url, rooms_are_late, wants_meet, why_not
+from .needs import needs
 from .preview import Preview, PreviewDay, preview
 from .reminders import reminders_are_late, reminders_late_since
 from .timeline import Happened, timeline
@@ -82,6 +83,7 @@ __all__ = [
     "moment_of",
     "monday_of",
     "nearest",
+    "needs",
     "offers",
     "open_proposal",
     "open_starts",

@@ -7,12 +7,13 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 
 from port444.builders.forms import LANGUAGES, ListField
 from port444.kit.amounts import AmountField
 
 from .actions import MOST_OPTIONS, MOST_QUESTIONS, PackageText, Question, ServiceText
-from .models import Category, Package, QuestionKind, Service, Tier
+from .models import CHOOSING, Category, Package, QuestionKind, Service, Tier
 from .queries import Search, Sort
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
@@ -158,6 +159,7 @@ class QuestionForm(forms.Form):
     """One question to the client; a row without a question is not saved."""
 
     label = forms.CharField(max_length=200, required=False, label="Question")
+    help = forms.CharField(max_length=200, required=False, label="Help", help_text="Stands under the question: what you need it for, or an example.")
     kind = forms.ChoiceField(choices=QuestionKind.choices, required=False, label="Answer")
     required = forms.BooleanField(required=False, label="Must be answered")
     options = ListField(
@@ -166,7 +168,7 @@ class QuestionForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
-        if data.get("label") and data.get("kind") == QuestionKind.CHOICE and "options" in data and len(data["options"]) < 2:
+        if data.get("label") and data.get("kind") in CHOOSING and "options" in data and len(data["options"]) < 2:
             self.add_error("options", "A choice needs at least two options.")
         if data.get("options") and not data.get("label") and "label" not in self.errors:
             self.add_error("label", "Write the question that these options answer.")
@@ -177,7 +179,7 @@ class QuestionForm(forms.Form):
         if not data["label"]:
             return None
         kind = data["kind"] or QuestionKind.TEXT.value
-        return {"label": data["label"], "kind": kind, "required": data["required"], "options": data["options"]}
+        return {"label": data["label"], "kind": kind, "required": data["required"], "options": data["options"], "help": data["help"]}
 
 
 class Editor:
@@ -192,6 +194,20 @@ class Editor:
         self.questions = [
             QuestionForm(data, prefix=f"q{i}", initial=asked[i] if i < len(asked) else {"required": True}) for i in range(MOST_QUESTIONS)
         ]
+
+    @staticmethod
+    def moved(data: QueryDict, step: str) -> QueryDict:
+        """The form as it was sent, with one question a place up or down; `step` is its number and where, as "3:up"."""
+        number, _, way = step.partition(":")
+        here = int(number) if number in map(str, range(MOST_QUESTIONS)) else -1
+        there = here + {"up": -1, "down": 1}.get(way, 0)
+        moved = data.copy()
+        if here >= 0 and there in range(MOST_QUESTIONS):
+            for name in QuestionForm.base_fields:
+                one, other = data.getlist(f"q{here}-{name}"), data.getlist(f"q{there}-{name}")
+                moved.setlist(f"q{here}-{name}", other)
+                moved.setlist(f"q{there}-{name}", one)
+        return moved
 
     @property
     def forms(self) -> list[forms.Form]:

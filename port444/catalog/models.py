@@ -37,8 +37,14 @@ class Tier(models.TextChoices):
 class QuestionKind(models.TextChoices):
     TEXT = "text", "Text"
     LONG = "long", "Long text"
-    CHOICE = "choice", "Choice"
+    CHOICE = "choice", "One choice"
+    CHOICES = "choices", "Several choices"
     FILE = "file", "File"
+    DATE = "date", "Date"
+    LINK = "link", "Link"
+
+
+CHOOSING = (QuestionKind.CHOICE, QuestionKind.CHOICES)  # these have options
 
 
 class Category(models.Model):
@@ -75,7 +81,7 @@ class ServiceQuerySet(models.QuerySet["Service"]):
 
 
 class Service(StateMachine):
-    """An offer of a builder. `questions` are asked after payment: a list of {label, kind, required, options}."""
+    """An offer of a builder. `questions` are asked after payment: a list of {label, kind, required, options, help}."""
 
     NEXT = {
         ServiceStatus.DRAFT: frozenset({ServiceStatus.PUBLISHED}),

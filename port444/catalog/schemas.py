@@ -69,6 +69,7 @@ class AskedOut(Out):
     kind: str
     is_required: bool
     options: list[str]
+    help: str
 
 
 class ReviewedOut(Out):
@@ -165,7 +166,8 @@ def service_out(service: Service, packages: Iterable[Package], reviews: Iterable
     builder = service.builder
     away = builder.is_away_at(moment)
     questions = [
-        AskedOut(label=one["label"], kind=one["kind"], is_required=one["required"], options=one.get("options", [])) for one in service.questions
+        AskedOut(label=one["label"], kind=one["kind"], is_required=one["required"], options=one.get("options", []), help=one.get("help", ""))
+        for one in service.questions
     ]
     return ServiceOut(
         **_service(service),

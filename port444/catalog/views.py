@@ -213,6 +213,8 @@ def create(request: UserRequest) -> HttpResponse:
     builder = own_builder(request)
     if builder is None:
         return done(request, reverse("builders:edit"), "First say who you are; then add your services.")
+    if "move" in request.POST:
+        return page(request, Editor(Editor.moved(request.POST, request.POST["move"])), builder, None)
     editor = Editor(request.POST if request.method == "POST" else None)
     if request.method == "POST" and editor.is_valid():
         try:
@@ -230,6 +232,8 @@ def edit(request: UserRequest, pk: UUID) -> HttpResponse:
     row = get_object_or_404(Service.objects.owned_by(request.user).select_related("category", "builder__user"), pk=pk)
     if request.method != "POST":
         return page(request, Editor(service=row), row.builder, row)
+    if "move" in request.POST:
+        return page(request, Editor(Editor.moved(request.POST, request.POST["move"]), row), row.builder, row)
     editor = Editor(request.POST, row)
     if not editor.is_valid():
         return page(request, editor, row.builder, row)

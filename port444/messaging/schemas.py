@@ -15,14 +15,14 @@ from pydantic import Field
 from port444.accounts.schemas import PersonOut, person_out
 from port444.kit.rest import In, Moment, Out, Row, Text, same
 
-from .models import Attachment, Message, MessageKind, ReportReasonPreviewStatus
+from .models import Attachment, Message, MessageKind, PreviewStatus, ReportReason
 from .queries import Line
 
 LONGEST = 5000
 
 
 class FileOut(Out):
-    """A file for the two people of a conversation. The addresses are bytesfor a browser that is signed in."""
+    """A file for the two people of a conversation. The addresses are for a browser that is signed in."""
 
     id: UUID
     name: str
@@ -102,7 +102,7 @@ def files_out(files: Iterable[Attachment]) -> list[FileOut]:
 def _file(one: Attachment) -> FileOut:
     drawn = urljoin(settings.SITE_URL, reverse("messaging:picture", args=[one.pk])) if one.preview == PreviewStatus.READY else None
     url = urljoin(settings.SITE_URL, one.href)
-    return FileOut(**same(one, FileOut), url=url, reverse("api:get_file", args=[one.pk]))picture_url=drawn)
+    return FileOut(**same(one, FileOut), url=url, picture_url=drawn)
 
 
 def message_row(message: Message, reader: Any) -> MessageRow:

@@ -40,6 +40,8 @@ class OrdersConfig(AppConfig):
         register(Kind("order.paid", Group.ORDERS))
         register(Kind("order.expired", Group.ORDERS))
         register(Kind("order.started", Group.ORDERS, sms=True))
+        register(Kind("order.asked_more", Group.ORDERS, sms=True))
+        register(Kind("order.answered_more", Group.ORDERS, sms=True))
         register(Kind("order.delivered", Group.ORDERS, sms=True))
         register(Kind("order.revision", Group.ORDERS, sms=True))
         register(Kind("order.completed", Group.ORDERS))

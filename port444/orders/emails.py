@@ -16,10 +16,9 @@ from django.conf import settings
 
 from port444.catalog.models import QuestionKind
 from port444.kit.money import ZERO, usd
-from port444.kit.templatetags.ui import city
 
 from . import notices
-from .helm import days_words, left_words, moment_words
+from .helm import both_words, days_words, left_words, moment_words
 from .models import CancelCause, Dispute, DisputeStatus, Evidence, NudgeKind, Offer, Order, OrderStatus, Parting, Requirement, Review
 
 if TYPE_CHECKING:
@@ -34,8 +33,9 @@ class Words:
     body: str
 
 
-def _when(at: Any, reader: Any) -> str:
-    return f"{moment_words(at, reader.time_zone)} ({city(reader.time_zone)})"
+def _when(at: Any, reader: Any, of: Order | None = None) -> str:
+    """In the reader's zone; with an order also in that of its other side."""
+    return both_words(at, reader, of.other(reader) if of is not None else reader)
 
 
 def facts_for(order: Order, reader: Any) -> list[tuple[str, str]]:
@@ -56,22 +56,22 @@ def paid_to_builder(order: Order) -> Words:
     name, reader = order.client.first_name, order.builder.user
     title = f"New order: {order.title}"
     if order.due_at:
-        return Words(title, f"{name} paid {usd(order.price)} into escrow. Your clock runs: deliver by {_when(order.due_at, reader)}.")
+        return Words(title, f"{name} paid {usd(order.price)} into escrow. Your clock runs: deliver by {_when(order.due_at, reader, order)}.")
     return Words(
         title,
         f"{name} paid {usd(order.price)} into escrow. Your clock has not started: {name} answers your questions first, by "
-        f"{_when(order.requirements_until, reader)}.",
+        f"{_when(order.requirements_until, reader, order)}.",
     )
 
 
 def paid_to_client(order: Order) -> Words:
     name, reader = order.builder.user.first_name, order.client
     if order.due_at:
-        return Words(f"{name} has your order", f"{usd(order.price)} is in escrow. {name} delivers by {_when(order.due_at, reader)}.")
+        return Words(f"{name} has your order", f"{usd(order.price)} is in escrow. {name} delivers by {_when(order.due_at, reader, order)}.")
     return Words(
         f"Answer {name}’s questions",
         f"{usd(order.price)} is in escrow. {name} starts when you have answered the questions, and has {days_words(order.delivery_days)} from then. "
-        f"Without answers by {_when(order.requirements_until, reader)} the order cancels by itself and you get everything back.",
+        f"Without answers by {_when(order.requirements_until, reader, order)} the order cancels by itself and you get everything back.",
     )
 
 
@@ -86,14 +86,14 @@ def expired_to_client(order: Order, offer: Offer | None = None) -> Words:
 
 def started_to_builder(order: Order) -> Words:
     name = order.client.first_name
-    return Words(f"{name} answered your questions", f"The clock runs. Deliver {order.title} by {_when(order.due_at, order.builder.user)}.")
+    return Words(f"{name} answered your questions", f"The clock runs. Deliver {order.title} by {_when(order.due_at, order.builder.user, order)}.")
 
 
 def delivered_to_client(order: Order) -> Words:
     name = order.builder.user.first_name
     return Words(
         f"{name} delivered {order.title}",
-        f"Look at it by {_when(order.auto_accept_at, order.client)}: accept it, or ask for changes. {left_words(order)} "
+        f"Look at it by {_when(order.auto_accept_at, order.client, order)}: accept it, or ask for changes. {left_words(order)} "
         f"If you say nothing by then it counts as accepted and {name} is paid.",
     )
 
@@ -120,10 +120,10 @@ def reminder(one: Reminded, moment: datetime) -> Words:
     if one.kind == NudgeKind.REVIEW_48H:
         return Words(
             f"{name}’s delivery waits for you: {order.title}",
-            f"Look at it by {_when(order.auto_accept_at, client)}: accept it, or ask for changes. {left_words(order)} "
+            f"Look at it by {_when(order.auto_accept_at, client, order)}: accept it, or ask for changes. {left_words(order)} "
             f"If you say nothing by then it counts as accepted and {name} is paid.{away}",
         )
-    until = _when(order.requirements_until, client)
+    until = _when(order.requirements_until, client, order)
     ends = f"Without answers by {until} the order cancels by itself and you get {_back(order)} back"
     if one.kind == NudgeKind.ANSWERS_72H:
         return Words(
@@ -142,10 +142,10 @@ def reminders(lines: Sequence[Reminded], moment: datetime) -> Words:
     for one in lines[:MOST_LISTED]:
         order, client = one.order, one.order.client
         if one.kind == NudgeKind.REVIEW_48H:
-            until = _when(order.auto_accept_at, client)
+            until = _when(order.auto_accept_at, client, order)
             what = f"{order.builder.user.first_name} delivered. Without a word from you by {until} it counts as accepted."
         else:
-            until = _when(order.requirements_until, client)
+            until = _when(order.requirements_until, client, order)
             what = f"{_open_questions(one)} Without answers by {until} it cancels by itself and you get {_back(order)} back."
         paragraphs.append(f"Order {order.number}, {order.title}: {what}{_away(order, moment)}")
     if len(lines) > MOST_LISTED:
@@ -190,7 +190,7 @@ def _away(order: Order, moment: datetime) -> str:
 def revision_to_builder(order: Order, note: str) -> Words:
     name = order.client.first_name
     short = note if len(note) <= 280 else f"{note[:279]}…"
-    return Words(f"{name} asks for changes", f"“{short}” Deliver again by {_when(order.due_at, order.builder.user)}. {left_words(order)}")
+    return Words(f"{name} asks for changes", f"“{short}” Deliver again by {_when(order.due_at, order.builder.user, order)}. {left_words(order)}")
 
 
 def completed_to_builder(order: Order, *, paid: bool) -> Words:
@@ -337,7 +337,7 @@ def _priced(order: Order) -> str:
 
 
 def _due(order: Order, reader: Any) -> str:
-    return f" It is due by {_when(order.due_at, reader)}." if order.due_at else ""
+    return f" It is due by {_when(order.due_at, reader, order)}." if order.due_at else ""
 
 
 # Custom offers
@@ -417,7 +417,7 @@ def dispute_opened(dispute: Dispute) -> Words:
     return Words(
         f"{name} opened a dispute about {dispute.order.title}",
         f"{dispute.get_reason_display()}: “{_cut(dispute.claim)}” {name} wants {_figure(dispute, dispute.to_client)}. The order stands still. "
-        f"Answer by {_when(dispute.answer_until, reader)}: accept that, or say how you see it and what you would agree to. "
+        f"Answer by {_when(dispute.answer_until, reader, dispute.order)}: accept that, or say how you see it and what you would agree to. "
         "Without an answer support decides with what is there.",
     )
 
@@ -440,7 +440,7 @@ def figure_changed(dispute: Dispute, actor: Any, reader: Any) -> Words:
 def _until(dispute: Dispute, reader: Any) -> str:
     if dispute.status == DisputeStatus.ESCALATED:
         return "Support has it by now; you can still settle it between you."
-    return f"Accept that, or come closer yourself. What is not settled by {_when(dispute.settle_until, reader)} is decided by support."
+    return f"Accept that, or come closer yourself. What is not settled by {_when(dispute.settle_until, reader, dispute.order)} is decided by support."
 
 
 def evidence_added(evidence: Evidence, author: Any) -> Words:
@@ -487,6 +487,25 @@ def _outcome(dispute: Dispute, reader: Any) -> str:
     return f"{said}{earned} The order has ended."
 
 
+# Further questions
+
+
+def asked_more_to_client(order: Order, asked: Sequence[str]) -> Words:
+    name = order.builder.user.first_name
+    return Words(
+        f"{name} needs {'an answer' if len(asked) == 1 else f'{len(asked)} answers'} to go on",
+        f"About {order.title}: {' '.join(f'“{text}”' for text in asked)} The clock of the order stands until you answer, and the delivery comes "
+        "that much later.",
+    )
+
+
+def answered_more_to_builder(order: Order) -> Words:
+    return Words(
+        f"{order.client.first_name} answered your questions",
+        f"Your clock runs again: {order.title} is due {_when(order.due_at, order.builder.user, order)}.",
+    )
+
+
 # Ends by agreement
 
 
@@ -495,7 +514,7 @@ def parting_proposed(parting: Parting, shares: Shares, reader: Any) -> Words:
     return Words(
         f"{name} proposes to end order {parting.order.number}",
         f"“{parting.reason}” {_shares(parting, shares, reader)} Accept, decline or answer with another division by "
-        f"{_when(parting.expires_at, reader)}. Until you agree the order goes on as it is; ending it so counts against nobody.",
+        f"{_when(parting.expires_at, reader, parting.order)}. Until you agree the order goes on as it is; ending it so counts against nobody.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.html import escape
 
 from port444.accounts.models import User
 from port444.builders.forms import ListField
@@ -21,6 +23,7 @@ from port444.kit.money import usd
 from port444.kit.uploads import KINDS, check
 from port444.messaging.forms import FilesField
 
+from .actions.asking import MOST_MORE
 from .models import REASONS_OF_BUILDER, REASONS_OF_CLIENT, REPLY_LENGTH, DisputeReason, Offer, Requirement, Review
 from .terms import (
     HOURS,
@@ -72,22 +75,41 @@ class AnswersForm(forms.Form):
 
     @property
     def answers(self) -> dict[int, str]:
-        return {row.position: self.cleaned_data[f"q{row.position}"] for row in self.requirements if row.kind != QuestionKind.FILE}
+        return {row.position: _said(self.cleaned_data[f"q{row.position}"]) for row in self.requirements if row.kind != QuestionKind.FILE}
 
     @property
     def uploads(self) -> dict[int, list[Any]]:
         return {row.position: self.cleaned_data[f"q{row.position}"] for row in self.requirements if row.kind == QuestionKind.FILE}
 
 
+def _said(value: Any) -> str:
+    """An answer as it is kept."""
+    if isinstance(value, list):
+        return "\n".join(value)
+    return value.isoformat() if isinstance(value, date) else str(value or "")
+
+
 def _answer_field(row: Requirement, *, draft: bool) -> forms.Field:
     options: dict[str, Any] = {"label": row.label, "required": row.is_required and not draft, "initial": row.answer}
+    options["help_text"] = escape(row.help)  # a form shows help as it is
     options["error_messages"] = {"required": "The builder needs this answer to start."}
     if row.kind == QuestionKind.FILE:
-        kept = [file.name for file in row.files.all()]
-        help_text = f"Here already: {', '.join(kept)}. {files_help()}" if kept else files_help()
-        return CheckedFilesField(**{**options, "required": options["required"] and not kept, "initial": None}, help_text=help_text)
+        kept = [file.name for file in row.files.all()] if not row._state.adding else []  # none in a preview
+        words = [row.help, f"Here already: {', '.join(kept)}." if kept else "", files_help()]
+        more = {"required": options["required"] and not kept, "initial": None, "help_text": escape(" ".join(filter(None, words)))}
+        return CheckedFilesField(**options | more)
     if row.kind == QuestionKind.CHOICE:
         return forms.ChoiceField(**options, choices=[(option, option) for option in row.options], widget=forms.RadioSelect)
+    if row.kind == QuestionKind.CHOICES:
+        chosen = {"choices": [(option, option) for option in row.options], "initial": row.answer.splitlines()}
+        return forms.MultipleChoiceField(**options | chosen, widget=forms.CheckboxSelectMultiple)
+    if row.kind == QuestionKind.DATE:
+        faults = options["error_messages"] | {"invalid": "Write a date, as 2026-12-03."}
+        return forms.DateField(
+            **options | {"error_messages": faults}, input_formats=["%Y-%m-%d"], widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        )
+    if row.kind == QuestionKind.LINK:
+        return forms.URLField(**options, max_length=2000, assume_scheme="https", widget=forms.URLInput(attrs={"placeholder": "https://"}))
     widget = forms.Textarea(attrs={"rows": 5}) if row.kind == QuestionKind.LONG else forms.Textarea(attrs={"rows": 2})
     return forms.CharField(**options, max_length=5000, widget=widget)
 
@@ -111,6 +133,20 @@ class DeliverForm(forms.Form):
         if not self.errors and not cleaned.get("note") and not cleaned.get("uploads"):
             self.add_error("note", "Write what you hand over, or add a file.")
         return cleaned
+
+
+class AskMoreForm(forms.Form):
+    """What the builder needs to go on, once in an order."""
+
+    questions = ListField(
+        most=MOST_MORE,
+        length=200,
+        separator="\n",
+        label="What do you need to know?",
+        help_text="One question a line, five at most. You can ask once; the clock stands until the answers are there.",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": "Write what you need to know."},
+    )
 
 
 class RevisionForm(forms.Form):

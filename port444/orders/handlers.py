@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -78,6 +78,33 @@ class Addition:
     money: str = ""
     clock: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing that waits for somebody: what to do, what it is about, until when (None: no date), and where."""
+
+    title: str
+    text: str
+    href: str
+    until: datetime | None
+    icon_name: str = "package"
+    zone: str = ""  # of the other side, when `until` is read on both clocks
+    late: bool = False
+
+
+Needs = Callable[..., Sequence[Need]]
+
+_needs: list[Needs] = []
+
+
+def add_needs(call: Needs) -> None:
+    """`call(user, moment, as_builder=)` gives what waits for one side of a person beside orders, bounded, in a fixed number of queries."""
+    _needs.append(call)
+
+
+def needs(user: Any, moment: datetime, *, as_builder: bool) -> list[Need]:
+    return [need for call in _needs for need in call(user, moment, as_builder=as_builder)]
 
 
 class Part(Protocol):

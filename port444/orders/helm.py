@@ -51,11 +51,29 @@ def moment_words(at: datetime | None, zone: str) -> str:
     return f"{local:%a} {local.day} {local:%b}, {local:%H:%M}"
 
 
+def both_words(at: datetime | None, reader: Any, other: Any) -> str:
+    """A moment on the clock of `reader`, and of `other` where that shows another time: "Thu 3 Dec, 14:30 (Amsterdam; 19:00 in Kolkata)"."""
+    if at is None:
+        return ""
+    here, there = (at.astimezone(ZoneInfo(person.time_zone)) for person in (reader, other))
+    words = city(reader.time_zone)
+    if here.utcoffset() != there.utcoffset():
+        time = f"{there:%H:%M}" if here.date() == there.date() else moment_words(at, other.time_zone)
+        words = f"{words}; {time} in {city(other.time_zone)}"
+    return f"{moment_words(at, reader.time_zone)} ({words})"
+
+
 def day_words(at: datetime | None, zone: str) -> str:
     if at is None:
         return ""
     local = at.astimezone(ZoneInfo(zone))
     return f"{local.day} {local:%b}"
+
+
+def waits_until(order: Order) -> datetime | None:
+    """Until when whoever's turn it is has time."""
+    dates = {S.PENDING_PAYMENT: order.pay_until, S.PENDING_REQUIREMENTS: order.requirements_until, S.DELIVERED: order.auto_accept_at}
+    return None if order.asks_more else dates.get(S(order.status), order.due_at)
 
 
 def days_words(days: int) -> str:
@@ -140,7 +158,19 @@ def _there(at: datetime | None, viewer: Any, other: Any) -> str:
     return f"{moment_words(at, other.time_zone)} in {city(other.time_zone)}. "
 
 
+def _owing(order: Order, viewer: Any, builder: bool) -> Helm:
+    name = order.other(viewer).first_name
+    if builder:
+        why = f"Your clock stands since {moment_words(order.clock_stopped_at, viewer.time_zone)}, and your date moves by as long as it stands."
+        who = f"{name}’s turn, your clock is stopped"
+        return Helm(who, f"{name} answers what you asked", why, True, "#desk", "See what you asked", "list-checks")
+    why = f"The clock stands since {moment_words(order.clock_stopped_at, viewer.time_zone)}; {name} delivers that much later."
+    return Helm("Your turn, the clock stands", f"Answer what {name} asked to go on", why, False, "#desk", "Answer", "list-checks")
+
+
 def _working(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
+    if order.asks_more:
+        return _owing(order, viewer, builder)
     until = moment_words(order.due_at, viewer.time_zone)
     there = _there(order.due_at, viewer, order.other(viewer))
     late = order.is_late(moment)
@@ -164,16 +194,19 @@ def _working(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm
 
 def _delivered(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
     until = moment_words(order.auto_accept_at, viewer.time_zone)
+    there = _there(order.auto_accept_at, viewer, order.other(viewer))
     if builder:
         name = order.client.first_name
-        why = f"If {name} says nothing by then, the delivery counts as accepted and you are paid {usd(order.builder_share)}."
+        why = f"{there}If {name} says nothing by then, the delivery counts as accepted and you are paid {usd(order.builder_share)}."
         return Helm(f"{name}’s turn", f"{name} reviews your delivery by {until}", why, True, until=until)
     name = order.builder.user.first_name
-    why = f"After that it counts as accepted and {name} is paid."
+    why = f"{there}After that it counts as accepted and {name} is paid."
     return Helm("Your turn", f"Look at the delivery by {until}", why, False, "#desk", "Review the delivery", "eye", until)
 
 
 def _revising(order: Order, viewer: Any, builder: bool, moment: datetime) -> Helm:
+    if order.asks_more:
+        return _owing(order, viewer, builder)
     until = moment_words(order.due_at, viewer.time_zone)
     there = _there(order.due_at, viewer, order.other(viewer))
     if builder:
@@ -416,6 +449,8 @@ def brief(order: Order, viewer: Any, moment: datetime) -> str:
         return "waits for answers"
     if order.status == S.DELIVERED:
         return "in review"
+    if order.asks_more:
+        return "waits for answers"
     if order.is_late(moment) or order.due_at is None:
         return "late"
     local = order.due_at.astimezone(ZoneInfo(viewer.time_zone))
@@ -438,6 +473,8 @@ def due(order: Order, moment: datetime) -> Due:
         return Due(
             "Counts as accepted", order.auto_accept_at, f"{days_words(settings.REVIEW_DAYS)} after the delivery, if nobody says anything.", "eye"
         )
+    if order.asks_more:
+        return Due("Waits for answers", None, icon_name="pause", none="The clock stands still", hint="The date moves on by as long as it stands.")
     if order.status in (S.IN_PROGRESS, S.IN_REVISION) and order.due_at is not None:
         late = order.due_at <= moment
         span = span_words(abs((order.due_at - moment).total_seconds()))
@@ -468,6 +505,13 @@ def due_if_answered(order: Order, moment: datetime) -> datetime | None:
     return order.due_from(moment, order.delivery_days) if order.status == S.PENDING_REQUIREMENTS else None
 
 
+def day_and_time(at: datetime, zone: str, moment: datetime) -> tuple[str, str]:
+    """A moment in a list: "Today", the day of the week or the date, and the time, on the clock of `zone`."""
+    local, here = at.astimezone(ZoneInfo(zone)), moment.astimezone(ZoneInfo(zone))
+    days = (local.date() - here.date()).days
+    return "Today" if days == 0 else f"{local:%a}" if 0 < days < 7 else f"{local.day} {local:%b}", f"{local:%H:%M}"
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A line of the builder's queue; `day` and `time` are on the builder's clock."""
@@ -482,41 +526,18 @@ class Task:
 
 
 def task(order: Order, builder: Any, moment: datetime, turn: Helm | None = None) -> Task:
-    """What the order asks of its builder today; `turn` is what comes before the work itself."""
+    """What a builder waits for; `turn` is what an app above says about it."""
     name = order.client.first_name
-    if turn is not None and not turn.wait and turn.at is not None:
-        return _answer_task(order, builder, moment, turn.title, turn.at)
-    zone = ZoneInfo(builder.time_zone)
-    at = {S.DELIVERED: order.auto_accept_at, S.PENDING_REQUIREMENTS: order.requirements_until, S.FUNDING: order.paid_at}.get(
-        S(order.status), order.due_at
-    ) or moment
-    local, here = at.astimezone(zone), moment.astimezone(zone)
-    days = (local.date() - here.date()).days
-    day = "Today" if days == 0 else f"{local:%a}" if 0 < days < 7 else f"{local.day} {local:%b}"
     about = f"Order {order.number}, {order.client.name}."
     if order.disputed_at is not None:
         return Task("", "", f"{order.title} is in dispute", f"{about} {turn.title if turn else 'Its clock stands'}.", "In dispute", "bad", False)
     if turn is not None:
         about = f"{about} A change is under way: {turn.who}."
-    if order.status == S.FUNDING:
-        title = f"{name} paid for {order.title}"
-        return Task(day, f"{local:%H:%M}", title, f"{about} The money is going into escrow; nothing to do yet.", "Waiting", "quiet", False)
-    if order.status == S.DELIVERED:
-        return Task(
-            day, f"{local:%H:%M}", f"{name} reviews {order.title}", f"{about} Nothing to do; it is accepted by itself.", "Waiting", "quiet", False
-        )
-    if order.status == S.PENDING_REQUIREMENTS:
-        return Task(day, f"{local:%H:%M}", f"{name} answers your questions", f"{about} Your clock is stopped.", "Waiting", "quiet", False)
-    seconds = (at - moment).total_seconds()
-    tag, kind = (f"{span_words(-seconds)} late", "bad") if seconds <= 0 else (f"{span_words(seconds)} left", "" if seconds < 86_400 else "quiet")
-    again = "Deliver the revision of" if order.status == S.IN_REVISION else "Deliver"
-    return Task(day, f"{local:%H:%M}", f"{again} {order.title}", about, tag, kind, seconds < 86_400)
-
-
-def _answer_task(order: Order, builder: Any, moment: datetime, title: str, until: datetime) -> Task:
-    local, here = until.astimezone(ZoneInfo(builder.time_zone)), moment.astimezone(ZoneInfo(builder.time_zone))
-    days = (local.date() - here.date()).days
-    day = "Today" if days == 0 else f"{local:%a}" if 0 < days < 7 else f"{local.day} {local:%b}"
-    seconds = (until - moment).total_seconds()
-    tag, kind = f"{span_words(seconds)} left", "" if seconds < 86_400 else "quiet"
-    return Task(day, f"{local:%H:%M}", title, f"Order {order.number}, {order.title}, {order.client.name}.", tag, kind, seconds < 86_400)
+    at = {S.FUNDING: order.paid_at, S.DELIVERED: order.auto_accept_at, S.PENDING_REQUIREMENTS: order.requirements_until}.get(S(order.status))
+    day, time = day_and_time(at, builder.time_zone, moment) if at is not None else ("", "")
+    title, note = {
+        S.FUNDING: (f"{name} paid for {order.title}", "The money is going into escrow; nothing to do yet."),
+        S.DELIVERED: (f"{name} reviews {order.title}", "Nothing to do; it is accepted by itself."),
+        S.PENDING_REQUIREMENTS: (f"{name} answers your questions", "Your clock is stopped."),
+    }.get(S(order.status), (f"{name} answers what you asked", "Your clock is stopped."))
+    return Task(day, time, title, f"{about} {note}", "Waiting", "quiet", False)

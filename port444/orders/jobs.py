@@ -9,7 +9,7 @@ from port444.kit.clock import now
 from port444.kit.jobs import drain, each, in_time
 
 from . import actions
-from .models import Dispute, Order, ReviewParting
+from .models import Dispute, Order, Parting, Review
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ def publish_reviews() -> int:
     """Count what the clock has shown because the other side did not write, and tell both."""
     due = Review.objects.uncounted(now()).order_by("shown_at").values_list("order_id", flat=True)
     return each(actions.publish_reviews, in_time(list(due[:BATCH])))
+
+
 def lapse_partings() -> int:
     """Take proposals to end an order off the table that nobody answered in time."""
     due = Parting.objects.unanswered(now()).order_by("expires_at").values_list("pk", flat=True)

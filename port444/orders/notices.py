@@ -11,7 +11,7 @@ from django.conf import settings
 from port444.kit.money import ZERO, usd
 
 from .helm import days_words, left_words
-from .models import CancelCause, Dispute, Offer, Order, ReviewParting
+from .models import CancelCause, Dispute, Offer, Order, Parting, Review
 
 PLACED, PAID, ANSWERED, DELIVERED, REVISED = "shopping-bag", "lock", "list-checks", "package", "undo-2"
 DISPUTED, ANSWERED_DISPUTE, EVIDENCE, ESCALATED, SETTLED_DISPUTE, DECIDED = "scale", "message-square", "paperclip", "life-buoy", "handshake", "gavel"
@@ -151,6 +151,24 @@ def declined(offer: Offer) -> str:
 def withdrawn(offer: Offer) -> str:
     what = f"the proposed {usd(offer.price)}" if offer.by_client else f"the offer of {usd(offer.price)}"
     return f"{offer.author.first_name} withdrew {what}."
+
+
+# Further questions
+
+ASKED_MORE = "list-checks"
+
+
+def asked_more(order: Order) -> str:
+    who, client = order.builder.user.first_name, order.client.first_name
+    return f"{who} asked for more to go on with order {order.number}. The clock stands until {client} has answered."
+
+
+def answered_more(order: Order) -> str:
+    return f"{order.client.first_name} answered what was asked about order {order.number}. The clock runs again."
+
+
+def went_on(order: Order) -> str:
+    return f"{order.builder.user.first_name} goes on with order {order.number} without the answers. The clock runs again."
 
 
 # Ends by agreement

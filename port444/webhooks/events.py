@@ -228,6 +228,8 @@ TABLE: Mapping[Event, Told] = {
     Event.ORDER_PLACED: Told("order.placed", ORDER, "An order was placed, and is to be paid"),
     Event.ORDER_PAID: Told("order.paid", ORDER, "An order was paid into escrow"),
     Event.ORDER_STARTED: Told("order.started", ORDER, "The requirements were answered, work begins"),
+    Event.ORDER_ASKED_MORE: Told("order.asked_more", ORDER, "The builder asked for more, the clock stands"),
+    Event.ORDER_MORE_CLOSED: Told("order.more_closed", ORDER, "That was answered or dropped, the clock runs"),
     Event.ORDER_DELIVERED: Told("order.delivered", ORDER, "The work was delivered"),
     Event.REVISION_REQUESTED: Told("order.revision_requested", ORDER, "A revision was asked for"),
     Event.ORDER_TERMS_CHANGED: Told("order.terms_changed", ORDER, "Price, date or content of an order changed"),

@@ -172,6 +172,7 @@ CLOSED = {
     "orders:new_offer": STEPS,
     "orders:open_dispute": STEPS,
     "orders:report_review": STEPS,
+    "orders:preview_questions": STEPS,
 }
 # Answered to the agent as whom they are, whether or not a viewing is open: nothing of the person is in it. Portraits are the same for
 # everybody, and a page has dozens of them.

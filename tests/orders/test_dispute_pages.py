@@ -191,7 +191,7 @@ def test_the_pages_ask_a_fixed_number_of_questions(
 
 def test_the_list_says_whose_turn_it_is(dispute: Dispute, client_user: User, builder_user: User) -> None:
     assert "Needs you" in page(signed_in(builder_user), "/orders/?as=builder")
-    assert "Needs you" not in page(signed_in(client_user), "/orders/?as=client").split("In dispute")[0].split("Active")[0]
+    assert "Needs you" not in page(signed_in(client_user), "/orders/?as=client").split("In dispute")[0].split("Waits for others")[0]
     with at(dispute.answer_until):
         jobs.escalate_disputes()
     shown: Callable[[User], str] = lambda user: page(signed_in(user), f"/orders/{dispute.order.number}/")  # noqa: E731

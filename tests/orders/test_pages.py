@@ -21,7 +21,7 @@ from port444.orders.models import Delivery, Order, OrderStatus, Review
 from .conftest import ANSWERS, MakeOrder
 
 S = OrderStatus
-PAGE_QUERIES, LIST_QUERIES, TODAY_QUERIES = 20, 8, 18
+PAGE_QUERIES, CLIENT_QUERIES, BUILDER_QUERIES, TODAY_QUERIES = 22, 13, 12, 22
 HTMX = {"HX-Request": "true"}
 
 
@@ -178,7 +178,7 @@ def test_the_pulse_is_silent_until_something_happens(
     page = client.get(f"/orders/{order.number}/")
     etag, state = f'"{page.context["version"]}"', page.context["state"]
     address = f"/orders/{order.number}/live/?state={state}"
-    with django_assert_num_queries(6):  # session, user, order, newest change, moved date, last message
+    with django_assert_num_queries(7):  # session, user, order, newest change, open end, moved date, last message
         assert client.get(address, headers={**HTMX, "If-None-Match": etag}).status_code == 304
     actions.deliver(order.pk, actor=builder_user, note="Done.")
     fresh = client.get(address, headers={**HTMX, "If-None-Match": etag})
@@ -222,44 +222,46 @@ def test_the_list_asks_a_fixed_number_of_questions(
     make_order: MakeOrder, client_user: User, builder_user: User, django_assert_num_queries: Any
 ) -> None:
     make_order(S.DELIVERED)
-    for user in (client_user, builder_user):
+    for user, count in ((client_user, CLIENT_QUERIES), (builder_user, BUILDER_QUERIES)):
         client = signed_in(user)
-        with django_assert_num_queries(LIST_QUERIES):
+        with django_assert_num_queries(count):
             client.get("/orders/")
     for status in (S.IN_PROGRESS, S.PENDING_PAYMENT, S.CANCELLED):
         make_order(status)
-    for user in (client_user, builder_user):
+    for user, count in ((client_user, CLIENT_QUERIES), (builder_user, BUILDER_QUERIES)):
         client = signed_in(user)
-        with django_assert_num_queries(LIST_QUERIES):
+        with django_assert_num_queries(count):
             client.get("/orders/")
 
 
 def test_the_list_shows_what_needs_the_reader_first(make_order: MakeOrder, client_user: User, builder_user: User) -> None:
     done, running, waiting = make_order(S.CANCELLED), make_order(S.IN_PROGRESS), make_order(S.DELIVERED)
     unpaid = make_order()
-    groups = signed_in(client_user).get("/orders/").context["groups"]
-    assert [(name, [order.number for order, _ in rows]) for name, rows in groups] == [
-        ("Needs you", [unpaid.number, waiting.number]),
-        ("Active", [running.number]),
-        ("Done", [done.number]),
-    ]
-    groups = signed_in(builder_user).get("/orders/").context["groups"]
-    assert [(name, [order.number for order, _ in rows]) for name, rows in groups] == [
-        ("Needs you", [running.number]),
-        ("Active", [waiting.number]),
-        ("Done", [done.number]),
-    ]
+    context = signed_in(client_user).get("/orders/").context
+    assert asked_in(context) == [unpaid.number, waiting.number]  # the nearest first
+    assert listed_in(context) == [("Waits for others", [running.number]), ("Done", [done.number])]
+    context = signed_in(builder_user).get("/orders/").context
+    assert asked_in(context) == [running.number]
+    assert listed_in(context) == [("Waits for others", [waiting.number]), ("Done", [done.number])]
+
+
+def asked_in(context: Any) -> list[int]:
+    return [int(line.need.href.split("/")[2]) for line in context["needs"]]
+
+
+def listed_in(context: Any) -> list[tuple[str, list[int]]]:
+    return [(name, [order.number for order, _ in rows]) for name, rows in context["groups"]]
 
 
 def test_the_list_goes_on_where_it_stopped(make_order: MakeOrder, client_user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    numbers = [make_order(status).number for status in (S.CANCELLED, S.IN_PROGRESS, S.DELIVERED, S.PENDING_PAYMENT)]
+    numbers = [make_order(status).number for status in (S.CANCELLED, S.IN_PROGRESS, S.DELIVERED, S.DELIVERED, S.PENDING_PAYMENT)]
     monkeypatch.setattr("port444.orders.queries.orders.PAGE", 2)
     client, seen, address = signed_in(client_user), [], "/orders/"
     while address:
         context = client.get(address).context
-        seen += [order.number for _, rows in context["groups"] for order, _ in rows]
+        seen += asked_in(context) + [number for _, numbers in listed_in(context) for number in numbers]
         address = context["next_url"]
-    assert seen == [numbers[3], numbers[2], numbers[1], numbers[0]]
+    assert seen == [numbers[4], numbers[2], numbers[3], numbers[1], numbers[0]]
 
 
 def test_an_empty_list_says_where_to_go(client_user: User) -> None:
@@ -273,8 +275,9 @@ def test_today_shows_the_queue_and_the_money(make_order: MakeOrder, client_user:
     first, second, waiting = make_order(S.IN_PROGRESS), make_order(S.IN_REVISION), make_order(S.DELIVERED)
     response = signed_in(builder_user).get("/today/")
     assert response.status_code == 200
-    assert {order.number for order, _ in response.context["queue"]} == {first.number, second.number, waiting.number}
-    assert response.context["queue"][-1][0].number == waiting.number
+    asked = [line.need.href for line in response.context["needs"]]
+    assert {f"/orders/{order.number}/#desk" for order in (first, second)} == set(asked)
+    assert [order.number for order, _ in response.context["waiting"]] == [waiting.number]
     purse = response.context["purse"]
     assert (purse.ready, purse.earned, purse.in_escrow) == (first.builder_share, first.builder_share, 3 * first.price)
 

@@ -18,7 +18,7 @@ from auditlog.events import Event
 from port444.accounts.models import User
 from port444.builders.actions import check_fields, write_changes
 from port444.builders.models import Builder
-from port444.catalog.models import Category, Package, QuestionKind, Service, ServiceStatus, Tier
+from port444.catalog.models import CHOOSING, Category, Package, QuestionKind, Service, ServiceStatus, Tier
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, word_constraint
 from port444.kit.money import positive
@@ -39,12 +39,13 @@ word_constraint("package_revisions_in_range", Invalid("A package has at most 20 
 
 
 class Question(TypedDict):
-    """What the client is asked after paying; `options` belong to a choice."""
+    """What the client is asked after paying; `options` belong to a choice, `help` stands under the question."""
 
     label: str
     kind: str
     required: bool
     options: list[str]
+    help: NotRequired[str]
 
 
 class ServiceText(TypedDict, total=False):
@@ -221,16 +222,19 @@ def _checked(text: ServiceText) -> dict[str, Any]:
 
 def _checked_question(question: Question) -> Question:
     label, kind = question["label"].strip(), question["kind"]
-    options = [option.strip() for option in question["options"] if option.strip()] if kind == QuestionKind.CHOICE else []
+    options = [option.strip() for option in question["options"] if option.strip()] if kind in CHOOSING else []
+    words = question.get("help", "").strip()
     if not 0 < len(label) <= 200:
         raise Invalid("A question has 1 to 200 characters.", code="question_label")
     if kind not in QuestionKind.values:
         raise Invalid("Choose what kind of answer you want.", code="question_kind")
-    if kind == QuestionKind.CHOICE and not 2 <= len(set(options)) == len(options) <= MOST_OPTIONS:
+    if len(words) > 200 or "\x00" in words:
+        raise Invalid("The help to a question has at most 200 characters.", code="question_help")
+    if kind in CHOOSING and not 2 <= len(set(options)) == len(options) <= MOST_OPTIONS:
         raise Invalid(f"“{label}” needs 2 to {MOST_OPTIONS} different options.", code="question_options")
     if any(len(option) > 100 for option in options):
         raise Invalid("An option has at most 100 characters.", code="question_options")
-    return {"label": label, "kind": kind, "required": bool(question["required"]), "options": options}
+    return {"label": label, "kind": kind, "required": bool(question["required"]), "options": options, "help": words}
 
 
 def _write_packages(service: Service, packages: Sequence[PackageText]) -> None:

@@ -1,5 +1,6 @@
 """Every write of an order, from placing to review."""
 
+from .asking import ask_more, go_on_without
 from .closing import fee_back
 from .disputes import (
     add_evidence,
@@ -57,6 +58,7 @@ __all__ = [
     "answer_dispute",
     "answer_requirements",
     "ask_again",
+    "ask_more",
     "ask_sides",
     "auto_accept",
     "cancel_by_support",
@@ -77,6 +79,7 @@ __all__ = [
     "escalate_overdue",
     "fee_back",
     "fee_left",
+    "go_on_without",
     "lapse_parting",
     "leave_review",
     "lock_dispute",
@@ -100,8 +103,8 @@ __all__ = [
     "plan_reduction",
     "plan_waive_fee",
     "prolong_escrow",
-    "publish_reviews",
     "propose_parting",
+    "publish_reviews",
     "put_off_nudge",
     "reduce_order",
     "reduction_failed",

@@ -180,6 +180,7 @@ def _copy_questions(made: Order, parts: Sequence[Order]) -> None:
                 label=row.label,
                 kind=row.kind,
                 options=row.options,
+                help=row.help,
                 is_required=row.is_required,
                 answer=row.answer,
             )

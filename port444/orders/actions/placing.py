@@ -110,6 +110,7 @@ def _copy_questions(order: Order, questions: Sequence[dict[str, Any]], like: Ord
             label=question["label"],
             kind=question.get("kind", "text"),
             options=question.get("options", []),
+            help=question.get("help", ""),
             is_required=question.get("required", True),
         )
         for position, question in enumerate(questions, 1)

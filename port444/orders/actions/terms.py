@@ -61,8 +61,8 @@ def stop_clock(order: Order) -> None:
 
 def start_clock(order: Order, *, to_builder: bool = True, to_client: bool = True) -> None:
     """Let the time run again. The builder's due date and the client's time to review move on by as long as it stood, for whoever
-    gets that time."""
-    if order.clock_stopped_at is None:
+    gets that time. While the client owes answers it goes on standing."""
+    if order.clock_stopped_at is None or order.asks_more:
         return
     moment = now()
     if to_builder:

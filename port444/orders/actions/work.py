@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.db import transaction
 
 from auditlog.actions import record
@@ -19,6 +21,7 @@ from port444.messaging.actions import keep_upload
 from port444.orders import emails, handlers, notices
 from port444.orders.models import Delivery, Order, OrderStatus, Requirement, Revision
 
+from .asking import close_more
 from .nudges import plan_nudges
 from .telling import post, tell
 from .terms import prolong_escrow
@@ -26,13 +29,16 @@ from .terms import prolong_escrow
 S = OrderStatus
 LONGEST_TEXT = 5000
 
+is_link = URLValidator(schemes=["http", "https"])
+
 Answers = Mapping[int, str]
 Uploads = Mapping[int, Iterable[Any]]
 
 
 @transaction.atomic
 def save_answers(order_id: UUID, *, actor: Any, answers: Answers, uploads: Uploads | None = None) -> Order:
-    """Keep what the client has written so far, by position of the question. Nothing is sent and no clock starts."""
+    """Keep what the client has written so far, by position of the question, also of those asked in the work. Nothing is sent and no clock
+    starts."""
     order = Order.objects.lock(order_id)
     order.require_client(actor)
     _require_asking(order)
@@ -42,7 +48,7 @@ def save_answers(order_id: UUID, *, actor: Any, answers: Answers, uploads: Uploa
 
 @transaction.atomic
 def answer_requirements(order_id: UUID, *, actor: Any, answers: Answers, uploads: Uploads | None = None) -> Order:
-    """Send the answers and start the clock. Raises Invalid while a required answer is missing."""
+    """Send the answers and start the clock, or let it run again. Raises Invalid while a required answer is missing."""
     order = Order.objects.lock(order_id)
     order.require_client(actor)
     _require_asking(order)
@@ -51,6 +57,11 @@ def answer_requirements(order_id: UUID, *, actor: Any, answers: Answers, uploads
     if missing:
         raise Invalid(f"Still to answer: {'; '.join(missing)}", code="answer_missing")
     moment = now()
+    if order.asks_more:
+        close_more(order, moment, actor=actor)
+        post(order, notices.answered_more(order), notices.ANSWERED)
+        tell(order, order.builder.user, "order.answered_more", emails.answered_more_to_builder(order), "answered_more")
+        return order
     order.read_away()
     order.move_to(S.IN_PROGRESS, started_at=moment, due_at=order.due_from(moment, order.delivery_days))
     prolong_escrow(order, actor=actor)
@@ -61,6 +72,9 @@ def answer_requirements(order_id: UUID, *, actor: Any, answers: Answers, uploads
 
 
 def _require_asking(order: Order) -> None:
+    order.require_undisputed()
+    if order.asks_more:
+        return
     if order.status != S.PENDING_REQUIREMENTS:
         raise WrongState(f"This order is {order.status_words()}; its questions are closed.")
 
@@ -70,7 +84,7 @@ def _is_answered(row: Requirement) -> bool:
 
 
 def _write_answers(order: Order, actor: Any, answers: Answers, uploads: Uploads) -> list[Requirement]:
-    rows = list(order.requirements.all())
+    rows = list(order.requirements.filter(is_more=order.asks_more))
     for row in rows:
         if row.position in answers:
             row.answer = _checked_answer(row, answers[row.position])
@@ -87,10 +101,29 @@ def _write_answers(order: Order, actor: Any, answers: Answers, uploads: Uploads)
     return rows
 
 
+def parse_iso(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if len(text) == len("2026-12-03") else None
+    except ValueError:
+        return None
+
+
 def _checked_answer(row: Requirement, text: str) -> str:
     text = text.strip()
     if len(text) > LONGEST_TEXT:
         raise Invalid(f"An answer has at most {LONGEST_TEXT} characters.", code="answer_long")
+    if row.kind == QuestionKind.CHOICES:
+        chosen = set(text.splitlines())
+        if chosen - set(row.options):
+            raise Invalid(f"Choose among the answers offered to “{row.label}”.", code="answer_choice")
+        return "\n".join(option for option in row.options if option in chosen)
+    if text and row.kind == QuestionKind.DATE and parse_iso(text) is None:
+        raise Invalid(f"“{row.label}” is answered with a date, as 2026-12-03.", code="answer_date")
+    if text and row.kind == QuestionKind.LINK:
+        try:
+            is_link(text)
+        except ValidationError:
+            raise Invalid(f"“{row.label}” is answered with a link that begins with https://.", code="answer_link") from None
     if text and row.kind == QuestionKind.CHOICE and text not in row.options:
         raise Invalid(f"Choose one of the answers offered to “{row.label}”.", code="answer_choice")
     if text and row.kind == QuestionKind.FILE:
@@ -120,6 +153,8 @@ def deliver(order_id: UUID, *, actor: Any, note: str, uploads: Iterable[Any] = (
         raise Invalid(f"At most {settings.UPLOAD_MAX_FILES} files.", code="too_many_files")
     handlers.delivering(order, actor)
     moment = now()
+    if order.asks_more:
+        close_more(order, moment, actor=actor)
     delivery = Delivery.objects.create(order=order, number=order.deliveries.count() + 1, note=note, delivered_at=moment)
     delivery.files.add(*(keep_upload(order.conversation, file, actor=actor) for file in files))
     order.move_to(S.DELIVERED, delivered_at=moment, auto_accept_at=moment + timedelta(days=settings.REVIEW_DAYS), exit_until=None)

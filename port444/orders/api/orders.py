@@ -23,6 +23,7 @@ from port444.orders.models import Delivery, Order, OrderStatus
 from port444.orders.schemas import (
     AgainOut,
     AnswersIn,
+    AskMoreIn,
     CancelIn,
     CancelledOut,
     CancelQuoteOut,
@@ -170,6 +171,36 @@ def add_requirement_files(request: UserRequest, order_id: UUID, position: int, u
         raise Http404
     actions.save_answers(order.pk, actor=request.user, answers={}, uploads={position: uploads})
     return Status(201, _questions(request, order))
+
+
+@router.post(
+    "/orders/{uuid:order_id}/requirements/more",
+    response=answers(200, QuestionsOut),
+    auth=may(Scope.ORDERS),
+    openapi_extra=also(IF_MATCH),
+    summary="Ask for what is missing",
+)
+def ask_more(request: UserRequest, order_id: UUID, body: AskMoreIn) -> QuestionsOut:
+    """For the builder in the work, once in an order. The clock stands until they are answered."""
+    order = _order(request, order_id)
+    with unless_changed(request, order):
+        actions.ask_more(order.pk, actor=request.user, questions=body.questions)
+    return _questions(request, _order(request, order_id))
+
+
+@router.post(
+    "/orders/{uuid:order_id}/requirements/go-on",
+    response=answers(200, OrderOut),
+    auth=may(Scope.ORDERS),
+    openapi_extra=also(IF_MATCH),
+    summary="Go on without the answers",
+)
+def go_on_without_answers(request: UserRequest, order_id: UUID) -> OrderOut:
+    """For the builder who asked in the work. The clock runs again."""
+    order = _order(request, order_id)
+    with unless_changed(request, order):
+        order = actions.go_on_without(order.pk, actor=request.user)
+    return order_out(order, request.user)
 
 
 @router.post(

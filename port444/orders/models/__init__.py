@@ -20,8 +20,8 @@ from .orders import (
     Revision,
     family,
 )
-from .reviews import BLIND, REPLY_LENGTH, REPLY_OPEN, Review, ReviewQuerySet, ReviewReport
 from .partings import Parting, PartingQuerySet, PartingStatus
+from .reviews import BLIND, REPLY_LENGTH, REPLY_OPEN, Review, ReviewQuerySet, ReviewReport
 
 __all__ = [
     "AFTER",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -165,6 +165,9 @@ class Order(StateMachine):
     merged_into = models.ForeignKey("self", on_delete=models.PROTECT, related_name="merged_from", null=True)
     split_from = models.ForeignKey("self", on_delete=models.PROTECT, related_name="split_into", null=True)
     disputed_at = models.DateTimeField(null=True)  # while a dispute about it is live
+    # The builder's one round of further questions, and when it was over: answered, dropped or delivered without. Between them the clock stands.
+    asked_more_at = models.DateTimeField(null=True)
+    more_closed_at = models.DateTimeField(null=True)
 
     objects = OrderQuerySet.as_manager()
     # Set for the moment in which the order that it was merged into is taken apart again.
@@ -177,7 +180,8 @@ class Order(StateMachine):
             "status price client_fee builder_fee_bps credit prepaid delivery_days revisions_allowed revisions_used "
             "placed_at pay_until paid_at requirements_until started_at due_at clock_stopped_at works_through exit_until "
             "nudges_stopped_at delivered_at auto_accept_at completed_at accepted_by_client cancelled_at cancelled_by_id "
-            "cancel_cause cancel_reason expired_at origin merged_into_id split_from_id disputed_at"
+            "cancel_cause cancel_reason expired_at origin merged_into_id split_from_id disputed_at "
+            "asked_more_at more_closed_at"
         ),
         ignored="client_key",
         amount="price",
@@ -213,6 +217,7 @@ class Order(StateMachine):
                 | (~Q(status=S.CANCELLED) & Q(cancelled_at__isnull=True)),
                 name="order_cancelled_has_cause",
             ),
+            models.CheckConstraint(condition=Q(more_closed_at__isnull=True) | Q(asked_more_at__isnull=False), name="order_more_was_asked"),
             models.UniqueConstraint(fields=["client", "client_key"], name="order_placed_once"),
         ]
         indexes = [
@@ -241,6 +246,11 @@ class Order(StateMachine):
     def require_undisputed(self) -> None:
         if self.disputed_at is not None:
             raise WrongState("This order is in dispute. It stands still until the dispute is settled, withdrawn or decided.", code="disputed")
+
+    @property
+    def asks_more(self) -> bool:
+        """Whether the client owes answers to what the builder asked in the work; the clock stands."""
+        return self.asked_more_at is not None and self.more_closed_at is None and self.status in WORKING
 
     def is_builder(self, user: Any) -> bool:
         return bool(user.pk == self.builder.user_id)
@@ -392,15 +402,18 @@ def family(order: Order) -> list[UUID]:
 
 
 class Requirement(models.Model):
-    """A question of the builder, copied from the service at purchase, and the client's answer."""
+    """A question of the builder, copied from the service at purchase, and the client's answer: a date as 2026-12-03, several choices one a
+    line."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="requirements")
     position = models.PositiveSmallIntegerField()
     label = models.CharField(max_length=200)
-    kind = models.CharField(max_length=6, choices=QuestionKind.choices, default=QuestionKind.TEXT)
+    kind = models.CharField(max_length=8, choices=QuestionKind.choices, default=QuestionKind.TEXT)
     options = models.JSONField(default=list)
+    help = models.CharField(max_length=200, blank=True)
     is_required = models.BooleanField(default=True)
+    is_more = models.BooleanField(default=False)  # asked in the work, in the one round that there is
     answer = models.TextField(max_length=5000, blank=True)
     files = models.ManyToManyField(Attachment, related_name="+")
 
@@ -410,6 +423,14 @@ class Requirement(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def answer_words(self) -> str:
+        """The answer as people read it."""
+        if self.kind == QuestionKind.DATE and self.answer:
+            on = date.fromisoformat(self.answer)
+            return f"{on:%a} {on.day} {on:%b} {on.year}"
+        return self.answer.replace("\n", ", ") if self.kind == QuestionKind.CHOICES else self.answer
 
 
 class Delivery(models.Model):

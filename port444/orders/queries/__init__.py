@@ -1,8 +1,9 @@
 """Reads of orders and offers."""
 
-from . import disputes, insights, offers, reorder, reviewspartings, suggestions
+from . import disputes, insights, needs, offers, partings, reorder, reviews, suggestions
 from .nudges import nudge_holds, nudges_are_late
 from .orders import (
+    NEEDS_YOU,
     File,
     FirstSteps,
     Item,
@@ -26,6 +27,7 @@ from .orders import (
 )
 
 __all__ = [
+    "NEEDS_YOU",
     "File",
     "FirstSteps",
     "Item",
@@ -39,6 +41,7 @@ __all__ = [
     "files_of",
     "first_steps",
     "insights",
+    "needs",
     "next_calls",
     "nudge_holds",
     "nudges_are_late",

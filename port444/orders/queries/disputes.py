@@ -17,7 +17,7 @@ from port444.messaging.models import Attachment
 from port444.orders import helm
 from port444.orders.handlers import Addition
 from port444.orders.helm import Helm
-from port444.orders.models import DISPUTABLE, DeliveryCancelCause, Dispute, DisputeStatus, Evidence, Order
+from port444.orders.models import DISPUTABLE, CancelCause, Delivery, Dispute, DisputeStatus, Evidence, Order
 from port444.payments import escrow
 
 from .orders import File, files_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
@@ -12,7 +12,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, Count, DateTimeField, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from port444.catalog.models import ServiceStatus
@@ -33,6 +34,7 @@ S = OrderStatus
 FEED = 60
 PAGE = 20
 QUEUE = 30
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BESIDE = 5
 
 
@@ -74,7 +76,7 @@ def companions(attachment: Attachment) -> list[UUID] | None:
     if attachment.message_id is not None:
         return None
     beside = Attachment.objects.order_by("id").values_list("pk", flat=True)
-    groups = (
+    groups: tuple[QuerySet[Any], ...] = (
         Delivery.files.through.objects.filter(delivery__files=attachment),
         Requirement.files.through.objects.filter(requirement__order__requirements__files=attachment, requirement__order__started_at__isnull=False),
         Evidence.files.through.objects.filter(evidence__files=attachment),
@@ -111,8 +113,14 @@ def _messages(order: Order, viewer: Any) -> list[Item]:
 def _answers(order: Order, viewer: Any, requirements: list[Requirement]) -> list[Item]:
     if not requirements or order.started_at is None:
         return []
-    answers = [(row, files_of(row.files.all())) for row in requirements]
-    return [Item("answers", order.started_at, order.client, order.client_id == viewer.pk, answers=answers, id="answers")]
+    found = []
+    for more, sent_at in ((False, order.started_at), (True, order.more_closed_at)):
+        rows = [row for row in requirements if row.is_more == more]
+        if rows and sent_at is not None:
+            answers = [(row, files_of(row.files.all())) for row in rows]
+            key = "answers-more" if more else "answers"
+            found.append(Item("answers", sent_at, order.client, order.client_id == viewer.pk, answers=answers, id=key))
+    return found
 
 
 def _deliveries(order: Order, viewer: Any) -> list[Item]:
@@ -169,7 +177,7 @@ def receipts_of(order: Order) -> list[UUID]:
 
 def state_of(order: Order, moment: datetime, reviews: Exchange | None) -> str:
     """Names what may be done with the order now; while it is the same, forms that are being filled in stay as they are."""
-    return f"{order.status}.{order.revisions_used}.{int(order.is_late(moment))}.{reviews.mark if reviews else 0}"
+    return f"{order.status}.{order.revisions_used}.{int(order.is_late(moment))}.{reviews.mark if reviews else 0}.{int(order.asks_more)}"
 
 
 def version_of(order: Order, viewer: Any, moment: datetime, reviews: Exchange | None, *, show: str = "") -> tuple[str, str]:
@@ -214,26 +222,31 @@ def _on_the_way(order: Order) -> int:
 # Lists
 
 NEEDS_CLIENT = [S.PENDING_PAYMENT, S.PENDING_REQUIREMENTS, S.DELIVERED]
-GROUPS = ("Needs you", "Active", "Done")
+NEEDS_YOU = "Needs you"
+GROUPS = (NEEDS_YOU, "Waits for others", "Done")
 
 
 def orders_of(user: Any, *, as_builder: bool) -> QuerySet[Order]:
-    """The orders of one side, what needs the person first, then what runs, then what is over; newest first within each."""
+    """The orders of one side: what needs the person, the nearest date first; then what runs and what is over, newest first."""
     mine = (
         Order.objects.filter(builder__user=user).exclude(status__in=[S.PENDING_PAYMENT, S.EXPIRED])
         if as_builder
         else Order.objects.filter(client=user)
     )
-    needs = WORKING if as_builder else NEEDS_CLIENT
+    owed = Q(status__in=WORKING, asked_more_at__isnull=False, more_closed_at__isnull=True)
+    needs = Q(status__in=WORKING) & ~owed if as_builder else Q(status__in=NEEDS_CLIENT) | owed
     waits = [When(pk__in=ids, then=Value(0)) for ids in handlers.waiting(user)]
     group = Case(
-        When(status__in=needs, disputed_at__isnull=True, then=Value(0)),
+        When(needs, disputed_at__isnull=True, then=Value(0)),
         *waits,
         When(status__in=RUNNING, then=Value(1)),
         default=Value(2),
         output_field=IntegerField(),
     )
-    return mine.annotate(group=group).select_related("client", "builder__user", "merged_into", "split_from").order_by("group", "-number")
+    dates = {S.PENDING_PAYMENT: "pay_until", S.PENDING_REQUIREMENTS: "requirements_until", S.DELIVERED: "auto_accept_at"}
+    own = Case(*(When(status=status, then=F(name)) for status, name in dates.items()), default=F("due_at"))
+    rows = mine.annotate(group=group, turn=Case(When(group=0, then=Coalesce(own, F("placed_at"))), output_field=DateTimeField()))
+    return rows.select_related("client", "builder__user", "merged_into", "split_from").order_by("group", "turn", "-number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +258,12 @@ class OrderPage:
 def order_page(user: Any, *, as_builder: bool, after: str = "") -> OrderPage:
     """One page of the list, continued behind `after`."""
     rows = orders_of(user, as_builder=as_builder)
-    group, _, number = after.partition("-")
-    if group.isdigit() and number.isdigit() and len(number) < 10:
-        rows = rows.filter(Q(group__gt=int(group)) | Q(group=int(group), number__lt=int(number)))
+    if (cursor := _cursor(after)) is not None:
+        group, number, turn = cursor
+        behind = Q(group=group, number__lt=number)
+        if turn is not None:
+            behind = Q(group=group) & (Q(turn__gt=turn) | Q(turn=turn, number__lt=number))
+        rows = rows.filter(Q(group__gt=group) | behind)
     found = list(rows[: PAGE + 1])
     shown = found[:PAGE]
     groups: list[tuple[str, list[Order]]] = []
@@ -256,8 +272,20 @@ def order_page(user: Any, *, as_builder: bool, after: str = "") -> OrderPage:
         if not groups or groups[-1][0] != name:
             groups.append((name, []))
         groups[-1][1].append(row)
-    last = shown[-1] if len(found) > PAGE else None
-    return OrderPage(groups, f"{getattr(last, 'group', 2)}-{last.number}" if last else "")
+    last: Any = shown[-1] if len(found) > PAGE else None
+    if last is None:
+        return OrderPage(groups, "")
+    dated = f"-{(last.turn - EPOCH) // timedelta(microseconds=1)}" if last.turn is not None else ""
+    return OrderPage(groups, f"{last.group}-{last.number}{dated}")
+
+
+def _cursor(after: str) -> tuple[int, int, datetime | None] | None:
+    """Behind which order a page goes on: its group, number and, where that orders them, its date. None for anything else."""
+    parts = after.split("-")
+    if not 2 <= len(parts) <= 3 or not all(part.isascii() and part.isdigit() and len(part) <= 17 for part in parts) or len(parts[1]) > 9:
+        return None
+    turn = EPOCH + timedelta(microseconds=int(parts[2])) if len(parts) == 3 else None
+    return int(parts[0]), int(parts[1]), turn
 
 
 # Beside a conversation
@@ -320,8 +348,9 @@ class FirstSteps:
 
 def queue(builder: Any) -> list[Order]:
     """The running orders of a builder, the nearest due first; what waits for the client comes after."""
-    rows = Order.objects.filter(builder=builder).running().select_related("client")
-    waits = Case(When(status__in=WORKING, disputed_at__isnull=True, then=Value(0)), default=Value(1), output_field=IntegerField())
+    rows = Order.objects.filter(builder=builder).running().select_related("client", "builder__user")
+    owed = Q(asked_more_at__isnull=False, more_closed_at__isnull=True)
+    waits = Case(When(~owed, status__in=WORKING, disputed_at__isnull=True, then=Value(0)), default=Value(1), output_field=IntegerField())
     return list(rows.annotate(waits=waits).order_by("waits", "due_at", "number")[:QUEUE])
 
 

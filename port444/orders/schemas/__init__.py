@@ -32,6 +32,7 @@ from .offers import (
 from .orders import (
     AgainOut,
     AnswersIn,
+    AskMoreIn,
     CancelIn,
     CancelledOut,
     CancelQuoteOut,
@@ -55,6 +56,18 @@ from .orders import (
     order_row,
     questions_out,
 )
+from .partings import (
+    DivisionIn,
+    PartingDeclineIn,
+    PartingIn,
+    PartingOut,
+    PartingRow,
+    PartingSharesOut,
+    PartingsOut,
+    parting_out,
+    parting_row,
+    shares_out,
+)
 from .reviews import (
     ReplyIn,
     ReviewIn,
@@ -68,22 +81,11 @@ from .reviews import (
     reviews_out,
     reviews_page_out,
 )
-from .partings import (
-    DivisionIn,
-    PartingDeclineIn,
-    PartingIn,
-    PartingOut,
-    PartingRow,
-    PartingSharesOut,
-    PartingsOut,
-    parting_out,
-    parting_row,
-    shares_out,
-)
 
 __all__ = [
     "AgainOut",
     "AnswersIn",
+    "AskMoreIn",
     "CancelIn",
     "CancelQuoteOut",
     "CancelledOut",
@@ -151,6 +153,6 @@ __all__ = [
     "review_row",
     "reviews_out",
     "reviews_page_out",
-    "suggestion_row",
     "shares_out",
+    "suggestion_row",
 ]

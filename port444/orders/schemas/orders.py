@@ -98,7 +98,9 @@ class QuestionOut(Out):
     label: str
     kind: QuestionKind
     options: list[str]
+    help: str
     is_required: bool
+    is_more: bool = Field(description="Asked in the work, where the clock stands until it is answered")
     answer: str
     files: list[FileOut]
 
@@ -110,8 +112,13 @@ class QuestionsOut(Out):
 
 class AnswersIn(In):
     answers: dict[Annotated[int, Field(ge=0, le=1000)], Annotated[Text, Field(max_length=5000)]] = Field(
-        description="By position of the question; files are added on their own", examples=[{"1": "The order list.", "2": "PostgreSQL"}]
+        description="By position of the question: a date as 2026-12-03, several choices one a line; files are added on their own",
+        examples=[{"1": "The order list.", "2": "PostgreSQL"}],
     )
+
+
+class AskMoreIn(In):
+    questions: list[Annotated[Text, Field(min_length=1, max_length=200)]] = Field(min_length=1, max_length=5)
 
 
 class NoteIn(In):
@@ -172,15 +179,18 @@ def again_out(look: Reorder) -> AgainOut:
 
 def questions_out(order: Order, rows: Iterable[Requirement], reader: Any) -> QuestionsOut:
     told = order.started_at is not None or not order.is_builder(reader)
+    hidden = order.more_closed_at is None and order.is_builder(reader)
     items = [
         QuestionOut(
             position=row.position,
             label=row.label,
             kind=QuestionKind(row.kind),
             options=row.options,
+            help=row.help,
             is_required=row.is_required,
-            answer=row.answer if told else "",
-            files=files_out(row.files.all()) if told else [],
+            is_more=row.is_more,
+            answer=row.answer if told and not (row.is_more and hidden) else "",
+            files=files_out(row.files.all()) if told and not (row.is_more and hidden) else [],
         )
         for row in rows
     ]

@@ -13,8 +13,25 @@ from .disputes import (
 )
 from .insights import insights
 from .offers import accept_offer, counter_offer, decline_offer, new_offer, send_counter, show_offer, withdraw_offer
-from .orders import accept, again, answer, cancel, deliver, detail, list_orders, live, message, place, revision, today
-from .reviews import builder_reviews, client_reviews, reply, report_review, review, service_reviewspartings import accept_parting, decline_parting, end, withdraw_parting
+from .orders import (
+    accept,
+    again,
+    answer,
+    ask_more,
+    cancel,
+    deliver,
+    detail,
+    go_on_without,
+    list_orders,
+    live,
+    message,
+    place,
+    preview_questions,
+    revision,
+    today,
+)
+from .partings import accept_parting, decline_parting, end, withdraw_parting
+from .reviews import builder_reviews, client_reviews, reply, report_review, review, service_reviews
 from .suggestions import dismiss_suggestion, send_suggestion
 
 __all__ = [
@@ -25,6 +42,7 @@ __all__ = [
     "again",
     "answer",
     "answer_dispute",
+    "ask_more",
     "builder_reviews",
     "cancel",
     "change_figure",
@@ -39,6 +57,7 @@ __all__ = [
     "dispute_live",
     "end",
     "escalate_dispute",
+    "go_on_without",
     "insights",
     "list_orders",
     "live",
@@ -46,6 +65,7 @@ __all__ = [
     "new_offer",
     "open_dispute",
     "place",
+    "preview_questions",
     "reply",
     "report_review",
     "review",

@@ -27,8 +27,8 @@ from port444.messaging.actions import send_message
 from port444.messaging.forms import MessageForm
 from port444.messaging.queries import unread_count
 from port444.orders import actions, handlers, helm, queries
-from port444.orders.forms import ACCEPT, AnswersForm, CancelForm, DeliverForm, PlaceForm, ReplyForm, ReviewForm, RevisionForm
-from port444.orders.models import WORKING, Order, OrderStatus
+from port444.orders.forms import ACCEPT, AnswersForm, AskMoreForm, CancelForm, DeliverForm, PlaceForm, ReplyForm, ReviewForm, RevisionForm
+from port444.orders.models import WORKING, Order, OrderStatus, Requirement
 from port444.orders.queries.reviews import Exchange
 from port444.payments.queries import purse
 
@@ -91,8 +91,11 @@ def _page(request: UserRequest, order: Order, *, bound: Forms | None = None, ref
 def _forms(order: Order, is_builder: bool, requirements: list[Any], reviews: Exchange | None) -> Forms:
     """The forms that fit the state and the side."""
     found: Forms = {"cancel": CancelForm(auto_id="cancel_%s")}
-    if order.status == S.PENDING_REQUIREMENTS and not is_builder:
-        found["answer"] = AnswersForm(requirements, auto_id="answer_%s", label_suffix="")
+    if (order.status == S.PENDING_REQUIREMENTS or order.asks_more) and not is_builder:
+        rows = [row for row in requirements if row.is_more == order.asks_more]
+        found["answer"] = AnswersForm(rows, auto_id="answer_%s", label_suffix="")
+    if order.status in WORKING and is_builder and order.asked_more_at is None and order.clock_stopped_at is None:
+        found["ask"] = AskMoreForm(auto_id="ask_%s")
     if order.status in WORKING and is_builder:
         found["deliver"] = DeliverForm(auto_id="deliver_%s")
     if order.status == S.DELIVERED and not is_builder:
@@ -243,10 +246,44 @@ def answer(request: UserRequest, number: int) -> HttpResponse:
     if order.is_builder(request.user):
         raise NotAllowed("Only the client of this order can do that.")
     draft = request.POST.get("step") == "save"
-    form = AnswersForm(queries.requirements_of(order), request.POST, request.FILES, draft=draft, auto_id="answer_%s", label_suffix="")
+    rows = [row for row in queries.requirements_of(order) if row.is_more == order.asks_more]
+    form = AnswersForm(rows, request.POST, request.FILES, draft=draft, auto_id="answer_%s", label_suffix="")
     act = actions.save_answers if draft else actions.answer_requirements
-    said = "Saved. Nothing is sent yet." if draft else "Sent. The clock started."
+    said = "Saved. Nothing is sent yet." if draft else "Sent. The clock runs."
     return step(request, number, "answer", form, lambda order: act(order.pk, actor=request.user, answers=form.answers, uploads=form.uploads), said)
+
+
+@login_required
+@require_POST
+def ask_more(request: UserRequest, number: int) -> HttpResponse:
+    form = AskMoreForm(request.POST, auto_id="ask_%s")
+    return step(
+        request,
+        number,
+        "ask",
+        form,
+        lambda order: actions.ask_more(order.pk, actor=request.user, questions=form.cleaned_data["questions"]),
+        "Asked. Your clock stands until the answers are there.",
+    )
+
+
+@login_required
+@require_POST
+def go_on_without(request: UserRequest, number: int) -> HttpResponse:
+    return step(request, number, "go_on", None, lambda order: actions.go_on_without(order.pk, actor=request.user), "Your clock runs again.")
+
+
+@login_required
+@require_GET
+def preview_questions(request: UserRequest, pk: UUID) -> HttpResponse:
+    """The questions of a service as its clients meet them; for its builder, and nothing can be sent."""
+    service = get_object_or_404(Service.objects.owned_by(request.user), pk=pk)
+    asked = [
+        Requirement(position=n, label=one["label"], kind=one["kind"], options=one["options"], is_required=one["required"], help=one.get("help", ""))
+        for n, one in enumerate(service.questions, 1)
+    ]
+    form = AnswersForm(asked, auto_id="answer_%s", label_suffix="")
+    return render(request, "orders/preview_questions.html", {"service": service, "form": form})
 
 
 @login_required
@@ -305,10 +342,19 @@ def list_orders(request: UserRequest) -> HttpResponse:
     as_builder = user.is_builder and (side == "builder" or (side != "client" and not user.is_client))
     page = queries.order_page(user, as_builder=as_builder, after=request.GET.get("after", ""))
     moment = now()
-    others = handlers.helms([order for _, orders in page.groups for order in orders], user, moment)
-    rows = [(name, [(order, others.get(order.pk) or helm.steer(order, user, moment)) for order in orders]) for name, orders in page.groups]
+    turns = handlers.helms([order for _, orders in page.groups for order in orders], user, moment)
+    asked = [order for name, orders in page.groups if name == queries.NEEDS_YOU for order in orders]
+    found = queries.needs.of_orders(asked, turns, user, moment)
+    if not request.GET.get("after"):
+        found += queries.needs.besides(user, moment, as_builder=as_builder)
+    rows = [
+        (name, [(order, turns.get(order.pk) or helm.steer(order, user, moment)) for order in orders])
+        for name, orders in page.groups
+        if name != queries.NEEDS_YOU
+    ]
     side = "builder" if as_builder else "client"
     context = {
+        "needs": queries.needs.lines(found, user, moment),
         "groups": rows,
         "as_builder": as_builder,
         "both": user.is_builder and user.is_client,
@@ -337,15 +383,21 @@ def today(request: UserRequest) -> HttpResponse:
     if builder is not None:
         queue = queries.queue(builder)
         turns = handlers.helms(queue, user, moment)
-        asked = {pk for pk, turn in turns.items() if not turn.wait}
-        queue.sort(key=lambda order: order.pk not in asked)  # answers first; the order within stays
+        asked = [order for order in queue if _wants(order, turns.get(order.pk))]
+        found = queries.needs.of_orders(asked, turns, user, moment) + queries.needs.besides(user, moment, as_builder=True)
         context |= {
-            "queue": [(order, helm.task(order, user, moment, turns.get(order.pk))) for order in queue],
-            "needs": sum((order.status in WORKING and order.disputed_at is None) or order.pk in asked for order in queue),
+            "needs": queries.needs.lines(found, user, moment),
+            "waiting": [(order, helm.task(order, user, moment, turns.get(order.pk))) for order in queue if order not in asked],
             "calls": queries.next_calls(builder, moment),
             "purse": purse(user, ZoneInfo(user.time_zone)),
         }
     return render(request, "orders/today.html", context)
+
+
+def _wants(order: Order, turn: helm.Helm | None) -> bool:
+    """Whether a builder has to do something about an order that runs."""
+    works = order.status in WORKING and order.disputed_at is None and not order.asks_more
+    return works or (turn is not None and not turn.wait)
 
 
 def _part_of_day(hour: int) -> str:

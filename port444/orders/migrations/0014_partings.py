@@ -9,7 +9,7 @@ from auditlog.witness import watch
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("orders", "0012_ended_by_support"),
+        ("orders", "0013_reviews_of_both_sides"),
         ("auditlog", "0025_second_person"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
