@@ -32,9 +32,15 @@ class Event(Enum):
     ADMIN_EDIT = "admin.edited", ADMIN, WARNING, "Edited by staff"
     # Selling
     BUILDER_CHANGED = "builder.changed", USER, INFO, "Changed the builder profile"
+    PORTFOLIO_CHANGED = "builder.portfolio_changed", USER, INFO, "Changed the portfolio"
     SERVICE_CHANGED = "service.changed", USER, INFO, "Changed a service"
     SERVICE_PUBLISHED = "service.published", USER, INFO, "Published a service"
     SERVICE_PAUSED = "service.paused", USER, INFO, "Paused a service"
+    SEARCH_SAVED = "search.saved", USER, INFO, "Saved a search"
+    SEARCH_CHANGED = "search.changed", USER, INFO, "Changed a saved search"
+    SEARCH_REMOVED = "search.removed", USER, INFO, "Removed a saved search"
+    SYNONYM_ADDED = "synonym.added", ADMIN, INFO, "Let two words of the search mean the same"
+    SYNONYM_REMOVED = "synonym.removed", ADMIN, INFO, "Let two words of the search mean the same no longer"
     # Away
     AWAY_PLANNED = "away.planned", USER, INFO, "Planned to be away"
     FAVOURITE_SAVED = "favourite.saved", USER, INFO, "Saved a service or a builder"

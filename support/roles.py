@@ -34,6 +34,7 @@ GROUPS = {
         "see_incidents",
         "work_incidents",
         "read_audit",
+        "edit_words",
     },
     "Finance": {"see_people", "issue_credits", "refund", "approve", "read_audit", "export_data"},
     "Security": {"see_people", "open_threads", "view_as", "restrict", "approve", "see_incidents", "work_incidents", "read_audit", "export_data"},

@@ -21,5 +21,6 @@ TABS = (
     Tab("incidents", "Incidents", "support:incidents", "see_incidents", "incidents"),
     Tab("plans", "Approvals", "support:plans", "see_people", "approvals"),
     Tab("audit", "Audit", "support:audit", "read_audit"),
+    Tab("words", "Words", "support:words", "edit_words"),
     Tab("records", "Records", "admin:index"),
 )

@@ -6,8 +6,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from .actions import Profile
-from .models import Builder
+from .actions import PieceText, Profile
+from .models import Builder, PortfolioPiece
 
 # The commonest first; a fixed list, so that the filter of the search finds what profiles say.
 LANGUAGES = (
@@ -98,5 +98,30 @@ class PhotoForm(forms.Form):
         label="Photo",
         max_length=255,
         help_text="PNG, JPEG or WebP, up to 8 MB. It is cut to a square.",
+        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
+    )
+
+
+class PieceForm(forms.Form):
+    title = forms.CharField(max_length=90, help_text="What it is, for example: A booking page for a ferry.")
+    words = forms.CharField(
+        max_length=1000, required=False, widget=forms.Textarea(attrs={"rows": 4}), label="About it", help_text="What was asked for, and what you did."
+    )
+    link = forms.URLField(max_length=200, required=False, assume_scheme="https", label="Link", help_text="Where it can be seen, if it can.")
+
+    @classmethod
+    def of(cls, piece: PortfolioPiece) -> PieceForm:
+        return cls(initial={name: getattr(piece, name) for name in cls.base_fields})
+
+    def text(self) -> PieceText:
+        data = self.cleaned_data
+        return {"title": data["title"], "words": data["words"], "link": data["link"]}
+
+
+class PictureForm(forms.Form):
+    picture = forms.FileField(
+        label="Picture",
+        max_length=255,
+        help_text="PNG, JPEG or WebP, up to 8 MB. Large ones are made smaller, and what a camera wrote into it goes.",
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )

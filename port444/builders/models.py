@@ -30,6 +30,7 @@ class Level(models.TextChoices):
 
 # From how many completed orders, and with what mean of stars (in tenths).
 ESTABLISHED_FROM, TOP_FROM, TOP_TENTHS = 5, 50, 47
+LEAST_TOLD = 3  # first answers, or orders with a date, before anything is said about them
 
 
 def away_at(moment: datetime, prefix: str = "") -> Q:
@@ -84,6 +85,12 @@ class Builder(models.Model):
     rating_sum = models.PositiveIntegerField(default=0)
     rating_count = models.PositiveIntegerField(default=0)
     completed_count = models.PositiveIntegerField(default=0)
+    # The median of the first answers to new clients within 90 days, without the time away; written by a sweep of messaging.
+    answer_minutes = models.PositiveIntegerField(null=True, editable=False)
+    answer_count = models.PositiveIntegerField(default=0, editable=False)
+    # Of accepted orders those that were delivered by their date, and all of which that can be said.
+    on_time_count = models.PositiveIntegerField(default=0, editable=False)
+    timed_count = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=now)
 
     objects = BuilderQuerySet.as_manager()
@@ -95,6 +102,7 @@ class Builder(models.Model):
             "consultation_30min_price consultation_60min_price away_from away_until away_message away_paused_at "
             "away_stops_orders away_stops_calls away_stops_clock rating_sum rating_count completed_count created_at"
         ),
+        ignored="answer_minutes answer_count on_time_count timed_count",
         personal="consultation_calendar_url meeting_url",
     )
 
@@ -115,6 +123,7 @@ class Builder(models.Model):
                 name="builder_calls_have_a_price",
             ),
             models.CheckConstraint(condition=Q(rating_sum__lte=5 * F("rating_count")), name="builder_rating_in_range"),
+            models.CheckConstraint(condition=Q(on_time_count__lte=F("timed_count")), name="builder_on_time_in_range"),
             models.CheckConstraint(
                 condition=Q(away_from__isnull=True, away_until__isnull=True, away_paused_at__isnull=True)
                 | Q(away_from__isnull=False, away_until__isnull=False, away_paused_at__isnull=False, away_from__lt=F("away_until")),
@@ -181,6 +190,60 @@ class Builder(models.Model):
         return Level.ESTABLISHED if self.completed_count >= ESTABLISHED_FROM else Level.NEW
 
     @property
+    def answers_in(self) -> str:
+        """How soon new clients hear from the builder, in words; empty while there are too few to say."""
+        if self.answer_minutes is None or self.answer_count < LEAST_TOLD:
+            return ""
+        for most, length, name in ((55, 1, "minute"), (36 * 60, 60, "hour"), (10**9, 24 * 60, "day")):
+            if self.answer_minutes < most:
+                count = max(1, round(self.answer_minutes / length))
+                return f"about {count} {name}{'s' if count > 1 else ''}"
+        raise AssertionError("no answer takes so long")
+
+    @property
+    def on_time_percent(self) -> int | None:
+        """How many of a hundred accepted orders came by their date, rounded down; None while there are too few to say."""
+        return 100 * self.on_time_count // self.timed_count if self.timed_count >= LEAST_TOLD else None
+
+    @property
     def rating(self) -> Decimal | None:
         """The mean of all stars, to one place; None before the first review."""
         return (Decimal(self.rating_sum) / self.rating_count).quantize(Decimal("0.1")) if self.rating_count else None
+
+
+class PortfolioPiece(models.Model):
+    """Something that a builder has made and shows; in the order of `position`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    builder = models.ForeignKey(Builder, on_delete=models.CASCADE, related_name="portfolio")
+    title = models.CharField(max_length=90)
+    words = models.TextField(max_length=1000, blank=True)
+    link = models.URLField(max_length=200, blank=True)
+    position = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField(default=now)
+
+    audited = Watched(Category.USER_ACTION, kept="builder_id title words link position created_at")
+
+    class Meta:
+        ordering = ["position", "id"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class PortfolioPicture(models.Model):
+    """A picture of a piece, drawn anew when it was sent: no metadata and nothing hidden. Served while the profile is public."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    piece = models.ForeignKey(PortfolioPiece, on_delete=models.CASCADE, related_name="pictures")
+    file = models.FileField(upload_to="portfolio/")
+    width = models.PositiveSmallIntegerField()
+    height = models.PositiveSmallIntegerField()
+
+    audited = Watched(Category.USER_ACTION, kept="piece_id file width height")
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -23,6 +23,7 @@ else:
 
 EDITION = "1"  # part of the ETag; raise it when the drawing changes
 SIDE = 512
+LONGEST = 1600
 PHOTO_BYTES = 8 * 2**20
 PHOTO_PIXELS = 40_000_000
 FORMATS = {"PNG": {"png"}, "JPEG": {"jpg", "jpeg"}, "WEBP": {"webp"}}
@@ -83,6 +84,18 @@ def portrait(slug: str) -> str:
 
 def shrink(upload: Any) -> bytes:
     """The photo as a square JPEG of 512 px, drawn anew: no metadata and nothing hidden survives. Raises Invalid."""
+    return _written(ImageOps.fit(_flat(upload), (SIDE, SIDE)))
+
+
+def redraw(upload: Any) -> tuple[bytes, int, int]:
+    """A picture as a JPEG of at most 1,600 px on either side, drawn anew as photos are; with its width and height. Raises Invalid."""
+    picture = _flat(upload)
+    picture.thumbnail((LONGEST, LONGEST))
+    return _written(picture), picture.width, picture.height
+
+
+def _flat(upload: Any) -> Any:
+    """What was sent, on white, the right way up."""
     name, _, _ = check(upload)
     extension = name.rpartition(".")[2].lower()
     if not any(extension in extensions for extensions in FORMATS.values()):
@@ -98,6 +111,10 @@ def shrink(upload: Any) -> bytes:
         raise Invalid("This picture cannot be read. Try another one.", code="photo_content") from error
     flat = Image.new("RGB", picture.size, "white")
     flat.paste(picture, mask=picture.getchannel("A"))
+    return flat
+
+
+def _written(picture: Any) -> bytes:
     out = io.BytesIO()
-    ImageOps.fit(flat, (SIDE, SIDE)).save(out, "JPEG", quality=85, optimize=True)
+    picture.save(out, "JPEG", quality=85, optimize=True)
     return out.getvalue()

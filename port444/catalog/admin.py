@@ -39,13 +39,13 @@ class ServiceAdmin(ReadOnlyAdmin):
     search_fields = ("title__istartswith", "slug__startswith", "builder__user__name__istartswith", "builder__user__email__istartswith")
     search_help_text = "How the title, its address, or the name or e-mail of the builder begins."
     ordering = ("-id",)
-    exclude = ("search",)
     inlines = (PackageInline,)
 
 
 @admin.register(Category)
 class CategoryAdmin(ReadOnlyAdmin):
-    list_display = ("name", "slug", "icon", "position")
+    list_display = ("name", "slug", "parent", "icon", "position")
+    list_select_related = ("parent",)
     ordering = ("position",)
 
 

@@ -10,14 +10,16 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from port444.builders.forms import LANGUAGES, ListField
+from port444.builders.models import Level
 from port444.kit.amounts import AmountField
 
 from .actions import MOST_OPTIONS, MOST_QUESTIONS, PackageText, Question, ServiceText
-from .models import CHOOSING, Category, Package, QuestionKind, Service, Tier
+from .models import CHOOSING, Category, Frequency, Package, QuestionKind, Service, Tier
 from .queries import Search, Sort
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 MOST_DAYS = 90
+RATINGS = [("4.0", "4.0 or more"), ("4.5", "4.5 or more"), ("4.8", "4.8 or more")]
 
 
 class WordsField(forms.Field):
@@ -35,9 +37,13 @@ class SearchForm(forms.Form):
     lowest = AmountField(required=False, label="Price from")
     highest = AmountField(required=False, label="Price to")
     days = forms.IntegerField(required=False, min_value=1, max_value=MOST_DAYS, label="Delivered within")
+    level = forms.ChoiceField(required=False, choices=[("", "Any level"), *Level.choices], label="Level")
+    rating = forms.ChoiceField(required=False, choices=[("", "Any"), *RATINGS], label="Stars")
     calls = forms.BooleanField(required=False, label="Takes calls")
+    free = forms.BooleanField(required=False, label="Free this week")
     language = forms.ChoiceField(required=False, choices=[("", "Any language"), *((name, name) for name in LANGUAGES)], label="Speaks")
     sort = forms.ChoiceField(required=False, choices=Sort.choices, label="Sort by")
+    literal = forms.BooleanField(required=False)
 
     def __init__(self, data: Mapping[str, Any], categories: Sequence[Category]) -> None:
         super().__init__(data)
@@ -62,14 +68,23 @@ class SearchForm(forms.Form):
             lowest=lowest,
             highest=highest,
             days=data.get("days"),
+            level=data.get("level", ""),
+            rating=Decimal(data["rating"]) if data.get("rating") else None,
             calls=data.get("calls", False),
+            free=data.get("free", False),
             language=data.get("language", ""),
             sort=Sort(data.get("sort") or Sort.BEST),
+            literal=data.get("literal", False),
         )
 
     @property
     def ignored(self) -> list[str]:
         return [f"{self.fields[name].label}: {faults[0]}" for name, faults in self.errors.items()]
+
+
+class SavedSearchForm(forms.Form):
+    name = forms.CharField(max_length=60, label="Call it")
+    frequency = forms.ChoiceField(choices=Frequency.choices, initial=Frequency.DAILY, label="Mail about new services")
 
 
 class ServiceForm(forms.Form):

@@ -1,4 +1,4 @@
-"""Sweeps: what is known about prices is made again when it is due, and visits are counted."""
+"""Sweeps: what is known about prices, and what search is ordered by, is made again when it is due, and visits are counted."""
 
 from __future__ import annotations
 
@@ -23,3 +23,18 @@ def count_visits() -> int:
 def refresh_services() -> int:
     """Look again at how services compare, each once a day."""
     return drain(actions.refresh_services_batch, BATCH)
+
+
+def rate_listings() -> int:
+    """Look again at what decides the place of a service in the search: at once after an order or a review, and once a day."""
+    return drain(actions.rate_batch, BATCH)
+
+
+def forget_words() -> int:
+    """Forget words that no listing has had for a week."""
+    return drain(actions.forget_words_batch, BATCH)
+
+
+def tell_found() -> int:
+    """Tell people what their saved searches have found."""
+    return drain(actions.tell_found_batch, 50)

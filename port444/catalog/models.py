@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
-from django.contrib.postgres.search import SearchVectorField
+from django.contrib.postgres.search import SearchQueryField, SearchVectorField
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Upper
+from django.db.models import F, Q
 from django.urls import reverse
 
 from auditlog.models import Category as LogCategory
@@ -48,9 +48,13 @@ CHOOSING = (QuestionKind.CHOICE, QuestionKind.CHOICES)  # these have options
 
 
 class Category(models.Model):
+    """A part of the market, or a part of one: categories have at most one above them."""
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, related_name="children", null=True, blank=True)
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=60)
+    description = models.CharField(max_length=300, blank=True)
     icon = models.CharField(max_length=40, default="package")
     position = models.PositiveSmallIntegerField(default=0)
 
@@ -60,6 +64,9 @@ class Category(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("catalog:category", args=[self.slug])
 
 
 class ServiceQuerySet(models.QuerySet["Service"]):
@@ -116,7 +123,6 @@ class Service(StateMachine):
     market_due_at = models.DateTimeField(null=True, editable=False, default=now)  # when to look again; None for what is not for sale
     # Counts the changes: a form that was opened on an older version is refused.
     version = models.PositiveIntegerField(default=1)
-    search = SearchVectorField(null=True, editable=False)  # written by a trigger
     published_at = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=now)
@@ -129,7 +135,7 @@ class Service(StateMachine):
             "builder_id category_id title slug summary description tags questions status from_price least_days order_count "
             "rating_sum rating_count offer_floor hints_hidden published_at paused_at created_at"
         ),
-        ignored="market_min_price market_max_price market_median_price price_percentile market_due_at version search",
+        ignored="market_min_price market_max_price market_median_price price_percentile market_due_at version",
     )
 
     class Meta:
@@ -143,12 +149,6 @@ class Service(StateMachine):
             models.CheckConstraint(condition=Q(price_percentile__isnull=True) | Q(price_percentile__lte=100), name="service_percentile_in_range"),
         ]
         indexes = [
-            GinIndex(fields=["search"], name="service_search"),
-            GinIndex(OpClass(Upper("title"), name="gin_trgm_ops"), name="service_title_trgm"),
-            models.Index(fields=["category", "from_price", "id"], condition=Q(status="published"), name="service_by_price"),
-            models.Index(fields=["-order_count", "-id"], condition=Q(status="published"), name="service_by_orders"),
-            models.Index(fields=["from_price", "id"], condition=Q(status="published"), name="service_by_any_price"),
-            models.Index(fields=["-published_at", "-id"], condition=Q(status="published"), name="service_by_date"),
             models.Index(fields=["market_due_at", "id"], condition=Q(market_due_at__isnull=False), name="service_market_due"),
         ]
 
@@ -194,6 +194,133 @@ class Package(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_tier_display()}: {self.name}"
+
+
+class Listing(models.Model):
+    """What search reads: one narrow row for each service that is for sale, so that no search reads a description or asks who sells it.
+
+    Triggers write it together with the service, its builder and the person (see the migration); `quality` is made again when it is due.
+    Of the three sets of words each holds the one before: those of the title; with tags, category and the builder's name; and all.
+    """
+
+    service = models.OneToOneField(Service, on_delete=models.CASCADE, primary_key=True, related_name="listing")
+    builder = models.ForeignKey(Builder, on_delete=models.CASCADE, related_name="+")
+    category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="+", db_index=False)
+    section = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="+", db_index=False)  # the category above, or the same
+    title_words = SearchVectorField()
+    head_words = SearchVectorField()
+    all_words = SearchVectorField()
+    from_price = amount_field()
+    least_days = models.PositiveSmallIntegerField()
+    order_count = models.PositiveIntegerField()
+    rating_tenths = models.PositiveSmallIntegerField(null=True)
+    level = models.CharField(max_length=12, choices=Level.choices)
+    languages = ArrayField(models.CharField(max_length=30))
+    takes_calls = models.BooleanField()
+    # While the builder takes no orders.
+    away_from = models.DateTimeField(null=True)
+    away_until = models.DateTimeField(null=True)
+    published_at = models.DateTimeField()
+    quality = models.PositiveSmallIntegerField()
+    due_at = models.DateTimeField()  # when quality, level and stars are looked at again
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(quality__gte=400, quality__lte=1000), name="listing_quality_in_range")]
+        indexes = [
+            GinIndex(fields=["title_words"], name="listing_title"),
+            GinIndex(fields=["head_words"], name="listing_head"),
+            GinIndex(fields=["all_words"], name="listing_all"),
+            models.Index(fields=["-quality", "-service"], name="listing_best"),
+            models.Index(fields=["section", "-quality", "-service"], name="listing_best_of_section"),
+            models.Index(fields=["category", "-quality", "-service"], name="listing_best_of_category"),
+            models.Index(fields=["from_price", "service"], name="listing_by_price"),
+            models.Index(fields=["section", "from_price", "service"], name="listing_price_of_section"),
+            models.Index(fields=["-order_count", "-service"], name="listing_by_orders"),
+            models.Index(fields=["-published_at", "-service"], name="listing_by_date"),
+            models.Index(fields=["due_at", "service"], name="listing_due"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.service_id)
+
+
+class Term(models.Model):
+    """A word of some listing as it is written there: what a typo is compared with, and what completes a word that is being typed."""
+
+    word = models.CharField(max_length=30, primary_key=True)
+    seen_at = models.DateTimeField(default=now)  # when a listing was last known to have it
+
+    class Meta:
+        indexes = [
+            GinIndex(OpClass(F("word"), name="gin_trgm_ops"), name="term_trgm"),
+            models.Index(fields=["seen_at", "word"], name="term_seen"),
+        ]
+
+    def __str__(self) -> str:
+        return self.word
+
+
+class Synonym(models.Model):
+    """Two ways to say one thing, in one category or in all. Whoever searches for one finds the other as well, below it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    word = models.CharField(max_length=40)
+    means = models.CharField(max_length=40)
+    # What the search compares with; written by a trigger.
+    word_query = SearchQueryField(editable=False, null=True)
+    means_query = SearchQueryField(editable=False, null=True)
+    created_at = models.DateTimeField(default=now)
+
+    audited = Watched(LogCategory.ADMINISTRATIVE, kept="category_id word means created_at", ignored="word_query means_query")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["word", "means", "category"], nulls_distinct=False, name="synonym_once"),
+            models.CheckConstraint(condition=~Q(word=F("means")), name="synonym_of_another"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.word} ~ {self.means}"
+
+
+class Frequency(models.TextChoices):
+    """How often mail may tell what a saved search has found."""
+
+    DAILY = "daily", "At once, at most once a day"
+    WEEKLY = "weekly", "Once a week"
+    NEVER = "never", "Never"
+
+
+class SavedSearch(models.Model):
+    """A search that somebody comes back to. `asked` holds the fields of the search form that it sets; `told_until` is the moment up to which
+    services were looked through for mail, `due_at` when that is done again."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_searches")
+    name = models.CharField(max_length=60)
+    asked = models.JSONField(default=dict)
+    frequency = models.CharField(max_length=6, choices=Frequency.choices)
+    seen_at = models.DateTimeField(default=now)
+    told_until = models.DateTimeField(default=now)
+    due_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=now)
+
+    audited = Watched(LogCategory.USER_ACTION, kept="user_id name asked frequency created_at", ignored="seen_at told_until due_at")
+
+    class Meta:
+        verbose_name_plural = "saved searches"
+        constraints = [
+            models.UniqueConstraint(fields=["user", "asked"], name="saved_search_once"),
+            models.CheckConstraint(condition=Q(frequency__in=Frequency.values), name="saved_search_frequency_known"),
+            models.CheckConstraint(
+                condition=Q(frequency="never", due_at__isnull=True) | (~Q(frequency="never") & Q(due_at__isnull=False)), name="saved_search_due"
+            ),
+        ]
+        indexes = [models.Index(fields=["due_at", "user"], condition=Q(due_at__isnull=False), name="saved_search_to_tell")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class PriceSample(models.Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 from uuid import UUID
 
 from django.conf import settings
@@ -12,20 +12,39 @@ from django.urls import reverse
 from pydantic import Field
 
 from port444.builders.models import Builder
+from port444.builders.schemas import PieceOut, piece_out
 from port444.kit import money
-from port444.kit.rest import Moment, Money, Out, Row
+from port444.kit.rest import In, Moment, Money, Out, Row, Text
 
-from .models import Category, Package, Service, ServiceStatus, Tier
+from .market import Cell, Source
+from .models import Category, Frequency, Package, SavedSearch, Service, ServiceStatus, Tier
 
 
 class CategoryOut(Out):
     id: UUID
     slug: str
     name: str
+    description: str
+    parent_id: UUID | None = Field(description="The category that it is a part of")
 
 
 class CategoriesOut(Out):
     items: list[CategoryOut]
+
+
+class MarketOut(Out):
+    """What packages of one size cost in a category: the middle half, and the median."""
+
+    tier: Tier
+    low: Money
+    median: Money
+    high: Money
+    builders: int = Field(description="How many builders it is drawn from")
+    is_paid: bool = Field(description="What clients paid; otherwise what builders ask")
+
+
+class SuggestionsOut(Out):
+    items: list[str]
 
 
 class SellerOut(Out):
@@ -97,6 +116,40 @@ class ServicesOut(Out):
     next: str | None
     count: int = Field(description="How many fit; more than 200 are not counted")
     is_near: bool = Field(description="Nothing has all of the words; these come close")
+    corrected: str | None = Field(description="What was looked for, since nothing has the words as they stand")
+
+
+class CategoryDetailOut(CategoryOut):
+    parts: list[CategoryOut]
+    market: list[MarketOut]
+    services: list[ServiceRow] = Field(description="The best")
+    url: str
+
+
+class SearchIn(In):
+    """Fields of a search that are set, as in the address of `GET /api/services`."""
+
+    name: Text = Field(min_length=1, max_length=60)
+    frequency: Frequency = Field(description="How often mail may tell what is new")
+    query: Text = Field("", max_length=500, examples=["q=logo&highest=100"])
+
+
+class SearchChangeIn(In):
+    name: Text = Field(min_length=1, max_length=60)
+    frequency: Frequency
+
+
+class SavedSearchOut(Out):
+    id: UUID
+    name: str
+    frequency: Frequency
+    query: str
+    news: int | None = Field(description="Services that came since you last looked; more than 200 are not counted")
+    seen_at: Moment
+
+
+class SavedSearchesOut(Out):
+    items: list[SavedSearchOut]
 
 
 class CallPriceOut(Out):
@@ -118,6 +171,10 @@ class BuilderOut(Out):
     rating: str | None
     rating_count: int
     completed_count: int
+    answer_minutes: int | None = Field(description="Median of the first answers to new clients; null while there are too few to say")
+    on_time_percent: int | None = Field(description="Of accepted orders; null while there are too few to say")
+    member_since: Moment
+    portfolio: list[PieceOut]
     call_prices: list[CallPriceOut]
     away_until: Moment | None = Field(description="While they are away")
     away_message: str
@@ -129,6 +186,24 @@ class BuilderOut(Out):
 
 def category_out(category: Category) -> CategoryOut:
     return CategoryOut.model_validate(category, from_attributes=True)
+
+
+def category_detail_out(
+    category: Category, parts: Iterable[Category], market: Iterable[tuple[Tier, Cell]], services: Iterable[Service]
+) -> CategoryDetailOut:
+    return CategoryDetailOut(
+        **category_out(category).model_dump(),
+        parts=[category_out(one) for one in parts],
+        market=[
+            MarketOut(tier=tier, low=c.p25, median=c.median, high=c.p75, builders=c.count, is_paid=c.source != Source.ASKED) for tier, c in market
+        ],
+        services=[service_row(one) for one in services],
+        url=urljoin(settings.SITE_URL, category.get_absolute_url()),
+    )
+
+
+def saved_search_out(row: SavedSearch, news: int | None = None) -> SavedSearchOut:
+    return SavedSearchOut(id=row.pk, name=row.name, frequency=Frequency(row.frequency), query=urlencode(row.asked), news=news, seen_at=row.seen_at)
 
 
 def _rating(row: Any) -> str | None:
@@ -190,6 +265,10 @@ def builder_out(builder: Builder, services: Iterable[Service], reviews: Iterable
         name=builder.user.name,
         time_zone=builder.user.time_zone,
         rating=_rating(builder),
+        answer_minutes=builder.answer_minutes if builder.answers_in else None,
+        on_time_percent=builder.on_time_percent,
+        member_since=builder.created_at,
+        portfolio=[piece_out(one, builder) for one in builder.portfolio.prefetch_related("pictures")],
         call_prices=[CallPriceOut(minutes=minutes, price=price) for minutes, price in builder.call_prices.items()],
         away_until=builder.away_until if away else None,
         away_message=builder.away_message if away else "",

@@ -7,6 +7,14 @@ from . import views
 app_name = "catalog"
 urlpatterns = [
     path("", views.search, name="search"),
+    path("suggest/", views.suggestions, name="suggestions"),
+    path("c/", views.categories, name="categories"),
+    path("c/<slug:slug>/", views.category, name="category"),
+    path("saved/searches/", views.saved_searches, name="saved_searches"),
+    path("saved/searches/new/", views.save_search, name="save_search"),
+    path("saved/searches/<uuid:pk>/", views.change_search, name="change_search"),
+    path("saved/searches/<uuid:pk>/look/", views.look_at_search, name="look_at_search"),
+    path("saved/searches/<uuid:pk>/remove/", views.remove_search, name="remove_search"),
     path("s/<slug:slug>/", views.service, name="service"),
     path("s/<slug:slug>/cover.svg", views.cover, name="cover"),
     path("services/", views.mine, name="mine"),

@@ -80,7 +80,7 @@ from port444.payments.actions import (
 from port444.payments.bank import read_account
 from port444.payments.models import Refund, RefundStatus, Withdrawal
 
-from . import cases, cast, suspects
+from . import cases, cast, finding, suspects
 from .cast import Buyer, Offer, Script, Seller
 
 DAY = timedelta(days=1)
@@ -678,6 +678,7 @@ def _tell(story: Story, today: datetime, scale: int) -> tuple[User, Withdrawal, 
         want_to_know(sellers[5].pk, actor=buyers[0])
         story.keep(buyers[0], [sellers[0], sellers[5]], [seller.services.order_by("pk")[0] for seller in (sellers[2], sellers[3], sellers[5])])
         story.leave(second, 6, 9, "Four days at a conference. Running work waits for me, and so does your message.")
+        finding.show(today, sellers, buyers[0], story.picture)
         for batch in (count_sales_batch, refresh_points_batch, refresh_services_batch):
             while batch(today, MANY):
                 pass

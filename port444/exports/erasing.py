@@ -52,6 +52,10 @@ GONE = {
     "consultations_calendarlink": "t.builder_id IN ({shop})",
     "consultations_availabilityrule": "t.builder_id IN ({shop})",
     "consultations_dayoff": "t.builder_id IN ({shop})",
+    "builders_portfoliopicture": "t.piece_id IN (SELECT w.id FROM builders_portfoliopiece w WHERE w.builder_id IN ({shop}))",
+    "builders_portfoliopiece": "t.builder_id IN ({shop})",
+    "catalog_savedsearch": "t.user_id = {me}",
+    "catalog_term": "t.word IN (SELECT catalog_terms(u.name) FROM accounts_user u WHERE u.id = {me})",  # the search puts words right with them
 }
 # Files that were handed over as work or put forward in a dispute belong to the deal.
 OF_A_DEAL = "SELECT f.attachment_id FROM orders_delivery_files f UNION ALL SELECT f.attachment_id FROM orders_evidence_files f"
@@ -241,7 +245,8 @@ def files_of(person: User) -> list[str]:
     query = (
         f"SELECT t.file {sent} UNION ALL SELECT {drawn} {sent} AND t.preview = 'ready' "
         f"UNION ALL SELECT {drawn} || '-small' {sent} AND t.preview = 'ready' "
-        "UNION ALL SELECT b.photo FROM builders_builder b WHERE b.user_id = {me} AND b.photo <> ''"
+        "UNION ALL SELECT b.photo FROM builders_builder b WHERE b.user_id = {me} AND b.photo <> '' "
+        "UNION ALL SELECT p.file FROM builders_portfoliopicture p JOIN builders_portfoliopiece w ON w.id = p.piece_id WHERE w.builder_id IN ({shop})"
     )
     with connection.cursor() as cursor:
         cursor.execute(condition(query), {"me": person.pk, "file": FILE})

@@ -17,7 +17,7 @@ from django.core.files.storage import default_storage
 from django.db import connection, models
 
 from port444.accounts.models import User
-from port444.builders.models import Builder
+from port444.builders.models import Builder, PortfolioPicture
 from port444.kit.sealed import SealedField
 from port444.messaging.models import Attachment
 
@@ -121,6 +121,8 @@ def _uploads(person_id: UUID) -> Iterator[tuple[str, str]]:
     photo = Builder.objects.filter(user=person_id).values_list("photo", flat=True).first()
     if photo:
         yield f"files/photo-{_plain(photo.rpartition('/')[2])}", photo
+    for name in PortfolioPicture.objects.filter(piece__builder__user=person_id).order_by("pk").values_list("file", flat=True):
+        yield f"files/portfolio-{_plain(name.rpartition('/')[2])}", name
 
 
 def _plain(name: str) -> str:

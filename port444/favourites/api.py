@@ -34,7 +34,7 @@ class FavouritesOut(Out):
 def list_favourites(request: UserRequest, paging: Query[Paging]) -> HttpResponse:
     """Services and builders, as they stand now. Nobody else sees them."""
     rows = Favourite.objects.filter(user=request.user).select_related("service__builder__user", "builder__user")
-    return page(request, paging, rows, partial(favourite_out, moment=now()))
+    return page(request, paging, rows, FavouriteOut, partial(favourite_out, moment=now()))
 
 
 @router.put("/services/{slug}/favourite", response=answers(204, None), auth=may(Scope.ORDERS), summary="Save a service")

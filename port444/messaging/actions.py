@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from auditlog.actions import Finding, Reason, open_incident, record
 from auditlog.events import Event
@@ -26,7 +26,19 @@ from port444.kit.jobs import enqueue
 from port444.notifications.actions import notify, read_about
 
 from . import queries
-from .models import Attachment, Conversation, Message, MessageKind, PersonReport, PreviewStatus, ReadMarker, Report, ReportReason, Subject
+from .models import (
+    Attachment,
+    Conversation,
+    FirstAnswer,
+    Message,
+    MessageKind,
+    PersonReport,
+    PreviewStatus,
+    ReadMarker,
+    Report,
+    ReportReason,
+    Subject,
+)
 
 LONGEST = 5000
 TICK = timedelta(microseconds=1)
@@ -352,3 +364,35 @@ def _tell(conversation: Conversation, message: Message, reader: User, kept: Sequ
         context={"label": "Read and answer"},
         moment=message.created_at,
     )
+
+
+ANSWERED_WITHIN = timedelta(days=90)  # what an answer counts for
+COUNT_ANSWERS = """
+UPDATE builders_builder b SET answer_minutes = made.minutes, answer_count = made.count
+FROM (
+  SELECT own.id, floor(percentile_cont(0.5) WITHIN GROUP (ORDER BY a.minutes)) AS minutes, count(a.minutes) AS count
+    FROM unnest(%(builders)s) AS own (id)
+    LEFT JOIN messaging_firstanswer a ON a.builder_id = own.id AND a.answered_at > %(since)s GROUP BY own.id
+) AS made WHERE b.id = made.id
+"""
+COUNTED = """
+UPDATE messaging_firstanswer SET due_at = CASE WHEN answered_at > %(since)s THEN answered_at + %(window)s END WHERE conversation_id = ANY(%(ids)s)
+"""
+
+
+@transaction.atomic
+def count_answers_batch(moment: datetime, limit: int) -> int:
+    """Work out how soon the builders of up to `limit` first answers answer that begin or cease to count; how many were taken.
+
+    Builders are locked first, in their order. Four queries, or one for none.
+    """
+    due = FirstAnswer.objects.filter(due_at__lte=moment).order_by("due_at", "conversation")
+    found = list(due.values_list("pk", "builder_id")[:limit])
+    if found:
+        builders = sorted({builder for _, builder in found})
+        list(Builder.objects.filter(pk__in=builders).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+        values: dict[str, Any] = {"builders": builders, "ids": [pk for pk, _ in found], "since": moment - ANSWERED_WITHIN, "window": ANSWERED_WITHIN}
+        with connection.cursor() as cursor:
+            cursor.execute(COUNT_ANSWERS, values)
+            cursor.execute(COUNTED, values)
+    return len(found)

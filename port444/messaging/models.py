@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
+from port444.builders.models import Builder
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.uploads import KINDS
@@ -106,6 +107,36 @@ class Message(models.Model):
     @property
     def subject(self) -> Subject | None:
         return (self.subject_type, self.subject_id) if self.subject_id is not None else None
+
+
+class FirstAnswer(models.Model):
+    """How soon a builder first answered a client who had begun a conversation. A trigger writes it with the messages.
+
+    `minutes` leaves out the time for which the builder was away, as their profile said when they answered. `due_at` is when it begins or
+    ceases to count.
+    """
+
+    conversation = models.OneToOneField(Conversation, on_delete=models.CASCADE, primary_key=True, related_name="first_answer")
+    builder = models.ForeignKey(Builder, on_delete=models.CASCADE, related_name="+", db_index=False)
+    asked_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    minutes = models.PositiveIntegerField(null=True)
+    due_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(answered_at__isnull=True, minutes__isnull=True) | Q(answered_at__gte=F("asked_at"), minutes__isnull=False),
+                name="first_answer_is_whole",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["builder", "answered_at"], condition=Q(answered_at__isnull=False), name="first_answer_of_builder"),
+            models.Index(fields=["due_at", "conversation"], condition=Q(due_at__isnull=False), name="first_answer_due"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.conversation_id)
 
 
 class ReportReason(models.TextChoices):

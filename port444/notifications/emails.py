@@ -26,6 +26,7 @@ REASONS = {
     Group.CALLS: "You get this because it is about a call of yours.",
     Group.MESSAGES: "You get this because somebody wrote to you.",
     Group.MONEY: "You get this because it is about your money.",
+    Group.FINDING: "You get this because you saved a search.",
     Group.ACCOUNT: "You get this because it is about your account.",
 }
 

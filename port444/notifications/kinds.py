@@ -22,6 +22,7 @@ class Group(models.TextChoices):
     CALLS = "calls", "Calls"
     MESSAGES = "messages", "Messages"
     MONEY = "money", "Money"
+    FINDING = "finding", "Saved searches"
     ACCOUNT = "account", "Your account"
 
 

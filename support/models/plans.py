@@ -136,6 +136,7 @@ class Plan(StateMachine):
             ("work_incidents", "Work on incidents, and change how they are found"),
             ("read_audit", "Read the audit log"),
             ("export_data", "Take data away as a file"),
+            ("edit_words", "Change what words of the search mean"),
         ]
         constraints = [
             known_status("plan_status_known", S),

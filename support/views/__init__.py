@@ -31,6 +31,7 @@ from .plans import approve, draft, list_plans, plan, reject, submit, withdraw
 from .search import search
 from .threads import open_thread, thread
 from .viewer import end_viewing, revoke_viewing, view_as, viewing, viewings
+from .words import remove_word, words
 
 __all__ = [
     "activate_detector",
@@ -73,6 +74,7 @@ __all__ = [
     "put_incident_back",
     "queue",
     "reject",
+    "remove_word",
     "reopen_incident",
     "revoke_viewing",
     "search",
@@ -86,4 +88,5 @@ __all__ = [
     "viewing",
     "viewings",
     "withdraw",
+    "words",
 ]

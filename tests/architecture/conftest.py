@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image
 
 from amendments import actions as amendments
 from amendments.terms import Terms as Change
@@ -27,9 +29,10 @@ from port444.accounts.actions import create_token
 from port444.accounts.models import User
 from port444.away.actions import plan_away
 from port444.away.terms import Plan
+from port444.builders.actions import add_picture, add_piece
 from port444.builders.models import Builder
-from port444.catalog.actions import create_service, publish_service
-from port444.catalog.models import Category, Package
+from port444.catalog.actions import create_service, publish_service, save_search
+from port444.catalog.models import Category, Package, Synonym
 from port444.kit import jobs
 from port444.kit.clock import now
 from port444.messaging.actions import open_conversation, send_message
@@ -72,7 +75,7 @@ def world(client_user: User, builder: Builder, stranger: User, staff: User, sett
     world.objects |= withdrawn(builder.user)
     world.objects |= offered(builder.user, world.objects["conversation_id"], world.objects["orders:package_id"])
     world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder) | linked(builder)
-    world.objects |= heard(client_user)
+    world.objects |= heard(client_user) | shown(builder) | kept(client_user)
     world.objects |= {"accounts:token_id": create_token(client_user.pk, actor=client_user, name="Nightly", scopes=["read"], days=7)[0].pk}
     world.objects |= absent(builder) | disputed(client_user, world.objects["orders:package_id"])
     world.objects |= {"support:queue:key": "late"} | reviewed(client_user, world.objects["orders:package_id"])
@@ -83,6 +86,22 @@ def world(client_user: User, builder: Builder, stranger: User, staff: User, sett
         "support:order:number": world.objects["orders:number"],
     }
     return world
+
+
+def shown(builder: Builder) -> dict[str, Any]:
+    """A piece of a portfolio with a picture, and a pair of words of the search."""
+    content = io.BytesIO()
+    Image.new("RGB", (9, 5), "#336699").save(content, "PNG")
+    piece = add_piece(builder.pk, actor=builder.user, title="A ferry")
+    picture = add_picture(piece.pk, actor=builder.user, upload=SimpleUploadedFile("ferry.png", content.getvalue()))
+    found = {f"builders:{view}:pk": picture.pk for view in ("picture", "remove_picture")}
+    return found | {"builders:pk": piece.pk, "support:synonym_id": Synonym.objects.all()[0].pk}
+
+
+def kept(person: User) -> dict[str, Any]:
+    """A search that somebody comes back to."""
+    row = save_search({"q": "logo"}, actor=person, name="Logo", frequency="daily")
+    return {f"catalog:{view}:pk": row.pk for view in ("change_search", "look_at_search", "remove_search")}
 
 
 def looked_at(person: User, agent: User) -> dict[str, Any]:

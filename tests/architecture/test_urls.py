@@ -25,6 +25,8 @@ LOGIN = "/account/login/"
 PUBLIC = {
     "builders:detail": "a profile is shown to everybody",
     "builders:photo": "as the profile",
+    "builders:picture": "as the profile",
+    "catalog:category": "a category is shown to everybody",
     "catalog:service": "a published service is shown to everybody",
     "catalog:cover": "as the service",
     "orders:builder_reviews": "as the profile",

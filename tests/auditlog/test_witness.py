@@ -63,7 +63,7 @@ UNWATCHED = {
         "catalog.Category",
         "favourites.Favourite",
     }
-    | {"catalog.PricePoint", "catalog.PriceSample", "catalog.ServiceDay", "catalog.Visit"},
+    | {"catalog.Listing", "catalog.PricePoint", "catalog.PriceSample", "catalog.ServiceDay", "catalog.Term", "catalog.Visit"},
     "of Django and its parts": {"admin", "auth.Permission", "contenttypes", "django_q", "account.EmailConfirmation"},
 }
 

@@ -75,9 +75,12 @@ def test_the_database_keeps_calls_priced_and_says_so(builder: Builder) -> None:
 def test_reviews_and_orders_are_counted(builder: Builder) -> None:
     count_review(builder.pk, 5)
     count_review(builder.pk, 4)
-    count_completed(builder.pk)
+    count_completed(builder.pk, on_time=True)
+    count_completed(builder.pk, on_time=False)
+    count_completed(builder.pk, on_time=None)
     builder.refresh_from_db()
-    assert (builder.rating, builder.rating_count, builder.completed_count) == (Decimal("4.5"), 2, 1)
+    assert (builder.rating, builder.rating_count, builder.completed_count) == (Decimal("4.5"), 2, 3)
+    assert (builder.on_time_count, builder.timed_count) == (1, 2)
 
 
 def test_the_page_saves_and_shows_faults(client: Client, builder: Builder) -> None:

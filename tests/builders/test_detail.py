@@ -54,10 +54,10 @@ def test_suspended_builders_are_not_shown(client: Client, builder: Builder) -> N
 
 def test_the_page_asks_the_same_for_any_number_of_services(client: Client, builder: Builder, django_assert_num_queries: Any) -> None:
     offer(builder, "One")
-    with django_assert_num_queries(2):  # builder, services
+    with django_assert_num_queries(3):  # builder, portfolio, services
         client.get(f"/b/{builder.slug}/")
     offer(builder, "Two")
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         client.get(f"/b/{builder.slug}/")
     client.force_login(builder.user)
     assert "how others see you" in client.get(f"/b/{builder.slug}/").content.decode()

@@ -21,6 +21,7 @@ from port444.catalog.actions import (
     set_packages,
 )
 from port444.catalog.models import Category, Package, Service, ServiceStatus
+from port444.catalog.queries import Search, find_services
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState, words
 from tests.catalog.conftest import package
@@ -207,6 +208,6 @@ def test_orders_and_reviews_are_counted(service: Service) -> None:
 
 def test_the_search_follows_the_words(service: Service) -> None:
     change_service(service.pk, actor=service.builder.user, title="Repair a boat")
-    assert Service.objects.filter(search="boat").exists()
-    assert not Service.objects.filter(search="django").exists()
+    assert [found.pk for found in find_services(Search(words="boat")).services] == [service.pk]
+    assert find_services(Search(words="django")).services == []
     assert now() >= service.created_at

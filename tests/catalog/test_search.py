@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -12,7 +13,7 @@ from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.catalog import queries
 from port444.catalog.models import Category, Service
-from port444.catalog.queries import Search, Sort, find_services, loosen, read_cursor
+from port444.catalog.queries import Search, Sort, Way, find_services, finding, loosen, read_cursor
 from port444.kit.clock import now
 from tests.catalog.conftest import package
 
@@ -33,13 +34,34 @@ def test_words_are_found_in_every_form(make_service: Make) -> None:
     assert titles(words='"slow pages"') == []
 
 
-@pytest.mark.parametrize("words", ["djnago", "djang", "Djnago performence"])
-def test_a_typo_is_forgiven_and_said(make_service: Make, words: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "meant"), [("djnago", "django"), ("djang", "django"), ("Djnago fats", "django fast"), ("slow pgaes", "slow pages")]
+)
+def test_a_typo_is_put_right_and_said(client: Client, make_service: Make, words: str, meant: str) -> None:
     make_service("Make slow Django pages fast")
     make_service("Draw a logo", summary="Three drafts.", description="Ink.", tags=[])
     found = find_services(Search(words=words))
+    assert (found.way, found.corrected) == (Way.CORRECTED, meant)
+    assert [service.title for service in found.services] == ["Make slow Django pages fast"]
+    assert find_services(Search(words=words, literal=True)).count == 0
+    html = client.get("/", {"q": words}).content.decode()
+    assert f"These are for <b>{meant}</b>" in html
+    assert f'href="/?{urlencode({"q": words, "literal": "on"}).replace("&", "&amp;")}"' in html
+    assert find_services(Search(words=f'"{words}"')).count == find_services(Search(words=f"{words} -ink")).count == 0
+
+
+def test_some_of_the_words_come_close(make_service: Make) -> None:
+    make_service("Make slow Django pages fast")
+    found = find_services(Search(words="Djnago performence"))
     assert found.near
     assert [service.title for service in found.services] == ["Make slow Django pages fast"]
+
+
+def test_a_filter_is_no_reason_to_doubt_the_words(make_service: Make) -> None:
+    make_service("Django review")
+    make_service("Djinn stories", packages=[package(price="5.00")])
+    found = find_services(Search(words="django", highest=Decimal(10)))
+    assert (found.way, found.count) == (Way.SAID, 0)
 
 
 def test_an_exact_answer_is_not_mixed_with_near_ones(make_service: Make) -> None:
@@ -84,7 +106,7 @@ def test_drafts_pauses_absences_and_suspensions_are_left_out(make_service: Make,
 
 
 ORDERS = {
-    Sort.BEST: lambda s: (-s.order_count, -s.pk.int),
+    Sort.BEST: lambda s: (-s.listing.quality, -s.pk.int),
     Sort.CHEAP: lambda s: (s.from_price, s.pk.int),
     Sort.DEAR: lambda s: (-s.from_price, -s.pk.int),
     Sort.ORDERED: lambda s: (-s.order_count, -s.pk.int),
@@ -95,7 +117,7 @@ ORDERS = {
 @pytest.mark.parametrize("words", ["", "django", "djnago"])
 @pytest.mark.parametrize("sort", list(Sort))
 def test_pages_follow_each_other_over_ties(make_service: Make, monkeypatch: pytest.MonkeyPatch, sort: Sort, words: str) -> None:
-    monkeypatch.setattr(queries, "PAGE", 3)
+    monkeypatch.setattr(finding, "PAGE", 3)
     for i in range(10):
         make_service(f"Django {i % 2}", packages=[package(price=f"{10 + i % 2}.00")])
     Service.objects.update(published_at=Service.objects.earliest("published_at").published_at)
@@ -120,7 +142,7 @@ def test_pages_follow_each_other_over_ties(make_service: Make, monkeypatch: pyte
 
 
 def test_a_large_answer_is_counted_up_to_a_bound(make_service: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "COUNTED", 2)
+    monkeypatch.setattr(finding, "COUNTED", 2)
     for i in range(4):
         make_service(f"Django {i}")
     found = find_services(Search())
@@ -151,7 +173,7 @@ def test_any_words_can_be_searched(client: Client, service: Service, words: str)
 @pytest.mark.parametrize("key", ["99999999999", "x", "1.5", "", "-1"])
 def test_a_forged_cursor_is_refused_or_harmless(client: Client, service: Service, key: str) -> None:
     for sort in Sort:
-        forged = queries.Cursor(sort, False, key, service.pk).write()
+        forged = queries.Cursor(sort, Way.SAID, key, service.pk).write()
         assert client.get(f"/?sort={sort}&after={forged}").status_code == 200
 
 
@@ -170,7 +192,7 @@ def test_an_empty_answer_offers_to_loosen_one_filter(client: Client, service: Se
 
 
 def test_show_more_answers_the_rows_alone(client: Client, make_service: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "PAGE", 1)
+    monkeypatch.setattr(finding, "PAGE", 1)
     make_service("First")
     make_service("Second")
     page = client.get("/")
@@ -192,15 +214,15 @@ def test_filters_answer_the_results_with_their_address(client: Client, service: 
 
 def test_search_asks_the_same_whatever_it_finds(client: Client, make_service: Make, django_assert_num_queries: Any) -> None:
     make_service("Django one")
-    with django_assert_num_queries(5):  # categories, savepoint, count, page, release
+    with django_assert_num_queries(7):  # categories, savepoint, way to read, count, order, release, services
         client.get("/")
-    with django_assert_num_queries(6):  # and whether the words are exact
+    with django_assert_num_queries(8):  # and what the words mean
         client.get("/?q=django")
     for i in range(5):
         make_service(f"Django {i}")
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(7):
         client.get("/")
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(8):
         client.get("/?q=django")
-    with django_assert_num_queries(7):  # and the threshold of likeness
+    with django_assert_num_queries(19):  # and whether any service says so, which words are known, four for what they may be, how often each is used
         client.get("/?q=djnago")

@@ -111,9 +111,7 @@ def refresh_services_batch(moment: datetime, limit: int) -> int:
     What is not for sale compares with nothing and is not looked at again until it is.
     """
     due = Service.objects.select_for_update(skip_locked=True, of=("self",), no_key=True).filter(market_due_at__lte=moment)
-    services = {
-        service.pk: service for service in due.select_related("builder").defer("description", "search").order_by("market_due_at", "pk")[:limit]
-    }
+    services = {service.pk: service for service in due.select_related("builder").defer("description").order_by("market_due_at", "pk")[:limit]}
     if not services:
         return 0
     for service in services.values():

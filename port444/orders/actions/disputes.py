@@ -328,7 +328,7 @@ def _end_order(dispute: Dispute, to_client: Decimal, actor: Any) -> None:
     divide(order, dispute.amount, to_client, source=dispute.pk, name="dispute", why=why, actor=actor, ruling=True)
     if to_client < dispute.amount:
         order.move_to(OrderStatus.COMPLETED, completed_at=now(), accepted_by_client=False)
-        builders.count_completed(order.builder_id)
+        builders.count_completed(order.builder_id, on_time=None)
         said = {"by_itself": False, "dispute": dispute.number, **sides(order), **pace(order)}
         record(Event.ORDER_COMPLETED, actor=actor, target=order, amount=order.price, **said)
     else:

@@ -61,7 +61,7 @@ def _complete(order: Order, actor: Any | None) -> None:
     _end(order, S.COMPLETED, actor)
     order.move_to(S.COMPLETED, completed_at=now(), accepted_by_client=actor is not None)
     release = escrow.current().release(deal(order), order.price, f"order:{order.pk}:release", actor=actor)
-    builders.count_completed(order.builder_id)
+    builders.count_completed(order.builder_id, on_time=order.came_by_its_date)
     record(Event.ORDER_COMPLETED, actor=actor, target=order, amount=order.price, by_itself=actor is None, **sides(order), **pace(order))
     post(order, notices.completed(order), notices.COMPLETED)
     tell(order, order.builder.user, "order.completed", emails.completed_to_builder(order, paid=release.status == EscrowStatus.CONFIRMED), "completed")

@@ -22,6 +22,7 @@ from port444.orders.schemas import (
     PartingDeclineIn,
     PartingIn,
     PartingOut,
+    PartingRow,
     PartingSharesOut,
     PartingsOut,
     parting_out,
@@ -48,7 +49,7 @@ def _key(request: UserRequest) -> UUID:
 def list_partings(request: UserRequest, order_id: UUID, paging: Query[Paging]) -> HttpResponse:
     """All of them, whatever became of them."""
     rows = Parting.objects.filter(order=_order(request, order_id)).with_people()
-    return page(request, paging, rows, lambda row: parting_row(row, request.user))
+    return page(request, paging, rows, PartingRow, lambda row: parting_row(row, request.user))
 
 
 @router.post("/orders/{uuid:order_id}/partings/quote", response=answers(200, PartingSharesOut), auth=may(), summary="What a division would come to")
@@ -78,7 +79,7 @@ def propose_parting(request: UserRequest, order_id: UUID, body: PartingIn) -> St
 @router.get("/partings/{uuid:parting_id}", response=answers(200, PartingOut), auth=may(), summary="A proposal to end an order")
 def get_parting(request: UserRequest, response: HttpResponse, parting_id: UUID) -> PartingOut:
     parting = _parting(request, parting_id)
-    tagged(request, response, parting)
+    tagged(response, parting)
     return parting_out(parting, request.user)
 
 

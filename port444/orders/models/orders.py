@@ -305,6 +305,11 @@ class Order(StateMachine):
         """Whether the delivery is overdue. While the clock stands, what it showed when it was stopped counts."""
         return self.status == S.IN_PROGRESS and self.due_at is not None and self.due_at <= (self.clock_stopped_at or moment)
 
+    @property
+    def came_by_its_date(self) -> bool | None:
+        """Whether the last delivery was in time; None before one."""
+        return self.delivered_at <= self.due_at if self.delivered_at is not None and self.due_at is not None else None
+
     def stood(self, moment: datetime, begun: datetime | None) -> timedelta:
         """For how long the clock has stood by `moment`, as far as what it measures had `begun` at all."""
         if self.clock_stopped_at is None:

@@ -18,13 +18,12 @@ from django.utils.text import slugify
 from auditlog.actions import record
 from auditlog.events import Event
 from port444.accounts.models import User
+from port444.builders.models import LENGTHS, Builder
+from port444.builders.pictures import shrink
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, word_constraint
 from port444.kit.ids import uuid7
 from port444.kit.money import positive
-
-from .models import LENGTHS, Builder
-from .pictures import shrink
 
 word_constraint("builders_builder_user_id_key", Conflict("You have a builder profile already.", code="profile_exists"))
 word_constraint("builders_builder_slug_key", Conflict("Somebody took that address at the same moment. Please try again.", code="slug_taken"))
@@ -74,7 +73,8 @@ def _free_slug(name: str) -> str:
     return base if not Builder.objects.filter(slug=base).exists() else f"{base}-{secrets.token_hex(3)}"
 
 
-def _own(builder_id: UUID, actor: User) -> Builder:
+def own(builder_id: UUID, actor: User) -> Builder:
+    """The profile of `actor`, locked. Raises NotAllowed for anybody else."""
     builder = Builder.objects.lock(builder_id)
     if builder.user_id != actor.pk:
         raise NotAllowed("Only the builder can change this profile.")
@@ -101,7 +101,7 @@ def create_builder(user: User, *, actor: User, **profile: Unpack[Profile]) -> Bu
 @transaction.atomic
 def change_builder(builder_id: UUID, *, actor: User, **profile: Unpack[Profile]) -> Builder:
     """Change the given parts of the profile."""
-    builder = _own(builder_id, actor)
+    builder = own(builder_id, actor)
     before, after = write_changes(builder, profile)
     if after:
         record(Event.BUILDER_CHANGED, actor=actor, target=builder, before=before, after=after)
@@ -111,7 +111,7 @@ def change_builder(builder_id: UUID, *, actor: User, **profile: Unpack[Profile])
 @transaction.atomic
 def set_call_prices(builder_id: UUID, *, actor: User, enabled: bool, prices: Mapping[int, Decimal | None]) -> Builder:
     """Say which lengths of call are on offer (minutes to price, None takes one off) and whether calls are offered at all."""
-    builder = _own(builder_id, actor)
+    builder = own(builder_id, actor)
     if unknown := set(prices) - set(LENGTHS):
         raise Invalid(f"Calls last 15, 30 or 60 minutes, not {min(unknown)}.", code="call_length")
     values: dict[str, Any] = {f"consultation_{minutes}min_price": positive(price) if price is not None else None for minutes, price in prices.items()}
@@ -141,7 +141,7 @@ def remove_photo(builder_id: UUID, *, actor: User) -> Builder:
 
 @transaction.atomic
 def _point_at_photo(builder_id: UUID, actor: User, name: str) -> Builder:
-    builder = _own(builder_id, actor)
+    builder = own(builder_id, actor)
     old = builder.photo.name
     if old == name:
         return builder
@@ -158,6 +158,10 @@ def count_review(builder_id: UUID, stars: int) -> None:
     Builder.objects.filter(pk=builder_id).update(rating_sum=F("rating_sum") + stars, rating_count=F("rating_count") + 1)
 
 
-def count_completed(builder_id: UUID) -> None:
-    """Add one completed order; call it in the transaction that completes it."""
-    Builder.objects.filter(pk=builder_id).update(completed_count=F("completed_count") + 1)
+def count_completed(builder_id: UUID, *, on_time: bool | None) -> None:
+    """Add one completed order, and whether it came by its date (None: nobody can say); call it in the transaction that completes it."""
+    Builder.objects.filter(pk=builder_id).update(
+        completed_count=F("completed_count") + 1,
+        on_time_count=F("on_time_count") + int(on_time or 0),
+        timed_count=F("timed_count") + int(on_time is not None),
+    )
