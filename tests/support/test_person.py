@@ -269,4 +269,4 @@ def test_the_questions_of_the_page_are_fixed(browse: Browse, staff: User, client
 
 
 # Session, user, what they may (two), the person, the timeout and the savepoint around it, and the panel's own.
-QUESTIONS = {**dict.fromkeys(BY_KEY, 10), "credits": 9, "withdrawals": 9, "audit": 12}
+QUESTIONS = {**dict.fromkeys(BY_KEY, 10), "credits": 9, "withdrawals": 9, "webhooks": 9, "audit": 12}
