@@ -232,6 +232,13 @@ class Event(Enum):
     # Taking data away, and forgetting people
     DATA_EXPORTED = "data.exported", SECURITY, WARNING, "Took data away as a file"
     PERSON_EXPORTED = "user.exported", SECURITY, WARNING, "Took everything of a person away as a file"
+    COPY_ASKED = "user.copy_asked", SECURITY, INFO, "Asked for a copy of everything that is held of them"
+    COPY_TAKEN = "user.copy_taken", SECURITY, WARNING, "Downloaded everything that is held of them"
+    COPY_REMOVED = "user.copy_removed", SECURITY, INFO, "A copy of somebody's data was deleted"
+    CLOSING_ASKED = "user.closing_asked", SECURITY, WARNING, "Asked to close their account"
+    CLOSING_TAKEN_BACK = "user.closing_taken_back", SECURITY, INFO, "Keeps their account after all"
+    CLOSING_HINDERED = "user.closing_hindered", SECURITY, INFO, "An account could not be closed yet"
+    ACCOUNT_CLOSED = "user.closed", SECURITY, WARNING, "An account was closed"
     PERSON_ANONYMISED = "user.anonymised", SECURITY, WARNING, "Made a person nameless"
     # The log itself
     AUDIT_READ = "audit.read", SECURITY, INFO, "Read the audit log"

@@ -297,6 +297,7 @@ SCHEDULES = {
     "consultations.jobs.sweep_calendars": "* * * * *",
     "consultations.jobs.sweep_channels": "*/5 * * * *",
     "port444.webhooks.jobs.send": "* * * * *",
+    "port444.exports.jobs.tidy": "*/15 * * * *",
     "port444.webhooks.jobs.forget": "47 3 * * *",
     "support.jobs.alerts": "* * * * *",
     "support.jobs.digest": "7 6 * * *",

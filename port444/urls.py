@@ -22,6 +22,7 @@ urlpatterns = [
     path("", include("amendments.urls")),
     path("", include("port444.away.urls")),
     path("", include("port444.webhooks.urls")),
+    path("", include("port444.exports.urls")),
     path("console/", include("support.urls")),
     path("console/", admin.site.urls),
     path("", include("consultations.urls")),

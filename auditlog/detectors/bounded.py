@@ -44,7 +44,7 @@ class Bounded(Memory, ABC):
 
     is_at_hand = False
     LOOSE = 12_000_000  # bytes in either half, packed; as dictionaries about five times as much
-    PACKED = 130_000_000  # bytes of what is packed
+    PACKED = 150_000_000  # bytes of what is packed
 
     def __init__(self) -> None:
         super().__init__()

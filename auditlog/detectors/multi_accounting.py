@@ -19,6 +19,7 @@ from .people import HIDDEN, LOG, VALUES, opened, usual, who
 from .suspicions import Suspicion, settle
 
 NAME = "multi_accounting"
+PEOPLE = 2_000  # at shared addresses who are looked at before what is at hand of them may go
 PARAMETERS = (
     *LINK_PARAMETERS,
     Parameter("alert_at", 55, 30, 100, "From which confidence on somebody is told."),
@@ -331,11 +332,16 @@ def judge_addresses(keys: Iterable[str], memory: Memory, terms: Terms) -> list[S
     keys = sorted(keys)
     memory.fetch([*keys, *(f"told:{key}" for key in keys)])
     least, window = int(terms["shared_accounts"]), int(terms["shared_days"])
-    keys = [key for key in keys if least <= len(memory[key]) > memory[f"told:{key}"].get("accounts", 0)]
-    memory.fetch(who(person) for key in keys for person in memory[key] if person)
-    found = []
+    held = {key: len(memory[key].keys() - {HIDDEN}) for key in keys}
+    keys = [key for key in keys if least <= held[key] > memory[f"told:{key}"].get("accounts", 0)]
+    found, loaded = [], 0
     for key in keys:
+        if loaded > PEOPLE:  # the gateways of a network stand side by side
+            memory.make_room()
+            loaded = 0
+        loaded += held[key]
         holders = memory[key]
+        memory.fetch(who(person) for person in holders if person)
         people, day = most_within([(person, days) for person in holders if (days := memory[who(person)].get("ip", {}).get(key))], window)
         more = HIDDEN in holders
         told = f"told:{key}"

@@ -41,6 +41,7 @@ GONE = {
     "webhooks_webhookattempt": "t.delivery_id IN (SELECT w.id FROM webhooks_webhookdelivery w WHERE w.endpoint_id IN ({endpoints}))",
     "webhooks_webhookdelivery": "t.endpoint_id IN ({endpoints})",
     "webhooks_webhookendpoint": "t.user_id = {me}",
+    "exports_personalcopy": "t.user_id = {me}",
     "payments_payoutaddress": "t.user_id = {me}",
     "payments_bankaccount": "t.user_id = {me}",
     "away_returnalert": "t.user_id = {me} OR t.builder_id IN ({shop})",
@@ -246,7 +247,8 @@ def files_of(person: User) -> list[str]:
         f"SELECT t.file {sent} UNION ALL SELECT {drawn} {sent} AND t.preview = 'ready' "
         f"UNION ALL SELECT {drawn} || '-small' {sent} AND t.preview = 'ready' "
         "UNION ALL SELECT b.photo FROM builders_builder b WHERE b.user_id = {me} AND b.photo <> '' "
-        "UNION ALL SELECT p.file FROM builders_portfoliopicture p JOIN builders_portfoliopiece w ON w.id = p.piece_id WHERE w.builder_id IN ({shop})"
+        "UNION ALL SELECT p.file FROM builders_portfoliopicture p JOIN builders_portfoliopiece w ON w.id = p.piece_id WHERE w.builder_id IN ({shop}) "
+        "UNION ALL SELECT 'copies/' || c.id || '.zip' FROM exports_personalcopy c WHERE c.user_id = {me} AND c.status = 'ready'"
     )
     with connection.cursor() as cursor:
         cursor.execute(condition(query), {"me": person.pk, "file": FILE})

@@ -103,6 +103,8 @@ HELD = {
     "consultations_reminder": Held("Reminders of calls to you", "t.recipient_id = {me}"),
     "consultations_slotclaim": Held("Times taken for your calls", "t.client_id = {me} OR t.builder_id IN ({shop})"),
     "django_admin_log": Held("What you changed in the records, if you are of the staff", "t.user_id = {me}"),
+    "exports_closing": Held("When you asked to close your account", "t.user_id = {me}"),
+    "exports_personalcopy": Held("Copies of your data that you asked for", "t.user_id = {me}"),
     "messaging_attachment": Held("Files of your conversations; the bytes of those that you uploaded are in files/", "t.conversation_id IN ({talks})"),
     "messaging_conversation": Held("Your conversations", "t.client_id = {me} OR t.builder_id = {me}", without="rests_at"),
     "messaging_firstanswer": Held("How soon you first answered new clients", "t.builder_id IN ({shop})", without="due_at"),

@@ -9,11 +9,11 @@ from typing import Any
 from allauth.account.decorators import reauthentication_required
 from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 
 from .http import UserRequest, done
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def password_again(view: View) -> View:
@@ -26,9 +26,9 @@ def password_again(view: View) -> View:
         return bool(settings.REAUTHENTICATE)
 
     @wraps(view)
-    def guarded(request: UserRequest, **arguments: Any) -> HttpResponse:
+    def guarded(request: UserRequest, **arguments: Any) -> HttpResponseBase:
         try:
-            answer: HttpResponse = reauthentication_required(view, enabled=asks)(request, **arguments)
+            answer: HttpResponseBase = reauthentication_required(view, enabled=asks)(request, **arguments)
         except ReauthenticationRequired:
             if request.method == "GET":
                 raise

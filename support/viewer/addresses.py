@@ -110,6 +110,7 @@ CLOSED = {
     "mfa_*": ACCOUNT,
     "accounts:*": ACCOUNT,
     "webhooks:*": OUTSIDE,
+    "exports:*": ACCOUNT,
     "payments:*": MONEY,
     "payments:invoice_pdf": FILES,
     "messaging:attachment": FILES,

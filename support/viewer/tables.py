@@ -136,6 +136,8 @@ CLOSED = {
     "account_emailaddress": ACCESS,
     "account_emailconfirmation": ACCESS,
     "accounts_answeredcall": ACCESS,
+    "exports_closing": ACCESS,
+    "exports_personalcopy": ACCESS,
     "accounts_apiallowance": ACCESS,
     "accounts_apitoken": ACCESS,
     "accounts_queuedmail": ACCESS,

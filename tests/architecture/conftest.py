@@ -33,6 +33,7 @@ from port444.builders.actions import add_picture, add_piece
 from port444.builders.models import Builder
 from port444.catalog.actions import create_service, publish_service, save_search
 from port444.catalog.models import Category, Package, Synonym
+from port444.exports.actions import ask_for_copy
 from port444.kit import jobs
 from port444.kit.clock import now
 from port444.messaging.actions import open_conversation, send_message
@@ -77,6 +78,7 @@ def world(client_user: User, builder: Builder, stranger: User, staff: User, sett
     world.objects |= ordered(client_user, world.objects["orders:package_id"]) | booked(client_user, builder) | linked(builder)
     world.objects |= heard(client_user) | shown(builder) | kept(client_user)
     world.objects |= {"accounts:token_id": create_token(client_user.pk, actor=client_user, name="Nightly", scopes=["read"], days=7)[0].pk}
+    world.objects |= {"exports:copy_id": ask_for_copy(client_user.pk, actor=client_user).pk}
     world.objects |= absent(builder) | disputed(client_user, world.objects["orders:package_id"])
     world.objects |= {"support:queue:key": "late"} | reviewed(client_user, world.objects["orders:package_id"])
     world.objects |= looked_at(client_user, staff) | planned(staff, stranger) | credited(client_user)
@@ -204,6 +206,7 @@ def sold(builder: Builder) -> dict[str, Any]:
         "orders:service_reviews:slug": service.slug,
         "api:list_builder_reviews:slug": builder.slug,
         "catalog:pk": service.pk,
+        "orders:pk": service.pk,
     }
 
 

@@ -71,6 +71,7 @@ UNRECORDED = {
     # Traces of looking
     "consultations.actions.feeds.note_feed_read": "When a calendar program last asked.",
     "port444.catalog.actions.visits.note_visit": "That somebody looked at a service, by a number that names nobody.",
+    "port444.messaging.previews.make": "A picture of a file whose upload is recorded; the row says how far it is.",
     "port444.messaging.actions.mark_read": "How far somebody has read.",
     "port444.notifications.actions.read_about": "What somebody has read.",
     "port444.notifications.actions.read_all": "What somebody has read.",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
 
-from auditlog.actions import Finding, Taken, detecting, rows_left, run_detectors
+from auditlog import handlers
+from auditlog.actions import Finding, Taken, detecting, incidents, rows_left, run_detectors
 from auditlog.actions.incidents import take_findings
 from auditlog.detectors import bounded, over_file, registry, rows, spilled
 from auditlog.detectors.facts import Fact
@@ -19,6 +21,7 @@ from auditlog.detectors.memory import Notes
 from auditlog.events import Event
 from auditlog.models import AuditLog, IncidentEvent, IncidentLog, IncidentSeverity, IncidentType
 from port444.kit.clock import now
+from port444.kit.ids import uuid7
 from tests.power import as_superuser
 
 from .happenings import id_of, lives, ordered, pays, withdraws
@@ -153,5 +156,71 @@ def test_what_is_found_together_is_taken_as_if_one_by_one() -> None:
 def test_taking_many_asks_no_more_than_taking_few(django_assert_max_num_queries: Any) -> None:
     """Weak signals, of which there are thousands; of the others somebody is told, each by itself."""
     for count in (2, 60):
-        with django_assert_max_num_queries(12):
-            take_findings([finding(f"{count} {n}", 20, IncidentSeverity.LOW) for n in range(count)])
+        for confidence in (20, 30):  # opened, and then found again and surer
+            with django_assert_max_num_queries(12):
+                outcomes = take_findings([finding(f"{count} {n}", confidence, IncidentSeverity.LOW) for n in range(count)])
+        assert {one.taken for one in outcomes} == {Taken.RAISED}
+
+
+def test_a_case_that_somebody_closes_meanwhile_is_opened_anew(own_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others open the same case after it was looked for, so that ours is not put in, and close it before it is looked for again."""
+    asked, ask = [], incidents._live
+    with as_superuser(own_database) as other:
+
+        def asking(fingerprints: Iterable[str]) -> dict[str, IncidentLog]:
+            asked.append(1)
+            if len(asked) == 2:
+                other.execute("UPDATE incident_log SET status = 'resolved', resolved_at = now() WHERE fingerprint = 'a'")
+            found = ask(fingerprints)
+            if len(asked) == 1:
+                other.execute(
+                    "INSERT INTO incident_log SELECT (jsonb_populate_record(one, %s)).* FROM incident_log AS one WHERE fingerprint = 'model'",
+                    [json.dumps({"id": str(uuid7()), "number": 900, "fingerprint": "a"})],
+                )
+            return found
+
+        take_findings([finding("model")])
+        monkeypatch.setattr(incidents, "_live", asking)
+        (outcome,) = take_findings([finding("a")])
+    assert outcome.taken == Taken.OPENED
+    assert outcome.incident is not None
+    assert IncidentLog.objects.get(fingerprint="a", status="open") == outcome.incident
+    assert IncidentLog.objects.get(fingerprint="a", status="resolved").number == 900
+
+
+def test_a_withdrawal_that_opens_and_rises_in_one_chunk_is_told_once(own_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is judged when it is read, and once more when it is known that its builder is one of a ring."""
+    ring_ = [one for n in range(3) for one in lives(f"m{n}", ip=f"8.1.{n}.1", device="one for all", days=(1, 2))]
+    money = [*lives("y", days=(1, 2)), *pays("y", "m0", 5, 400), withdraws("m0", 5.01, 400, "w")]
+    later = [one for n in range(40) for one in lives(f"own{n}", since=6, ip=f"9.1.{n}.1", device=f"own {n}", days=(1,))]
+    told: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(handlers, "_told", [lambda event, hold_at: told.append((event.incident.fingerprint, event.kind, event.incident.confidence))])
+    monkeypatch.setattr(detecting, "STEP", 20)
+    with as_superuser(own_database) as owner:
+        write(owner, ordered([*ring_, *money, *later]), now().replace(microsecond=0))
+    ends = time.monotonic() + 60
+    while run_detectors(dry_run=True).rows < len([*ring_, *money, *later]):
+        assert time.monotonic() < ends, "rows stay unread"
+    told.clear()
+    run_detectors()
+    (withdrawal,) = IncidentLog.objects.filter(pattern="fresh_earnings")
+    assert [event.kind for event in withdrawal.events.order_by("id")] == ["opened", "raised"]
+    assert [one for one in told if one[0] == withdrawal.fingerprint] == [(withdrawal.fingerprint, "opened", withdrawal.confidence)]
+    assert len({one[0] for one in told}) == len(told) == IncidentLog.objects.count()
+
+
+@pytest.mark.django_db
+def test_what_rises_twice_at_once_is_told_once_and_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[Any, ...]] = []
+    take_findings([finding("a")])
+    monkeypatch.setattr(handlers, "_told", [lambda event, hold_at: told.append((event.incident.fingerprint, event.kind, event.incident.confidence))])
+    with handlers.telling_once():
+        for confidence in (70, 80, 75):
+            take_findings([finding("a", confidence), finding("b", confidence)])
+        (merged,) = take_findings([finding("c")])
+        assert merged.incident is not None
+        merged.incident.move_to("resolved", resolved_at=now())
+        assert told == []
+    assert sorted(told) == [("a", "raised", 80), ("b", "opened", 80)], "what is a part of another by then is not told"
+    take_findings([finding("a", 90)])
+    assert told[-1] == ("a", "raised", 90)

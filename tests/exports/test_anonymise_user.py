@@ -129,6 +129,7 @@ NAMES_NOBODY = dict.fromkeys(
         "consultations_reminder",
         "consultations_slotclaim",
         "django_admin_log",
+        "exports_closing",
         "messaging_conversation",
         "orders_delivery_files",
         "orders_evidence_files",
@@ -276,7 +277,7 @@ def test_an_order_is_in_the_way_of_both_sides(make_order: MakeOrder, client_user
 @pytest.mark.usefixtures("untouched")
 def test_money_is_in_the_way(make_order: MakeOrder, client_user: User, builder_user: User) -> None:
     make_order(OrderStatus.COMPLETED)
-    with pytest.raises(InTheWay, match=r"There is \$[0-9.]+ in their account: builder's earnings"):
+    with pytest.raises(InTheWay, match=r"There is \$[0-9.]+ in the account: builder's earnings"):
         anonymise_person(builder_user.pk)
     assert in_the_way(client_user, now()) == []
 
@@ -315,7 +316,7 @@ def test_what_else_is_in_the_way(client_user: User, builder_user: User, capsys: 
     client_user.is_staff = True
     client_user.save()
     reasons = in_the_way(client_user, moment)
-    assert [reason.split(":")[0] for reason in reasons] == ["They are of the staff", "Their withdrawals are held", "Incidents about them are open"]
+    assert [reason.split(":")[0] for reason in reasons] == ["Staff cannot be forgotten", "Withdrawals are held", "Incidents are open"]
     with pytest.raises(CommandError, match="Nothing was changed") as refused:
         call_command("anonymise_user", EMAIL)
     assert all(reason in str(refused.value) for reason in reasons)
@@ -327,7 +328,7 @@ def test_what_else_is_in_the_way(client_user: User, builder_user: User, capsys: 
 def test_a_credit_is_in_the_way_until_it_ends(client_user: User) -> None:
     grant = Grant(Decimal("10.00"), CreditSource.PROMO, "Welcome", expires_at=now() + timedelta(days=9))
     credit = issue_credit(client_user, grant, actor=None)
-    with pytest.raises(InTheWay, match=r"They have \$10.00 of credits"):
+    with pytest.raises(InTheWay, match=r"There is \$10.00 of credits"):
         anonymise_person(client_user.pk)
     assert credit.expires_at is not None
     assert in_the_way(client_user, credit.expires_at) == []

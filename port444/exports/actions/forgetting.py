@@ -134,7 +134,7 @@ def in_the_way(person: User, moment: datetime) -> list[str]:
 def _standing(person: User, moment: datetime) -> list[str]:
     reasons = []
     if person.is_staff or person.is_superuser:
-        reasons.append("They are of the staff: take that away first.")
+        reasons.append("Staff cannot be forgotten: their rights are taken away first.")
     if Viewing.objects.filter(subject=person, ended_at__isnull=True, expires_at__gt=moment).exists():
         reasons.append("Support is looking at their pages.")
     return reasons
@@ -142,18 +142,18 @@ def _standing(person: User, moment: datetime) -> list[str]:
 
 def _money(person: User, moment: datetime) -> list[str]:
     reasons = [
-        f"There is {usd(account.balance)} in their account: {account.get_kind_display().lower()}."
+        f"There is {usd(account.balance)} in the account: {account.get_kind_display().lower()}."
         for account in LedgerAccount.objects.filter(owner_id=person.pk).exclude(balance=0).order_by("kind")
     ]
     sides = Q(client=person) | Q(builder__user=person)
     deals = [*Order.objects.filter(sides).values_list("pk", flat=True), *Consultation.objects.filter(sides).values_list("pk", flat=True)]
     held = LedgerAccount.objects.filter(kind=AccountKind.ESCROW, subject_id__in=deals).aggregate(all=Sum("balance"))["all"] or Decimal(0)
     if held:
-        reasons.append(f"There is {usd(held)} in escrow for their deals.")
+        reasons.append(f"There is {usd(held)} in escrow.")
     usable = Q(expires_at__isnull=True) | Q(expires_at__gt=moment)
     credit = Credit.objects.filter(usable, user=person, remaining__gt=0).aggregate(all=Sum("remaining"))["all"] or Decimal(0)
     if credit:
-        reasons.append(f"They have {usd(credit)} of credits: they are used first, or voided.")
+        reasons.append(f"There is {usd(credit)} of credits: they are used first, or voided.")
     return reasons
 
 
@@ -199,8 +199,8 @@ def _inquiries(person: User, moment: datetime) -> list[str]:
     incidents = IncidentLog.objects.live().filter(Q(user_id=person.pk) | Q(related_users__contains=[person.pk]))
     plans = Plan.objects.filter(target_user=person, status__in=[PlanStatus.REQUESTED, PlanStatus.APPROVED])
     return [
-        *_open("Their withdrawals are held", [f"since {one.made_at:%Y-%m-%d}" for one in holds.order_by("made_at")]),
-        *_open("Incidents about them are open", [str(one) for one in incidents.order_by("number")]),
+        *_open("Withdrawals are held", [f"since {one.made_at:%Y-%m-%d}" for one in holds.order_by("made_at")]),
+        *_open("Incidents are open", [str(one) for one in incidents.order_by("number")]),
         *_open("Plans of support wait", [str(one) for one in plans.order_by("number")]),
     ]
 
