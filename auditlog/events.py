@@ -39,8 +39,8 @@ class Event(Enum):
     SEARCH_SAVED = "search.saved", USER, INFO, "Saved a search"
     SEARCH_CHANGED = "search.changed", USER, INFO, "Changed a saved search"
     SEARCH_REMOVED = "search.removed", USER, INFO, "Removed a saved search"
-    SYNONYM_ADDED = "synonym.added", ADMIN, INFO, "Let two words of the search mean the same"
-    SYNONYM_REMOVED = "synonym.removed", ADMIN, INFO, "Let two words of the search mean the same no longer"
+    SYNONYM_ADDED = "synonym.added", ADMIN, WARNING, "Let two words of the search mean the same"
+    SYNONYM_REMOVED = "synonym.removed", ADMIN, WARNING, "Let two words of the search mean the same no longer"
     # Away
     AWAY_PLANNED = "away.planned", USER, INFO, "Planned to be away"
     FAVOURITE_SAVED = "favourite.saved", USER, INFO, "Saved a service or a builder"

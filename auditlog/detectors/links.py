@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from math import exp, log, sqrt
 
 from .facts import DAY
 from .memory import Days, Memory, Notes
 from .parameters import Parameter, Terms
-from .people import HIDDEN, HOLDERS, LOG, VALUES, usual, who
+from .people import HIDDEN, HOLDERS, LOG, RECENT, VALUES, usual, who
 
 WORDS = {
     "ip": "address",
@@ -110,6 +111,7 @@ class Web:
     _circled: dict[str, set[str]] = field(default_factory=dict)
     _usual: dict[tuple[int, int], float] = field(default_factory=dict)
     _reaches: dict[int, float] = field(default_factory=dict)
+    _opened: dict[str, int | None] = field(default_factory=dict)
 
     def load(self, people: Iterable[str]) -> None:
         """Have at hand what links of these people follow from: what they hold that can link, who else holds it, and what both have."""
@@ -120,7 +122,7 @@ class Web:
         notes = {person: self.memory[who(person)] for person in people}
         self.memory.fetch(key for one in notes.values() for kind in LINKING for key in one.get(kind, ()))
         self.memory.fetch(key for one in notes.values() for key in (one.get("ip", ()) if traded_with(one) else self._homes(one)))
-        self.memory.glance({who(other) for one in notes.values() if "up" in one for other in traded_with(one)}, "up")
+        self.ups({other for one in notes.values() if "up" in one for other in traded_with(one)})
         pairs = {person: self._candidates(person) for person in people}
         self.memory.fetch(who(other) for others in pairs.values() for other in others)
         common = set[str]()
@@ -163,7 +165,7 @@ class Web:
         return notes.get("ip", ()) if "up" in notes and notes["last"] - notes["up"] < LATELY else ()
 
     def circled(self, person: str) -> set[str]:
-        """With whom somebody may be linked by nothing but a circle: all that are, and few that are not, found without what the others did."""
+        """With whom somebody may be linked by nothing but a circle: all that are, and few that are not, found without what others remember."""
         found = self._circled.get(person)
         if found is None:
             found = self._circled[person] = self._may_be_circled(person, self.memory[who(person)])
@@ -173,20 +175,26 @@ class Web:
         up, dealt = notes.get("up"), traded_with(notes)
         if up is None or not dealt:
             return set()
-        ups = self._ups(dealt)
-        near = {other: other_up for other, other_up in ups.items() if self.came_together(up, other_up)}
-        odd = {other: max(self._odd(up, other_up), self._odd(other_up, up)) for other, other_up in near.items()}
+        near = {other: other_up for other, other_up in self.ups(dealt).items() if self.came_together(up, other_up)}
         base, bar = self.terms["circle_base"], self.terms["link_at"]
-        odd = {other: much for other, much in odd.items() if base * much >= bar}
-        if not odd:
+        odd = {other: base * max(self._odd(up, other_up), self._odd(other_up, up)) for other, other_up in near.items()}
+        if all(much < bar for much in odd.values()):
             return set()
-        inside = self._part_inside(person, notes, near.keys(), near.keys())
-        return {other for other, much in odd.items() if base * much * sqrt(inside) >= bar}
+        recent = {"paid": notes.get("orders", ()), "earned": notes.get("earnings", ())}
+        if all(len(rows) < RECENT for rows in recent.values()):  # the builder's own list of orders has all that the clients remember
+            counts = {name: Counter(row[2] for row in rows) for name, rows in recent.items()}
+            inside = self._part_inside(notes, near.keys(), lambda name, other: max(1, counts[name][other]) if other in near else 1)
+        else:
+            self.memory.fetch(who(other) for other in near)
+            inside = self._part_inside(notes, near.keys(), lambda name, other: self._bought(other, name, person) if other in near else 1)
+        return {other for other, much in odd.items() if much * sqrt(inside) >= bar}
 
-    def _ups(self, people: Iterable[str]) -> dict[str, int]:
+    def ups(self, people: Set[str]) -> dict[str, int]:
         """When accounts were opened, of those of whom that is known."""
-        keys = {who(person): person for person in people}
-        return {keys[key]: up for key, up in self.memory.glance(keys, "up").items() if up is not None}
+        missing = {who(person): person for person in people if person not in self._opened}
+        if missing:
+            self._opened.update((missing[key], up) for key, up in self.memory.glance(missing, "up").items())
+        return {person: up for person in people if (up := self._opened[person]) is not None}
 
     def came_together(self, up: int | None, other: int | None) -> bool:
         """Whether two were opened at one time: within days in which few others were."""
@@ -320,19 +328,22 @@ class Web:
         if found is None:
             notes = self.memory[who(person)]
             dealt = traded_with(notes)
-            near = {other for other, up in self._ups(dealt).items() if self.came_together(notes["up"], up)}
-            found = self._circles[person] = self._part_inside(person, notes, near, dealt)
+            near = {other for other, up in self.ups(dealt).items() if self.came_together(notes["up"], up)}
+            self.memory.fetch(who(other) for other in dealt)
+            found = self._circles[person] = self._part_inside(notes, near, lambda name, other: self._bought(other, name, person))
         return found
 
-    def _part_inside(self, person: str, notes: Notes, near: Set[str], counted: Set[str]) -> float:
-        """The same when it is known who is near; one order more than there are stands for those that are still to come. Of clients that are
-        not counted one order is, so that it is too much where they had more and are not near."""
-        self.memory.fetch(who(other) for other in counted)
+    def _bought(self, client: str, name: str, builder: str) -> int:
+        """How often, as the client remembers it."""
+        return int(self.memory[who(client)].get(f"{name}_to", {}).get(builder, (1,))[0])
+
+    def _part_inside(self, notes: Notes, near: Set[str], bought: Callable[[str, str], int]) -> float:
+        """The same when it is known who is near and how often a client bought; one order more than there are stands for those that are still
+        to come."""
         inside, number = 0, 1
         for name in ("paid", "earned"):
             rows = [(other, row[0]) for other, row in notes.get(f"{name}_to", {}).items()]
-            for other in notes.get(f"{name}_by", ()):
-                rows.append((other, self.memory[who(other)].get(f"{name}_to", {}).get(person, (1,))[0] if other in counted else 1))
+            rows += [(other, bought(name, other)) for other in notes.get(f"{name}_by", ())]
             number += sum(count for _, count in rows)
             inside += sum(count for other, count in rows if other in near)
             if rows:

@@ -19,7 +19,7 @@ from .people import HIDDEN, LOG, VALUES, opened, usual, who
 from .suspicions import Suspicion, settle
 
 NAME = "multi_accounting"
-PEOPLE = 2_000  # at shared addresses who are looked at before what is at hand of them may go
+PEOPLE = 2_000  # at shared addresses who are looked at together
 PARAMETERS = (
     *LINK_PARAMETERS,
     Parameter("alert_at", 55, 30, 100, "From which confidence on somebody is told."),
@@ -334,14 +334,13 @@ def judge_addresses(keys: Iterable[str], memory: Memory, terms: Terms) -> list[S
     least, window = int(terms["shared_accounts"]), int(terms["shared_days"])
     held = {key: len(memory[key].keys() - {HIDDEN}) for key in keys}
     keys = [key for key in keys if least <= held[key] > memory[f"told:{key}"].get("accounts", 0)]
-    found, loaded = [], 0
-    for key in keys:
-        if loaded > PEOPLE:  # the gateways of a network stand side by side
+    found, at_hand = [], 0
+    for place, key in enumerate(keys):
+        if place == at_hand:  # the gateways of a network stand side by side
             memory.make_room()
-            loaded = 0
-        loaded += held[key]
+            at_hand = place + _as_many(held[one] for one in keys[place:])
+            memory.fetch(who(person) for one in keys[place:at_hand] for person in memory[one] if person)
         holders = memory[key]
-        memory.fetch(who(person) for person in holders if person)
         people, day = most_within([(person, days) for person in holders if (days := memory[who(person)].get("ip", {}).get(key))], window)
         more = HIDDEN in holders
         told = f"told:{key}"
@@ -372,6 +371,16 @@ def judge_addresses(keys: Iterable[str], memory: Memory, terms: Terms) -> list[S
             )
         )
     return found
+
+
+def _as_many(sizes: Iterable[int]) -> int:
+    """How many of the next addresses are looked at together."""
+    total, count = 0, 0
+    for size in sizes:
+        total, count = total + size, count + 1
+        if total >= PEOPLE:
+            break
+    return count
 
 
 def most_within(rows: list[tuple[str, list[int]]], window: int) -> tuple[list[str], int]:

@@ -75,7 +75,7 @@ def _pairs(people: set[str], web: Web, memory: Memory) -> set[tuple[str, str]]:
     values = {person: [key for kind in VALUES for key in memory[who(person)].get(kind, ())] for person in people}
     memory.fetch(name for keys_of in values.values() for key in keys_of for name in (key, _twin(key)) if name)
     memory.fetch(who(other) for person in people if memory[who(person)].get("group") for other in traded_with(memory[who(person)]))
-    memory.glance({who(other) for person in people for other in traded_with(memory[who(person)])}, "up")
+    web.ups({other for person in people for other in traded_with(memory[who(person)])})
     found = set[tuple[str, str]]()
     for person, keys_of in values.items():
         notes = memory[who(person)]

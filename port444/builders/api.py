@@ -16,7 +16,7 @@ from port444.kit.rest import answers
 
 from . import actions
 from .models import Builder, PortfolioPicture, PortfolioPiece
-from .schemas import MoveIn, PieceIn, PieceOut, PortfolioOut, piece_out
+from .schemas import PieceIn, PieceMoveIn, PieceOut, PortfolioOut, piece_out
 
 router = Router(tags=["Portfolio"])
 
@@ -50,7 +50,7 @@ def change_portfolio_piece(request: UserRequest, piece_id: UUID, body: PieceIn) 
 
 
 @router.post("/portfolio/{uuid:piece_id}/move", response=answers(200, PieceOut), auth=may(Scope.ORDERS), summary="Move a piece")
-def move_portfolio_piece(request: UserRequest, piece_id: UUID, body: MoveIn) -> PieceOut:
+def move_portfolio_piece(request: UserRequest, piece_id: UUID, body: PieceMoveIn) -> PieceOut:
     piece = _piece(request, piece_id)
     return piece_out(actions.move_piece(piece.pk, actor=request.user, up=body.up), piece.builder)
 

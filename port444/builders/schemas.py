@@ -20,7 +20,7 @@ class PieceIn(In):
     link: Text = Field("", max_length=200, examples=["https://ferry.example"])
 
 
-class MoveIn(In):
+class PieceMoveIn(In):
     up: bool = Field(description="Before the piece above; otherwise behind the one below")
 
 

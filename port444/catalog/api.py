@@ -32,10 +32,10 @@ from .schemas import (
     SavedSearchOut,
     SearchChangeIn,
     SearchIn,
+    SearchWordsOut,
     ServiceOut,
     ServiceRow,
     ServicesOut,
-    SuggestionsOut,
     builder_out,
     category_detail_out,
     category_out,
@@ -78,10 +78,10 @@ def get_category(request: HttpRequest, slug: str) -> CategoryDetailOut:
     return category_detail_out(row, list(row.children.all()), market_of(row), services_in(row))
 
 
-@router.get("/suggestions", response=answers(200, SuggestionsOut), auth=None, summary="Complete the words of a search")
-def list_suggestions(request: HttpRequest, q: Annotated[Text, Field(max_length=120)] = "") -> SuggestionsOut:
+@router.get("/services/suggestions", response=answers(200, SearchWordsOut), auth=None, summary="Complete the words of a search")
+def suggest_words(request: HttpRequest, q: Annotated[Text, Field(max_length=120)] = "") -> SearchWordsOut:
     """Up to eight: the last word completed, categories, and builders by name."""
-    return SuggestionsOut(items=suggest(q))
+    return SearchWordsOut(items=suggest(q))
 
 
 @router.get("/services", response=answers(200, ServicesOut), auth=None, summary="Find services")

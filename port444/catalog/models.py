@@ -11,6 +11,7 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchQueryField, SearchVectorField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 from django.urls import reverse
 
 from auditlog.models import Category as LogCategory
@@ -150,6 +151,7 @@ class Service(StateMachine):
         ]
         indexes = [
             models.Index(fields=["market_due_at", "id"], condition=Q(market_due_at__isnull=False), name="service_market_due"),
+            GinIndex(OpClass(Upper("title"), name="gin_trgm_ops"), name="service_title_trgm"),  # for the console
         ]
 
     def __str__(self) -> str:

@@ -43,7 +43,7 @@ class MarketOut(Out):
     is_paid: bool = Field(description="What clients paid; otherwise what builders ask")
 
 
-class SuggestionsOut(Out):
+class SearchWordsOut(Out):
     items: list[str]
 
 

@@ -22,14 +22,14 @@ LONGEST = 5000
 
 
 class FileOut(Out):
-    """A file for the two people of a conversation. The addresses are for a browser that is signed in."""
+    """A file for the two people of a conversation."""
 
     id: UUID
     name: str
     mimetype: str
     size: int
     url: str = Field(description="Gives its bytes, as a download")
-    picture_url: str | None = Field(description="A JPEG of it, or of its first page, where one could be drawn")
+    picture_url: str | None = Field(description="A JPEG of it, or of its first page, where one could be drawn; for a browser that is signed in")
 
 
 class MessageRow(Row):
@@ -101,7 +101,7 @@ def files_out(files: Iterable[Attachment]) -> list[FileOut]:
 
 def _file(one: Attachment) -> FileOut:
     drawn = urljoin(settings.SITE_URL, reverse("messaging:picture", args=[one.pk])) if one.preview == PreviewStatus.READY else None
-    url = urljoin(settings.SITE_URL, one.href)
+    url = urljoin(settings.SITE_URL, reverse("api:get_file", args=[one.pk]))
     return FileOut(**same(one, FileOut), url=url, picture_url=drawn)
 
 

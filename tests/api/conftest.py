@@ -57,10 +57,10 @@ class Caller:
     def post(self, path: str, body: Any = None, **headers: str) -> Any:
         return self.send("POST", path, body, **headers)
 
-    def upload(self, path: str, *files: Any, idempotency_key: str = "", **fields: str) -> Any:
+    def upload(self, path: str, *files: Any, to: str = "uploads", idempotency_key: str = "", **fields: str) -> Any:
         """A form with files."""
         headers = {"idempotency-key": idempotency_key or str(uuid4())}
-        return self.client.post(f"/api{path}", {"uploads": list(files), **fields}, headers=headers)
+        return self.client.post(f"/api{path}", {to: list(files), **fields}, headers=headers)
 
     def put(self, path: str, body: Any = None, **headers: str) -> Any:
         return self.send("PUT", path, body, **headers)

@@ -260,7 +260,7 @@ def test_a_field_that_is_not_there_is_refused_where_nothing_is_either(staff: Use
         asks = {one["name"] for one in by_method.get("get", {}).get("parameters", ())}
         if "fields" in asks and "{" not in path:
             answer, tried = program.get(f"{path.removeprefix('/api')}?fields=password"), tried + 1
-            assert (answer.status_code, answer.json()["code"]) == (422, "unknown_field"), path
+            assert (answer.status_code, answer.json().get("code")) == (422, "unknown_field"), path
     assert tried >= 15
 
 

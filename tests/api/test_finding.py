@@ -126,9 +126,9 @@ def test_a_builder_with_what_they_sell_and_what_is_said(
 def test_finding_takes_the_same_queries_however_much_there_is(
     anybody: Client, service: Service, package: Package, django_assert_num_queries: Any
 ) -> None:
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(8):
         anybody.get("/api/services")
     for number in range(5):
         more(service, number)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(8):
         assert len(anybody.get("/api/services").json()["items"]) == 6

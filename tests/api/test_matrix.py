@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 Make = Callable[..., Caller]
 
 # Whose the thing in an address is, by the name of its part: of the world's client, its builder, or both. Others find nothing there.
-BOTH, CLIENT, BUILDER, ALL, NOBODY = {"client", "builder"}, {"client"}, {"builder"}, {"client", "builder", "stranger"}, set[str]()
+BOTH, CLIENT, BUILDER, ALL, NOBODY = {"client", "builder"}, {"client"}, {"builder"}, {"client", "builder", "stranger", "staff"}, set[str]()
 SEEN_BY = {
     "amendment_id": BOTH,
     "builder_id": ALL,
@@ -45,17 +45,23 @@ SEEN_BY = {
     "credit_id": CLIENT,
     "delivery_id": CLIENT,
     "dispute_id": BOTH,
+    "favourite_id": NOBODY,
     "file_id": BOTH,
-    "invoice_id": CLIENT,
+    "invoice_id": BOTH,
     "link_id": BUILDER,
     "message_id": BOTH,
     "move_id": BOTH,
     "notification_id": BUILDER,
     "offer_id": BOTH,
     "order_id": BOTH,
+    "parting_id": BOTH,
     "payment_id": CLIENT,
+    "picture_id": NOBODY,
+    "piece_id": NOBODY,
     "proposal_id": BOTH,
     "refund_id": NOBODY,
+    "review_id": BOTH,
+    "search_id": NOBODY,
     "slug": ALL,
     "suggestion_id": BUILDER,
     "token_id": CLIENT,
@@ -64,17 +70,31 @@ SEEN_BY = {
 }
 # Where somebody who may come finds nothing all the same, and why.
 NOTHING_THERE = {
-    ("get_order_review", "client"): "nobody has reviewed the order",
-    ("get_order_review", "builder"): "nobody has reviewed the order",
     ("get_consultation_conversion", "client"): "the call has not taken place",
     ("get_consultation_conversion", "builder"): "the call has not taken place",
     ("add_requirement_files", "client"): "the order asks no questions",
+    ("get_order_again", "client"): "the order goes on",
+    ("get_order_again", "builder"): "it is for the client",
+    ("report_builder", "builder"): "nobody reports themselves",
+    ("retry_calendar_copy", "builder"): "nothing has failed",
+    ("list_client_reviews", "client"): "it is for the builder of the conversation",
+    ("list_order_reviews", "client"): "the order goes on",
+    ("list_order_reviews", "builder"): "the order goes on",
 }
 FOR_BUILDERS = (
-    "get_earnings list_withdrawals withdraw quote_withdrawal get_away plan_away end_away "
-    "get_availability set_availability explain_calendar_slot list_calendars choose_calendars"
+    "get_earnings get_insights list_withdrawals withdraw quote_withdrawal get_away plan_away end_away "
+    "get_availability set_availability explain_calendar_slot list_calendars choose_calendars list_portfolio add_portfolio_piece"
 )
 NOTHING_THERE |= {(name, who): "it is for builders alone" for name in FOR_BUILDERS.split() for who in ("client", "staff")}
+OF_A_PROFILE = (
+    "get_insights get_away plan_away end_away get_availability set_availability explain_calendar_slot list_calendars choose_calendars "
+    "list_portfolio add_portfolio_piece"
+)
+NOTHING_THERE |= {(name, "stranger"): "who offers work has no profile yet" for name in OF_A_PROFILE.split()}
+BODY_OF_NOTHING = "place_order start_conversation hold_consultation"
+NOTHING_THERE |= {(name, who): "the body names nothing that there is" for name in BODY_OF_NOTHING.split() for who in ALL}
+# What asks for more than its door does, by what it is about.
+ASKS_MORE = {"run_support_macro", "end_support_viewing", "agree_to_close_incident"}
 OPEN_SCOPES = [scope for scope in Scope.values if scope != Scope.CONSOLE]
 
 
@@ -165,14 +185,15 @@ def query(operation: Operation) -> str:
 
 def call(program: Caller, operation: Operation, objects: dict[str, str]) -> tuple[int, str]:
     """The status, and the code of a refusal."""
-    path = operation.path
+    path = operation.path.replace("{slug}", objects[operation.path.split("/")[1]]) if "slug" in operation.parts else operation.path
     for part in operation.parts:
-        path = path.replace(f"{{{part}}}", objects.get(f"{operation.name}:{part}") or objects.get(part) or str(uuid4()))
+        path = path.replace(f"{{{part}}}", objects.get(part) or str(uuid4()))
     if asked := query(operation):
         path = f"{path}?{asked}"
     kinds = operation.says.get("requestBody", {}).get("content", {})
     if "multipart/form-data" in kinds:
-        answer = program.upload(path, SimpleUploadedFile("a.txt", b"a"))
+        fields = kinds["multipart/form-data"]["schema"]["properties"]
+        answer = program.upload(path, SimpleUploadedFile("a.txt", b"a"), to="picture" if "picture" in fields else "uploads")
     else:
         body = least(next(iter(kinds.values()))["schema"]) if kinds else None
         answer = program.send(operation.method, path, body)
@@ -186,7 +207,7 @@ def objects(world: World) -> dict[str, str]:
     """An object of the world for each part of an address."""
     found = {key.rpartition(":")[2]: str(value) for key, value in world.objects.items()}
     found |= {"webhook_id": str(world.objects["webhooks:endpoint_id"]), "file_id": str(world.objects["attachment_id"]), "position": "1"}
-    found |= {"slug": str(world.objects["api:slug"]), "get_builder:slug": str(world.objects["builders:slug"])}
+    found |= {"services": str(world.objects["api:slug"]), "builders": str(world.objects["builders:slug"]), "categories": "web-development"}
     with connection.cursor() as cursor:
         for part, table in (("incident_id", "incident_log"), ("plan_id", "support_plan"), ("message_id", "messaging_message")):
             cursor.execute(f"SELECT id FROM {table} ORDER BY id LIMIT 1")
@@ -225,6 +246,8 @@ def colleague(group: str) -> Callable[[Operation, int, str], bool]:
     def fits(operation: Operation, status: int, code: str) -> bool:
         if not operation.is_console:
             return person("staff")(operation, status, code) if not operation.parts or operation.is_seen_by("stranger") else status == 404
+        if operation.name in ASKS_MORE:
+            return status not in (401, 405)
         refused = bool(operation.wanted and not operation.wanted & GROUPS[group])
         return (status == 403 and code == "no_permission") if refused else status not in (401, 405) and code != "no_permission"
 

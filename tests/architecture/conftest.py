@@ -31,8 +31,8 @@ from port444.away.actions import plan_away
 from port444.away.terms import Plan
 from port444.builders.actions import add_picture, add_piece
 from port444.builders.models import Builder
-from port444.catalog.actions import create_service, publish_service, save_search
-from port444.catalog.models import Category, Package, Synonym
+from port444.catalog.actions import add_synonym, create_service, publish_service, save_search
+from port444.catalog.models import Category, Package
 from port444.exports.actions import ask_for_copy
 from port444.kit import jobs
 from port444.kit.clock import now
@@ -97,7 +97,11 @@ def shown(builder: Builder) -> dict[str, Any]:
     piece = add_piece(builder.pk, actor=builder.user, title="A ferry")
     picture = add_picture(piece.pk, actor=builder.user, upload=SimpleUploadedFile("ferry.png", content.getvalue()))
     found = {f"builders:{view}:pk": picture.pk for view in ("picture", "remove_picture")}
-    return found | {"builders:pk": piece.pk, "support:synonym_id": Synonym.objects.all()[0].pk}
+    return found | {
+        "builders:pk": piece.pk,
+        "support:synonym_id": add_synonym("ferry", "passage boat", actor=builder.user).pk,
+        "catalog:category:slug": Category.objects.all()[0].slug,
+    }
 
 
 def kept(person: User) -> dict[str, Any]:

@@ -57,6 +57,8 @@ OPEN_TO_STRANGERS = {
     "away:forget": "as asking",
     "notifications:unsubscribe": "the signed token in the mail is the proof",
 }
+# What a job makes later, which no job did here.
+NOT_MADE_YET = {"exports:copy", "messaging:picture", "messaging:small"}
 COMES_WITH_A_LOOK = {
     "catalog.Visit": "who looks at a service is counted, by a number",
     "accounts.Session": "a message for the next page is kept in it",
@@ -254,7 +256,7 @@ def test_owner_finds_what_the_stranger_does_not(world: World) -> None:
                 client, path = browser(user), address.path(world)
                 found.add((client.get if "GET" in (address.methods() or ()) else client.post)(path).status_code)
                 transaction.set_rollback(True)
-        if found <= {404} or max(found) >= 500:
+        if (found <= {404} and address.name not in NOT_MADE_YET) or max(found) >= 500:
             lost.append((address.name, found))
     assert missing == [], "name their objects in tests/architecture/conftest.py"
     assert lost == []

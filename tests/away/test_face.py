@@ -180,7 +180,7 @@ def test_the_page_asks_once_whether_the_reader_waits(
     client.force_login(client_user)
     with clock.at(DURING):
         client.get(service.get_absolute_url())
-        with django_assert_num_queries(6) as captured:
+        with django_assert_num_queries(7) as captured:
             client.get(service.get_absolute_url())
         leave(builder, FIRST, LAST)
         with django_assert_num_queries(len(captured) + 1):

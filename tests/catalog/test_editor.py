@@ -51,8 +51,8 @@ def test_a_service_is_written_and_published_at_once(client: Client, builder: Bui
     assert (service.status, service.tags, service.from_price) == ("published", ["vector", "brand"], Decimal("1120.50"))
     assert service.packages.get().deliverables == ["SVG file", "PNG file"]
     assert service.questions == [
-        {"label": "Your name?", "kind": "text", "required": True, "options": []},
-        {"label": "Colour?", "kind": "choice", "required": False, "options": ["Red", "Blue"]},
+        {"label": "Your name?", "kind": "text", "required": True, "options": [], "help": ""},
+        {"label": "Colour?", "kind": "choice", "required": False, "options": ["Red", "Blue"], "help": ""},
     ]
 
 

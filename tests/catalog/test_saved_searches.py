@@ -13,7 +13,7 @@ from port444.accounts.models import User
 from port444.catalog import actions
 from port444.catalog.actions import change_search, look_at_search, save_search, tell_found_batch
 from port444.catalog.models import SavedSearch, Service
-from port444.kit.clock import now
+from port444.kit.clock import at, now
 from port444.kit.errors import Conflict, Invalid, NotAllowed
 from port444.notifications.actions import notify_many
 from port444.notifications.models import Delivery, Notification
@@ -33,10 +33,11 @@ def told() -> list[Notification]:
 
 def test_what_is_new_is_told_once_in_one_mail_for_all_searches(make_service: Make, client_user: User) -> None:
     make_service("Django of old")
-    save_search({"q": "django"}, actor=client_user, name="Speed", frequency="daily")
-    save_search({"highest": "100"}, actor=client_user, name="Cheap", frequency="daily")
-    save_search({"q": "slow"}, actor=client_user, name="Silent", frequency="never")
-    moment = now()
+    moment = (now() + timedelta(hours=1)).replace(minute=10)  # they are due at full hours
+    with at(moment):
+        save_search({"q": "django"}, actor=client_user, name="Speed", frequency="daily")
+        save_search({"highest": "100"}, actor=client_user, name="Cheap", frequency="daily")
+        save_search({"q": "slow"}, actor=client_user, name="Silent", frequency="never")
     assert tell_found_batch(moment + timedelta(minutes=1), 50) == 0  # not due
     tell_found_batch(moment + timedelta(hours=1), 50)
     assert told() == []

@@ -9,10 +9,10 @@ from django.core.management import call_command
 
 from port444.catalog.models import Category
 from port444.demo import cast
-from tests.auditlog.conftest import own_database, own_log
+from tests.auditlog.conftest import own_database, own_log, s3, s3_server
 from tests.orders.conftest import make_order, package, service
 
-__all__ = ["make_order", "own_database", "own_log", "package", "service"]
+__all__ = ["make_order", "own_database", "own_log", "package", "s3", "s3_server", "service"]
 
 
 @pytest.fixture

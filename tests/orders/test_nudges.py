@@ -89,7 +89,7 @@ def test_each_is_sent_once_at_its_time_and_names_what_is_open(new_order: Callabl
     first = told()[0]
     assert (first.user, first.kind, first.url) == (client_user, "order.nudge_answers", f"/orders/{order.number}/")
     assert "Two questions are open: “Which pages are slow?” and “Which database?”." in first.body
-    assert "Without answers by Wed 17 Mar, 12:00 (Amsterdam) the order cancels by itself and you get $189.90 back." in first.body
+    assert "Without answers by Wed 17 Mar, 12:00 (Amsterdam; 16:30 in Kolkata) the order cancels by itself and you get $189.90 back." in first.body
     assert sweep(NOON + 72 * HOUR) == 1
     last = told()[1]
     assert last.kind == "order.nudge_last"
@@ -106,7 +106,7 @@ def test_a_delivery_that_waits_for_two_days_is_told_with_its_date(new_order: Cal
     sweep(NOON + 48 * HOUR)
     (note,) = told()
     assert note.kind == "order.nudge_review"
-    assert "Look at it by Sat 13 Mar, 12:00 (Amsterdam)" in note.body
+    assert "Look at it by Sat 13 Mar, 12:00 (Amsterdam; 16:30 in Kolkata)" in note.body
     assert states(order)[K.REVIEW_48H] == (N.SENT, "")
 
 

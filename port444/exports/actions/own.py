@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.urls import reverse
 
 from auditlog.actions import record
@@ -110,11 +110,9 @@ def ask_to_close(user_id: UUID, *, actor: User) -> Closing:
     moment = now()
     if reasons := own_words(person, moment):
         raise InTheWay(reasons)
-    try:
-        with transaction.atomic():
-            closing = Closing.objects.create(user=person, asked_at=moment, closes_at=moment + timedelta(days=CLOSING_DAYS))
-    except IntegrityError:
-        raise Conflict("Your account is closing already.", code="closing") from None
+    if Closing.objects.standing().filter(user=person).exists():
+        raise Conflict("Your account is closing already.", code="closing")
+    closing = Closing.objects.create(user=person, asked_at=moment, closes_at=moment + timedelta(days=CLOSING_DAYS))
     record(Event.CLOSING_ASKED, actor=actor, target=closing, user=person.pk, closes_at=closing.closes_at)
     notify(
         person,

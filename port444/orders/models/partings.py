@@ -15,7 +15,7 @@ from port444.kit.clock import now
 from port444.kit.errors import NotAllowed
 from port444.kit.ids import uuid7
 from port444.kit.money import amount_field
-from port444.kit.states import StateMachine, known_status
+from port444.kit.states import StateMachine, known_status, meet
 
 from .orders import Order
 
@@ -37,7 +37,7 @@ S = PartingStatus
 class PartingQuerySet(models.QuerySet["Parting"]):
     def lock(self, pk: Any) -> Parting:
         """The row alone is locked; lock its order before it."""
-        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+        return meet(self.select_for_update(of=("self",), no_key=True).get(pk=pk))
 
     def visible_to(self, user: Any) -> PartingQuerySet:
         return self.filter(Q(order__client=user) | Q(order__builder__user=user))

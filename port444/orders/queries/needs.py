@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, Min, OuterRef
+from django.db.models import Exists, Min, OuterRef, Q
 from django.urls import reverse
 
 from port444.kit.money import usd
@@ -18,10 +18,10 @@ from port444.orders import handlers, helm
 from port444.orders.handlers import Need
 from port444.orders.helm import Helm
 from port444.orders.models import Offer, OfferStatus, Order, OrderStatus, Review
+from port444.orders.models.reviews import BLIND
 
 A_DAY = timedelta(days=1)
 MOST_BESIDE = 10  # of each kind that is no order
-REVIEWED_WITHIN = timedelta(days=14)  # nobody is asked for a word about what is long over
 
 
 def of_orders(orders: Iterable[Order], turns: Mapping[UUID, Helm], user: Any, moment: datetime) -> list[Need]:
@@ -35,7 +35,7 @@ def of_orders(orders: Iterable[Order], turns: Mapping[UUID, Helm], user: Any, mo
         url, other = reverse("orders:detail", args=[order.number]), order.other(user)
         href = turn.href if turn.href.startswith("/") else f"{url}{turn.href}"
         until = helm.waits_until(order) if own else turn.at
-        text = f"Order {order.number}, {order.title}, {other.name}"
+        text = f"Order {order.number}{', custom offer' if order.is_custom else ''}, {order.title}, {other.name}"
         found.append(Need(turn.title, text, href, until, turn.icon_name or "package", other.time_zone, late=own and order.is_late(moment)))
     return found
 
@@ -43,8 +43,7 @@ def of_orders(orders: Iterable[Order], turns: Mapping[UUID, Helm], user: Any, mo
 def besides(user: Any, moment: datetime, *, as_builder: bool) -> list[Need]:
     """What else waits for one side of a person: a fixed number of queries, and of each kind the nearest ten."""
     found = [*_offers(user, moment, as_builder=as_builder), *_messages(user, moment, as_builder=as_builder)]
-    if not as_builder:
-        found += _reviews(user, moment)
+    found += _reviews(user, moment, as_builder=as_builder)
     return [*found, *handlers.needs(user, moment, as_builder=as_builder)]
 
 
@@ -113,17 +112,17 @@ def _messages(user: Any, moment: datetime, *, as_builder: bool) -> list[Need]:
     ]
 
 
-def _reviews(user: Any, moment: datetime) -> list[Need]:
-    """Work that is done and of which nothing was said yet."""
-    rows = Order.objects.filter(client=user, status=OrderStatus.COMPLETED, completed_at__gt=moment - REVIEWED_WITHIN)
-    rows = rows.filter(~Exists(Review.objects.filter(order=OuterRef("pk"), author=user))).select_related("builder__user")
-    return [
-        Need(
-            f"Say how {row.builder.user.first_name}’s work was",
-            f"Order {row.number}, {row.title}, {row.builder.user.name}",
-            f"{reverse('orders:detail', args=[row.number])}#desk",
-            None,
-            "star",
+def _reviews(user: Any, moment: datetime, *, as_builder: bool) -> list[Need]:
+    """Work that is done and of which this side has said nothing, while it can."""
+    mine = Q(builder__user=user) if as_builder else Q(client=user)
+    rows = Order.objects.filter(mine, status=OrderStatus.COMPLETED, completed_at__gt=moment - BLIND)
+    rows = rows.filter(~Exists(Review.objects.filter(order=OuterRef("pk"), author=user))).select_related("builder__user", "client")
+    found = []
+    for row in rows.order_by("completed_at")[:MOST_BESIDE]:
+        other = row.other(user)
+        title = f"Say how it was to work for {other.first_name}" if as_builder else f"Say how {other.first_name}’s work was"
+        href = f"{reverse('orders:detail', args=[row.number])}#desk"
+        found.append(
+            Need(title, f"Order {row.number}, {row.title}, {other.name}", href, row.completed_at + BLIND if row.completed_at else None, "star")
         )
-        for row in rows.order_by("completed_at")[:MOST_BESIDE]
-    ]
+    return found
