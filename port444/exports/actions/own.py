@@ -17,6 +17,7 @@ from django.urls import reverse
 from auditlog.actions import record
 from auditlog.events import Event
 from port444.accounts.models import User
+from port444.builders.models import Builder
 from port444.exports import person as bundle
 from port444.exports.models import Closing, CopyStatus, PersonalCopy
 from port444.kit.clock import now
@@ -147,7 +148,8 @@ def close_due(moment: datetime, limit: int) -> int:
 @transaction.atomic
 def _close(closing_id: UUID, moment: datetime) -> bool:
     closing = Closing.objects.select_related("user").get(pk=closing_id)
-    # The person first, as everywhere; what the closing is now shows once its row is locked.
+    # The builder before the person, as everywhere; what the closing is now shows once its row is locked.
+    list(Builder.objects.select_for_update(of=("self",)).filter(user=closing.user_id))
     person = User.objects.select_for_update(of=("self",)).get(pk=closing.user_id)
     closing = Closing.objects.select_for_update(of=("self",)).get(pk=closing_id)
     if closing.kept_at or closing.closed_at or closing.closes_at > moment:
