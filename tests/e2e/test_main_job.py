@@ -71,7 +71,7 @@ def order_a_package(client: Person) -> str:
     page = client.page
     page.goto("/")
     client.check_page("search")
-    page.get_by_role("searchbox").fill("djnago slow")
+    page.get_by_role("combobox", name="What do you need?").fill("djnago slow")
     press(page, "Search")
     page.wait_for_url(re.compile(r"[?&]q="))
     expect(page.locator("[aria-busy=true]")).to_have_count(0)  # what is found has taken the place of what was there

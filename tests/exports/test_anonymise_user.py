@@ -131,6 +131,7 @@ NAMES_NOBODY = dict.fromkeys(
         "django_admin_log",
         "exports_closing",
         "messaging_conversation",
+        "messaging_firstanswer",
         "orders_delivery_files",
         "orders_evidence_files",
         "orders_nudge",
