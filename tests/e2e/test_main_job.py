@@ -119,7 +119,7 @@ def accept(client: Person) -> None:
     page.locator("article:has(#desk-h) input[type=radio][value='5'] + *, article:has(#desk-h) label:has(input[value='5'])").first.click()
     page.locator("article:has(#desk-h) textarea").first.fill("Clear, fast, and the numbers were real.")
     press(page, "Send the review")
-    expect(page.get_by_text("Clear, fast, and the numbers were real.").first).to_be_visible()
+    expect(page.get_by_text("You gave 5 stars")).to_be_visible()  # nobody else sees it yet
 
 
 def withdraw(builder: Person) -> None:
