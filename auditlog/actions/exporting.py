@@ -20,7 +20,7 @@ from itertools import batched, chain, islice
 from typing import Any, BinaryIO, cast
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import Coalesce
 from isal import isal_zlib
@@ -33,6 +33,7 @@ from auditlog.queries import rows_of
 from auditlog.roots import Roots
 from auditlog.signing import Kind
 from port444.kit.clock import now
+from port444.kit.locks import alone
 
 from .incidents import TAMPERING, Finding, Reason, open_incident
 from .recording import record
@@ -62,7 +63,7 @@ def export_rows(*, progress: Progress | None = None, seconds: float | None = Non
     """
     made: list[AuditExport] = []
     ends = time.monotonic() + seconds if seconds is not None else None
-    with _alone() as is_mine:
+    with alone("audit_export") as is_mine:
         while is_mine and (ends is None or time.monotonic() < ends):
             try:
                 export = _export_next(progress or _nothing)
@@ -93,20 +94,6 @@ def rows_to_export() -> int:
 
 def _nothing(rows: int) -> None:
     pass
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[bool]:
-    """Whether nobody else exports. The lock is the session's, as uploading happens outside of transactions."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtext('audit_export'))")
-        (is_mine,) = cursor.fetchone()
-    try:
-        yield is_mine
-    finally:
-        if is_mine:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtext('audit_export'))")
 
 
 def _export_next(progress: Progress) -> AuditExport | None:

@@ -22,6 +22,7 @@ from auditlog.models import AuditExport, AuditMove, AuditSeal, MoveKind
 from auditlog.queries import rows_of
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, WrongState
+from port444.kit.locks import alone
 
 from .exporting import check_seals, pass_through, temporary
 from .recording import record
@@ -122,15 +123,11 @@ def _nobody(rows: int) -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Of two that move months at once, the second is refused. The lock is the session's: detaching is done outside of transactions."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtext('audit_move'))")
-        if not cursor.fetchone()[0]:
+    """Of two that move months at once, the second is refused: detaching is done outside of transactions."""
+    with alone("audit_move") as is_mine:
+        if not is_mine:
             raise Conflict("Somebody else drops or restores a month at this moment.")
-    try:
         yield
-    finally:
-        _execute("SELECT pg_advisory_unlock(hashtext('audit_move'))")
 
 
 def _partition(month: date) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import threading
 import zipfile
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.files.storage import default_storage
-from django.db import connection
+from django.core.files.storage import Storage, default_storage
 from django.test import Client
 from django.urls import reverse
 from django_q.models import OrmQ
@@ -25,6 +25,7 @@ from port444.kit.clock import at, now
 from port444.kit.errors import Conflict, NotAllowed, TooMany
 from port444.notifications.models import Notification
 from port444.payments import ledger
+from tests.concurrency.test_booking import rush
 
 PAGE = "/settings/data/"
 
@@ -153,20 +154,24 @@ def test_the_password_is_asked_for(client: Client, client_user: User, settings: 
 
 @pytest.mark.django_db(transaction=True)
 def test_two_copies_at_once_are_one(client_user: User) -> None:
-    failures: list[type[Exception]] = []
-
-    def ask() -> None:
-        try:
-            actions.ask_for_copy(client_user.pk, actor=client_user)
-        except (Conflict, TooMany) as error:
-            failures.append(type(error))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    told = rush([lambda: actions.ask_for_copy(client_user.pk, actor=client_user)] * 4)
     assert PersonalCopy.objects.count() == 1
-    assert len(failures) == 3
+    assert told.count("won") == 1
+    assert set(told) <= {"won", "copy", TooMany.code}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_that_make_one_copy_at_once_leave_one_file(client_user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    met, save = threading.Barrier(2), Storage.save
+
+    def together(*args: Any) -> str:
+        with suppress(threading.BrokenBarrierError):
+            met.wait(1)  # for a second one, who would save a file beside
+        return save(*args)
+
+    monkeypatch.setattr(Storage, "save", together)
+    copy = actions.ask_for_copy(client_user.pk, actor=client_user)
+    assert rush([lambda: jobs.make_copy(str(copy.pk))] * 4) == ["won"] * 4
+    assert default_storage.listdir("copies") == ([], [f"{copy.pk}.zip"])
+    assert default_storage.size(copy.file_name) == PersonalCopy.objects.get().size
+    assert told() == ["The copy of your data is ready"]

@@ -23,6 +23,7 @@ from port444.exports.models import Closing, CopyStatus, PersonalCopy
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, NotAllowed, TooMany
 from port444.kit.jobs import enqueue
+from port444.kit.locks import alone
 from port444.notifications.actions import notify
 
 from .forgetting import InTheWay, anonymise_person, in_the_way
@@ -51,10 +52,14 @@ def ask_for_copy(user_id: UUID, *, actor: User) -> PersonalCopy:
 
 
 def make_copy(copy_id: UUID) -> None:
-    """Make the zip and tell the person. Again, after a crash or at the same time, it makes the same file and is told once."""
-    copy = PersonalCopy.objects.select_related("user").filter(pk=copy_id, status=CopyStatus.ASKED).first()
-    if copy is None:
-        return
+    """Make the zip and tell the person. After a crash it is made anew, in the place of what was left; at the same time the second does nothing."""
+    with alone(f"copy:{copy_id}") as is_mine:
+        copy = PersonalCopy.objects.select_related("user").filter(pk=copy_id, status=CopyStatus.ASKED).first()
+        if is_mine and copy is not None:
+            _make(copy)
+
+
+def _make(copy: PersonalCopy) -> None:
     with tempfile.TemporaryFile() as file:
         packed = bundle.write(cast(BinaryIO, file), copy.user, f"{now().astimezone(UTC):%Y-%m-%d %H:%M}", settings.SITE_URL)
         size = file.seek(0, os.SEEK_END)
@@ -62,7 +67,7 @@ def make_copy(copy_id: UUID) -> None:
         default_storage.delete(copy.file_name)
         default_storage.save(copy.file_name, File(file))
     with transaction.atomic():
-        copy = PersonalCopy.objects.select_for_update(of=("self",), no_key=True).select_related("user").get(pk=copy_id)
+        copy = PersonalCopy.objects.select_for_update(of=("self",), no_key=True).select_related("user").get(pk=copy.pk)
         if copy.status != CopyStatus.ASKED:
             return
         moment = now()

@@ -10,16 +10,15 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import requests
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from requests_hardened.ip_filter import InvalidIPAddress
 
 from auditlog.actions import record
@@ -27,6 +26,7 @@ from auditlog.events import Event
 from port444.kit import outbound, signed
 from port444.kit.clock import now
 from port444.kit.jobs import SWEEP_SECONDS, enqueue
+from port444.kit.locks import alone
 from port444.notifications.actions import notify
 from port444.webhooks.models import (
     DeliveryStatus,
@@ -100,7 +100,7 @@ def send_due(seconds: float = SWEEP_SECONDS) -> int:
     tried = 0
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
-        with _alone() as is_mine:
+        with alone("webhooks") as is_mine:
             sent = _send_until(ends) if is_mine else 0
         tried += sent
         # Whoever has the lock looks once more after giving it back, so that nothing that was committed meanwhile is left.
@@ -124,20 +124,6 @@ def _send_until(ends: float) -> int:
             for future in done:
                 settle(running.pop(future), future.result())
                 tried += 1
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    """Whether nobody else sends. The lock is the session's, as sending happens outside of transactions."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtext('webhooks'))")
-        (is_mine,) = cursor.fetchone()
-    try:
-        yield is_mine
-    finally:
-        if is_mine:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtext('webhooks'))")
 
 
 @transaction.atomic(durable=True)
