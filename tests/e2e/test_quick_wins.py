@@ -258,4 +258,4 @@ def test_a_builder_goes_away_and_a_client_objects(pair: Make, person: Callable[.
     client.goto(f"/s/fast-pages-{both.tag}/")
     expect(client.get_by_role("button", name=re.compile("^Order")).filter(visible=True).first).to_be_visible()
     told = "SELECT count(*) FROM away_returnalert a JOIN accounts_user u ON u.id = a.user_id WHERE u.email = %s AND a.told_at IS NOT NULL"
-    wait_until(lambda: site.value(told, f"noor-{both.tag}@example.com") == 1, 90, "the return is told")
+    wait_until(lambda: site.value(told, f"noor-{both.tag}@example.com") == 1, 180, "the return is told")
