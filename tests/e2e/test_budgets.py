@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Response, Route
+from playwright.sync_api import Page, Response, Route
 
 from port444.demo import cast
 from tests.e2e.conftest import Person
@@ -100,12 +100,12 @@ def test_bytes_and_shifts(person: Callable[..., Person], addresses: dict[str, st
     """At both widths, with letters that come late, as over a slow line."""
     faults: list[Any] = []
     for who in ("", cast.CLIENT, cast.BUILDER):
-        somebody, files = person(), list[Response]()
+        somebody = person()
         page = somebody.page
         page.route("**/*.woff2", late)
         if who:
             somebody.sign_in(who, cast.PASSWORD)
-        page.on("response", lambda answer, files=files: files.append(answer))
+        files = heard(page)
         for name, budget in PAGES.items():
             if budget.who != who:
                 continue
@@ -122,6 +122,13 @@ def test_bytes_and_shifts(person: Callable[..., Person], addresses: dict[str, st
                 if wide > 0 or any(size > limit for size, limit in zip(sizes, most, strict=True)):
                     faults.append((name, width, wide, sizes, most))
     assert faults == []
+
+
+def heard(page: Page) -> list[Response]:
+    """What the page is answered from now on."""
+    files: list[Response] = []
+    page.on("response", lambda answer: files.append(answer))  # the browser's side takes no bound method
+    return files
 
 
 def late(route: Route) -> None:
