@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Prefetch, Q, QuerySet
+from django.utils.translation import get_language
 
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
@@ -193,7 +194,7 @@ def mark_of(amendment: Amendment | None) -> str:
     if amendment is None:
         return ""
     tries = EscrowOperation.objects.filter(op_id=amendment.funding).values_list("status", "attempts__tx_hash") if amendment.funding else ()
-    facts = (amendment.pk, amendment.status, amendment.expires_at, sorted(map(str, tries)))
+    facts = (amendment.pk, amendment.status, amendment.expires_at, sorted(map(str, tries)), get_language())
     return sha256("|".join(map(str, facts)).encode()).hexdigest()[:16]
 
 

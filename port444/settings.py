@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "port444.accounts.middleware.language",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -96,7 +97,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "port444.messaging.queries.chrome",
                 "port444.accounts.queries.chrome",
             ],
-            "builtins": ["port444.kit.templatetags.ui"],
+            "builtins": ["django.templatetags.i18n", "port444.kit.templatetags.ui"],
         },
     }
 ]
@@ -207,7 +208,9 @@ SILENCED_SYSTEM_CHECKS: list[str] = []
 
 # Words and time
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English")]
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # the console, the API, the audit log and commands speak the first alone
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_NAME = "language"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True

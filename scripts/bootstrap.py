@@ -16,6 +16,7 @@ usage: ./run                     set up and serve port444 on http://127.0.0.1:84
        ./run test                set up and pass every check and test
        ./run test PATHS ...      only pytest, with these arguments
        ./run bench NAME          one benchmark of bench/README.md
+       ./run messages          find the words of the site and compile their translations (docs/languages.md)
        ./run manage COMMAND ...  manage.py against the database of ./run (./run --chain manage: of ./run --chain)
 """
 
@@ -24,6 +25,7 @@ COMMANDS = {
     "serve": ("base", "scripts.serve"),
     "test": ("dev", "scripts.check"),
     "bench": ("dev", "scripts.bench"),
+    "messages": ("dev", "scripts.messages"),
     "manage": ("base", "scripts.manage"),
 }
 

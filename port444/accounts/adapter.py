@@ -6,6 +6,7 @@ allauth's own hooks are overridden where it has one. For changes of addresses an
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -17,9 +18,11 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import get_language
 
 from port444.kit import context
 from port444.kit.http import client_ip
+from port444.kit.language import known, speaking_to
 from port444.kit.sealed import cipher
 
 from . import actions
@@ -43,6 +46,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ca
         super().save_user(request, user, form, commit=False)
         role = form.cleaned_data["role"]
         user.name, user.time_zone = form.cleaned_data["name"], form.cleaned_data["time_zone"]
+        user.language = known(get_language() or "")
         user.is_client, user.is_builder = role != "work", role != "hire"
         return actions.sign_up(user, browser=fingerprint(request)) if commit else user
 
@@ -88,7 +92,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ca
         user.password = actions.change_password(user.pk, password, actor=user).password
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        message = self.render_mail(template_prefix, email, {"request": self.request, "email": email, **context})
+        with speaking_to(context["user"]) if "user" in context else nullcontext():
+            message = self.render_mail(template_prefix, email, {"request": self.request, "email": email, **context})
         html = next((str(content) for content, kind in getattr(message, "alternatives", []) if kind == "text/html"), "")
         actions.queue_mail(Letter(email, message.subject, str(message.body), html))
 

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from port444.kit.language import speaking_to
+
 from .models import User
 
 
@@ -31,5 +33,6 @@ def reinstated(user: User) -> Letter:
 
 def _letter(name: str, user: User, **context: object) -> Letter:
     context |= {"user": user}
-    subject, text, html = (render_to_string(f"accounts/email/{name}.{kind}", context).strip() for kind in ("subject.txt", "txt", "html"))
+    with speaking_to(user):
+        subject, text, html = (render_to_string(f"accounts/email/{name}.{kind}", context).strip() for kind in ("subject.txt", "txt", "html"))
     return Letter(user.email, subject, text, html)

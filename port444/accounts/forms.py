@@ -7,6 +7,7 @@ from django import forms
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from port444.kit import lazy
 from port444.kit.clock import now
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 else:
     phonenumbers = lazy.load("phonenumbers")
 
-ROLES = [("hire", "Hire somebody"), ("work", "Offer my work"), ("both", "Both")]
+ROLES = [("hire", _("Hire somebody")), ("work", _("Offer my work")), ("both", _("Both"))]
 
 
 class ZoneField(forms.ChoiceField):
     """A time zone from the list, named by its place and its present distance from UTC."""
 
     def __init__(self, **options: Any) -> None:
-        options.setdefault("label", "Time zone")
+        options.setdefault("label", _("Time zone"))
         super().__init__(choices=lambda: zones.choices(now()), **options)
         self.widget.attrs["data-guess-zone"] = ""
 
@@ -39,16 +40,16 @@ class ZoneField(forms.ChoiceField):
 def clean_name(name: str) -> str:
     name = " ".join(name.split())
     if "<" in name or "://" in name or not any(letter.isalpha() for letter in name):
-        raise forms.ValidationError("Write your name as people should see it.", code="name")
+        raise forms.ValidationError(_("Write your name as people should see it."), code="name")
     return name
 
 
 class SignupForm(BaseSignupForm):  # type: ignore[misc]  # allauth carries no types
     """What is asked of a new person beside e-mail and password."""
 
-    name = forms.CharField(label="Your name", max_length=80, widget=forms.TextInput(attrs={"autocomplete": "name"}))
-    role = forms.ChoiceField(label="What brings you here?", choices=ROLES, initial="hire", widget=forms.RadioSelect)
-    time_zone = ZoneField(initial="UTC", help_text="All times are shown in it.")
+    name = forms.CharField(label=_("Your name"), max_length=80, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    role = forms.ChoiceField(label=_("What brings you here?"), choices=ROLES, initial="hire", widget=forms.RadioSelect)
+    time_zone = ZoneField(initial="UTC", help_text=_("All times are shown in it."))
 
     field_order = ["name", "email", "password1", "role", "time_zone"]
 
@@ -65,17 +66,17 @@ class SignupForm(BaseSignupForm):  # type: ignore[misc]  # allauth carries no ty
 class ProfileForm(forms.Form):
     """What a person says about themselves."""
 
-    name = forms.CharField(label="Name", max_length=80, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    name = forms.CharField(label=_("Name"), max_length=80, widget=forms.TextInput(attrs={"autocomplete": "name"}))
     phone = forms.CharField(
-        label="Phone",
+        label=_("Phone"),
         max_length=40,
         required=False,
-        help_text="In international form, for example +31 20 123 4567. Only used for text messages that you have asked for.",
+        help_text=_("In international form, for example +31 20 123 4567. Only used for text messages that you have asked for."),
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
     )
-    time_zone = ZoneField(help_text="All times are shown in it.")
-    language = forms.ChoiceField(label="Language", choices=settings.LANGUAGES)
-    theme = forms.ChoiceField(label="Colours", choices=Theme.choices, widget=forms.RadioSelect)
+    time_zone = ZoneField(help_text=_("All times are shown in it."))
+    language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)
+    theme = forms.ChoiceField(label=_("Colours"), choices=Theme.choices, widget=forms.RadioSelect)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -98,19 +99,19 @@ class ProfileForm(forms.Form):
         except phonenumbers.NumberParseException:
             number = None
         if number is None or not phonenumbers.is_valid_number(number):
-            raise forms.ValidationError("This is no phone number. Begin with + and the country, for example +31 20 123 4567.", code="phone")
+            raise forms.ValidationError(_("This is no phone number. Begin with + and the country, for example +31 20 123 4567."), code="phone")
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 class TokenForm(forms.Form):
     """A token for a program."""
 
-    name = forms.CharField(label="What it is for", max_length=60, help_text="For example: nightly report.")
+    name = forms.CharField(label=_("What it is for"), max_length=60, help_text=_("For example: nightly report."))
     scopes = forms.MultipleChoiceField(
-        label="What it may do", widget=forms.CheckboxSelectMultiple, error_messages={"required": "Choose at least one."}
+        label=_("What it may do"), widget=forms.CheckboxSelectMultiple, error_messages={"required": _("Choose at least one.")}
     )
     days = forms.TypedChoiceField(
-        label="How long it lasts", coerce=int, choices=[(7, "A week"), (30, "30 days"), (90, "90 days"), (366, "A year")], initial=90
+        label=_("How long it lasts"), coerce=int, choices=[(7, _("A week")), (30, _("30 days")), (90, _("90 days")), (366, _("A year"))], initial=90
     )
 
     def __init__(self, user: User, *args: Any, **options: Any) -> None:

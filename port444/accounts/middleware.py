@@ -14,11 +14,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 
 from port444.kit import context, rest
 from port444.kit.http import Handler, done
+from port444.kit.language import known
 
 from . import callers
 from .models import User
@@ -135,6 +136,31 @@ def second_factor(get_response: Handler) -> Handler:
             return rest.problem(403, "second_factor", "Staff sign in with a second factor. Set yours up on the site to go on.")
         messages.warning(request, "Staff sign in with a second factor. Set yours up to go on.")
         return done(request, reverse("mfa_activate_totp"))
+
+    return middleware
+
+
+def language(get_response: Handler) -> Handler:
+    """Speak the person's own language: the one in their settings, else the browser's choice, else what it asks for.
+
+    The console and the API speak English to everybody. A page for somebody who is not signed in says on what it depends.
+    """
+
+    english = ("/api/", "/console/")
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        own = None
+        if request.path.startswith(english):
+            own = settings.LANGUAGE_CODE
+        elif request.user.is_authenticated:
+            own = known(request.user.language)
+        with translation.override(own or translation.get_language_from_request(request)):
+            response = get_response(request)
+            if response.get("Content-Type", "").startswith("text/html"):
+                response.headers.setdefault("Content-Language", translation.get_language())
+                if own is None:
+                    patch_vary_headers(response, ("Accept-Language", "Cookie"))
+        return response
 
     return middleware
 

@@ -18,6 +18,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Upper
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -35,13 +36,13 @@ def zone_names() -> frozenset[str]:
 def check_zone(name: str) -> None:
     """Raise ValidationError unless `name` is an IANA time zone."""
     if name not in zone_names():
-        raise ValidationError("Choose a time zone from the list.", code="zone")
+        raise ValidationError(_("Choose a time zone from the list."), code="zone")
 
 
 class Theme(models.TextChoices):
-    SYSTEM = "system", "Like my device"
-    LIGHT = "light", "Light"
-    DARK = "dark", "Dark"
+    SYSTEM = "system", _("Like my device")
+    LIGHT = "light", _("Light")
+    DARK = "dark", _("Dark")
 
 
 class UserQuerySet(models.QuerySet["User"]):
@@ -229,13 +230,13 @@ AUDITED_ELSEWHERE = {
 class Scope(models.TextChoices):
     """What a token may be used for. Reading is a scope of its own: without it a token can only do."""
 
-    READ = "read", "Read what you can see"
-    ORDERS = "orders", "Place orders and carry them out, with their offers, changes and disputes"
-    CALLS = "calls", "Book and hold calls, and set your hours"
-    MESSAGES = "messages", "Write messages and mark what was read"
-    MONEY = "money", "Pay, and withdraw what you have earned"
-    WEBHOOKS = "webhooks", "Set up webhooks"
-    CONSOLE = "console", "Work in the console, within your rights as staff"
+    READ = "read", _("Read what you can see")
+    ORDERS = "orders", _("Place orders and carry them out, with their offers, changes and disputes")
+    CALLS = "calls", _("Book and hold calls, and set your hours")
+    MESSAGES = "messages", _("Write messages and mark what was read")
+    MONEY = "money", _("Pay, and withdraw what you have earned")
+    WEBHOOKS = "webhooks", _("Set up webhooks")
+    CONSOLE = "console", _("Work in the console, within your rights as staff")
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):

@@ -9,6 +9,7 @@ app_name = "accounts"
 urlpatterns = [
     path("settings/", views.profile, name="settings"),
     path("settings/theme/", views.theme, name="theme"),
+    path("settings/language/", views.language, name="language"),
     path("settings/offer-work/", views.offer_work, name="offer_work"),
     path("settings/tokens/", views.tokens, name="tokens"),
     path("settings/tokens/new/", views.new_token, name="new_token"),

@@ -7,12 +7,14 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.kit.clock import now
 from port444.kit.errors import DomainError, Invalid
 from port444.kit.http import UserRequest, done, next_url
+from port444.kit.language import speaking_to
 from port444.kit.reauthentication import password_again
 
 from . import actions, queries
@@ -29,7 +31,9 @@ def profile(request: UserRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, initial={name: getattr(user, name) for name in actions.PROFILE})
     if request.method == "POST" and form.is_valid():
         changed = actions.change_profile(user.pk, actor=user, changes=form.cleaned_data)
-        return _with_theme(done(request, reverse("accounts:settings"), "Saved."), changed.theme)
+        with speaking_to(changed):
+            response = done(request, reverse("accounts:settings"), _("Saved."))
+        return _with_language(_with_theme(response, changed.theme), changed.language)
     return render(request, "accounts/settings.html", {"form": form}, status=422 if form.errors else 200)
 
 
@@ -38,7 +42,7 @@ def theme(request: HttpRequest) -> HttpResponse:
     """Light or dark, for a signed-in person or for this browser."""
     chosen = request.POST.get("theme", "")
     if chosen not in Theme.values:
-        raise Invalid("Choose light, dark or the same as the device.", code="theme")
+        raise Invalid(_("Choose light, dark or the same as the device."), code="theme")
     if request.user.is_authenticated:
         actions.choose_theme(request.user.pk, chosen, actor=request.user)
     return _with_theme(done(request, next_url(request)), chosen)
@@ -50,11 +54,28 @@ def _with_theme(response: HttpResponse, theme: str) -> HttpResponse:
     return response
 
 
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """The language of the site, for a signed-in person or for this browser."""
+    chosen = request.POST.get("language", "")
+    if chosen not in dict(settings.LANGUAGES):
+        raise Invalid(_("Choose one of the languages of this site."), code="language")
+    if request.user.is_authenticated:
+        actions.change_profile(request.user.pk, actor=request.user, changes={"language": chosen})
+    return _with_language(done(request, next_url(request)), chosen)
+
+
+def _with_language(response: HttpResponse, language: str) -> HttpResponse:
+    """As the colours."""
+    response.set_cookie(settings.LANGUAGE_COOKIE_NAME, language, **settings.LASTING_COOKIE)
+    return response
+
+
 @login_required
 @require_POST
 def offer_work(request: UserRequest) -> HttpResponse:
     actions.offer_work(request.user.pk, actor=request.user)
-    return done(request, reverse("accounts:settings"), "You offer work now. Tell clients what you do best in your builder profile.")
+    return done(request, reverse("accounts:settings"), _("You offer work now. Tell clients what you do best in your builder profile."))
 
 
 @login_required
@@ -70,7 +91,7 @@ def devices(request: UserRequest) -> HttpResponse:
 @require_POST
 def sign_out_elsewhere(request: UserRequest) -> HttpResponse:
     actions.sign_out_elsewhere(request.user.pk, actor=request.user, keep=request.session.session_key)
-    return done(request, reverse("accounts:devices"), "Every other browser is signed out.")
+    return done(request, reverse("accounts:devices"), _("Every other browser is signed out."))
 
 
 @login_required
@@ -107,4 +128,4 @@ def new_token(request: UserRequest) -> HttpResponse:
 def revoke_token(request: UserRequest, token_id: UUID) -> HttpResponse:
     token = get_object_or_404(ApiToken, pk=token_id, user=request.user)
     actions.revoke_token(token.pk, actor=request.user)
-    return done(request, reverse("accounts:tokens"), f"{token.name} opens nothing any more.")
+    return done(request, reverse("accounts:tokens"), _("%(name)s opens nothing any more.") % {"name": token.name})

@@ -8,13 +8,24 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.formats import get_format
+from django.utils.translation import gettext as _
 
 from .errors import Invalid
-from .money import parse, positive
+from .money import parse, positive, usd
 
 WITH_COMMAS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
+# Where the comma stands before the cents. Three digits after one point are thousands: as decimals they would be refused.
+WITH_POINTS = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+(,[0-9]*)?|[0-9]*,[0-9]*")
 LONGEST = 20
 MOST_TYPED = Decimal("1000000.00")
+
+
+def plain(text: str) -> str:
+    """An amount as it is typed in the active language, as `money.parse` reads it: without signs between thousands, and with a point."""
+    if get_format("DECIMAL_SEPARATOR") == "," and WITH_POINTS.fullmatch(text):
+        return text.replace(".", "").replace(",", ".")
+    return text.replace(",", "") if WITH_COMMAS.fullmatch(text) else text
 
 
 class AmountField(forms.Field):
@@ -33,18 +44,17 @@ class AmountField(forms.Field):
         return f"{value:.2f}" if isinstance(value, Decimal) else value
 
     def to_python(self, value: Any) -> Decimal | None:
-        text = str(value or "").strip().removeprefix("$").strip()
+        text = str(value or "").strip().strip("$").strip()
         if not text:
             return None
-        if WITH_COMMAS.fullmatch(text):
-            text = text.replace(",", "")
+        text = plain(text)
         try:
             if len(text) > LONGEST:
-                raise Invalid("That number is too long.", code="amount_format")
+                raise Invalid(_("That number is too long."), code="amount_format")
             amount = parse(text)
             amount = positive(amount) if self.positive else amount
         except Invalid as error:
             raise ValidationError(error.message, code=error.code) from None
         if amount > self.most:
-            raise ValidationError(f"That is more than ${self.most:,.0f}.", code="amount_range")
+            raise ValidationError(_("That is more than %(amount)s.") % {"amount": usd(self.most, 0)}, code="amount_range")
         return amount

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import IntegrityError, OperationalError
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 
 class DomainError(Exception):
@@ -18,11 +20,16 @@ class DomainError(Exception):
     status = 400
     code = "refused"
 
-    def __init__(self, message: str, *, code: str | None = None) -> None:
+    def __init__(self, message: str | Promise, *, code: str | None = None) -> None:
         super().__init__(message)
-        self.message = message
+        self._message = message
         if code is not None:
             self.code = code
+
+    @property
+    def message(self) -> str:
+        """What is said to the person, in the active language if it was given lazily."""
+        return str(self._message)
 
 
 class Invalid(DomainError):
@@ -59,7 +66,7 @@ class Stale(Conflict):
     code = "stale"
 
     def __init__(self) -> None:
-        super().__init__("This has changed since you looked at it. Look at it again.")
+        super().__init__(_("This has changed since you looked at it. Look at it again."))
 
 
 class TooMany(DomainError):
@@ -80,7 +87,7 @@ _worded: dict[str, DomainError] = {}
 
 
 def word_constraint(name: str, error: DomainError) -> None:
-    """Say what a violation of the database constraint `name` means to people."""
+    """Say what a violation of the database constraint `name` means to people; lazily, since apps say it before there is a reader."""
     _worded[name] = error
 
 
@@ -101,7 +108,7 @@ def worded(error: BaseException) -> DomainError | None:
     if known is not None:
         return type(known)(known.message, code=known.code)
     if isinstance(error, OperationalError) and sqlstate(error) in ("40P01", "55P03"):
-        return Conflict("Somebody else changed this at the same moment. Please try again.", code="busy")
+        return Conflict(_("Somebody else changed this at the same moment. Please try again."), code="busy")
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from .language import dated
 from .templatetags.ui import city
 
 
@@ -15,5 +16,4 @@ def when(moment: datetime, zone: str) -> str:
 
 def short(moment: datetime, zone: str) -> str:
     """A moment on a clock that is named beside it: "Tue 24 Nov, 11:00"."""
-    local = moment.astimezone(ZoneInfo(zone))
-    return f"{local:%a} {local.day} {local:%b}, {local:%H:%M}"
+    return dated(moment.astimezone(ZoneInfo(zone)), "D j M, H:i")

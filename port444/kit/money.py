@@ -11,8 +11,11 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from .errors import Invalid
+from .language import number
 
 CURRENCY = "USDC"
 CENT = Decimal("0.01")
@@ -33,14 +36,14 @@ def parse(text: str | int | Decimal) -> Decimal:
     Raises Invalid for floats, signs, exponents, underscores, digits of other scripts or a third decimal.
     """
     if isinstance(text, float | bool):
-        raise Invalid("An amount is written as text, not as a floating point number.", code="amount_float")
+        raise Invalid(_("An amount is written as text, not as a floating point number."), code="amount_float")
     if isinstance(text, str) and not PLAIN.fullmatch(text.strip()):  # Decimal reads far more than people mean
-        raise Invalid("Write the amount as a number, for example 25.00.", code="amount_format")
+        raise Invalid(_("Write the amount as a number, for example 25.00."), code="amount_format")
     amount = Decimal(text.strip() if isinstance(text, str) else text)
     if not amount.is_finite() or amount < 0 or amount > MOST:
-        raise Invalid("The amount is out of range.", code="amount_range")
+        raise Invalid(_("The amount is out of range."), code="amount_range")
     if amount != amount.quantize(CENT, ROUND_DOWN):
-        raise Invalid("Amounts have at most two decimals.", code="amount_places")
+        raise Invalid(_("Amounts have at most two decimals."), code="amount_places")
     return amount.quantize(CENT)
 
 
@@ -48,7 +51,7 @@ def positive(amount: Decimal) -> Decimal:
     """`amount` if it is more than zero and has at most two places; raises Invalid otherwise."""
     amount = parse(amount)
     if amount <= 0:
-        raise Invalid("The amount must be more than zero.", code="amount_zero")
+        raise Invalid(_("The amount must be more than zero."), code="amount_zero")
     return amount
 
 
@@ -71,7 +74,7 @@ def split(amount: Decimal, weights: Sequence[int | Decimal]) -> list[Decimal]:
     return [share * CENT for share in shares]
 
 
-def usd(amount: Decimal) -> str:
-    """An amount as people read it, e.g. "$1,234.50" (one USDC is one dollar)."""
+def usd(amount: Decimal, places: int = 2) -> str:
+    """An amount as people read it, e.g. "$1,234.50", in German "1.234,50 $" (one USDC is one dollar)."""
     sign = "-" if amount < 0 else ""
-    return f"{sign}${abs(amount):,.2f}"
+    return sign + pgettext("an amount of money", "$%(number)s") % {"number": number(abs(amount), places)}

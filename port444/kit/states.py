@@ -8,8 +8,10 @@ from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from django.db import models
+from django.utils.translation import gettext as _
 
 from .errors import Stale, WrongState
+from .language import within
 
 FIELD: str = "status"
 Fits = Callable[[Any], bool]
@@ -68,9 +70,9 @@ class StateMachine(models.Model):
         if not self.can_move_to(status):
             name, is_now = self._meta.verbose_name, self.status_words()
             raise WrongState(
-                f"This {name} is {is_now} already."
+                _("This %(name)s is %(status)s already.") % {"name": name, "status": is_now}
                 if status == self.status
-                else f"This {name} is {is_now} and cannot become {words_of(self, status)}."
+                else _("This %(name)s is %(status)s and cannot become %(next)s.") % {"name": name, "status": is_now, "next": words_of(self, status)}
             )
         self.untold_move = (self.untold_move[0] if self.untold_move else str(self.status), str(status))
         self.status = status
@@ -84,9 +86,9 @@ class StateMachine(models.Model):
 
 
 def words_of(row: StateMachine, status: str) -> str:
-    """The label of a status in lower case, e.g. "in progress"."""
+    """The label of a status inside a sentence, e.g. "in progress"."""
     choices: dict[str, object] = dict(getattr(row._meta.get_field(FIELD), "flatchoices", ()))
-    return str(choices.get(status, status)).lower()
+    return within(choices.get(status, status))
 
 
 def known_status(name: str, choices: type[models.TextChoices]) -> models.CheckConstraint:

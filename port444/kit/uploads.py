@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import FileResponse, Http404
+from django.utils.translation import gettext as _
 
 from .errors import Invalid
 
@@ -52,11 +53,11 @@ def check(upload: Any) -> tuple[str, str, str]:
     name = clean_name(upload.name or "")
     extension = name.rpartition(".")[2].lower()
     if extension not in KINDS or "." not in name:
-        raise Invalid(f"Files of this kind cannot be sent. Allowed: {', '.join(sorted(KINDS))}.", code="file_type")
+        raise Invalid(_("Files of this kind cannot be sent. Allowed: %(kinds)s.") % {"kinds": ", ".join(sorted(KINDS))}, code="file_type")
     if upload.size > settings.UPLOAD_MAX_BYTES:
-        raise Invalid(f"{name} is larger than {settings.UPLOAD_MAX_BYTES // 2**20} MB.", code="file_size")
+        raise Invalid(_("%(name)s is larger than %(size)s MB.") % {"name": name, "size": settings.UPLOAD_MAX_BYTES // 2**20}, code="file_size")
     if upload.size == 0:
-        raise Invalid(f"{name} is empty.", code="file_empty")
+        raise Invalid(_("%(name)s is empty.") % {"name": name}, code="file_empty")
     mimetype, starts = KINDS[extension]
     digest = hashlib.sha256()
     head = b""
@@ -65,9 +66,9 @@ def check(upload: Any) -> tuple[str, str, str]:
         digest.update(chunk)
     upload.seek(0)
     if (starts and not head.startswith(starts)) or (extension == "webp" and head[8:12] != b"WEBP"):
-        raise Invalid(f"{name} is not what its name says it is.", code="file_content")
+        raise Invalid(_("%(name)s is not what its name says it is.") % {"name": name}, code="file_content")
     if (extension in TEXT and b"\x00" in head) or (extension == "mp4" and head[4:8] != b"ftyp"):
-        raise Invalid(f"{name} is not what its name says it is.", code="file_content")
+        raise Invalid(_("%(name)s is not what its name says it is.") % {"name": name}, code="file_content")
     return name, mimetype, digest.hexdigest()
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import translation
 
 from auditlog.actions import Finding, Reason, open_incident, record
 from auditlog.events import Event
@@ -23,6 +24,7 @@ from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongState
 from port444.kit.ids import uuid7
 from port444.kit.jobs import enqueue
+from port444.kit.sentences import Said
 from port444.notifications.actions import notify, read_about
 
 from . import queries
@@ -102,10 +104,12 @@ def send_message(
 
 
 @transaction.atomic
-def post_notice(conversation_id: UUID, *, body: str, icon: str, subject: Subject | None) -> Message:
+def post_notice(conversation_id: UUID, *, body: str | Said, icon: str, subject: Subject | None) -> Message:
     """Add a line of the system, e.g. "Order 1042 started". Call it inside the action's transaction; it tells nobody by itself."""
     conversation = _lock(conversation_id)
-    return _append(conversation, now(), kind=MessageKind.NOTICE, body=body, icon=icon, subject=subject)
+    with translation.override(settings.LANGUAGE_CODE):
+        words = str(body)
+    return _append(conversation, now(), kind=MessageKind.NOTICE, body=words, icon=icon, subject=subject)
 
 
 @transaction.atomic

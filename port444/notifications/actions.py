@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.functional import Promise
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -23,6 +24,7 @@ from port444.accounts.models import User
 from port444.kit import jobs, mail
 from port444.kit.clock import now
 from port444.kit.errors import Invalid
+from port444.kit.language import speaking_to, worded
 
 from . import emails, queries, quiet, sms
 from .kinds import Group, kind_of
@@ -48,8 +50,8 @@ class Notice:
 
     user: User
     kind: str
-    title: str
-    body: str
+    title: str | Promise
+    body: str | Promise
     url: str
     dedupe_key: str
     context: Mapping[str, Any] = field(default_factory=dict)
@@ -59,8 +61,8 @@ def notify(
     user: User,
     kind: str,
     *,
-    title: str,
-    body: str,
+    title: str | Promise,
+    body: str | Promise,
     url: str,
     dedupe_key: str,
     context: Mapping[str, Any] | None = None,
@@ -68,6 +70,7 @@ def notify(
 ) -> Notification:
     """Tell `user` one `Notice`: in the app at once, by e-mail and SMS as they chose. Call it inside the action's transaction.
 
+    What is given lazily is worded in the reader's language; whoever puts words together does so inside `speaking_to(user)`.
     Raises LookupError for an unknown kind.
     """
     return notify_many([Notice(user, kind, title, body, url, dedupe_key, context or {})], moment=moment)[0]
@@ -76,19 +79,7 @@ def notify(
 def notify_many(notices: Sequence[Notice], *, moment: datetime | None = None) -> list[Notification]:
     """Tell all of `notices`, in as many queries as one takes; gives the notifications in their order."""
     moment = moment or now()
-    rows = [
-        Notification(
-            user=one.user,
-            kind=one.kind,
-            title=one.title[:200],
-            body=one.body,
-            url=one.url,
-            dedupe_key=one.dedupe_key,
-            context=dict(one.context),
-            created_at=moment,
-        )
-        for one in notices
-    ]
+    rows = [_worded(one, moment) for one in notices]
     for row in rows:
         kind_of(row.kind)
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
@@ -98,6 +89,20 @@ def notify_many(notices: Sequence[Notice], *, moment: datetime | None = None) ->
     answers = [told[row.user_id, row.dedupe_key] for row in rows]
     _plan_deliveries([answer for row, answer in zip(rows, answers, strict=True) if answer.pk == row.pk], moment)
     return answers
+
+
+def _worded(one: Notice, moment: datetime) -> Notification:
+    with speaking_to(one.user):
+        return Notification(
+            user=one.user,
+            kind=one.kind,
+            title=str(one.title)[:200],
+            body=str(one.body),
+            url=one.url,
+            dedupe_key=one.dedupe_key,
+            context=worded(dict(one.context)),
+            created_at=moment,
+        )
 
 
 def _plan_deliveries(notifications: Sequence[Notification], moment: datetime) -> None:

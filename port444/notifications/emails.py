@@ -12,8 +12,10 @@ from django.conf import settings
 from django.core import signing
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
+from port444.kit.language import speaking_to
 from port444.kit.mail import Mail
 
 from .kinds import Group, kind_of
@@ -22,12 +24,12 @@ from .sms import Sms
 
 SALT = "port444.notifications.unsubscribe"
 REASONS = {
-    Group.ORDERS: "You get this because it is about an order of yours.",
-    Group.CALLS: "You get this because it is about a call of yours.",
-    Group.MESSAGES: "You get this because somebody wrote to you.",
-    Group.MONEY: "You get this because it is about your money.",
-    Group.FINDING: "You get this because you saved a search.",
-    Group.ACCOUNT: "You get this because it is about your account.",
+    Group.ORDERS: _("You get this because it is about an order of yours."),
+    Group.CALLS: _("You get this because it is about a call of yours."),
+    Group.MESSAGES: _("You get this because somebody wrote to you."),
+    Group.MONEY: _("You get this because it is about your money."),
+    Group.FINDING: _("You get this because you saved a search."),
+    Group.ACCOUNT: _("You get this because it is about your account."),
 }
 
 
@@ -38,7 +40,7 @@ def compose(delivery: Delivery) -> Mail:
     user = notification.user
     stop = "" if kind.group == Group.ACCOUNT else absolute(reverse("notifications:unsubscribe", args=[token(user.pk, kind.group)]))
     context = {**_context(notification), "reason": REASONS[Group(kind.group)], "unsubscribe_url": stop}
-    with timezone.override(ZoneInfo(user.time_zone)), translation.override(user.language):
+    with timezone.override(ZoneInfo(user.time_zone)), speaking_to(user):
         text = render_to_string(f"notifications/email/{kind.template}.txt", context)
         html = render_to_string(f"notifications/email/{kind.template}.html", context)
     headers = {"List-Unsubscribe": f"<{stop}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if stop else {}

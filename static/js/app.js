@@ -1,6 +1,7 @@
 // Small touches; every page works without them and htmx does the rest. The paths of sprites come from <html data-icons>.
 (() => {
   const root = document.documentElement;
+  const words = document.getElementById('toasts')?.dataset ?? {};  // what this script says, in the language of the page
   const each = (selector, act) => document.querySelectorAll(selector).forEach(act);
   const icon = name => {
     const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
@@ -23,7 +24,7 @@
     close.type = 'button';
     close.className = 'icon-btn';
     close.dataset.close = '';
-    close.setAttribute('aria-label', 'Dismiss');
+    close.setAttribute('aria-label', words.close);
     close.append(icon('x'));
     node.append(icon({ bad: 'circle-alert', news: 'bell' }[kind] ?? 'circle-check'), p, close);
     box.append(node);
@@ -51,8 +52,11 @@
     if (!box?.showModal) return resolve(window.confirm(text));
     const ok = box.querySelector('[value="yes"]');
     box.querySelector('[data-q]').textContent = text;
-    box.querySelector('h2').textContent = from?.dataset?.confirmTitle || 'Are you sure?';
-    ok.textContent = from?.dataset?.confirmOk || 'Yes, go on';
+    const heading = box.querySelector('h2');
+    heading.dataset.own ??= heading.textContent;
+    ok.dataset.own ??= ok.textContent;
+    heading.textContent = from?.dataset?.confirmTitle || heading.dataset.own;
+    ok.textContent = from?.dataset?.confirmOk || ok.dataset.own;
     ok.className = 'btn ' + (from?.dataset?.confirmKind || 'primary');
     box.returnValue = '';
     box.addEventListener('close', () => { resolve(box.returnValue === 'yes'); }, { once: true });
@@ -101,7 +105,7 @@
     if (at.dataset.reveal) {
       const field = document.getElementById(at.dataset.reveal), shown = field.type === 'text';
       field.type = shown ? 'password' : 'text';
-      at.textContent = shown ? 'Show' : 'Hide';
+      at.textContent = shown ? words.show : words.hide;
       at.setAttribute('aria-pressed', String(!shown));
     }
     if ('copy' in at.dataset || at.dataset.copyFrom) {
@@ -110,8 +114,8 @@
         await navigator.clipboard.writeText(text);
         at.classList.add('copied');
         setTimeout(() => at.classList.remove('copied'), 2000);
-        toast('Copied');
-      } catch { toast('Copying is not allowed here. Select the text instead.', 'bad'); }
+        toast(words.copied);
+      } catch { toast(words.notCopied, 'bad'); }
     }
   });
   document.addEventListener('keydown', e => {
@@ -164,12 +168,12 @@
     if (!c || c.target === document.body || !/^\s*<!doctype/i.test(c.text || '') || c.select) return;
     e.preventDefault();
     if (c.sourceElement?.matches('[data-live], [hx-trigger*=every]') || c.response?.status >= 500) return;
-    toast(c.response?.raw?.redirected ? 'You are signed out. Reload the page and sign in again.' : 'That did not work. Reload the page and try again.', 'bad');
+    toast(c.response?.raw?.redirected ? words.signedOut : words.failed, 'bad');
   });
   document.addEventListener('htmx:response:error', e => {
-    if (e.detail?.ctx?.response?.status >= 500) toast('The server could not answer. Please try again in a moment.', 'bad');
+    if (e.detail?.ctx?.response?.status >= 500) toast(words.fault, 'bad');
   });
   document.addEventListener('htmx:error', e => {
-    if (/fetch|network|timeout/i.test(String(e.detail?.error))) toast(navigator.onLine ? 'No answer. Please try again.' : 'You are offline. Nothing was sent.', 'bad');
+    if (/fetch|network|timeout/i.test(String(e.detail?.error))) toast(navigator.onLine ? words.noAnswer : words.offline, 'bad');
   });
 })();

@@ -145,6 +145,7 @@ SHOP = "what is sold is written in its editor, which shows what it looks like an
 LOOKED_AT = "it is decided beside charts and trials of the page"
 ON_PAGE_ALONE = {
     "accounts:new_token": "the password is asked again",
+    "accounts:language": ACCOUNT,
     "accounts:offer_work": ACCOUNT,
     "accounts:settings": ACCOUNT,
     "accounts:sign_out_elsewhere": ACCOUNT,

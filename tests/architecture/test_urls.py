@@ -41,6 +41,7 @@ PUBLIC = {
 }
 # Addresses that take a POST from people who are not signed in, and why.
 FOR_EVERYBODY = {
+    "accounts:language": "as the colours",
     "accounts:theme": "light or dark is kept by the browser",
     "payments:sandbox_callback": "signed by the provider",
     "notifications:unsubscribe": "the signed token in the mail is the proof",

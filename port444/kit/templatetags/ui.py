@@ -9,12 +9,13 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.template import defaultfilters
 from django.template.context import Context
 from django.templatetags.static import static
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
-from port444.kit import money
+from port444.kit import language, money
 
 register = template.Library()
 
@@ -82,7 +83,9 @@ def usd(amount: Decimal | str | None) -> str:
 @register.filter
 def usd_short(amount: Decimal | str | None) -> str:
     """As `usd`, without cents when there are none, e.g. $1,234."""
-    return usd(amount).removesuffix(".00")
+    if not isinstance(amount, Decimal):
+        return ""
+    return money.usd(amount, 0 if amount == amount.to_integral_value() else 2)
 
 
 @register.filter
@@ -90,6 +93,15 @@ def usdc(amount: Decimal | str | None) -> str:
     """As `usd`, with the currency in which it is paid, e.g. $1,234.50 USDC."""
     text = usd(amount)
     return f"{text} {money.CURRENCY}" if text else ""
+
+
+@register.filter(expects_localtime=True, is_safe=False)
+def date(value: Any, form: str | None = None) -> str:
+    """Django's filter, with the form as the active language writes it: "D j M" in German is "D, j. M"."""
+    return defaultfilters.date(value, language.form_of(form) if form else None)
+
+
+register.filter("within", language.within)
 
 
 @register.filter

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 from django.urls import reverse
+from django.utils.translation import get_language
 
 from port444.kit.money import ZERO, fee
 from port444.messaging.models import Attachment
@@ -200,7 +201,7 @@ def state_of(dispute: Dispute) -> str:
 
 def mark_of(dispute: Dispute) -> str:
     """Changes whenever the page of the dispute does."""
-    return f"{dispute.number}.{state_of(dispute)}.{dispute.evidence.count()}"
+    return f"{dispute.number}.{state_of(dispute)}.{dispute.evidence.count()}.{get_language()}"
 
 
 class OnOrders:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db.models import Case, Count, DateTimeField, F, IntegerField, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.urls import reverse
+from django.utils.translation import get_language
 
 from port444.catalog.models import ServiceStatus
 from port444.kit.clock import now
@@ -187,7 +188,7 @@ def version_of(order: Order, viewer: Any, moment: datetime, reviews: Exchange | 
         state += ".free"
     last = Message.objects.filter(subject_type="order", subject_id__in=family(order)).order_by("-created_at").values_list("pk", flat=True).first()
     today = moment.astimezone(ZoneInfo(viewer.time_zone)).date()
-    facts = (state, last, today, viewer.pk, viewer.time_zone, order.due_at, show, _on_the_way(order))
+    facts = (state, last, today, viewer.pk, viewer.time_zone, get_language(), order.due_at, show, _on_the_way(order))
     return state, sha256("|".join(map(str, facts)).encode()).hexdigest()[:24]
 
 
