@@ -65,14 +65,18 @@ def as_client(page: Page) -> None:
     keep(page, "home")
     page.goto(SERVICE)
     keep(page, "service")
+    page.goto(BUILDER)
+    keep(page, "builder")
     page.goto(f"{BUILDER}call/")
     page.locator("label.slot").filter(visible=True).nth(3).click()
     page.locator("#summary time").first.wait_for()
     page.evaluate("scrollTo(0, 0)")
     keep(page, "booking")
     page.goto("/orders/")
+    keep(page, "orders")
     page.get_by_role("listitem").filter(has_text="Look at the delivery").get_by_role("link").first.click()
-    page.wait_for_url("**/orders/*/")
+    page.wait_for_url("**/orders/*/*")
+    page.goto(page.url.partition("#")[0])
     keep(page, "order")
     page.goto("/messages/")
     page.get_by_role("link", name="Anaya Krishnan").first.click()
@@ -83,14 +87,22 @@ def as_client(page: Page) -> None:
     page.get_by_role("button", name="Order, ").filter(visible=True).first.click()
     page.wait_for_url("**/pay/**")
     keep(page, "checkout")
+    page.goto("/calls/")
+    page.get_by_role("listitem").filter(has_text="min").get_by_role("link").first.click()
+    page.wait_for_url("**/calls/*/")
+    keep(page, "call")
+    for name in ("spending", "help"):
+        page.goto(f"/{name}/")
+        keep(page, name)
 
 
 def as_builder(page: Page) -> None:
     """What somebody sees who works here: the day, and the money."""
-    page.goto("/today/")
-    keep(page, "today")
-    page.goto("/earnings/")
-    keep(page, "earnings")
+    for name in ("today", "earnings", "insights"):
+        page.goto(f"/{name}/")
+        keep(page, name)
+    page.goto("/calls/availability/")
+    keep(page, "availability")
 
 
 def main() -> None:
