@@ -35,7 +35,7 @@ def demo(db: None) -> None:
 @pytest.fixture
 def take(folder: Path) -> Callable[..., Path]:
     def run(name: str, file_format: str = "csv", **options: Any) -> Path:
-        path = folder / f"{name}.{file_format}"
+        path = folder / f"{len(list(folder.iterdir()))}-{name}.{file_format}"
         call_command(f"export_{name}", dest=str(path), file_format=file_format, **options)
         return path
 

@@ -90,7 +90,14 @@ def value_of(kind: Kind, value: Any) -> Any:
 
 
 @pytest.mark.usefixtures("demo")
-def test_every_table_is_in_all_formats_what_the_database_holds(take: Take) -> None:
+def test_the_tables_of_the_demo(take: Take) -> None:
+    """Told once, looked at three times."""
+    every_table_is_in_all_formats_what_the_database_holds(take)
+    figures_are_those_of_the_tables(take)
+    from_is_included_and_to_is_not(take)
+
+
+def every_table_is_in_all_formats_what_the_database_holds(take: Take) -> None:
     for name, table in TABLES.items():
         expected, until = held(table), now() + timedelta(days=1)
         rows, names = len(expected), [column.name for column in table.columns]
@@ -109,8 +116,7 @@ def test_every_table_is_in_all_formats_what_the_database_holds(take: Take) -> No
         assert [plain(row, table) for row in first] == [plain(row, table) for row in second], name
 
 
-@pytest.mark.usefixtures("demo")
-def test_figures_are_those_of_the_tables(take: Take) -> None:
+def figures_are_those_of_the_tables(take: Take) -> None:
     postings = as_csv(take("ledger"))
     assert len(postings) == Posting.objects.count() > 50
     assert sum(Decimal(row["amount"]) for row in postings) == 0
@@ -127,8 +133,7 @@ def test_figures_are_those_of_the_tables(take: Take) -> None:
         assert Decimal(row["amount"]) == sum(parts) == Credit.objects.get(pk=row["credit_id"]).amount
 
 
-@pytest.mark.usefixtures("demo")
-def test_from_is_included_and_to_is_not(take: Take) -> None:
+def from_is_included_and_to_is_not(take: Take) -> None:
     moments = list(Order.objects.order_by("placed_at").values_list("placed_at", flat=True))
     since, until = moments[2], moments[-2]
     expected = [moment for moment in moments if since <= moment < until]
