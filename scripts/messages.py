@@ -4,6 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -163,6 +164,8 @@ def write(catalog: Catalog, path: Path) -> None:
 
 
 def compile_to(catalog: Catalog, path: Path) -> None:
+    """The same words make the same file, whenever it is made."""
+    catalog.creation_date = catalog.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
     with path.open("wb") as file:
         write_mo(file, catalog)
 
