@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 from django_q.models import OrmQ
 
 from port444.accounts.models import User
 from port444.kit import clock
-from port444.notifications import actions, jobs
+from port444.notifications import actions, emails, jobs
 from port444.notifications.kinds import Group, Kind, register
 from port444.notifications.models import Channel, Delivery, DeliveryStatus, Notification, Preference
 
@@ -58,6 +59,21 @@ def test_an_unknown_kind_is_a_mistake_of_ours(client_user: User) -> None:
     with pytest.raises(LookupError):
         tell(client_user, "test.nothing")
     assert not Notification.objects.exists()
+
+
+def test_a_reader_hears_it_in_their_own_language(client_user: User) -> None:
+    User.objects.filter(pk=client_user.pk).update(language="de")
+    client_user.refresh_from_db()
+    facts: dict[str, Any] = {"label": _("Open port444"), "facts": [[_("Language"), "1.50"]]}
+    told = actions.notify(
+        client_user, "test.plain", title=_("Saved."), body=_("Nothing was changed by this."), url="/", dedupe_key="de", context=facts
+    )
+    told.refresh_from_db()
+    assert (told.title, told.body) == ("Gespeichert.", "Dadurch wurde nichts geändert.")
+    assert told.context == {"label": "port444 öffnen", "facts": [["Sprache", "1.50"]]}
+    letter = emails.compose(Delivery.objects.select_related("notification__user").get(notification=told))
+    assert "Auswählen, was wir mailen" in letter.text
+    assert '<html lang="de">' in (letter.html or "")
 
 
 def test_a_rollback_takes_everything_back(client_user: User) -> None:
