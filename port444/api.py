@@ -25,6 +25,7 @@ from port444.catalog.api import router as catalog
 from port444.favourites.api import router as favourites
 from port444.kit import reference, rest
 from port444.kit.errors import DomainError, worded
+from port444.kit.publicity import Public, address
 from port444.messaging.api import router as messaging
 from port444.notifications.api import router as notifications
 from port444.orders.api import disputes, insights, offers, orders, partings, reviews
@@ -138,7 +139,14 @@ def _link(paths: Mapping[str, Any]) -> None:
 def docs(request: HttpRequest) -> HttpResponse:
     """The description as a page, without a script."""
     document = api.get_openapi_schema()
-    return render(request, "api/docs.html", {"groups": reference.groups(document), "introduction": DESCRIPTION.split("\n\n"), "version": api.version})
+    words = "Everything a person can do on a page, a program can do here, by the same rules."
+    context = {
+        "groups": reference.groups(document),
+        "introduction": DESCRIPTION.split("\n\n"),
+        "version": api.version,
+        "public": Public(title="API", description=words, url=address("api_docs")),
+    }
+    return render(request, "api/docs.html", context)
 
 
 # Refusals

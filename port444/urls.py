@@ -23,6 +23,7 @@ urlpatterns = [
     path("", include("port444.away.urls")),
     path("", include("port444.webhooks.urls")),
     path("", include("port444.exports.urls")),
+    path("", include("port444.pages.urls")),
     path("console/", include("support.urls")),
     path("console/", admin.site.urls),
     path("", include("consultations.urls")),

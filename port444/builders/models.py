@@ -91,6 +91,7 @@ class Builder(models.Model):
     # Of accepted orders those that were delivered by their date, and all of which that can be said.
     on_time_count = models.PositiveIntegerField(default=0, editable=False)
     timed_count = models.PositiveIntegerField(default=0, editable=False)
+    changed_at = models.DateTimeField(null=True, editable=False)  # when the profile last changed; None: not since it was opened
     created_at = models.DateTimeField(default=now)
 
     objects = BuilderQuerySet.as_manager()
@@ -102,7 +103,7 @@ class Builder(models.Model):
             "consultation_30min_price consultation_60min_price away_from away_until away_message away_paused_at "
             "away_stops_orders away_stops_calls away_stops_clock rating_sum rating_count completed_count created_at"
         ),
-        ignored="answer_minutes answer_count on_time_count timed_count",
+        ignored="answer_minutes answer_count on_time_count timed_count changed_at",
         personal="consultation_calendar_url meeting_url",
     )
 

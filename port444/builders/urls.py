@@ -8,6 +8,7 @@ app_name = "builders"
 urlpatterns = [
     path("b/<slug:slug>/", views.detail, name="detail"),
     path("b/<slug:slug>/photo.svg", views.photo, name="photo"),
+    path("b/<slug:slug>/card.jpg", views.card, name="card"),
     path("b/<slug:slug>/work/<uuid:pk>.jpg", views.picture, name="picture"),
     path("settings/portfolio/", views.portfolio, name="portfolio"),
     path("settings/portfolio/<uuid:pk>/", views.piece, name="piece"),

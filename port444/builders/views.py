@@ -12,6 +12,7 @@ from django.utils.http import quote_etag
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from port444.kit import cards
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid
 from port444.kit.http import HtmxRequest, UserRequest, done
@@ -19,6 +20,7 @@ from port444.kit.http import HtmxRequest, UserRequest, done
 from . import actions, pictures
 from .forms import PhotoForm, PictureForm, PieceForm, ProfileForm
 from .models import Builder, PortfolioPicture, PortfolioPiece
+from .publicity import card_of, public_builder
 
 SERVICES = 50
 REVIEWS = 10
@@ -32,6 +34,7 @@ def detail(request: HtmxRequest, slug: str) -> HttpResponse:
     reviews = builder.reviews.public(moment).select_related("author", "about", "service").newest_first()
     pieces = builder.portfolio.prefetch_related("pictures")
     context = {
+        "public": public_builder(builder),
         "pieces": pieces,
         "builder": builder,
         "services": services.order_by("-order_count", "-pk")[:SERVICES],
@@ -73,6 +76,14 @@ def picture(request: HttpRequest, slug: str, pk: UUID) -> HttpResponseBase:
             response = HttpResponse(file.read(), content_type="image/jpeg")
     response["ETag"], response["Cache-Control"] = etag, "public, max-age=3600"
     return response
+
+
+@require_GET
+@csp_override({"default-src": [CSP.NONE]})
+def card(request: HttpRequest, slug: str) -> HttpResponse:
+    """The picture that other sites show beside a link to the profile."""
+    builder = get_object_or_404(Builder.objects.visible().select_related("user"), slug=slug)
+    return cards.answer(request, f"builders/{builder.pk}", card_of(builder))
 
 
 def own(request: UserRequest) -> Builder | None:

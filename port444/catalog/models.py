@@ -124,6 +124,7 @@ class Service(StateMachine):
     market_due_at = models.DateTimeField(null=True, editable=False, default=now)  # when to look again; None for what is not for sale
     # Counts the changes: a form that was opened on an older version is refused.
     version = models.PositiveIntegerField(default=1)
+    changed_at = models.DateTimeField(null=True, editable=False)  # when the words or packages last changed; None: not since they were written
     published_at = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=now)
@@ -136,7 +137,7 @@ class Service(StateMachine):
             "builder_id category_id title slug summary description tags questions status from_price least_days order_count "
             "rating_sum rating_count offer_floor hints_hidden published_at paused_at created_at"
         ),
-        ignored="market_min_price market_max_price market_median_price price_percentile market_due_at version",
+        ignored="market_min_price market_max_price market_median_price price_percentile market_due_at version changed_at",
     )
 
     class Meta:

@@ -17,6 +17,7 @@ urlpatterns = [
     path("saved/searches/<uuid:pk>/remove/", views.remove_search, name="remove_search"),
     path("s/<slug:slug>/", views.service, name="service"),
     path("s/<slug:slug>/cover.svg", views.cover, name="cover"),
+    path("s/<slug:slug>/card.jpg", views.card, name="card"),
     path("services/", views.mine, name="mine"),
     path("services/new/", views.create, name="create"),
     path("services/new/hints/", views.hints, name="new_hints"),

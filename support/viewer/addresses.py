@@ -190,7 +190,21 @@ CLOSED = {
 }
 # Answered to the agent as whom they are, whether or not a viewing is open: nothing of the person is in it. Portraits are the same for
 # everybody, and a page has dozens of them.
-OWN = frozenset({"api_docs", "builders:photo", "builders:picture", "healthz", "readyz"})
+OWN = frozenset(
+    {
+        "api_docs",
+        "builders:card",
+        "builders:photo",
+        "builders:picture",
+        "catalog:card",
+        "healthz",
+        "pages:card",
+        "pages:robots",
+        "pages:sitemap",
+        "pages:sitemap_of",
+        "readyz",
+    }
+)
 CONSOLE = ("support:", "admin:")
 # The console, for programs.
 CONSOLE_CALLS = frozenset(

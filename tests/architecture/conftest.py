@@ -100,6 +100,7 @@ def shown(builder: Builder) -> dict[str, Any]:
     return found | {
         "builders:pk": piece.pk,
         "support:synonym_id": add_synonym("ferry", "passage boat", actor=builder.user).pk,
+        "pages:section": "categories",
         "catalog:category:slug": Category.objects.all()[0].slug,
     }
 

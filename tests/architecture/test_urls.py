@@ -23,11 +23,13 @@ LOGIN = "/account/login/"
 
 # Addresses that a stranger may read although the object in them is somebody else's, and why.
 PUBLIC = {
+    "builders:card": "as the profile",
     "builders:detail": "a profile is shown to everybody",
     "builders:photo": "as the profile",
     "builders:picture": "as the profile",
     "catalog:category": "a category is shown to everybody",
     "catalog:service": "a published service is shown to everybody",
+    "catalog:card": "as the service",
     "catalog:cover": "as the service",
     "orders:builder_reviews": "as the profile",
     "orders:service_reviews": "as the service",
@@ -38,6 +40,7 @@ PUBLIC = {
     "consultations:quote": "as the page",
     "consultations:feed_file": "the signed token in the address is the proof",
     "notifications:unsubscribe": "the signed token in the mail is the proof",
+    "pages:sitemap_of": "a list of public pages",
 }
 # Addresses that take a POST from people who are not signed in, and why.
 FOR_EVERYBODY = {

@@ -104,6 +104,8 @@ def change_builder(builder_id: UUID, *, actor: User, **profile: Unpack[Profile])
     builder = own(builder_id, actor)
     before, after = write_changes(builder, profile)
     if after:
+        builder.changed_at = now()
+        builder.save(update_fields=["changed_at"])
         record(Event.BUILDER_CHANGED, actor=actor, target=builder, before=before, after=after)
     return builder
 
@@ -145,8 +147,8 @@ def _point_at_photo(builder_id: UUID, actor: User, name: str) -> Builder:
     old = builder.photo.name
     if old == name:
         return builder
-    builder.photo.name = name
-    builder.save(update_fields=["photo"])
+    builder.photo.name, builder.changed_at = name, now()
+    builder.save(update_fields=["photo", "changed_at"])
     record(Event.BUILDER_CHANGED, actor=actor, target=builder, before={"photo": old}, after={"photo": name})
     if old:
         transaction.on_commit(lambda: default_storage.delete(old))

@@ -132,8 +132,8 @@ def change_service(
     if service.status != ServiceStatus.DRAFT and (lacks := missing(service)):
         raise Invalid(" ".join(lacks), code="incomplete")
     service.version += 1
-    service.market_due_at = now()
-    service.save(update_fields=["version", "market_due_at"])
+    service.market_due_at = service.changed_at = now()
+    service.save(update_fields=["version", "market_due_at", "changed_at"])
     record(Event.SERVICE_CHANGED, actor=actor, target=service, before=before, after=after)
     return service
 

@@ -14,13 +14,18 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import quote_etag
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from port444.builders.models import Level
+from port444.builders.publicity import front
 from port444.catalog.forms import RATINGS, SearchForm, WordsField
 from port444.catalog.models import Category
+from port444.catalog.publicity import SITE, public_categories, public_category
 from port444.catalog.queries import Search, Sort, Way, asked, find_services, loosen, market_of, parts_of, plain, read_cursor, services_in, suggest
 from port444.kit.http import HtmxRequest
+from port444.kit.publicity import Public
 
 DAYS = [(1, "1 day"), (3, "3 days"), (7, "7 days"), (14, "14 days"), ("", "Any")]
 
@@ -49,7 +54,7 @@ def search(request: HtmxRequest) -> HttpResponse:
         "levels": Level.choices,
         "ratings": RATINGS,
         "is_continued": cursor is not None,
-        "canonical": home_of(wanted),
+        "public": public_search(wanted, found.count),
         "save": f"{reverse('catalog:save_search')}?{urlencode(asked(wanted))}" if not wanted.is_front else "",
         "since": since(request.GET.get("since", "")),
     }
@@ -128,7 +133,7 @@ def suggestions(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def categories(request: HttpRequest) -> HttpResponse:
-    context = {"categories": parts_of(list(Category.objects.all()), {}), "canonical": canonical("catalog:categories")}
+    context = {"categories": parts_of(list(Category.objects.all()), {}), "public": public_categories()}
     return render(request, "catalog/categories.html", context)
 
 
@@ -143,7 +148,7 @@ def category(request: HttpRequest, slug: str) -> HttpResponse:
         "services": services,
         "market": market_of(row),
         "days": settings.MARKET_DAYS,
-        "canonical": canonical("catalog:category", row.slug),
+        "public": public_category(row),
     }
     return render(request, "catalog/category.html", context)
 
@@ -157,13 +162,14 @@ def since(text: str) -> datetime | None:
     return moment if moment.tzinfo else None
 
 
-def home_of(search: Search) -> str:
-    """The address of a search that has a page of its own; empty for others."""
+def public_search(search: Search, count: int) -> Public:
+    """A search; the first page and a whole category are listed, each under one address, and no other search is."""
+    if search.category and search == Search(category=search.category):
+        return public_category(search.category)
     if search.is_front:
-        return canonical("catalog:search")
-    return canonical("catalog:category", search.category.slug) if search.category and search == Search(category=search.category) else ""
-
-
-def canonical(name: str, *arguments: str) -> str:
-    """The one address under which search engines shall know a page."""
-    return f"{settings.SITE_URL}{reverse(name, args=arguments)}"
+        words = _("Fixed packages, money in escrow until you accept, and a call first if you like.")
+        return Public(title=front()[0], description=words, url=front()[1], facts=(SITE,))
+    if search.words:
+        many = ngettext("%(count)s service", "%(count)s services", count)
+        return Public(title=f"{search.words}, {many % {'count': count}}", listed=False)
+    return Public(title=search.category.name if search.category else front()[0], listed=False)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, render
@@ -18,7 +19,8 @@ from django.views.decorators.http import require_GET
 from port444.builders.models import Builder
 from port444.catalog import actions, pictures
 from port444.catalog.models import Package, Service, ServiceStatus
-from port444.kit import money, readonly
+from port444.catalog.publicity import card_of, public_service
+from port444.kit import cards, money, readonly
 from port444.kit.clock import now
 from port444.kit.http import HtmxRequest, client_ip
 from port444.kit.ids import uuid7
@@ -29,7 +31,9 @@ REVIEWS = 10
 @require_GET
 def service(request: HtmxRequest, slug: str) -> HttpResponse:
     offered = Prefetch("packages", Package.objects.filter(is_offered=True).order_by("price", "pk"), to_attr="offered")
-    row = get_object_or_404(Service.objects.visible_to(request.user).select_related("builder__user", "category").prefetch_related(offered), slug=slug)
+    row = get_object_or_404(
+        Service.objects.visible_to(request.user).select_related("builder__user", "category__parent").prefetch_related(offered), slug=slug
+    )
     moment = now()
     packages: list[Package] = row.offered  # type: ignore[attr-defined]  # by the prefetch
     chosen = packages[len(packages) // 2 if len(packages) == 3 else 0] if packages else None
@@ -37,6 +41,7 @@ def service(request: HtmxRequest, slug: str) -> HttpResponse:
     would_sell = row.status == ServiceStatus.PUBLISHED and not is_own
     is_missed = would_sell and row.builder.away_stops_orders and row.builder.is_away_at(moment)
     context = {
+        "public": public_service(row, packages),
         "service": row,
         "builder": row.builder,
         "packages": [told(package, row.builder, moment) for package in packages],
@@ -89,3 +94,11 @@ def cover(request: HttpRequest, slug: str) -> HttpResponse:
         response = HttpResponse(pictures.cover(row.slug), content_type="image/svg+xml")
     response["ETag"], response["Cache-Control"] = etag, "private, max-age=3600"
     return response
+
+
+@require_GET
+@csp_override({"default-src": [CSP.NONE]})
+def card(request: HttpRequest, slug: str) -> HttpResponse:
+    """The picture that other sites show beside a link to the service."""
+    row = get_object_or_404(Service.objects.visible_to(AnonymousUser()).select_related("builder__user"), slug=slug)
+    return cards.answer(request, f"services/{row.pk}", card_of(row))
