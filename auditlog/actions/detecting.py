@@ -19,7 +19,7 @@ from auditlog.detectors import over_file, rows
 from auditlog.detectors.bounded import unswept
 from auditlog.detectors.facts import DAY, KINDS
 from auditlog.detectors.parameters import Terms
-from auditlog.detectors.registry import DETECTORS, Detector, Touched, judged, keys, learn, movers
+from auditlog.detectors.registry import DETECTORS, Detector, Found, Look
 from auditlog.detectors.suspicions import Suspicion
 from auditlog.models import LIVE, DetectorMark, DetectorVersion, EventKind, IncidentLog, IncidentSeverity, IncidentStatus, IncidentType
 from port444.kit.clock import now
@@ -28,9 +28,10 @@ from .incidents import Finding, Reason, Taken, note, take_findings
 
 LOCK = 0x64657463  # the number of the lock by which runs of one database know of each other
 MARK = "detectors"
-CHUNK = 600_000  # rows in one transaction at most: who is linked with whom is worked out once for all of them
-STEP = 2_500  # rows that are learnt together, after which what is judged by the moment is judged: all that they are about is at hand
-STRETCH = 10 * DAY  # seconds of the log in one transaction at most: what shows for a while only is not to be passed over
+CHUNK = 2_000_000  # rows in one transaction at most: who is linked with whom is worked out once for all of them
+SHORT = 10_000  # the same where time is short
+STRETCH = 30 * DAY  # seconds of the log in one transaction at most: what shows for a while only is not to be passed over
+STEP = 2_500  # rows that are learnt together: all that they are about is at hand
 Progress = Callable[[int], object]
 
 
@@ -72,14 +73,15 @@ def run_detectors(
     progress: Progress = lambda rows: None,
 ) -> Ran:
     """Read the log on from where the last run stopped. Of two at once one does it; what a killed run had not finished, the next does."""
-    begun, ran = monotonic(), Ran()
-    ends = begun + seconds if seconds is not None else inf
+    begun, ran, ends = monotonic(), Ran(), inf
+    if seconds is not None:
+        ends, limit = begun + seconds, min(limit, SHORT)
     memory, place = rows.Stored(), None
     detectors = [detector for detector in DETECTORS if names is None or detector.name in set(names)]
     while True:
         try:
             with transaction.atomic():
-                place = _chunk(memory, place, detectors, limit, ends, ran, progress)
+                place = _chunk(memory, place, detectors, limit, ran, progress)
                 if dry_run:
                     raise DryRun
         except DryRun:
@@ -90,9 +92,7 @@ def run_detectors(
     return ran
 
 
-def _chunk(
-    memory: rows.Stored, place: Place | None, detectors: list[Detector], limit: int, ends: float, ran: Ran, progress: Progress
-) -> Place | None:
+def _chunk(memory: rows.Stored, place: Place | None, detectors: list[Detector], limit: int, ran: Ran, progress: Progress) -> Place | None:
     """One chunk: its facts, what is remembered of them, what follows, and how far the log is read; all or nothing."""
     begun = monotonic()
     with connection.cursor() as cursor:
@@ -105,17 +105,18 @@ def _chunk(
         if place is None or (place.xid, place.row_id) != (mark.xid, mark.row_id):
             memory.forget_all()  # somebody else has been here since: what is at hand may be old
         values = _left(cursor, mark)
-    horizon = values[3]
+        cursor.execute(rows.LAST, [*values, limit, STRETCH])
+        row = cursor.fetchone()
+    place = Place(*row) if row else Place(values[3] - 1, 2**62, is_end=True)
     taken: dict[Taken, int] = {}
     try:
         with handlers.telling_once():
-            read, last = _learn_and_judge(memory, detectors, [*values, limit], limit, ends, taken, progress)
+            read = _learn_and_judge(memory, detectors, [*values, place.xid, place.row_id], taken, progress)
         memory.write()
         memory.make_room()
     except BaseException:
         memory.forget_all()  # what is at hand was changed, and what lies in the table is not
         raise
-    place = last or Place(horizon - 1, 2**62, is_end=True)
     mark.xid, mark.row_id = place.xid, place.row_id
     mark.rows += read
     mark.looked_at, mark.took = now(), monotonic() - begun
@@ -148,54 +149,24 @@ def rows_left() -> int:
     return int((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]["Plan Rows"])
 
 
-def _learn_and_judge(
-    memory: rows.Stored,
-    detectors: list[Detector],
-    values: list[Any],
-    limit: int,
-    ends: float,
-    taken: dict[Taken, int],
-    progress: Progress,
-) -> tuple[int, Place | None]:
-    """Read the rows of a chunk step by step. What has room for little, or has to be known at once, is judged after each step; who is linked
-    with whom when the chunk is read. How many rows that were, and the last of them, unless nothing is left."""
-    versions = terms_in_force(detectors)
-    terms = {name: values for name, (_, values) in versions.items()}
-    touched, later = Touched(), Touched()
-    by_step = [detector for detector in detectors if detector.subjects == "own"]
-    at_once = [detector for detector in detectors if detector.at_once]
-    at_end = [detector for detector in detectors if detector.subjects != "own"]
-    read, step, first, found = 0, min(STEP, limit), None, list[tuple[Any, ...]]()
+def _learn_and_judge(memory: rows.Stored, detectors: list[Detector], values: list[Any], taken: dict[Taken, int], progress: Progress) -> int:
+    """Read the rows of a chunk, which these values pick, and take what follows. How many rows that were."""
+    versions, read = terms_in_force(detectors), 0
+    look = Look(detectors, memory, {name: values for name, (_, values) in versions.items()})
 
-    def take(some: list[Detector], which: Touched) -> None:
-        for detector, suspicions in judged(some, which, memory, terms):
+    def take(found: Found) -> None:
+        for detector, suspicions in found:
             for outcome in _take(suspicions, detector, *versions[detector.name]):
                 taken[outcome] = taken.get(outcome, 0) + 1
 
     with connection.chunked_cursor() as cursor:
-        cursor.execute(rows.NEXT, values)
-        while True:
-            found = cursor.fetchmany(step)
-            facts = [rows.fact_of(row) for row in found]
-            memory.fetch(keys(facts, detectors))
-            learn(facts, memory, touched, detectors)
+        cursor.execute(rows.CHUNK, values)
+        while found := cursor.fetchmany(STEP):
+            take(look.learn([rows.fact_of(row) for row in found]))
             read += len(found)
             progress(len(found))
-            is_end = len(found) < step and read < limit
-            first = facts[0].second if first is None and facts else first
-            is_far = first is not None and bool(facts) and facts[-1].second - first > STRETCH
-            is_last = is_end or read >= limit or is_far or monotonic() > ends
-            later.people |= touched.people
-            later.addresses |= touched.addresses
-            take(by_step, touched)
-            if not is_last:
-                take(at_once, Touched(people=movers(facts)))
-            touched.clear()
-            memory.make_room()
-            if is_last:
-                break
-    take(at_end, later)
-    return read, None if is_end else Place(found[-1][0], found[-1][1])
+    take(look.end())
+    return read
 
 
 def terms_in_force(detectors: Iterable[Detector]) -> dict[str, tuple[int, Terms]]:
@@ -298,8 +269,8 @@ DELETE FROM detector_memory AS said WHERE seen_at < %s AND key LIKE 'told:%%'
 AND NOT EXISTS (SELECT FROM detector_memory AS about WHERE about.key = substr(said.key, 6))
 """
 STRIP = """
-UPDATE detector_memory SET data = data - '{ip,device,fingerprint,ins}'::text[]
-WHERE seen_at < %s AND (key LIKE 'who:%%' OR key LIKE 'life:%%') AND data ?| '{ip,device,fingerprint,ins}'
+UPDATE detector_memory SET data = data::jsonb - '{ip,device,fingerprint,ins}'::text[]
+WHERE seen_at < %s AND (key LIKE 'who:%%' OR key LIKE 'life:%%') AND data::jsonb ?| '{ip,device,fingerprint,ins}'
 """
 
 

@@ -9,7 +9,7 @@ from .cases import at_stake, drawing, insert, news, severity_of, shared_words, u
 from .dealings import done_before, whole
 from .facts import DAY, MICRO, Fact, order_of, parties
 from .links import PARAMETERS as LINK_PARAMETERS
-from .links import Web
+from .links import Web, web_of
 from .memory import Memory, Notes
 from .parameters import Parameter, Terms
 from .people import opened, who
@@ -79,7 +79,7 @@ def judge(orders: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion
     cases = [(order, memory[grown(order)]) for order in orders]
     people = {side for _, notes in cases for side in (notes["client"], notes["builder"]) if side}
     memory.fetch(name for person in people for name in (who(person), dealings.deals(person)))
-    web = Web(memory, terms)
+    web = web_of(memory, terms)
     web.load(sorted(people))
     found = []
     for order, notes in cases:

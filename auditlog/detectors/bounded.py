@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import marshal
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,10 +13,9 @@ from typing import Any
 from .memory import Memory, Notes
 
 ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-ENTRY = 350  # bytes that a note costs beside what stands in it
+ENTRY = 150  # bytes that a note costs beside what stands in it, in the same measure
 SAMPLE = 200  # notes by which the size of all is guessed
 FEW = 1000  # notes up to which their size is not looked at
-FORMAT = 2  # of what is packed: later ones look for what stands in a note twice, and take twice as long to read
 PART = 10_000  # notes that go away together
 GLANCES = 100_000  # of one kind that are kept
 
@@ -35,23 +33,19 @@ def unswept() -> Iterator[None]:
 
 
 class Bounded(Memory, ABC):
-    """Notes that were used lately are dictionaries, in two halves: when the newer half has as much as there is room for, what is left in
-    the older one is packed, and the newer takes its place; so nothing has to be counted when a note is used. Of what is packed, a tenth of
-    the size, the oldest goes elsewhere when that gets too much.
+    """Notes that were used lately are at hand, in two halves: when the newer half has as much as there is room for, what is left in the older
+    one goes away, and the newer takes its place; so nothing has to be counted when a note is used.
 
     A note that was handed out is good until the next `make_room`.
     """
 
     is_at_hand = False
-    LOOSE = 12_000_000  # bytes in either half, packed; as dictionaries about five times as much
-    PACKED = 150_000_000  # bytes of what is packed
+    ROOM = 20_000_000  # bytes in either half, as JSON; as dictionaries about five times as much
 
     def __init__(self) -> None:
         super().__init__()
         self._older: dict[str, Notes] = {}
-        self._packed: dict[str, bytes] = {}
         self._glances: dict[str, dict[str, Any]] = {}  # what was looked for -> key -> what was there: of notes that are not at hand it holds
-        self._weight = 0  # of what is packed
         self._enough = float(FEW)  # notes from which on their size is looked at
 
     @abstractmethod
@@ -67,17 +61,13 @@ class Bounded(Memory, ABC):
         return {key: json.loads(text).get(name) for key, text in self.load(keys).items()}
 
     def fetch(self, keys: Iterable[str]) -> None:
-        notes, older, packed = self.notes, self._older, self._packed
+        notes, older = self.notes, self._older
         missing = set[str]()
         for key in keys:
             if key in notes:
                 continue
             if key in older:
                 notes[key] = older.pop(key)
-            elif key in packed:
-                data = packed.pop(key)
-                self._weight -= len(data) + ENTRY
-                notes[key] = marshal.loads(data)  # noqa: S302 - we packed it
             else:
                 missing.add(key)
         if missing:
@@ -98,8 +88,6 @@ class Bounded(Memory, ABC):
         seen, found, missing = self._glances.setdefault(name, {}), dict[str, Any](), list[str]()
         for key in keys:
             note = self.notes.get(key) or self._older.get(key)
-            if note is None and key not in seen and key in self._packed:
-                note = marshal.loads(self._packed[key])  # noqa: S302 - we packed it
             if note is not None:
                 found[key] = seen[key] = note.get(name)
             elif key in seen:
@@ -131,22 +119,16 @@ class Bounded(Memory, ABC):
     def _put_away(self, keys: Iterable[str]) -> None:
         seconds = {key: self.changed.pop(key) for key in keys}
         if seconds:
-            self.save({key: self._found(key) for key in seconds}, seconds)
-
-    def _found(self, key: str) -> Notes:
-        for half in (self.notes, self._older):
-            if key in half:
-                return half[key]
-        found: Notes = marshal.loads(self._packed[key])  # noqa: S302 - we packed it
-        return found
+            self.save({key: self.notes[key] if key in self.notes else self._older[key] for key in seconds}, seconds)
 
     def make_room(self) -> None:
         """Let go what was not used for long, if there is too much of it. Not while somebody holds a note."""
+        super().make_room()
         for seen in self._glances.values():
             if len(seen) > GLANCES:
                 seen.clear()
-        if self._is_full(self.LOOSE):
-            self._pack(self._older)
+        if self._is_full(self.ROOM):
+            self._let_go(self._older)
             self._older, self.notes = self.notes, {}
 
     def _is_full(self, room: int) -> bool:
@@ -157,30 +139,21 @@ class Bounded(Memory, ABC):
         self._enough = len(self.notes) * min(1.5, room / size) + 1 if size < room else FEW
         return size >= room
 
-    def _pack(self, notes: dict[str, Notes]) -> None:
-        """What was used the longest ago goes first, into what is packed and out of it."""
-        packed = self._packed
-        for key in list(notes):
-            note = notes.pop(key)
-            for name, seen in self._glances.items():
-                if key in seen:
-                    seen[key] = note.get(name)
-            data = packed[key] = marshal.dumps(note, FORMAT)
-            self._weight += len(data) + ENTRY
-        while self._weight > self.PACKED:
-            oldest = list(islice(packed, PART))
-            self._put_away(sorted(key for key in oldest if key in self.changed))
-            for key in oldest:
-                self._weight -= len(packed.pop(key)) + ENTRY
+    def _let_go(self, notes: dict[str, Notes]) -> None:
+        changed = sorted(self.changed.keys() & notes.keys())
+        for start in range(0, len(changed), PART):
+            self._put_away(changed[start : start + PART])
+        for name, seen in self._glances.items():
+            seen.update((key, notes[key].get(name)) for key in seen.keys() & notes.keys())
+        notes.clear()
 
     def _size(self) -> int:
         """About how many bytes the newer half would have, by some of it."""
         count = len(self.notes)
-        some = [len(marshal.dumps(one, FORMAT)) for one in islice(self.notes.values(), 0, None, count // SAMPLE + 1)]
+        some = [len(ENCODE(one)) for one in islice(self.notes.values(), 0, None, count // SAMPLE + 1)]
         return int(count * (ENTRY + sum(some) / max(1, len(some))))
 
     def forget_all(self) -> None:
         """Let go of everything at hand, also of what was changed: it did not come to be."""
-        for notes in (self.notes, self._older, self._packed, self._glances, self.changed):
+        for notes in (self.notes, self._older, self._glances, self.changed, self.derived):
             notes.clear()
-        self._weight = 0

@@ -13,7 +13,7 @@ from math import sqrt
 from .cases import Row, at_stake, drawing, news, severity_of, trim, usdc
 from .facts import DAY, Fact, order_of, parties, said, yes
 from .links import PARAMETERS as LINK_PARAMETERS
-from .links import Link, Web
+from .links import Link, Web, web_of
 from .memory import Memory, Notes
 from .parameters import Parameter, Terms
 from .people import HIDDEN, who
@@ -112,7 +112,7 @@ def judge(people: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion
     memory.fetch(values)
     groups = {key: sorted(memory[key]) for key in values if 2 <= len(memory[key]) <= terms["shared_people"] and HIDDEN not in memory[key]}
     memory.fetch(name for group in groups.values() for person in group for name in (who(person), ends(person)))
-    web = Web(memory, terms)
+    web = web_of(memory, terms)
     web.load(people)
     found = []
     for person in people:

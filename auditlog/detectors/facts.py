@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, NamedTuple
 
 DAY = 86_400  # seconds
+FAR = 150 * DAY  # of a file: who is linked with whom is worked out after each, because what it follows from is not remembered for ever
 MICRO = 1_000_000  # amounts are remembered in millionths, whole numbers that JSON keeps
 
 # What the application records, and what detectors call it. Files may use either name.
@@ -95,6 +96,11 @@ class Fact(NamedTuple):
     def micro(self) -> int:
         """The amount in millionths; 0 when there is none."""
         return int(self.amount * MICRO) if self.amount is not None else 0
+
+    @property
+    def doer(self) -> str:
+        """By whom facts are read together: who did it, of money who earned it, and of what nobody did whom or what it is about."""
+        return self.target if self.kind == "escrow_release" else self.actor or self.target
 
     @property
     def person(self) -> str:

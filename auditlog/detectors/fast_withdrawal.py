@@ -10,7 +10,7 @@ from typing import Any
 
 from .facts import DAY
 from .links import PARAMETERS as LINK_PARAMETERS
-from .links import Web
+from .links import Web, web_of
 from .memory import Memory, Notes
 from .parameters import Parameter, Terms
 from .people import LOG, opened, who
@@ -57,7 +57,7 @@ def judge(people: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion
     cases = [(person, row, fresh) for person in people for row, fresh in _fresh(memory[who(person)], terms)]
     memory.fetch(who(earning[2]) for _, _, fresh in cases for earning in fresh if earning[2])
     memory.fetch(f"group:{name}" for person, _, _ in cases if (name := memory[who(person)].get("group")))
-    web = Web(memory, terms)
+    web = web_of(memory, terms)
     web.load(sorted({person for person, _, _ in cases}))
     found = []
     for person, row, fresh in cases:

@@ -100,10 +100,11 @@ def traded_with(notes: Notes) -> set[str]:
 
 @dataclass
 class Web:
-    """Links as they follow from a memory. Made anew for each look: it keeps what it has worked out."""
+    """Links as they follow from a memory. It keeps what it has worked out, so that it is good until more is learnt."""
 
     memory: Memory
     terms: Terms
+    _near: dict[str, set[str]] = field(default_factory=dict)
     _totals: dict[tuple[str, str], int] = field(default_factory=dict)
     _found: dict[tuple[str, str], Link] = field(default_factory=dict)
     _linked: dict[str, dict[str, Link]] = field(default_factory=dict)
@@ -117,7 +118,7 @@ class Web:
         """Have at hand what links of these people follow from: what they hold that can link, who else holds it, and what both have."""
         if self.memory.is_at_hand:
             return
-        people = [person for person in people if person not in self._linked]
+        people = [person for person in people if person not in self._near]
         self.memory.fetch([LOG, *(who(person) for person in people)])
         notes = {person: self.memory[who(person)] for person in people}
         self.memory.fetch(key for one in notes.values() for kind in LINKING for key in one.get(kind, ()))
@@ -141,7 +142,13 @@ class Web:
         return found
 
     def _candidates(self, person: str) -> set[str]:
-        notes, found = self.memory[who(person)], set[str]()
+        found = self._near.get(person)
+        if found is None:
+            found = self._near[person] = self._may_be_linked(person, self.memory[who(person)])
+        return found
+
+    def _may_be_linked(self, person: str, notes: Notes) -> set[str]:
+        found = set[str]()
         for kind in LINKING:
             cap = self.terms[f"{kind}_cap"]
             for key in notes.get(kind, ()):
@@ -373,6 +380,15 @@ class Web:
                 if amount:
                     best = max(best, sqrt(min(1, amount / notes[name]) * min(1, amount / max(payer.get("spent", 0), amount))))
         return Share("trade", f"{a} {b}", self.terms["trade_base"] * best, 2) if best else None
+
+
+def web_of(memory: Memory, terms: Terms) -> Web:
+    """The same for all who look by the same terms, until more is learnt."""
+    key = tuple(terms[parameter.name] for parameter in PARAMETERS)
+    found: Web | None = memory.derived.get(key)
+    if found is None:
+        found = memory.derived[key] = Web(memory, terms)
+    return found
 
 
 def weight(memory: Memory, a: str, b: str, terms: Terms | None = None) -> Link:

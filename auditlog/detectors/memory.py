@@ -17,6 +17,7 @@ class Memory:
     def __init__(self) -> None:
         self.notes: dict[str, Notes] = {}
         self.changed: dict[str, int] = {}  # key -> the newest second of the facts that changed it
+        self.derived: dict[Any, Any] = {}  # what was worked out of notes, until more is learnt
 
     def fetch(self, keys: Iterable[str]) -> None:
         """Have these at hand: one question for many keys. Without it, reading a key would find nothing there."""
@@ -43,6 +44,7 @@ class Memory:
 
     def make_room(self) -> None:
         """Let go what is not used, where not all can be at hand. Not while somebody holds a note."""
+        self.derived.clear()
 
 
 class Days:

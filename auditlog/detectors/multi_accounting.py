@@ -6,12 +6,13 @@ a weak signal of its own, a row an address, that alerts nobody.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from .facts import DAY
-from .links import DERIVED, WORDS, Link, Web, components, strength
+from .links import DERIVED, WORDS, Link, Web, components, strength, web_of
 from .links import PARAMETERS as LINK_PARAMETERS
 from .memory import Memory, Notes
 from .parameters import Parameter, Terms
@@ -19,7 +20,6 @@ from .people import HIDDEN, LOG, VALUES, opened, usual, who
 from .suspicions import Suspicion, settle
 
 NAME = "multi_accounting"
-PEOPLE = 2_000  # at shared addresses who are looked at together
 PARAMETERS = (
     *LINK_PARAMETERS,
     Parameter("alert_at", 55, 30, 100, "From which confidence on somebody is told."),
@@ -55,7 +55,7 @@ def judge(people: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion
     memory.fetch(f"group:{name}" for name in known)
     for name in known:
         people.update(memory[f"group:{name}"].get("people", ()))
-    web = Web(memory, terms)
+    web = web_of(memory, terms)
     found = []
     groups = list(components(web, people, int(terms["most_members"])))
     taken = set[str]()
@@ -327,21 +327,19 @@ def _listed(kinds: set[str]) -> str:
     return " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]
 
 
-def judge_addresses(keys: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion]:
-    """The stated rule, for the addresses at which somebody was seen."""
-    keys = sorted(keys)
-    memory.fetch([*keys, *(f"told:{key}" for key in keys)])
+def judge_addresses(subjects: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion]:
+    """The stated rule, for the addresses at which somebody was seen, each with the day from which on that is new."""
     least, window = int(terms["shared_accounts"]), int(terms["shared_days"])
-    held = {key: len(memory[key].keys() - {HIDDEN}) for key in keys}
-    keys = [key for key in keys if least <= held[key] > memory[f"told:{key}"].get("accounts", 0)]
-    found, at_hand = [], 0
-    for place, key in enumerate(keys):
-        if place == at_hand:  # the gateways of a network stand side by side
-            memory.make_room()
-            at_hand = place + _as_many(held[one] for one in keys[place:])
-            memory.fetch(who(person) for one in keys[place:at_hand] for person in memory[one] if person)
+    since = {key: int(day) - window for key, _, day in (subject.rpartition(" ") for subject in sorted(subjects))}
+    memory.fetch([*since, *(f"told:{key}" for key in since)])
+    # Who was there last before nobody new could meet them adds to nothing that was not looked at by then.
+    met = {key: {person: span for person, span in memory[key].items() if person and span[1] >= day} for key, day in since.items()}
+    keys = [key for key, spans in met.items() if least <= _most_at_once(spans, window) > memory[f"told:{key}"].get("accounts", 0)]
+    memory.fetch(who(person) for key in keys for person, span in met[key].items() if not _is_known(span))
+    found = []
+    for key in keys:
         holders = memory[key]
-        people, day = most_within([(person, days) for person in holders if (days := memory[who(person)].get("ip", {}).get(key))], window)
+        people, day = most_within([(person, days) for person, span in met[key].items() if (days := _days_at(key, person, span, memory))], window)
         more = HIDDEN in holders
         told = f"told:{key}"
         if len(people) < least or len(people) <= memory[told].get("accounts", 0):
@@ -373,14 +371,23 @@ def judge_addresses(keys: Iterable[str], memory: Memory, terms: Terms) -> list[S
     return found
 
 
-def _as_many(sizes: Iterable[int]) -> int:
-    """How many of the next addresses are looked at together."""
-    total, count = 0, 0
-    for size in sizes:
-        total, count = total + size, count + 1
-        if total >= PEOPLE:
-            break
-    return count
+def _most_at_once(spans: Mapping[str, Sequence[int]], window: int) -> int:
+    """How many were there within so many days of each other at the most, as far as their first and last days tell."""
+    firsts, lasts = sorted(first for first, _ in spans.values()), sorted(last for _, last in spans.values())
+    return max((bisect_right(firsts, last + window) - bisect_left(lasts, last) for last in lasts), default=0)
+
+
+def _is_known(span: Sequence[int]) -> bool:
+    """Whether no day lies between the first and the last."""
+    return span[1] - span[0] < 2
+
+
+def _days_at(key: str, person: str, span: Sequence[int], memory: Memory) -> list[int] | None:
+    """On which days somebody was at an address."""
+    if _is_known(span):
+        return [span[0], 1 | 1 << span[1] - span[0]]
+    days: list[int] | None = memory[who(person)].get("ip", {}).get(key)
+    return days
 
 
 def most_within(rows: list[tuple[str, list[int]]], window: int) -> tuple[list[str], int]:

@@ -4,54 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import batched, groupby
 from typing import Any
 
 from .bounded import unswept
-from .facts import DAY, Fact
-from .memory import Memory
+from .facts import FAR, Fact
 from .parameters import Terms
-from .registry import DETECTORS, Detector, Touched, judged, keys, learn, movers
+from .registry import DETECTORS, Detector, Look
 from .spilled import Spilled
 from .suspicions import Suspicion
 
-STEP = 5_000  # facts after which what is judged by the moment is judged
-FAR = 150 * DAY  # time after which groups are judged in between: what they follow from is not remembered for ever
+STEP = 5_000  # facts that are learnt together
 SEVERITIES = ("low", "medium", "high", "critical")
 
 
 @unswept()
 def detect(facts: Iterable[Fact], detectors: Iterable[Detector] = DETECTORS, terms: Mapping[str, Terms] | None = None) -> list[Suspicion]:
-    """What a file's facts, which come by time, lead to: each case once, as it stood when it was surest."""
+    """What a file's facts lead to: each case once, as it stood when it was surest. All facts of a stretch of time come before those of the next."""
     detectors = list(detectors)
+    cases = dict[str, Suspicion]()
     inforce = {one.name: (terms or {}).get(one.name) or Terms(one.parameters) for one in detectors}
-    at_once = [one for one in detectors if one.at_once]
-    memory, cases = Spilled(), dict[str, Suspicion]()
-    touched, later, moved = Touched(), Touched(), set[str]()
-    looked = None
-    for step in _steps(facts):
-        if not memory.is_at_hand:
-            memory.fetch(keys(step, detectors))
-        learn(step, memory, touched, detectors)
-        _take(judged(at_once, touched, memory, inforce), cases)
-        later.update(touched)
-        moved |= movers(step)
-        touched.clear()
-        memory.make_room()
-        looked = step[-1].second if looked is None else looked
-        if step[-1].second - looked >= FAR:
-            _judge(detectors, later, moved, memory, inforce, cases)
-            looked = step[-1].second
-    _judge(detectors, later, moved, memory, inforce, cases)
+    look = Look(detectors, Spilled(), inforce)
+    for _, some in groupby(facts, key=lambda fact: fact.second // FAR):
+        for step in batched(some, STEP):
+            _take(look.learn(step), cases)
+        _take(look.end(), cases)
     return list(cases.values())
-
-
-def _judge(
-    detectors: list[Detector], touched: Touched, moved: set[str], memory: Memory, terms: Mapping[str, Terms], cases: dict[str, Suspicion]
-) -> None:
-    """All that was touched; and once more whose money left, because of others more is known by now."""
-    _take(judged([one for one in detectors if not one.at_once], touched, memory, terms), cases)
-    _take(judged([one for one in detectors if one.at_once], Touched(people=moved), memory, terms), cases)
-    touched.clear()
 
 
 def _take(found: Iterable[tuple[Detector, list[Suspicion]]], cases: dict[str, Suspicion]) -> None:
@@ -66,17 +44,6 @@ def _take(found: Iterable[tuple[Detector, list[Suspicion]]], cases: dict[str, Su
         surer = suspicion if suspicion.confidence >= before.confidence else before
         worst = max(suspicion.severity, before.severity, key=SEVERITIES.index)
         cases[suspicion.fingerprint] = replace(suspicion, confidence=surer.confidence, reasons=surer.reasons, severity=worst)
-
-
-def _steps(facts: Iterable[Fact]) -> Iterator[list[Fact]]:
-    step: list[Fact] = []
-    for fact in facts:
-        step.append(fact)
-        if len(step) == STEP:
-            yield step
-            step = []
-    if step:
-        yield step
 
 
 def counted(facts: Iterable[Fact], progress: Callable[[int], object]) -> Iterator[Fact]:

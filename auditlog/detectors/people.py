@@ -63,8 +63,8 @@ def sightings(fact: Fact) -> list[tuple[str, str]]:
     return found
 
 
-def learn(fact: Fact, memory: Memory, touched: set[str], shared: set[str]) -> None:
-    """Remember a fact. Adds to `touched` whose standing may have changed by it, and to `shared` the addresses that were seen anew."""
+def learn(fact: Fact, memory: Memory, touched: set[str], shared: dict[str, int]) -> None:
+    """Remember a fact. Adds to `touched` whose standing may have changed by it, and to `shared` the addresses that were seen anew, with the day."""
     _begin(fact, memory)
     person = fact.person
     if person:
@@ -75,7 +75,7 @@ def learn(fact: Fact, memory: Memory, touched: set[str], shared: set[str]) -> No
             if _see(notes, key, kind, day):
                 _hold(memory, key, person, day, fact.second, touched)
                 if kind == "ip":
-                    shared.add(key)
+                    shared[key] = min(day, shared.get(key, day))
                 touched.add(person)
         LEARN.get(fact.kind, _nothing)(notes, fact)
         if fact.kind in LEARN:

@@ -20,7 +20,7 @@ from functools import lru_cache
 from io import TextIOWrapper
 from typing import IO, Any
 
-from .facts import Fact, kind_of, network
+from .facts import FAR, Fact, kind_of, network
 
 NEEDED = ("occurred_at", "event_type", "actor_id")
 COLUMNS = (*NEEDED, "actor_type", "target_id", "target_type", "ip_address", "device_id", "amount", "metadata")
@@ -45,7 +45,8 @@ class Reader:
         self.examples: dict[str, int] = {}  # what was wrong -> the first line of it
 
     def facts(self) -> Iterator[Fact]:
-        """All facts by time; those of one moment by their place in the file, and of two that are the same in all one."""
+        """All facts by stretches of time, in each of them person by person, and of one by time and then by their place in the file; of two that
+        are the same in all one. So what is remembered of somebody is used at once, and need not be at hand all the time."""
         with ExitStack() as stack:
             runs: list[IO[bytes]] = []
             rest: list[Fact] = []
@@ -54,15 +55,15 @@ class Reader:
                 if len(rest) == TOGETHER:
                     runs.append(stack.enter_context(_spilled(rest)))
                     rest = []
-            rest.sort(key=_moment)
-            yield from self._once(heapq.merge(*map(_unspilled, runs), rest, key=_moment))
+            rest.sort(key=_place)
+            yield from self._once(heapq.merge(*map(_unspilled, runs), rest, key=_place))
 
     def _once(self, facts: Iterator[Fact]) -> Iterator[Fact]:
         """Without lines that stand in the file twice."""
-        moment, seen = None, set[tuple[Any, ...]]()
+        place, seen = None, set[tuple[Any, ...]]()
         for fact in facts:
-            if fact.at != moment:
-                moment, seen = fact.at, set()
+            if _place(fact) != place:
+                place, seen = _place(fact), set()
             same = (*fact[2:10], json.dumps(fact.meta, sort_keys=True, default=str) if fact.meta else "")
             if same in seen:
                 self.counts["repeated"] += 1
@@ -259,13 +260,13 @@ def _otherwise(text: str) -> datetime | None:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
 
 
-def _moment(fact: Fact) -> datetime:
-    return fact.at
+def _place(fact: Fact) -> tuple[int, str, datetime]:
+    return fact.second // FAR, fact.doer, fact.at
 
 
 def _spilled(facts: list[Fact]) -> IO[bytes]:
     """A sorted run of facts in a file that goes away by itself."""
-    facts.sort(key=_moment)
+    facts.sort(key=_place)
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who merges it
     for start in range(0, len(facts), 1000):
         pickle.dump([tuple(fact) for fact in facts[start : start + 1000]], file, protocol=pickle.HIGHEST_PROTOCOL)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from . import (
@@ -23,6 +24,7 @@ from .parameters import Parameter, Terms
 from .suspicions import Suspicion
 
 Judge = Callable[[Iterable[str], Memory, Terms], list[Suspicion]]
+FEW = 10  # facts about one person after which what has room for little is judged: a dozen sign-ins are remembered
 PART = 1_000  # subjects that are judged together where not all is at hand: what they follow from has to be
 
 
@@ -40,8 +42,8 @@ class Detector:
     kinds: frozenset[str] = frozenset()
     keys: Callable[[Fact], Iterable[str]] = lambda fact: ()
     learn: Callable[[Fact, Memory, set[str]], None] = lambda fact, memory, touched: None
-    subjects: str = "people"  # people, addresses, own
-    at_once: bool = False  # judged while a file is read, and once more at its end; the others when all that follows is known
+    subjects: str = "people"  # people, addresses (each with a day), own
+    at_once: bool = False  # judged with each step: it remembers less than may come in a chunk. Of people once more when all is known
 
 
 @dataclass
@@ -49,24 +51,20 @@ class Touched:
     """Of whom and of what something has changed since the last judgement."""
 
     people: set[str] = field(default_factory=set)
-    addresses: set[str] = field(default_factory=set)
+    addresses: dict[str, int] = field(default_factory=dict)  # with the first day on which something is new there
     own: dict[str, set[str]] = field(default_factory=dict)
 
-    def of(self, detector: Detector) -> set[str]:
+    def of(self, detector: Detector) -> Iterable[str]:
         if detector.subjects == "own":
-            return self.own.setdefault(detector.name, set())
-        return self.addresses if detector.subjects == "addresses" else self.people
+            return self.own.get(detector.name, ())
+        return [f"{key} {day}" for key, day in self.addresses.items()] if detector.subjects == "addresses" else self.people
 
     def update(self, other: Touched) -> None:
         self.people |= other.people
-        self.addresses |= other.addresses
+        for key, day in other.addresses.items():
+            self.addresses[key] = min(day, self.addresses.get(key, day))
         for name, subjects in other.own.items():
             self.own.setdefault(name, set()).update(subjects)
-
-    def clear(self) -> None:
-        self.people.clear()
-        self.addresses.clear()
-        self.own.clear()
 
 
 DETECTORS: tuple[Detector, ...] = (
@@ -128,6 +126,7 @@ DETECTORS: tuple[Detector, ...] = (
         account_takeover.keys,
         account_takeover.learn,
         subjects="own",
+        at_once=True,
     ),
     Detector(
         staff_misuse.NAME,
@@ -165,22 +164,6 @@ DETECTORS: tuple[Detector, ...] = (
 )
 
 
-def judged(detectors: Iterable[Detector], touched: Touched, memory: Memory, terms: Mapping[str, Terms]) -> Iterator[tuple[Detector, list[Suspicion]]]:
-    """What follows for all that was touched, in parts. Of people all that is said comes before the next are looked at, so that what is at
-    hand of them is used for all; and a withdrawal is judged when it is known whom its builder is linked with."""
-    detectors = list(detectors)
-    of_people = [detector for detector in detectors if detector.subjects == "people"]
-    for part in _parts(touched.people, memory) if of_people else ():
-        for detector in of_people:
-            yield detector, detector.judge(part, memory, terms[detector.name])
-        memory.make_room()
-    for detector in detectors:
-        if detector.subjects != "people":
-            for part in _parts(touched.of(detector), memory):
-                yield detector, detector.judge(part, memory, terms[detector.name])
-                memory.make_room()
-
-
 def _parts(subjects: Iterable[str], memory: Memory) -> Iterator[list[str]]:
     every = sorted(subjects)
     size = len(every) if memory.is_at_hand else PART
@@ -206,6 +189,7 @@ def learn(facts: Iterable[Fact], memory: Memory, touched: Touched, detectors: It
         for detector in detectors
         if detector.kinds
     ]
+    memory.derived.clear()
     for fact in facts:
         people.learn(fact, memory, touched.people, touched.addresses)
         for detector, subjects in own:
@@ -213,6 +197,59 @@ def learn(facts: Iterable[Fact], memory: Memory, touched: Touched, detectors: It
                 detector.learn(fact, memory, subjects)
 
 
-def movers(facts: Iterable[Fact]) -> set[str]:
-    """Whose money leaves by these facts."""
-    return {fact.person for fact in facts if fact.kind == "withdrawal"} - {""}
+Found = Iterator[tuple[Detector, list[Suspicion]]]
+
+
+class Look:
+    """What detectors conclude from facts as they learn them."""
+
+    def __init__(self, detectors: Iterable[Detector], memory: Memory, terms: Mapping[str, Terms]) -> None:
+        self.detectors, self.memory, self.terms = list(detectors), memory, terms
+        self._later = Touched()
+
+    def learn(self, facts: Sequence[Fact]) -> Found:
+        """Learn a step of facts. What is remembered in short lists is judged in between, so that none of it is lost: it follows from what one
+        person did, and what is not known yet of others makes nobody more suspicious."""
+        if not self.memory.is_at_hand:
+            self.memory.fetch(keys(facts, self.detectors))
+        at_once = [one for one in self.detectors if one.at_once]
+        for part in _few_of_each(facts):
+            touched = Touched()
+            learn(part, self.memory, touched, self.detectors)
+            movers = {fact.person for fact in part if fact.kind == "withdrawal"} - {""}
+            yield from self._judged(at_once, Touched(people=movers, own=touched.own))
+            self._later.update(touched)
+        self.memory.make_room()
+
+    def end(self) -> Found:
+        """What follows when all is known, of what was learnt since the last time."""
+        later, self._later = self._later, Touched()
+        yield from self._judged([one for one in self.detectors if not (one.at_once and one.subjects == "own")], later)
+
+    def _judged(self, detectors: list[Detector], touched: Touched) -> Found:
+        """What follows for all that was touched, in parts. Of people all that is said comes before the next are looked at, so that what is at
+        hand of them is used for all; and a withdrawal is judged when it is known whom its builder is linked with."""
+        memory, terms = self.memory, self.terms
+        of_people = [detector for detector in detectors if detector.subjects == "people"]
+        for part in _parts(touched.people, memory) if of_people else ():
+            for detector in of_people:
+                yield detector, detector.judge(part, memory, terms[detector.name])
+            memory.make_room()
+        for detector in detectors:
+            if detector.subjects != "people":
+                for part in _parts(touched.of(detector), memory):
+                    yield detector, detector.judge(part, memory, terms[detector.name])
+                    memory.make_room()
+
+
+def _few_of_each(facts: Iterable[Fact]) -> Iterator[list[Fact]]:
+    """The same facts in parts, in each of which nobody has more than a few."""
+    part, counts = list[Fact](), Counter[str]()
+    for fact in facts:
+        part.append(fact)
+        counts[fact.doer] += 1
+        if counts[fact.doer] == FEW:
+            yield part
+            part, counts = [], Counter()
+    if part:
+        yield part

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from .bounded import ENCODE, Bounded
-from .facts import KINDS, Fact, network
+from .facts import DAY, FAR, KINDS, Fact, network
 from .memory import Notes
 
 # As words, so that neither side makes something of an id or an address that is a word again here.
@@ -22,18 +22,33 @@ COLUMNS = (
 # Whatever ended below the horizon is in every later snapshot, and nothing can appear there any more.
 HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 FLOOR = "SELECT coalesce((SELECT floor_id FROM audit_seal ORDER BY seq DESC LIMIT 1), 0)"
+BY_PERSON = "CASE event_type WHEN 'earning.credited' THEN target_id ELSE coalesce(actor_id, target_id) END"  # `Fact.doer`
 BEYOND = "FROM audit_log WHERE event_type = ANY(%s) AND (xid, id) > (%s, %s) AND xid < %s AND id > %s"
-NEXT = f"SELECT {COLUMNS} {BEYOND} ORDER BY xid, id LIMIT %s"
+# The last row of a chunk: so many rows on, or so much later than the first.
+LAST = f"""
+SELECT xid, id FROM (
+  SELECT xid, id, timestamp, row_number() OVER places AS number, first_value(timestamp) OVER places AS begun {BEYOND}
+  WINDOW places AS (ORDER BY xid, id)) AS beyond
+WHERE number >= %s OR timestamp > begun + make_interval(secs => %s) ORDER BY xid, id LIMIT 1
+"""  # noqa: S608 - names that stand above
+# What people did comes person by person, so that what is remembered of each is moved once; of one it comes in the order of the log.
+CHUNK = f"SELECT {COLUMNS} {BEYOND} AND (xid, id) <= (%s, %s) ORDER BY {BY_PERSON}, xid, id"
 LEFT = f"EXPLAIN (FORMAT JSON) SELECT {BEYOND}"
-SINCE = f"SELECT {COLUMNS} FROM audit_log WHERE event_type = ANY(%s) AND timestamp >= %s AND timestamp < %s ORDER BY timestamp, id"  # noqa: S608 - names that stand above
-READ = "SELECT key, data::text FROM detector_memory WHERE key = ANY(%s)"
-ONE = "SELECT key, (data -> %s)::text FROM detector_memory WHERE key = ANY(%s) AND data ? %s"
-# All notes as one document: thousands of words would each have to be quoted.
-WRITE = """
+SINCE = f"""
+SELECT {COLUMNS} FROM audit_log WHERE event_type = ANY(%s) AND timestamp >= %s AND timestamp < %s
+ORDER BY date_bin('{FAR} seconds', timestamp, 'epoch'), {BY_PERSON}, timestamp, id
+"""  # noqa: S608 - names that stand above
+# Thousands of words go over as one, which is quicker than to quote each.
+READ = r"SELECT key, data FROM detector_memory WHERE key = ANY(string_to_array(%s, E'\x1f'))"
+ONE = r"SELECT key, data::json -> %s FROM detector_memory WHERE key = ANY(string_to_array(%s, E'\x1f'))"
+WRITE = r"""
 INSERT INTO detector_memory (key, data, seen_at)
-SELECT key, value -> 1, to_timestamp((value ->> 0)::bigint) FROM jsonb_each(%s::jsonb)
+SELECT key, data, to_timestamp(second::bigint)
+FROM unnest(string_to_array(%s, E'\x1f'), string_to_array(%s, E'\x1f'), string_to_array(%s, E'\x1f')) AS fresh (key, data, second)
 ON CONFLICT (key) DO UPDATE SET data = excluded.data, seen_at = greatest(detector_memory.seen_at, excluded.seen_at)
 """
+MARK = "\x1f"  # between words; JSON never has it as it is
+WEEK = 7 * DAY  # when something was last seen is kept by week: where no index changes, a row takes half as long to write
 TOGETHER = 10_000  # keys in one statement
 NO_FACTS: Mapping[str, Any] = {}
 
@@ -77,7 +92,7 @@ class Stored(Bounded):
         found: dict[str, str] = {}
         with connection.cursor() as cursor:
             for start in range(0, len(keys), TOGETHER):
-                cursor.execute(READ, [keys[start : start + TOGETHER]])
+                cursor.execute(READ, [MARK.join(keys[start : start + TOGETHER])])
                 found.update(cursor.fetchall())
         return found
 
@@ -85,13 +100,14 @@ class Stored(Bounded):
         found: dict[str, Any] = {}
         with connection.cursor() as cursor:
             for start in range(0, len(keys), TOGETHER):
-                cursor.execute(ONE, [name, keys[start : start + TOGETHER], name])
-                found.update((key, json.loads(text)) for key, text in cursor.fetchall())
+                cursor.execute(ONE, [name, MARK.join(keys[start : start + TOGETHER])])
+                found.update(cursor.fetchall())
         return found
 
     def save(self, notes: Mapping[str, Notes], seconds: Mapping[str, int]) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(WRITE, [ENCODE({key: [seconds[key], note] for key, note in notes.items()})])
+            columns = notes, map(ENCODE, notes.values()), (str(seconds[key] // WEEK * WEEK) for key in notes)
+            cursor.execute(WRITE, list(map(MARK.join, columns)))
 
 
 def moment(second: int) -> datetime:

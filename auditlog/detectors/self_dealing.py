@@ -13,7 +13,7 @@ from .dealings import learn as learn_dealing
 from .facts import Fact
 from .fast_withdrawal import is_quick
 from .links import PARAMETERS as LINK_PARAMETERS
-from .links import TRADES, Link, Share, Web, traded_with
+from .links import TRADES, Link, Share, Web, traded_with, web_of
 from .memory import Memory, Notes
 from .parameters import Parameter, Terms
 from .people import LOG, VALUES, who
@@ -57,7 +57,7 @@ def judge(people: Iterable[str], memory: Memory, terms: Terms) -> list[Suspicion
     memory.fetch(f"group:{name}" for name in names)
     for name in names:
         people.update(memory[f"group:{name}"].get("people", ()))
-    web = Web(memory, terms)
+    web = web_of(memory, terms)
     pairs = sorted(_pairs(people, web, memory))
     memory.fetch(name for client, builder in pairs for name in (who(client), who(builder), deals(client)))
     found = []
@@ -72,18 +72,19 @@ def _pairs(people: set[str], web: Web, memory: Memory) -> set[tuple[str, str]]:
     """Client and builder of those who dealt with each other and have some value, their group or the time of their opening in common."""
     memory.fetch(name for person in people for name in (who(person), deals(person)))
     people = {person for person in people if _deals(person, memory)}
-    values = {person: [key for kind in VALUES for key in memory[who(person)].get(kind, ())] for person in people}
-    memory.fetch(name for keys_of in values.values() for key in keys_of for name in (key, _twin(key)) if name)
-    memory.fetch(who(other) for person in people if memory[who(person)].get("group") for other in traded_with(memory[who(person)]))
-    web.ups({other for person in people for other in traded_with(memory[who(person)])})
+    notes = {person: memory[who(person)] for person in people}
+    dealt = {person: traded_with(one) | memory[deals(person)].keys() for person, one in notes.items()}
+    values = {person: [key for kind in VALUES for own in one.get(kind, ()) for key in (own, _twin(own)) if key] for person, one in notes.items()}
+    memory.fetch(key for keys_of in values.values() for key in keys_of)
+    memory.fetch(who(other) for person, others in dealt.items() if notes[person].get("group") for other in others)
+    web.ups(set().union(*map(traded_with, notes.values())))
     found = set[tuple[str, str]]()
-    for person, keys_of in values.items():
-        notes = memory[who(person)]
-        close = {other for key in keys_of for name in (key, _twin(key)) if name for other in memory[name]} | web.circled(person)
-        if notes.get("group"):
-            close.update(other for other in traded_with(notes) if memory[who(other)].get("group") == notes["group"])
-        found.update((other, person) for other in {**notes.get("earned_by", {}), **notes.get("paid_by", {})} if other in close)
-        bought = {**notes.get("paid_to", {}), **notes.get("earned_to", {}), **memory[deals(person)]}
+    for person, one in notes.items():
+        close = set[str]().union(*(dealt[person] & memory[key].keys() for key in values[person])) | web.circled(person)
+        if one.get("group"):
+            close.update(other for other in dealt[person] if memory[who(other)].get("group") == one["group"])
+        found.update((other, person) for other in {**one.get("earned_by", {}), **one.get("paid_by", {})} if other in close)
+        bought = {**one.get("paid_to", {}), **one.get("earned_to", {}), **memory[deals(person)]}
         found.update((person, other) for other in bought if other in close)
     return found
 
@@ -95,9 +96,10 @@ def _deals(person: str, memory: Memory) -> bool:
 
 def _twin(key: str) -> str:
     """The same wallet on the other side of a deal: paid from, and paid to."""
-    kind, _, value = key.partition(":")
-    other = {"card": "payout", "payout": "card"}.get(kind)
-    return f"{other}:{value}" if other else ""
+    for kind, other in (("card:", "payout:"), ("payout:", "card:")):
+        if key.startswith(kind):
+            return other + key.removeprefix(kind)
+    return ""
 
 
 def _link(client: str, builder: str, web: Web, memory: Memory, terms: Terms) -> Link:

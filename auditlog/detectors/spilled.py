@@ -18,7 +18,7 @@ GET = "SELECT data FROM notes WHERE key = ?"
 class Spilled(Bounded):
     """All of it is at hand until there is too much; from then on as much as there is room for, and the rest in the file."""
 
-    WHOLE = 150_000_000  # bytes, packed, of all that is at hand
+    WHOLE = 80_000_000  # bytes, as JSON, of all that is at hand
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,9 +48,11 @@ class Spilled(Bounded):
     def make_room(self) -> None:
         if not self.is_at_hand:
             super().make_room()
-        elif self._is_full(self.WHOLE):
+            return
+        Memory.make_room(self)
+        if self._is_full(self.WHOLE):
             self.is_at_hand = False
-            self._pack(self.notes)
+            self._let_go(self.notes)
 
     def load(self, keys: list[str]) -> Mapping[str, str]:
         rows = ((key, self._file.execute(GET, (_stored(key),)).fetchone()) for key in keys)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from auditlog.detectors.facts import Fact
 from auditlog.detectors.memory import Days, Memory
-from auditlog.detectors.multi_accounting import most_within
+from auditlog.detectors.multi_accounting import _most_at_once, most_within
 from auditlog.detectors.people import HIDDEN, HOLDERS, who
 from auditlog.detectors.registry import Touched, learn
 
@@ -49,6 +49,16 @@ def test_most_within_is_what_it_says(people: list[list[int]]) -> None:
     rows = [(str(n), set_of(days)) for n, days in enumerate(people)]
     found, _ = most_within(rows, 7)
     assert len(found) == max(sum(any(start <= day <= start + 7 for day in kept(days)) for days in people) for start in range(501))
+
+
+@given(st.lists(days_, min_size=1, max_size=6), st.integers(0, 30))
+def test_first_and_last_days_never_tell_of_fewer_at_once(people: list[list[int]], window: int) -> None:
+    found, _ = most_within([(str(n), set_of(days)) for n, days in enumerate(people)], window)
+    spans = {str(n): [min(kept(days)), max(days)] for n, days in enumerate(people)}
+    at_most = _most_at_once(spans, window)
+    assert len(found) <= at_most <= len(people)
+    lone = {str(n): [days[0]] * 2 for n, days in enumerate(people)}
+    assert _most_at_once(lone, window) == max(sum(start <= days[0] <= start + window for days in people) for start in range(501))
 
 
 people_ = st.sampled_from([f"u{n}" for n in range(6)])

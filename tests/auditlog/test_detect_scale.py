@@ -24,7 +24,7 @@ from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from tests.power import as_superuser
 
-from .happenings import id_of, lives, ordered, pays, withdraws
+from .happenings import happened, id_of, lives, ordered, pays, withdraws
 from .test_detect_runs import cases, ring, world, write
 
 
@@ -37,6 +37,10 @@ def town() -> list[Fact]:
     for n in range(40):
         facts += pays(f"own{some.randrange(15)}", f"own{15 + some.randrange(15)}", 3 + n / 4, some.randrange(20, 400))
     facts += [withdraws(f"own{15 + n}", 14 + n / 50, 150, f"out{n}") for n in range(10)]
+    # Of somebody who is there all day the odd sign-in is not remembered for long.
+    facts += lives("busy", ip="81.2.3.4", device="mine", days=range(1, 10))
+    facts.append(happened(10.02, "sign_in", "busy", ip="185.7.7.7", device="strange", country="BR"))
+    facts += [happened(10 + n / 20, "sign_in", "busy", ip="81.2.3.4", device="mine", country="PT") for n in range(60)]
     return ordered(facts)
 
 
@@ -58,8 +62,7 @@ def cases_of(**options: Any) -> list[tuple[Any, ...]]:
 
 def stingy(patch: pytest.MonkeyPatch) -> None:
     """Memory for nothing, steps of a few rows, and judgements of a few people at a time."""
-    patch.setattr(bounded.Bounded, "LOOSE", 1)
-    patch.setattr(bounded.Bounded, "PACKED", 1)
+    patch.setattr(bounded.Bounded, "ROOM", 1)
     patch.setattr(bounded, "FEW", 1)
     patch.setattr(spilled.Spilled, "WHOLE", 1)
     patch.setattr(registry, "PART", 3)
@@ -76,7 +79,7 @@ def test_chunks_of_any_size_and_the_file_open_the_same(own_database: str, monkey
         assert time.monotonic() < ends, "rows stay unread"
     assert rows_left() > 0
     whole = cases_of()
-    assert {kind for kind, _, _ in whole} == {"linked_accounts", "fresh_earnings", "shared_address"}
+    assert {kind for kind, _, _ in whole} == {"linked_accounts", "fresh_earnings", "shared_address", "impossible_travel"}
     for limit in (20, 200, 1000):
         assert cases_of(limit=limit) == whole, f"chunks of {limit}"
     looked = detecting.look_back(since - timedelta(days=1), since + timedelta(days=60))
@@ -121,7 +124,7 @@ def test_a_run_that_has_no_time_stops_after_a_step(own_database: str, monkeypatc
     ends = time.monotonic() + 60
     while run_detectors(dry_run=True).rows < len(facts):
         assert time.monotonic() < ends, "rows stay unread"
-    monkeypatch.setattr(detecting, "STEP", 100)
+    monkeypatch.setattr(detecting, "SHORT", 100)
     assert [run_detectors(seconds=0).rows for _ in range(2)] == [100, 100]
     assert run_detectors().rows == len(facts) - 200
 
@@ -191,7 +194,8 @@ def test_a_case_that_somebody_closes_meanwhile_is_opened_anew(own_database: str,
 def test_a_withdrawal_that_opens_and_rises_in_one_chunk_is_told_once(own_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is judged when it is read, and once more when it is known that its builder is one of a ring."""
     ring_ = [one for n in range(3) for one in lives(f"m{n}", ip=f"8.1.{n}.1", device="one for all", days=(1, 2))]
-    money = [*lives("y", days=(1, 2)), *pays("y", "m0", 5, 400), withdraws("m0", 5.01, 400, "w")]
+    address = happened(4.9, "payout_address_added", "m0", address_hash="own")
+    money = [*lives("y", days=(1, 2)), address, *pays("y", "m0", 5, 400), withdraws("m0", 5.01, 400, "w")]
     later = [one for n in range(40) for one in lives(f"own{n}", since=6, ip=f"9.1.{n}.1", device=f"own {n}", days=(1,))]
     told: list[tuple[Any, ...]] = []
     monkeypatch.setattr(handlers, "_told", [lambda event, hold_at: told.append((event.incident.fingerprint, event.kind, event.incident.confidence))])
