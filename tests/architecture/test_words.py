@@ -79,6 +79,7 @@ def test_what_is_to_come_is_still_to_be_done(found: dict[str, list[str]]) -> Non
         ('{% include "ui/_empty.html" with title="No order" icon_name="anchor" text=_("None") only %}', ["No order"]),
         ('{{ title|default:"Open it" }}{{ at|date:"D j M" }}{{ css|default:"wide" }}', ['"Open it"']),
         ("{{ count }} order{{ count|pluralize }}", ["order", ""]),
+        ("{% block main_class %}page{% if bar %} has-bar{% endif %}{% endblock %}<p>Hello</p>", ["Hello"]),
         ("<script>let word = 1</script><p>x</p>", ["x"]),
     ],
 )

@@ -9,6 +9,8 @@ from html import unescape
 from typing import NamedTuple
 
 TOKEN = re.compile(r"(\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\})", re.S)
+CLASSES = re.compile(r"\{%-?\s*block main_class\b")  # what is in it is no words
+ENDBLOCK = re.compile(r"\{%-?\s*endblock")
 SKIPPED = {name: re.compile(r"\{%-?\s*end" + name) for name in ("comment", "blocktranslate", "blocktrans", "verbatim")}
 WORDED = {"title", "alt", "placeholder", "label", "summary", "aria-label", "aria-description", "aria-roledescription", "aria-valuetext", "hx-confirm"}
 RAW = {"script", "style"}
@@ -59,7 +61,7 @@ class _Reader:
                     until = None
             elif part.startswith("{%"):
                 name = part[2:-2].split()[0]
-                until = SKIPPED.get(name)
+                until = ENDBLOCK if CLASSES.match(part) else SKIPPED.get(name)
                 self.block(name, part, position)
             elif part.startswith("{{"):
                 self.has_value = True
