@@ -7,6 +7,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from port444.catalog.models import Package
 from port444.kit.moments import short
@@ -24,32 +26,40 @@ def describe(invoice: Invoice) -> Description:
     name = order.builder.user.first_name
     asks = order.requirements.count()
     first = (
-        Step(f"You answer {asks} question{'' if asks == 1 else 's'}", f"{name}’s clock starts when you have sent the answers.")
+        Step(
+            ngettext("You answer %(n)s question", "You answer %(n)s questions", asks) % {"n": asks},
+            _("%(name)s’s clock starts when you have sent the answers.") % {"name": name},
+        )
         if asks
-        else Step(f"{name} starts", "The clock starts when the payment has come in.")
+        else Step(_("%(name)s starts") % {"name": name}, _("The clock starts when the payment has come in."))
     )
-    revisions = f"{order.revisions_allowed} revision{'' if order.revisions_allowed == 1 else 's'} included."
+    revisions = ngettext("%(n)s revision included.", "%(n)s revisions included.", order.revisions_allowed) % {"n": order.revisions_allowed}
     offer = Offer.objects.filter(order=order).first() if order.is_custom else None
     return Description(
         title=order.title,
         kind=order.bought_as,
-        heading="Pay into escrow",
-        lede=_lowered(offer, name) + f"The money waits in escrow. {name} gets it when you accept the work.",
+        heading=_("Pay into escrow"),
+        lede=_lowered(offer, name) + _("The money waits in escrow. %(name)s gets it when you accept the work.") % {"name": name},
         thing="order",
-        held="This price is held",
-        paid_note=_credited(order) + f"{name} is paid when you accept, or {days_words(settings.REVIEW_DAYS)} after the delivery if you say nothing.",
+        held=_("This price is held"),
+        paid_note=_credited(order)
+        + _("%(name)s is paid when you accept, or %(days)s after the delivery if you say nothing.")
+        % {"name": name, "days": days_words(settings.REVIEW_DAYS)},
         back_url=reverse("orders:detail", args=[order.number]),
-        back_text=f"Order {order.number}",
+        back_text=_("Order %(number)s") % {"number": order.number},
         steps=(
             first,
-            Step(f"{name} delivers", f"Within {days_words(order.delivery_days)}."),
-            Step("You review", f"{days_words(settings.REVIEW_DAYS)} to accept or to ask for changes. {revisions}"),
+            Step(_("%(name)s delivers") % {"name": name}, _("Within %(days)s.") % {"days": days_words(order.delivery_days)}),
+            Step(
+                _("You review"),
+                _("%(days)s to accept or to ask for changes. %(revisions)s") % {"days": days_words(settings.REVIEW_DAYS), "revisions": revisions},
+            ),
         ),
         promises=(
             *_kept(offer, invoice, order.client.time_zone),
-            Promise("shield-check", "Nobody can take the money out before you accept."),
+            Promise("shield-check", _("Nobody can take the money out before you accept.")),
             Promise(
-                "undo-2", "All of it comes back, service fee included, if the order is cancelled before the work begins or the delivery is late."
+                "undo-2", _("All of it comes back, service fee included, if the order is cancelled before the work begins or the delivery is late.")
             ),
         ),
     )
@@ -57,19 +67,24 @@ def describe(invoice: Invoice) -> Description:
 
 def _lowered(offer: Offer | None, name: str) -> str:
     """The price that the client would pay without the offer."""
-    return f"{name} offers this for {usd(offer.price)} instead of {usd(offer.list_price)}. " if offer is not None and offer.list_price else ""
+    return (
+        _("%(name)s offers this for %(price)s instead of %(list_price)s. ")
+        % {"name": name, "price": usd(offer.price), "list_price": usd(offer.list_price)}
+        if offer is not None and offer.list_price
+        else ""
+    )
 
 
 def _kept(offer: Offer | None, invoice: Invoice, zone: str) -> list[Promise]:
     """What becomes of an offer whose order is not paid in time."""
     if offer is None or invoice.expires_at is None or invoice.expires_at >= offer.expires_at:
         return []
-    return [Promise("handshake", f"If you do not pay in time, the offer stands again until {short(offer.expires_at, zone)}.")]
+    return [Promise("handshake", _("If you do not pay in time, the offer stands again until %(until)s.") % {"until": short(offer.expires_at, zone)})]
 
 
 def _credited(order: Order) -> str:
     """Where the part that a credit pays comes from."""
-    return f"{usd(order.credit)} of the price is paid with your credit. " if order.credit else ""
+    return _("%(credit)s of the price is paid with your credit. ") % {"credit": usd(order.credit)} if order.credit else ""
 
 
 def credit_wish(package: Package, builder_id: UUID) -> Wish:

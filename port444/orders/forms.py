@@ -13,6 +13,8 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.html import escape
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from port444.accounts.models import User
 from port444.builders.forms import ListField
@@ -24,6 +26,7 @@ from port444.kit.uploads import KINDS, check
 from port444.messaging.forms import FilesField
 
 from .actions.asking import MOST_MORE
+from .helm import days_words
 from .models import REASONS_OF_BUILDER, REASONS_OF_CLIENT, REPLY_LENGTH, DisputeReason, Offer, Requirement, Review
 from .terms import (
     HOURS,
@@ -49,9 +52,9 @@ class CheckedFilesField(FilesField):
     def clean(self, data: Any, initial: Any = None) -> list[Any]:
         files = [file for file in (data if isinstance(data, list | tuple) else [data]) if file]
         if self.required and not files and not initial:
-            raise ValidationError("Add a file.", code="required")
+            raise ValidationError(gettext("Add a file."), code="required")
         if len(files) > settings.UPLOAD_MAX_FILES:
-            raise ValidationError(f"At most {settings.UPLOAD_MAX_FILES} files.", code="too_many_files")
+            raise ValidationError(gettext("At most %(most)s files.") % {"most": settings.UPLOAD_MAX_FILES}, code="too_many_files")
         for file in files:
             try:
                 check(file)
@@ -61,7 +64,10 @@ class CheckedFilesField(FilesField):
 
 
 def files_help() -> str:
-    return f"Up to {settings.UPLOAD_MAX_FILES} files of {settings.UPLOAD_MAX_BYTES // 2**20} MB each."
+    return gettext("Up to %(most)s files of %(megabytes)s MB each.") % {
+        "most": settings.UPLOAD_MAX_FILES,
+        "megabytes": settings.UPLOAD_MAX_BYTES // 2**20,
+    }
 
 
 class AnswersForm(forms.Form):
@@ -92,10 +98,10 @@ def _said(value: Any) -> str:
 def _answer_field(row: Requirement, *, draft: bool) -> forms.Field:
     options: dict[str, Any] = {"label": row.label, "required": row.is_required and not draft, "initial": row.answer}
     options["help_text"] = escape(row.help)  # a form shows help as it is
-    options["error_messages"] = {"required": "The builder needs this answer to start."}
+    options["error_messages"] = {"required": gettext("The builder needs this answer to start.")}
     if row.kind == QuestionKind.FILE:
         kept = [file.name for file in row.files.all()] if not row._state.adding else []  # none in a preview
-        words = [row.help, f"Here already: {', '.join(kept)}." if kept else "", files_help()]
+        words = [row.help, gettext("Here already: %(files)s.") % {"files": ", ".join(kept)} if kept else "", files_help()]
         more = {"required": options["required"] and not kept, "initial": None, "help_text": escape(" ".join(filter(None, words)))}
         return CheckedFilesField(**options | more)
     if row.kind == QuestionKind.CHOICE:
@@ -104,7 +110,7 @@ def _answer_field(row: Requirement, *, draft: bool) -> forms.Field:
         chosen = {"choices": [(option, option) for option in row.options], "initial": row.answer.splitlines()}
         return forms.MultipleChoiceField(**options | chosen, widget=forms.CheckboxSelectMultiple)
     if row.kind == QuestionKind.DATE:
-        faults = options["error_messages"] | {"invalid": "Write a date, as 2026-12-03."}
+        faults = options["error_messages"] | {"invalid": gettext("Write a date, as 2026-12-03.")}
         return forms.DateField(
             **options | {"error_messages": faults}, input_formats=["%Y-%m-%d"], widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
         )
@@ -116,13 +122,13 @@ def _answer_field(row: Requirement, *, draft: bool) -> forms.Field:
 
 class DeliverForm(forms.Form):
     note = forms.CharField(
-        label="What you hand over",
+        label=_("What you hand over"),
         required=False,
         max_length=5000,
         widget=forms.Textarea(attrs={"rows": 5}),
-        help_text="What is done, and how to use it. A note, files, or both.",
+        help_text=_("What is done, and how to use it. A note, files, or both."),
     )
-    uploads = CheckedFilesField(label="Files", required=False)
+    uploads = CheckedFilesField(label=_("Files"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -131,7 +137,7 @@ class DeliverForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not self.errors and not cleaned.get("note") and not cleaned.get("uploads"):
-            self.add_error("note", "Write what you hand over, or add a file.")
+            self.add_error("note", gettext("Write what you hand over, or add a file."))
         return cleaned
 
 
@@ -142,57 +148,61 @@ class AskMoreForm(forms.Form):
         most=MOST_MORE,
         length=200,
         separator="\n",
-        label="What do you need to know?",
-        help_text="One question a line, five at most. You can ask once; the clock stands until the answers are there.",
+        label=_("What do you need to know?"),
+        help_text=_("One question a line, five at most. You can ask once; the clock stands until the answers are there."),
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": "Write what you need to know."},
+        error_messages={"required": _("Write what you need to know.")},
     )
 
 
 class RevisionForm(forms.Form):
     note = forms.CharField(
-        label="What should be different?",
+        label=_("What should be different?"),
         max_length=5000,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="Be as exact as you can; it becomes the task of this revision.",
-        error_messages={"required": "Say what should be different."},
+        help_text=_("Be as exact as you can; it becomes the task of this revision."),
+        error_messages={"required": _("Say what should be different.")},
     )
 
 
 class CancelForm(forms.Form):
     reason = forms.CharField(
-        label="Why", required=False, max_length=300, widget=forms.Textarea(attrs={"rows": 2}), help_text="The other side reads this."
+        label=_("Why"), required=False, max_length=300, widget=forms.Textarea(attrs={"rows": 2}), help_text=_("The other side reads this.")
     )
 
 
-STARS = [(5, "5 stars, excellent"), (4, "4 stars, good"), (3, "3 stars, fair"), (2, "2 stars, poor"), (1, "1 star, bad")]
+STARS = [(5, _("5 stars, excellent")), (4, _("4 stars, good")), (3, _("3 stars, fair")), (2, _("2 stars, poor")), (1, _("1 star, bad"))]
 
 
 class MoreStarsField(forms.TypedChoiceField):
     """One to five stars for a part of it, or nothing."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(coerce=int, empty_value=None, required=False, choices=[("", "No answer"), *STARS], **kwargs)
+        super().__init__(coerce=int, empty_value=None, required=False, choices=[("", gettext("No answer")), *STARS], **kwargs)
 
 
 class ReviewForm(forms.Form):
     """What one side says of the other. The two questions are for clients."""
 
     stars = forms.TypedChoiceField(
-        label="How was it?", coerce=int, choices=STARS, widget=forms.RadioSelect, error_messages={"required": "Give one to five stars."}
+        label=_("How was it?"), coerce=int, choices=STARS, widget=forms.RadioSelect, error_messages={"required": _("Give one to five stars.")}
     )
-    as_described = MoreStarsField(label="Was it as described?")
-    communication = MoreStarsField(label="How was the communication?")
-    text = forms.CharField(label="What should others know?", required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 4}))
-    private_note = forms.CharField(label="A private word", required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 2}))
+    as_described = MoreStarsField(label=_("Was it as described?"))
+    communication = MoreStarsField(label=_("How was the communication?"))
+    text = forms.CharField(label=_("What should others know?"), required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 4}))
+    private_note = forms.CharField(label=_("A private word"), required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 2}))
 
     def __init__(self, *args: Any, about: User, by_client: bool, **kwargs: Any) -> None:
         kwargs.setdefault("auto_id", "review_%s")
         super().__init__(*args, **kwargs)
         name = about.first_name
-        self.fields["stars"].label = "How was the work?" if by_client else f"How was it to work for {name}?"
-        self.fields["text"].help_text = "Everybody can read this." if by_client else f"{name} reads this, and builders who have to do with {name}."
-        self.fields["private_note"].help_text = f"Read by {name} alone, when the reviews are shown."
+        self.fields["stars"].label = gettext("How was the work?") if by_client else gettext("How was it to work for %(name)s?") % {"name": name}
+        self.fields["text"].help_text = (
+            gettext("Everybody can read this.")
+            if by_client
+            else gettext("%(name)s reads this, and builders who have to do with %(name)s.") % {"name": name}
+        )
+        self.fields["private_note"].help_text = gettext("Read by %(name)s alone, when the reviews are shown.") % {"name": name}
         if not by_client:
             del self.fields["as_described"], self.fields["communication"]
 
@@ -205,10 +215,10 @@ class ReviewForm(forms.Form):
 
 class ReplyForm(forms.Form):
     text = forms.CharField(
-        label="Your reply",
+        label=_("Your reply"),
         max_length=REPLY_LENGTH,
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": "Write a reply."},
+        error_messages={"required": _("Write a reply.")},
     )
 
 
@@ -221,36 +231,40 @@ class PlaceForm(forms.Form):
 
 
 def _lasting(hours: int) -> str:
-    return f"{hours} hours" if hours < 72 else f"{hours // 24} days"
+    return gettext("%(hours)s hours") % {"hours": hours} if hours < 72 else days_words(hours // 24)
+
+
+def _lastings() -> list[tuple[int, str]]:
+    return [(hours, _lasting(hours)) for hours in HOURS]
 
 
 class OfferForm(forms.Form):
     """An offer as the builder writes it. With a `package` the service is that of the package."""
 
     service = forms.ChoiceField(
-        label="Counts towards", help_text="Its reviews and its questions.", error_messages={"required": "Choose one of your services."}
+        label=_("Counts towards"), help_text=_("Its reviews and its questions."), error_messages={"required": _("Choose one of your services.")}
     )
-    title = forms.CharField(label="What it is", max_length=LONGEST_TITLE, error_messages={"required": "Give the offer a name."})
+    title = forms.CharField(label=_("What it is"), max_length=LONGEST_TITLE, error_messages={"required": _("Give the offer a name.")})
     scope = forms.CharField(
-        label="What you do for that price",
+        label=_("What you do for that price"),
         max_length=LONGEST_SCOPE,
         widget=forms.Textarea(attrs={"rows": 4}),
-        error_messages={"required": "Say what you do for that price."},
+        error_messages={"required": _("Say what you do for that price.")},
     )
     deliverables = ListField(
         most=MOST_DELIVERABLES,
         length=LONGEST_DELIVERABLE,
         separator="\n",
         required=False,
-        label="What is handed over",
-        help_text="One thing a line.",
+        label=_("What is handed over"),
+        help_text=_("One thing a line."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
-    price = AmountField(label="Price", positive=True, error_messages={"required": "Say what it costs."})
-    days = forms.IntegerField(label="Days", min_value=1, max_value=MOST_DAYS, error_messages={"required": "Say how many days it takes."})
-    revisions = forms.IntegerField(label="Revisions", min_value=0, max_value=MOST_REVISIONS, error_messages={"required": "None is 0."})
-    hours = forms.TypedChoiceField(label="The offer stands for", coerce=int, choices=[(hours, _lasting(hours)) for hours in HOURS])
-    asks_questions = forms.BooleanField(label="Ask the questions of the service after the payment", required=False)
+    price = AmountField(label=_("Price"), positive=True, error_messages={"required": _("Say what it costs.")})
+    days = forms.IntegerField(label=_("Days"), min_value=1, max_value=MOST_DAYS, error_messages={"required": _("Say how many days it takes.")})
+    revisions = forms.IntegerField(label=_("Revisions"), min_value=0, max_value=MOST_REVISIONS, error_messages={"required": _("None is 0.")})
+    hours = forms.TypedChoiceField(label=_("The offer stands for"), coerce=int, choices=_lastings)
+    asks_questions = forms.BooleanField(label=_("Ask the questions of the service after the payment"), required=False)
 
     def __init__(self, services: Sequence[Service], package: Package | None, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
@@ -294,15 +308,15 @@ class OfferForm(forms.Form):
 class CounterForm(forms.Form):
     """Other terms than those of an offer, as its client proposes them."""
 
-    price = AmountField(label="What you would pay", positive=True, error_messages={"required": "Say what you would pay."})
-    days = forms.IntegerField(label="Days", min_value=1, max_value=MOST_DAYS, error_messages={"required": "Say how many days it may take."})
-    revisions = forms.IntegerField(label="Revisions", min_value=0, max_value=MOST_REVISIONS, error_messages={"required": "None is 0."})
+    price = AmountField(label=_("What you would pay"), positive=True, error_messages={"required": _("Say what you would pay.")})
+    days = forms.IntegerField(label=_("Days"), min_value=1, max_value=MOST_DAYS, error_messages={"required": _("Say how many days it may take.")})
+    revisions = forms.IntegerField(label=_("Revisions"), min_value=0, max_value=MOST_REVISIONS, error_messages={"required": _("None is 0.")})
     scope = forms.CharField(
-        label="What is done for it",
+        label=_("What is done for it"),
         max_length=LONGEST_SCOPE,
         widget=forms.Textarea(attrs={"rows": 5}),
-        help_text="It begins with the words of the offer. Change what should be different.",
-        error_messages={"required": "Say what is done for it."},
+        help_text=_("It begins with the words of the offer. Change what should be different."),
+        error_messages={"required": _("Say what is done for it.")},
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -322,26 +336,29 @@ class DeclineOfferForm(forms.Form):
 
 
 class FigureField(AmountField):
-    """What of the money in escrow would go back to the client."""
+    """What of the money in escrow would go back to the client; `client` is empty when they read it themselves."""
 
     def __init__(self, amount: Decimal, client: str, **options: Any) -> None:
-        options.setdefault("error_messages", {"required": "Say how much. Nothing is 0."})
-        options.setdefault("help_text", f"Of {usd(amount)} in escrow. From 0 to all of it; what is left goes to the other side.")
-        super().__init__(most=amount, label=f"Back to {client}", **options)
+        options.setdefault("error_messages", {"required": gettext("Say how much. Nothing is 0.")})
+        options.setdefault(
+            "help_text", gettext("Of %(amount)s in escrow. From 0 to all of it; what is left goes to the other side.") % {"amount": usd(amount)}
+        )
+        label = gettext("Back to %(client)s") % {"client": client} if client else gettext("Back to you")
+        super().__init__(most=amount, label=label, **options)
 
 
 class DisputeForm(forms.Form):
     """What one side claims. The reasons are those of the side."""
 
-    reason = forms.ChoiceField(label="What is wrong?", widget=forms.RadioSelect, error_messages={"required": "Choose what is wrong."})
+    reason = forms.ChoiceField(label=_("What is wrong?"), widget=forms.RadioSelect, error_messages={"required": _("Choose what is wrong.")})
     claim = forms.CharField(
-        label="What happened",
+        label=_("What happened"),
         max_length=5000,
         widget=forms.Textarea(attrs={"rows": 6}),
-        help_text="What was agreed, what is not so, and since when. The other side and support read it.",
-        error_messages={"required": "Say what is wrong."},
+        help_text=_("What was agreed, what is not so, and since when. The other side and support read it."),
+        error_messages={"required": _("Say what is wrong.")},
     )
-    uploads = CheckedFilesField(label="Evidence", required=False)
+    uploads = CheckedFilesField(label=_("Evidence"), required=False)
     client_key = forms.UUIDField(widget=forms.HiddenInput)
 
     field_order = ["reason", "claim", "to_client", "uploads"]
@@ -351,12 +368,15 @@ class DisputeForm(forms.Form):
         super().__init__(*args, **kwargs)
         reasons = REASONS_OF_CLIENT if by_client else REASONS_OF_BUILDER
         self.fields["reason"].choices = [(one.value, one.label) for one in reasons]  # type: ignore[attr-defined]
-        help_text = f"Of {usd(amount)} in escrow. Write {amount} for all of it; what is left goes to {builder}, less the platform fee."
+        help_text = gettext("Of %(amount)s in escrow. Write %(all)s for all of it; what is left goes to %(builder)s, less the platform fee.") % {
+            "amount": usd(amount),
+            "all": amount,
+            "builder": builder,
+        }
         if not by_client:
-            help_text = f"Of {usd(amount)} in escrow. Write 0 if all of it should go to you."
-        whom = "you" if by_client else client
-        self.fields["to_client"] = FigureField(amount, whom, help_text=help_text)
-        self.fields["uploads"].help_text = f"{files_help()} You can add more later."
+            help_text = gettext("Of %(amount)s in escrow. Write 0 if all of it should go to you.") % {"amount": usd(amount)}
+        self.fields["to_client"] = FigureField(amount, "" if by_client else client, help_text=help_text)
+        self.fields["uploads"].help_text = gettext("%(files)s You can add more later.") % {"files": files_help()}
         self.order_fields(self.field_order)
 
     @property
@@ -366,13 +386,13 @@ class DisputeForm(forms.Form):
 
 class AnswerDisputeForm(forms.Form):
     answer = forms.CharField(
-        label="How you see it",
+        label=_("How you see it"),
         max_length=5000,
         widget=forms.Textarea(attrs={"rows": 5}),
-        help_text="The other side and support read it.",
-        error_messages={"required": "Say how you see it."},
+        help_text=_("The other side and support read it."),
+        error_messages={"required": _("Say how you see it.")},
     )
-    uploads = CheckedFilesField(label="Evidence", required=False)
+    uploads = CheckedFilesField(label=_("Evidence"), required=False)
 
     def __init__(self, amount: Decimal, client: str, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
@@ -394,8 +414,8 @@ class SettleForm(forms.Form):
 
 
 class EvidenceForm(forms.Form):
-    text = forms.CharField(label="What should be known", required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 4}))
-    uploads = CheckedFilesField(label="Files", required=False)
+    text = forms.CharField(label=_("What should be known"), required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 4}))
+    uploads = CheckedFilesField(label=_("Files"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
@@ -405,7 +425,7 @@ class EvidenceForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not self.errors and not cleaned.get("text") and not cleaned.get("uploads"):
-            self.add_error("text", "Write something, or add a file.")
+            self.add_error("text", gettext("Write something, or add a file."))
         return cleaned
 
 
@@ -416,11 +436,11 @@ class PartingForm(forms.Form):
     """How the money in escrow is divided, and why. The key comes with the page."""
 
     reason = forms.CharField(
-        label="Why",
+        label=_("Why"),
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="The other side reads it first.",
-        error_messages={"required": "Say why, so that the other side can agree."},
+        help_text=_("The other side reads it first."),
+        error_messages={"required": _("Say why, so that the other side can agree.")},
     )
     client_key = forms.UUIDField(widget=forms.HiddenInput)
 
@@ -431,8 +451,8 @@ class PartingForm(forms.Form):
             amount,
             client,
             positive=True,
-            error_messages={"required": "Say how much."},
-            help_text=f"Of {usd(amount)} in escrow. What is left goes to the builder.",
+            error_messages={"required": gettext("Say how much.")},
+            help_text=gettext("Of %(amount)s in escrow. What is left goes to the builder.") % {"amount": usd(amount)},
         )
         self.order_fields(["to_client", "reason"])
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from port444.catalog.models import Package
 from port444.kit.errors import Invalid
@@ -81,28 +82,30 @@ def checked(terms: OfferTerms) -> OfferTerms:
     )
     _check_texts(terms)
     if terms.price > MOST_PRICE:
-        raise Invalid(f"An offer is at most {usd(MOST_PRICE)}.", code="price_range")
+        raise Invalid(_("An offer is at most %(most)s.") % {"most": usd(MOST_PRICE)}, code="price_range")
     if not 1 <= terms.days <= MOST_DAYS:
-        raise Invalid(f"The work takes 1 to {MOST_DAYS} days.", code="days_range")
+        raise Invalid(_("The work takes 1 to %(most)s days.") % {"most": MOST_DAYS}, code="days_range")
     if not 0 <= terms.revisions <= MOST_REVISIONS:
-        raise Invalid(f"An offer has at most {MOST_REVISIONS} revisions.", code="revisions_range")
+        raise Invalid(_("An offer has at most %(most)s revisions.") % {"most": MOST_REVISIONS}, code="revisions_range")
     if not min(HOURS) <= terms.hours <= max(HOURS):
-        raise Invalid(f"An offer stands for {min(HOURS)} hours to {max(HOURS) // 24} days.", code="hours_range")
+        raise Invalid(
+            _("An offer stands for %(hours)s hours to %(days)s days.") % {"hours": min(HOURS), "days": max(HOURS) // 24}, code="hours_range"
+        )
     return terms
 
 
 def _check_texts(terms: OfferTerms) -> None:
     if not terms.title:
-        raise Invalid("Give the offer a name.", code="title_missing")
+        raise Invalid(_("Give the offer a name."), code="title_missing")
     if len(terms.title) > LONGEST_TITLE:
-        raise Invalid(f"The name has at most {LONGEST_TITLE} characters.", code="title_long")
+        raise Invalid(_("The name has at most %(most)s characters.") % {"most": LONGEST_TITLE}, code="title_long")
     if not terms.scope:
-        raise Invalid("Say what you do for that price.", code="scope_missing")
+        raise Invalid(_("Say what you do for that price."), code="scope_missing")
     if len(terms.scope) > LONGEST_SCOPE:
-        raise Invalid(f"The text has at most {LONGEST_SCOPE} characters.", code="scope_long")
+        raise Invalid(_("The text has at most %(most)s characters.") % {"most": LONGEST_SCOPE}, code="scope_long")
     if len(terms.deliverables) > MOST_DELIVERABLES:
-        raise Invalid(f"At most {MOST_DELIVERABLES} things can be listed.", code="deliverables_many")
+        raise Invalid(_("At most %(most)s things can be listed.") % {"most": MOST_DELIVERABLES}, code="deliverables_many")
     if any(len(one) > LONGEST_DELIVERABLE for one in terms.deliverables):
-        raise Invalid(f"Each thing has at most {LONGEST_DELIVERABLE} characters.", code="deliverable_long")
+        raise Invalid(_("Each thing has at most %(most)s characters.") % {"most": LONGEST_DELIVERABLE}, code="deliverable_long")
     if any("\x00" in text for text in (terms.title, terms.scope, *terms.deliverables)):
-        raise Invalid("The text has a character that cannot be stored.", code="text_null")
+        raise Invalid(_("The text has a character that cannot be stored."), code="text_null")

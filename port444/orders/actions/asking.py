@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -35,18 +36,18 @@ def ask_more(order_id: UUID, *, actor: Any, questions: Sequence[str]) -> Order:
     order.require_builder(actor)
     order.require_undisputed()
     if order.status not in WORKING:
-        raise WrongState(f"This order is {order.status_words()}. Questions are asked in the work.")
+        raise WrongState(_("This order is %(status)s. Questions are asked in the work.") % {"status": order.status_words()})
     if order.asked_more_at is not None:
-        raise Conflict("You have asked once already. Write a message for what is still unclear.", code="asked_already")
+        raise Conflict(_("You have asked once already. Write a message for what is still unclear."), code="asked_already")
     if order.clock_stopped_at is not None:
-        raise WrongState("The clock stands already, because a change waits. Settle that first.", code="clock_stands")
+        raise WrongState(_("The clock stands already, because a change waits. Settle that first."), code="clock_stands")
     asked = [text.strip() for text in questions if text.strip()]
     if not asked:
-        raise Invalid("Write what you need to know.", code="question_label")
+        raise Invalid(_("Write what you need to know."), code="question_label")
     if len(asked) > MOST_MORE:
-        raise Invalid(f"Ask at most {MOST_MORE} questions.", code="too_many_questions")
+        raise Invalid(_("Ask at most %(most)s questions.") % {"most": MOST_MORE}, code="too_many_questions")
     if any(len(text) > LONGEST or "\x00" in text for text in asked):
-        raise Invalid(f"A question has 1 to {LONGEST} characters.", code="question_label")
+        raise Invalid(_("A question has 1 to %(most)s characters.") % {"most": LONGEST}, code="question_label")
     first = 1 + (order.requirements.order_by("-position").values_list("position", flat=True).first() or 0)
     rows = [Requirement(order=order, position=first + n, label=text, kind=QuestionKind.LONG, is_more=True) for n, text in enumerate(asked)]
     rows.append(Requirement(order=order, position=first + len(asked), label=FILES, kind=QuestionKind.FILE, is_required=False, is_more=True))
@@ -67,7 +68,7 @@ def go_on_without(order_id: UUID, *, actor: Any) -> Order:
     order.require_builder(actor)
     order.require_undisputed()
     if not order.asks_more:
-        raise WrongState("No answers are waited for.", code="not_asked")
+        raise WrongState(_("No answers are waited for."), code="not_asked")
     close_more(order, now(), actor=actor)
     post(order, notices.went_on(order), notices.ASKED_MORE)
     return order

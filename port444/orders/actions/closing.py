@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from auditlog.actions import record
 from auditlog.events import Event
 from port444.builders.models import Builder
@@ -51,12 +53,14 @@ def at_stake(order: Order) -> Decimal:
     """What of an order in work is in escrow and could be divided: its whole price. Raises WrongState while some of it is on its way."""
     place = escrow.current().position(deal(order))
     if place.moving:  # should it come to nothing, there would be more or less to divide than both sides spoke about
-        raise WrongState("Money of this order is on its way. Wait until it has arrived, usually for minutes.", code="escrow_moving")
+        raise WrongState(_("Money of this order is on its way. Wait until it has arrived, usually for minutes."), code="escrow_moving")
     if place.locked <= 0:
-        raise WrongState("Nothing of this order is in escrow.", code="escrow_empty")
+        raise WrongState(_("Nothing of this order is in escrow."), code="escrow_empty")
     if place.locked != order.price:  # what was to be moved from it or to it was given up: some of it may be another order's
         raise WrongState(
-            f"Escrow holds {usd(place.locked)} for a price of {usd(order.price)}. Write to support, which puts that right.", code="escrow_differs"
+            _("Escrow holds %(locked)s for a price of %(price)s. Write to support, which puts that right.")
+            % {"locked": usd(place.locked), "price": usd(order.price)},
+            code="escrow_differs",
         )
     return place.locked
 
@@ -74,7 +78,7 @@ def divide(order: Order, amount: Decimal, to_client: Decimal, *, source: UUID, n
     """
     backend, of, to_builder = escrow.current(), deal(order), amount - to_client
     if backend.position(of).locked != amount:
-        raise Conflict("What is in escrow for this order is not what this was about.", code="escrow_changed")
+        raise Conflict(_("What is in escrow for this order is not what this was about."), code="escrow_changed")
     if to_client:
         back = fee_back(order, to_client, amount)
         done = backend.refund(of, to_client, f"{name}:{source}:refund", fee=back, reason=why, ruling=ruling, actor=actor)

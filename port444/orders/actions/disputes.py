@@ -14,6 +14,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -50,8 +52,8 @@ LONGEST = 5000
 MOST_OF_ORDER = 3  # each one stops the clock, so nobody may go on opening them
 MOST_EVIDENCE = 20  # of one person, for one dispute
 
-word_constraint("dispute_one_live", Conflict("This order is in dispute already.", code="dispute_open"))
-word_constraint("dispute_opened_once", Conflict("This form has been sent already. Look at the order.", code="sent_already"))
+word_constraint("dispute_one_live", Conflict(_("This order is in dispute already."), code="dispute_open"))
+word_constraint("dispute_opened_once", Conflict(_("This form has been sent already. Look at the order."), code="sent_already"))
 
 
 @transaction.atomic
@@ -72,9 +74,9 @@ def open_dispute(
         return sent
     _require_account(actor)
     _require_disputable(order)
-    claim = _checked(claim, "Say what is wrong.")
+    claim = _checked(claim, gettext("Say what is wrong."))
     if reason not in (REASONS_OF_CLIENT if by_client else REASONS_OF_BUILDER):
-        raise Invalid("Choose one of the reasons.", code="reason")
+        raise Invalid(gettext("Choose one of the reasons."), code="reason")
     handlers.disputing(order, actor)
     amount = at_stake(order)
     to_client = _within(to_client, amount)
@@ -107,13 +109,15 @@ def open_dispute(
 
 def _require_disputable(order: Order) -> None:
     if order.disputed_at is not None:
-        raise Conflict("This order is in dispute already.", code="dispute_open")
+        raise Conflict(gettext("This order is in dispute already."), code="dispute_open")
     if order.status in (OrderStatus.PENDING_PAYMENT, OrderStatus.FUNDING, OrderStatus.PENDING_REQUIREMENTS):
-        raise WrongState("The work has not begun. Either side can cancel the order instead.", code="not_begun")
+        raise WrongState(gettext("The work has not begun. Either side can cancel the order instead."), code="not_begun")
     if order.status not in DISPUTABLE:
-        raise WrongState(f"This order is {order.status_words()}; nothing of it is in escrow any more.", code="order_over")
+        raise WrongState(
+            gettext("This order is %(status)s; nothing of it is in escrow any more.") % {"status": order.status_words()}, code="order_over"
+        )
     if order.disputes.count() >= MOST_OF_ORDER:
-        raise TooMany("There were three disputes about this order. Write to support instead.", code="too_many_disputes")
+        raise TooMany(gettext("There were three disputes about this order. Write to support instead."), code="too_many_disputes")
 
 
 @transaction.atomic
@@ -122,11 +126,11 @@ def answer_dispute(dispute_id: UUID, *, actor: Any, answer: str, offer: Decimal,
     dispute = _lock(dispute_id)
     _require_side(dispute, actor)
     if dispute.is_claimant(actor):
-        raise NotAllowed("The other side answers.")
+        raise NotAllowed(gettext("The other side answers."))
     _require_live(dispute)
     if dispute.is_answered:
-        raise WrongState("You have answered already. You can change what you offer.", code="answered")
-    answer = _checked(answer, "Say how you see it.")
+        raise WrongState(gettext("You have answered already. You can change what you offer."), code="answered")
+    answer = _checked(answer, gettext("Say how you see it."))
     offer = _between(dispute, _within(offer, dispute.amount), actor)
     moment = now()
     dispute.answer, dispute.offer, dispute.answered_at = answer, offer, moment
@@ -155,10 +159,10 @@ def change_figure(dispute_id: UUID, *, actor: Any, to_client: Decimal) -> Disput
     _require_live(dispute)
     before = dispute.figure_of(actor)
     if before is None:
-        raise WrongState("Answer first; your offer comes with it.", code="unanswered")
+        raise WrongState(gettext("Answer first; your offer comes with it."), code="unanswered")
     to_client = _between(dispute, _within(to_client, dispute.amount), actor)
     if to_client == before:
-        raise Invalid("That is what you have said already.", code="same_figure")
+        raise Invalid(gettext("That is what you have said already."), code="same_figure")
     name = "to_client" if dispute.is_claimant(actor) else "offer"
     setattr(dispute, name, to_client)
     dispute.save(update_fields=[name])
@@ -183,9 +187,9 @@ def settle_dispute(dispute_id: UUID, *, actor: Any, seen: Decimal) -> Dispute:
     _require_live(dispute)
     figure = dispute.figure_against(actor)
     if figure is None:
-        raise WrongState("There is no offer yet.", code="unanswered")
+        raise WrongState(gettext("There is no offer yet."), code="unanswered")
     if figure != seen:
-        raise Conflict("The figure on your page is not the newest any more. Look at it again before you agree.", code="figure_changed")
+        raise Conflict(gettext("The figure on your page is not the newest any more. Look at it again before you agree."), code="figure_changed")
     _settle(dispute, figure, actor)
     return dispute
 
@@ -205,7 +209,7 @@ def withdraw_dispute(dispute_id: UUID, *, actor: Any) -> Dispute:
     dispute = _lock(dispute_id)
     _require_side(dispute, actor)
     if not dispute.is_claimant(actor):
-        raise NotAllowed("Only who opened the dispute can withdraw it.")
+        raise NotAllowed(gettext("Only who opened the dispute can withdraw it."))
     _require_live(dispute)
     close_dispute(dispute, S.WITHDRAWN, actor=actor, event=Event.DISPUTE_WITHDRAWN, order_goes_on=True)
     post(dispute.order, notices.dispute_withdrawn(dispute), notices.SETTLED_DISPUTE)
@@ -220,7 +224,7 @@ def escalate_dispute(dispute_id: UUID, *, actor: Any) -> Dispute:
     _require_side(dispute, actor)
     _require_live(dispute)
     if dispute.status == S.OPEN:
-        raise WrongState(f"{dispute.other_side.first_name} has time to answer first.", code="unanswered")
+        raise WrongState(gettext("%(name)s has time to answer first.") % {"name": dispute.other_side.first_name}, code="unanswered")
     _escalate(dispute, actor)
     return dispute
 
@@ -230,7 +234,7 @@ def escalate_overdue(dispute_id: UUID) -> Dispute:
     """Nobody answered or settled in time; for the sweep."""
     dispute = _lock(dispute_id)
     if dispute.until is None or dispute.until > now():
-        raise WrongState("This dispute has time.")
+        raise WrongState(gettext("This dispute has time."))
     _escalate(dispute, None)
     return dispute
 
@@ -261,7 +265,7 @@ def add_evidence(dispute_id: UUID, *, actor: Any, text: str, uploads: Sequence[A
     _require_live(dispute)
     text = text.replace("\r\n", "\n").strip()
     if not text and not uploads:
-        raise Invalid("Write something, or add a file.", code="evidence_empty")
+        raise Invalid(gettext("Write something, or add a file."), code="evidence_empty")
     evidence = _write_evidence(dispute, actor, _checked(text, "") if text else "", uploads)
     post(dispute.order, notices.evidence_added(dispute, actor), notices.EVIDENCE)
     other = dispute.order.other(actor)
@@ -275,7 +279,7 @@ def ask_sides(dispute_id: UUID, *, actor: Any, text: str) -> Evidence:
     dispute = _lock(dispute_id)
     _require_support(dispute, actor)
     _require_live(dispute)
-    evidence = _write_evidence(dispute, actor, _checked(text, "Write what you want to know."), ())
+    evidence = _write_evidence(dispute, actor, _checked(text, gettext("Write what you want to know.")), ())
     for person in (dispute.order.client, dispute.order.builder.user):
         _tell(dispute, person, "dispute.evidence", emails.support_asks(evidence), f"evidence:{evidence.pk}")
     post(dispute.order, notices.support_wrote(dispute), notices.EVIDENCE)
@@ -284,9 +288,9 @@ def ask_sides(dispute_id: UUID, *, actor: Any, text: str) -> Evidence:
 
 def _write_evidence(dispute: Dispute, actor: Any, text: str, uploads: Sequence[Any]) -> Evidence:
     if len(uploads) > settings.UPLOAD_MAX_FILES:
-        raise Invalid(f"At most {settings.UPLOAD_MAX_FILES} files.", code="too_many_files")
+        raise Invalid(gettext("At most %(most)s files.") % {"most": settings.UPLOAD_MAX_FILES}, code="too_many_files")
     if dispute.evidence.filter(author=actor).count() >= MOST_EVIDENCE:
-        raise TooMany("You have added a lot to this dispute already. Support has enough to decide.", code="too_much_evidence")
+        raise TooMany(gettext("You have added a lot to this dispute already. Support has enough to decide."), code="too_much_evidence")
     evidence = Evidence.objects.create(dispute=dispute, author=actor, text=text, added_at=now())
     kept: list[Attachment] = [keep_upload(dispute.order.conversation, upload, actor=actor) for upload in uploads]
     evidence.files.add(*kept)
@@ -308,8 +312,10 @@ def decide_dispute(dispute_id: UUID, *, actor: Any, to_client: Decimal, decision
     dispute = _lock(dispute_id)
     _require_support(dispute, actor)
     if dispute.status != S.ESCALATED:
-        raise WrongState(f"This dispute is {dispute.status_words()}; support decides what is with support.", code="not_escalated")
-    to_client, decision = _within(to_client, dispute.amount), _checked(decision, "Both sides read why. Write it.")
+        raise WrongState(
+            gettext("This dispute is %(status)s; support decides what is with support.") % {"status": dispute.status_words()}, code="not_escalated"
+        )
+    to_client, decision = _within(to_client, dispute.amount), _checked(decision, gettext("Both sides read why. Write it."))
     order = dispute.order
     _end_order(dispute, to_client, actor)
     stamps: dict[str, Any] = {"decided_to_client": to_client, "decision": decision, "decided_by": actor}
@@ -354,25 +360,25 @@ def _require_side(dispute: Dispute, actor: Any) -> None:
 def _require_support(dispute: Dispute, actor: Any) -> None:
     """A side of it who is one of the staff is a side of it here."""
     if not actor.is_staff:
-        raise NotAllowed("Only support can do that.")
+        raise NotAllowed(gettext("Only support can do that."))
     if actor.pk in (dispute.order.client_id, dispute.order.builder.user_id):
-        raise NotAllowed("You cannot decide what is about yourself, nor write about it as support.", code="own_case")
+        raise NotAllowed(gettext("You cannot decide what is about yourself, nor write about it as support."), code="own_case")
 
 
 def _require_account(actor: Any) -> None:
     if actor.is_suspended:
-        raise NotAllowed("A suspended account cannot do that. Write to support.", code="suspended")
+        raise NotAllowed(gettext("A suspended account cannot do that. Write to support."), code="suspended")
 
 
 def _require_live(dispute: Dispute) -> None:
     if not dispute.is_live:
-        raise WrongState(f"This dispute is {dispute.status_words()} already.", code="dispute_over")
+        raise WrongState(gettext("This dispute is %(status)s already.") % {"status": dispute.status_words()}, code="dispute_over")
 
 
 def _within(amount: Decimal, most: Decimal) -> Decimal:
     amount = parse(amount)
     if amount > most:
-        raise Invalid(f"{usd(most)} is in escrow; not more than that can go back.", code="figure_range")
+        raise Invalid(gettext("%(most)s is in escrow; not more than that can go back.") % {"most": usd(most)}, code="figure_range")
     return amount
 
 
@@ -384,7 +390,11 @@ def _between(dispute: Dispute, figure: Decimal, actor: Any) -> Decimal:
     client = actor.pk == dispute.order.client_id
     if (figure < against) if client else (figure > against):
         other = dispute.order.other(actor).first_name
-        raise Invalid(f"{other} would settle for {usd(against)} back to {dispute.order.client.first_name}: accept that instead.", code="figure_past")
+        raise Invalid(
+            gettext("%(other)s would settle for %(against)s back to %(client)s: accept that instead.")
+            % {"other": other, "against": usd(against), "client": dispute.order.client.first_name},
+            code="figure_past",
+        )
     return figure
 
 
@@ -393,9 +403,9 @@ def _checked(text: str, missing: str) -> str:
     if not text:
         raise Invalid(missing, code="text_missing")
     if len(text) > LONGEST:
-        raise Invalid(f"At most {LONGEST} characters.", code="text_long")
+        raise Invalid(gettext("At most %(most)s characters.") % {"most": LONGEST}, code="text_long")
     if "\x00" in text:
-        raise Invalid("The text has a character that cannot be stored.", code="text_null")
+        raise Invalid(gettext("The text has a character that cannot be stored."), code="text_null")
     return text
 
 
@@ -412,5 +422,5 @@ def _tell(dispute: Dispute, person: Any, kind: str, said: emails.Words, step: st
         body=said.body,
         url=url(dispute),
         dedupe_key=f"dispute:{dispute.pk}:{step}:{person.pk}",
-        context={"label": "Open the dispute", "facts": emails.facts_of_dispute(dispute, person)},
+        context={"label": gettext("Open the dispute"), "facts": emails.facts_of_dispute(dispute, person)},
     )

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -43,7 +44,7 @@ def auto_accept(order_id: UUID) -> Order:
     order = lock_with_builder(order_id)
     waits = order.clock_stopped_at is not None
     if waits or order.disputed_at is not None or order.status != S.DELIVERED or order.auto_accept_at is None or order.auto_accept_at > now():
-        raise WrongState("This order is not waiting for acceptance any more.")
+        raise WrongState(_("This order is not waiting for acceptance any more."))
     _complete(order, None)
     return order
 
@@ -57,7 +58,7 @@ def _end(order: Order, status: str, actor: Any | None) -> None:
 def _complete(order: Order, actor: Any | None) -> None:
     order.require_undisputed()
     if order.status in WORKING:  # only a dispute completes what was not delivered
-        raise WrongState(f"This order is {order.status_words()} and cannot become completed.")
+        raise WrongState(_("This order is %(status)s and cannot become completed.") % {"status": order.status_words()})
     _end(order, S.COMPLETED, actor)
     order.move_to(S.COMPLETED, completed_at=now(), accepted_by_client=actor is not None)
     release = escrow.current().release(deal(order), order.price, f"order:{order.pk}:release", actor=actor)
@@ -81,17 +82,17 @@ def cancel_order(order_id: UUID, *, actor: Any, reason: str = "") -> Order:
         raise WrongState(_why_not(order, actor))
     reason = reason.strip()
     if len(reason) > 300:
-        raise Invalid("A reason has at most 300 characters.", code="reason_long")
+        raise Invalid(_("A reason has at most 300 characters."), code="reason_long")
     _cancel(order, cause, actor, reason)
     return order
 
 
 def _why_not(order: Order, actor: Any) -> str:
     if order.status == S.DELIVERED:
-        return "A delivery is waiting for an answer: it can be accepted or sent back for changes, not cancelled."
+        return _("A delivery is waiting for an answer: it can be accepted or sent back for changes, not cancelled.")
     if order.status in (S.IN_PROGRESS, S.IN_REVISION):
-        return f"{order.builder.user.first_name} is working on it. You can cancel when the delivery is late."
-    return f"This order is {order.status_words()} and cannot be cancelled any more."
+        return _("%(builder)s is working on it. You can cancel when the delivery is late.") % {"builder": order.builder.user.first_name}
+    return _("This order is %(status)s and cannot be cancelled any more.") % {"status": order.status_words()}
 
 
 @transaction.atomic
@@ -99,7 +100,7 @@ def cancel_unanswered(order_id: UUID) -> Order:
     """End an order whose questions were never answered; for the sweep. It counts against nobody."""
     order = Order.objects.lock(order_id)
     if order.status != S.PENDING_REQUIREMENTS or order.requirements_until is None or order.requirements_until > now():
-        raise WrongState("This order is not waiting for answers any more.")
+        raise WrongState(_("This order is not waiting for answers any more."))
     _cancel(order, CancelCause.NO_REQUIREMENTS, None, "")
     return order
 

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -209,7 +210,7 @@ def _send(groups: Sequence[tuple[str, list[Nudge]]], orders: Mapping[UUID, Order
         for row in Requirement.objects.filter(order__in=asked).annotate(has_files=Exists(files)).order_by("order_id", "position"):
             questions[row.order_id].append(row)
     notices = [_notice(kind, group, orders, questions, moment) for kind, group in groups]
-    for (_, group), notification in zip(groups, notify_many(notices, moment=moment), strict=True):
+    for (__, group), notification in zip(groups, notify_many(notices, moment=moment), strict=True):
         for nudge in group:
             nudge.notification = notification
             nudge.turn_to(N.SENT, settled_at=moment, why="")
@@ -221,11 +222,14 @@ def _notice(kind: str, group: Sequence[Nudge], orders: Mapping[UUID, Order], que
     lines = [emails.Reminded(NudgeKind(nudge.kind), orders[nudge.order_id], questions.get(nudge.order_id, [])) for nudge in group]
     if len(group) == 1:
         words = emails.reminder(lines[0], moment)
-        label = "Review the delivery" if first.kind == NudgeKind.REVIEW_48H else "Answer the questions"
+        label = _("Review the delivery") if first.kind == NudgeKind.REVIEW_48H else _("Answer the questions")
         context: dict[str, Any] = {"label": label, "facts": emails.facts_for(order, client)}
         return Notice(client, kind, words.title, words.body, url(order), f"nudge:{first.pk}", context)
     words = emails.reminders(lines, moment)
-    context = {"label": "Open your orders", "links": [(f"Order {line.order.number}", url(line.order)) for line in lines[: emails.MOST_LISTED]]}
+    context = {
+        "label": _("Open your orders"),
+        "links": [(_("Order %(number)s") % {"number": line.order.number}, url(line.order)) for line in lines[: emails.MOST_LISTED]],
+    }
     return Notice(client, kind, words.title, words.body, f"{reverse('orders:list')}?as=client", f"nudges:{first.pk}", context)
 
 
@@ -244,9 +248,11 @@ def send_nudge_now(nudge_id: UUID, *, actor: Any, reason: str) -> Nudge:
     nudge = Nudge.objects.select_for_update(of=("self",), no_key=True).get(pk=nudge_id)
     reason = _checked(actor, reason)
     if nudge.status != N.PLANNED:
-        raise WrongState(f"This reminder is {nudge.status_words()} already.")
+        raise WrongState(_("This reminder is %(status)s already.") % {"status": nudge.status_words()})
     if not nudge.stands(order):
-        raise WrongState(f"Order {order.number} is {order.status_words()}; there is nothing to be reminded of.")
+        raise WrongState(
+            _("Order %(number)s is %(status)s; there is nothing to be reminded of.") % {"number": order.number, "status": order.status_words()}
+        )
     moment = now()
     _send([_alone(nudge)], {order.pk: order}, moment)
     nudge.save(update_fields=CHANGED)
@@ -260,7 +266,7 @@ def stop_nudges(order_id: UUID, *, actor: Any, reason: str) -> Order:
     order = Order.objects.lock(order_id)
     reason = _checked(actor, reason)
     if order.nudges_stopped_at is not None:
-        raise WrongState("The reminders of this order are stopped already.")
+        raise WrongState(_("The reminders of this order are stopped already."))
     moment = now()
     planned = list(Nudge.objects.planned().filter(order=order).select_for_update(of=("self",), no_key=True).order_by("pk"))
     for nudge in planned:
@@ -275,8 +281,8 @@ def stop_nudges(order_id: UUID, *, actor: Any, reason: str) -> Order:
 
 def _checked(actor: Any, reason: str) -> str:
     if not actor.is_staff:
-        raise NotAllowed("Only support can do that.")
+        raise NotAllowed(_("Only support can do that."))
     reason = reason.strip()
     if not reason:
-        raise Invalid("Say why.", code="reason_missing")
+        raise Invalid(_("Say why."), code="reason_missing")
     return reason

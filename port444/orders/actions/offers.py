@@ -13,6 +13,8 @@ from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -38,8 +40,8 @@ S = OfferStatus
 A_DAY = timedelta(days=1)
 MOST_A_DAY = 10  # in one conversation, both sides together: each is a mail to the other
 LONGEST_REASON = 300
-OPEN_ALREADY = "There is an open offer in this conversation already. Answer, change or withdraw that first."
-SENT_ALREADY = "This form has been sent already with something else in it. Look at the conversation."
+OPEN_ALREADY = _("There is an open offer in this conversation already. Answer, change or withdraw that first.")
+SENT_ALREADY = _("This form has been sent already with something else in it. Look at the conversation.")
 
 word_constraint("offer_one_open", Conflict(OPEN_ALREADY, code="offer_open"))
 word_constraint("offer_sent_once", Conflict(SENT_ALREADY, code="sent_already"))
@@ -57,7 +59,7 @@ def send_offer(
     """
     conversation = _lock_conversation(conversation_id)
     if actor.pk != conversation.builder_id:
-        raise NotAllowed("Only the builder of this conversation can make an offer.")
+        raise NotAllowed(gettext("Only the builder of this conversation can make an offer."))
     terms = checked(terms)
     sent = _sent_already(conversation, client_key, terms, by_client=False)
     if sent is not None:
@@ -85,7 +87,7 @@ def counter_offer(offer_id: UUID, *, actor: Any, terms: OfferTerms, client_key: 
     as an offer of their own before it can be accepted."""
     conversation, old = _lock(offer_id)
     if actor.pk != conversation.client_id:
-        raise NotAllowed("Only the client can answer an offer with other terms.")
+        raise NotAllowed(gettext("Only the client can answer an offer with other terms."))
     about = terms_of(old)
     terms = checked(replace(about, scope=terms.scope, price=terms.price, days=terms.days, revisions=terms.revisions, hours=settings.OFFER_HOURS))
     sent = _sent_already(conversation, client_key, terms, by_client=True)
@@ -96,7 +98,7 @@ def counter_offer(offer_id: UUID, *, actor: Any, terms: OfferTerms, client_key: 
     _require_open(conversation, actor)
     _require_standing(old, moment)
     if replace(terms, hours=about.hours) == about:
-        raise Invalid("These are the terms of the offer. Change something, or accept it.", code="same_terms")
+        raise Invalid(gettext("These are the terms of the offer. Change something, or accept it."), code="same_terms")
     _require_few(conversation, moment)
     old.move_to(S.COUNTERED, settled_at=moment)
     offer = _write(conversation, old.builder, old.service, old.package, terms, client_key, moment, answers=old.pk, by_client=True)
@@ -113,9 +115,9 @@ def decline_offer(offer_id: UUID, *, actor: Any, reason: str = "") -> Offer:
     offer.require_reader(actor)
     reason = " ".join(reason.split())
     if len(reason) > LONGEST_REASON:
-        raise Invalid(f"A reason has at most {LONGEST_REASON} characters.", code="reason_long")
+        raise Invalid(gettext("A reason has at most %(most)s characters.") % {"most": LONGEST_REASON}, code="reason_long")
     if "\x00" in reason:
-        raise Invalid("The text has a character that cannot be stored.", code="text_null")
+        raise Invalid(gettext("The text has a character that cannot be stored."), code="text_null")
     moment = now()
     _require_standing(offer, moment)
     offer.move_to(S.DECLINED, settled_at=moment, reason=reason)
@@ -151,7 +153,7 @@ def accept_offer(offer_id: UUID, *, actor: Any, client_key: UUID) -> Order:
     client = User.objects.lock(actor.pk)
     conversation, offer = _lock(offer_id)
     if offer.by_client:
-        raise NotAllowed("Your own terms become an order when the builder sends them as an offer.")
+        raise NotAllowed(gettext("Your own terms become an order when the builder sends them as an offer."))
     offer.require_reader(actor)
     key = uuid5(client_key, str(offer.pk))
     placed = Order.objects.with_people().filter(client=client, client_key=key).first()
@@ -239,27 +241,27 @@ def _lock(offer_id: UUID) -> tuple[Conversation, Offer]:
 def _require_open(conversation: Conversation, actor: Any) -> None:
     other = conversation.other(actor)
     if actor.is_suspended or not actor.is_active:
-        raise NotAllowed("A suspended account cannot make an offer.", code="suspended")
+        raise NotAllowed(gettext("A suspended account cannot make an offer."), code="suspended")
     if other.is_suspended or not other.is_active:
-        raise WrongState(f"The account of {other.first_name} is closed at the moment.", code="account_closed")
+        raise WrongState(gettext("The account of %(other)s is closed at the moment.") % {"other": other.first_name}, code="account_closed")
 
 
 def _require_standing(offer: Offer, moment: datetime) -> None:
     if offer.status != S.OPEN:
-        raise WrongState(f"This offer is {gone_words(offer)}.", code=f"offer_{offer.status}")
+        raise WrongState(gettext("This offer is %(status)s.") % {"status": gone_words(offer)}, code=f"offer_{offer.status}")
     if not offer.is_open_at(moment):
-        raise WrongState("The time for this offer has passed. Ask for a new one.", code="offer_expired")
+        raise WrongState(gettext("The time for this offer has passed. Ask for a new one."), code="offer_expired")
 
 
 def gone_words(offer: Offer) -> str:
     """What became of an offer that is not open."""
     return {
-        S.ACCEPTED: "accepted already",
-        S.DECLINED: "declined already",
-        S.WITHDRAWN: "withdrawn, so it cannot be answered any more",
-        S.COUNTERED: "answered with other terms already",
-        S.REPLACED: "replaced by a newer one",
-        S.EXPIRED: "over, because its time has passed",
+        S.ACCEPTED: gettext("accepted already"),
+        S.DECLINED: gettext("declined already"),
+        S.WITHDRAWN: gettext("withdrawn, so it cannot be answered any more"),
+        S.COUNTERED: gettext("answered with other terms already"),
+        S.REPLACED: gettext("replaced by a newer one"),
+        S.EXPIRED: gettext("over, because its time has passed"),
     }[S(offer.status)]
 
 
@@ -267,23 +269,25 @@ def _sold(builder: Builder, terms: OfferTerms) -> tuple[Service, Package | None]
     """The builder's own service, and package of it, that the offer is about."""
     service = Service.objects.filter(builder=builder, pk=terms.service).exclude(status=ServiceStatus.DRAFT).first()
     if service is None:
-        raise Invalid("Choose one of your services.", code="service")
+        raise Invalid(gettext("Choose one of your services."), code="service")
     package = Package.objects.filter(service=service, pk=terms.package).first() if terms.package is not None else None
     if terms.package is not None and package is None:
-        raise Invalid("Choose one of your packages.", code="package")
+        raise Invalid(gettext("Choose one of your packages."), code="package")
     return service, package
 
 
 def _require_floor(service: Service, package: Package | None, terms: OfferTerms) -> None:
     if package is not None and service.offer_floor is not None and terms.price < service.offer_floor:
-        raise Invalid(f"Your lowest price for offers of this service is {usd(service.offer_floor)}.", code="below_floor")
+        raise Invalid(gettext("Your lowest price for offers of this service is %(least)s.") % {"least": usd(service.offer_floor)}, code="below_floor")
 
 
 def _require_back(builder: Builder, terms: OfferTerms, moment: datetime) -> None:
     """Nobody could accept an offer that ends while its builder takes no orders."""
     ends = moment + timedelta(hours=terms.hours)
     if builder.away_stops_orders and builder.is_away_at(moment) and builder.away_until is not None and ends <= builder.away_until:
-        raise Conflict("You are away and take no orders. Let the offer stand until after you are back, or end your time away first.", code="away")
+        raise Conflict(
+            gettext("You are away and take no orders. Let the offer stand until after you are back, or end your time away first."), code="away"
+        )
 
 
 def _make_room(conversation: Conversation, answers: UUID | None, terms: OfferTerms, moment: datetime) -> None:
@@ -293,8 +297,11 @@ def _make_room(conversation: Conversation, answers: UUID | None, terms: OfferTer
     if answers is not None and (standing is None or standing.pk != answers):
         answered = Offer.objects.filter(conversation=conversation, pk=answers).first()
         if answered is None:
-            raise Invalid("The offer that this one answers is not in this conversation.", code="answers")
-        raise WrongState(f"The offer that you change is {gone_words(answered)}. Look at the conversation.", code=f"offer_{answered.status}")
+            raise Invalid(gettext("The offer that this one answers is not in this conversation."), code="answers")
+        raise WrongState(
+            gettext("The offer that you change is %(status)s. Look at the conversation.") % {"status": gone_words(answered)},
+            code=f"offer_{answered.status}",
+        )
     if standing is None:
         return
     if not standing.is_open_at(moment):
@@ -308,7 +315,7 @@ def _make_room(conversation: Conversation, answers: UUID | None, terms: OfferTer
 
 def _require_few(conversation: Conversation, moment: datetime) -> None:
     if Offer.objects.filter(conversation=conversation, created_at__gt=moment - A_DAY).count() >= MOST_A_DAY:
-        raise TooMany("Enough offers were made here today. Write to each other instead.", code="too_many_offers")
+        raise TooMany(gettext("Enough offers were made here today. Write to each other instead."), code="too_many_offers")
 
 
 def _sent_already(conversation: Conversation, client_key: UUID, terms: OfferTerms, *, by_client: bool) -> Offer | None:
@@ -404,5 +411,5 @@ def _tell(offer: Offer, person: Any, kind: str, words: Words) -> None:
         body=words.body,
         url=offer.conversation.get_absolute_url(),
         dedupe_key=f"{kind}:{offer.pk}",
-        context={"label": "Open the conversation", "facts": emails.offer_facts(offer, person)},
+        context={"label": gettext("Open the conversation"), "facts": emails.offer_facts(offer, person)},
     )

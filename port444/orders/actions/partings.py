@@ -13,6 +13,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -33,9 +35,9 @@ A_DAY = timedelta(days=1)
 MOST_A_DAY = 10  # for one order: each is a mail to the other side
 
 word_constraint(
-    "parting_one_open_an_order", Conflict("There is a proposal to end this order already. Answer or withdraw that first.", code="parting_open")
+    "parting_one_open_an_order", Conflict(_("There is a proposal to end this order already. Answer or withdraw that first."), code="parting_open")
 )
-word_constraint("parting_proposed_once", Conflict("This form has been sent already. Look at the order.", code="sent_already"))
+word_constraint("parting_proposed_once", Conflict(_("This form has been sent already. Look at the order."), code="sent_already"))
 
 
 @transaction.atomic
@@ -49,7 +51,7 @@ def propose_parting(order_id: UUID, *, actor: Any, client_key: UUID, to_client: 
     if sent is not None:
         return sent
     if Parting.objects.open().filter(order=order).exists():
-        raise Conflict("There is a proposal to end this order already. Answer or withdraw that first.", code="parting_open")
+        raise Conflict(gettext("There is a proposal to end this order already. Answer or withdraw that first."), code="parting_open")
     return _propose(order, actor, client_key, to_client, reason, None)
 
 
@@ -69,13 +71,13 @@ def counter_parting(parting_id: UUID, *, actor: Any, client_key: UUID, to_client
 
 def _propose(order: Order, actor: Any, client_key: UUID, to_client: Decimal, reason: str, replaces: Parting | None) -> Parting:
     amount, moment = at_stake(order), now()
-    to_client, reason = positive(to_client), _checked(reason, "Say why, so that the other side can agree.")
+    to_client, reason = positive(to_client), _checked(reason, gettext("Say why, so that the other side can agree."))
     if to_client > amount:
-        raise Invalid(f"{usd(amount)} is in escrow; not more than that can go back.", code="figure_range")
+        raise Invalid(gettext("%(amount)s is in escrow; not more than that can go back.") % {"amount": usd(amount)}, code="figure_range")
     if replaces is not None and (to_client, amount) == (replaces.to_client, replaces.amount):
-        raise Invalid("That is what was proposed. Accept it instead.", code="same_figure")
+        raise Invalid(gettext("That is what was proposed. Accept it instead."), code="same_figure")
     if order.partings.filter(created_at__gt=moment - A_DAY).count() >= MOST_A_DAY:
-        raise TooMany("Enough was proposed for this order today. Write to each other instead.", code="too_many_partings")
+        raise TooMany(gettext("Enough was proposed for this order today. Write to each other instead."), code="too_many_partings")
     with words():
         parting = Parting.objects.create(
             order=order,
@@ -104,7 +106,7 @@ def accept_parting(parting_id: UUID, *, actor: Any) -> Parting:
     moment = _require_open(parting)
     order = _order(parting.order_id, actor, locked=parting.order)
     if at_stake(order) != parting.amount:
-        raise Conflict("The price of the order has changed since this was proposed. Propose it anew.", code="escrow_changed")
+        raise Conflict(gettext("The price of the order has changed since this was proposed. Propose it anew."), code="escrow_changed")
     shares = shares_of(order, parting.to_client)
     _close(parting, S.ACCEPTED, actor, moment)
     handlers.ending(order, actor)
@@ -149,7 +151,7 @@ def lapse_parting(parting_id: UUID) -> Parting:
     """Nobody answered in time; for the sweep."""
     parting = _lock(parting_id)
     if parting.status != S.OPEN or parting.expires_at > now():
-        raise WrongState("This proposal is not over.")
+        raise WrongState(gettext("This proposal is not over."))
     _close(parting, S.LAPSED, None, now())
     post(parting.order, notices.parting_lapsed(parting), notices.PARTING_OVER)
     for person in (parting.proposed_by, parting.answerer):
@@ -172,12 +174,14 @@ def _order(order_id: UUID, actor: Any, *, locked: Order | None = None) -> Order:
     if not order.is_builder(actor):
         order.require_client(actor)
     if actor.is_suspended:
-        raise NotAllowed("A suspended account cannot do that. Write to support.", code="suspended")
+        raise NotAllowed(gettext("A suspended account cannot do that. Write to support."), code="suspended")
     order.require_undisputed()
     if order.status in (OrderStatus.PENDING_PAYMENT, OrderStatus.FUNDING, OrderStatus.PENDING_REQUIREMENTS):
-        raise WrongState("The work has not begun. Either side can cancel the order instead.", code="not_begun")
+        raise WrongState(gettext("The work has not begun. Either side can cancel the order instead."), code="not_begun")
     if order.status not in DISPUTABLE:
-        raise WrongState(f"This order is {order.status_words()}; nothing of it is in escrow any more.", code="order_over")
+        raise WrongState(
+            gettext("This order is %(status)s; nothing of it is in escrow any more.") % {"status": order.status_words()}, code="order_over"
+        )
     return order
 
 
@@ -191,10 +195,10 @@ def _lock(parting_id: UUID) -> Parting:
 def _require_open(parting: Parting) -> datetime:
     """Gives the moment, in which it is still in time."""
     if parting.status != S.OPEN:
-        raise WrongState(f"This proposal is {parting.status_words()} already.", code="answered")
+        raise WrongState(gettext("This proposal is %(status)s already.") % {"status": parting.status_words()}, code="answered")
     moment = now()
     if parting.expires_at <= moment:
-        raise WrongState("The time to answer has passed.", code="lapsed")
+        raise WrongState(gettext("The time to answer has passed."), code="lapsed")
     return moment
 
 
@@ -213,9 +217,9 @@ def _checked(text: str, missing: str) -> str:
     if not text:
         raise Invalid(missing, code="text_missing")
     if len(text) > LONGEST:
-        raise Invalid(f"At most {LONGEST} characters.", code="text_long")
+        raise Invalid(gettext("At most %(most)s characters.") % {"most": LONGEST}, code="text_long")
     if "\x00" in text:
-        raise Invalid("The text has a character that cannot be stored.", code="text_null")
+        raise Invalid(gettext("The text has a character that cannot be stored."), code="text_null")
     return text
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from port444.accounts.models import User
 from port444.catalog.models import Package, QuestionKind, Service
@@ -41,17 +42,20 @@ class Purchase:
 
 def require_client_open(client: User) -> None:
     if client.is_suspended or not client.is_active:
-        raise NotAllowed("A suspended account cannot order.", code="suspended")
+        raise NotAllowed(_("A suspended account cannot order."), code="suspended")
 
 
 def require_builder_open(service: Service, client: User) -> None:
     """The builder of `service` takes orders at this moment; what `client` is told otherwise."""
     builder = service.builder
     if builder.user.is_suspended or not builder.user.is_active:
-        raise Conflict("This builder does not take orders at the moment.", code="builder_closed")
+        raise Conflict(_("This builder does not take orders at the moment."), code="builder_closed")
     if not builder.takes_orders:
         back = short(builder.away_until, client.time_zone) if builder.away_until else "later"
-        raise Conflict(f"{builder.user.first_name} is away and takes no orders before coming back, {back} your time.", code="builder_away")
+        raise Conflict(
+            _("%(name)s is away and takes no orders before coming back, %(back)s your time.") % {"name": builder.user.first_name, "back": back},
+            code="builder_away",
+        )
 
 
 def write_order(client: User, conversation: Conversation, bought: Purchase, key: UUID, moment: datetime, *, like: Order | None = None) -> Order:

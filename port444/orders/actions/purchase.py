@@ -8,6 +8,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import translation
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -32,7 +35,7 @@ from .terms import prolong_escrow
 
 S = OrderStatus
 
-word_constraint("order_placed_once", Conflict("This order was placed already. Look at your orders.", code="placed"))
+word_constraint("order_placed_once", Conflict(_("This order was placed already. Look at your orders."), code="placed"))
 
 
 @transaction.atomic
@@ -49,7 +52,7 @@ def place_order(package_id: UUID, *, actor: Any, client_key: UUID, like: UUID | 
     placed = Order.objects.with_people().filter(client=client, client_key=client_key).first()
     if placed is not None:
         if placed.package_id != package_id:
-            raise Conflict("This order button was used for another package. Reload the page and press it again.", code="ordered_other")
+            raise Conflict(gettext("This order button was used for another package. Reload the page and press it again."), code="ordered_other")
         return placed
     require_client_open(client)
     package = Package.objects.select_related("service__builder__user").get(pk=package_id)
@@ -57,11 +60,13 @@ def place_order(package_id: UUID, *, actor: Any, client_key: UUID, like: UUID | 
     moment = now()
     service, builder = package.service, package.service.builder
     conversation = open_conversation(client, builder.user, actor=actor)
+    with translation.override("en"):  # what was bought keeps one name, whoever buys
+        tier = package.get_tier_display()
     bought = Purchase(
         service=service,
         package=package,
         title=service.title,
-        name=package.get_tier_display(),
+        name=tier,
         price=package.price,
         days=package.delivery_days,
         revisions=package.revisions,
@@ -81,16 +86,16 @@ def place_order(package_id: UUID, *, actor: Any, client_key: UUID, like: UUID | 
 def _before(order_id: UUID, client: User, service: Service) -> Order:
     found = Order.objects.filter(pk=order_id, client=client, service=service, status=S.COMPLETED).first()
     if found is None:
-        raise Invalid("Only a completed order of yours of the same service can be ordered again.", code="not_again")
+        raise Invalid(gettext("Only a completed order of yours of the same service can be ordered again."), code="not_again")
     return found
 
 
 def _require_orderable(package: Package, client: User) -> None:
     service, builder = package.service, package.service.builder
     if builder.user_id == client.pk:
-        raise NotAllowed("This is your own service.", code="own_service")
+        raise NotAllowed(gettext("This is your own service."), code="own_service")
     if service.status != ServiceStatus.PUBLISHED or not package.is_offered:
-        raise Conflict("This package is not offered at the moment.", code="not_offered")
+        raise Conflict(gettext("This package is not offered at the moment."), code="not_offered")
     require_builder_open(service, client)
 
 

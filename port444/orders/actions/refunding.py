@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -47,9 +48,11 @@ def plan_reduction(order: Order, amount: Decimal) -> Back:
     amount = positive(amount)
     _require_live(order)
     if amount >= order.price:
-        raise Conflict(f"{usd(order.price)} is the whole price. To give all of it back, the order is cancelled.", code="whole_price")
+        raise Conflict(
+            _("%(price)s is the whole price. To give all of it back, the order is cancelled.") % {"price": usd(order.price)}, code="whole_price"
+        )
     if not escrow.current().position(deal(order)).settled:
-        raise WrongState("Money of this order is on its way into escrow or out of it. Try again when it has arrived.", code="escrow_moving")
+        raise WrongState(_("Money of this order is on its way into escrow or out of it. Try again when it has arrived."), code="escrow_moving")
     return out_of_escrow(deal(order), order.price, order.client_fee, amount)
 
 
@@ -59,8 +62,8 @@ def plan_waive_fee(order: Order, amount: Decimal) -> Back:
     _require_live(order)
     if amount > order.client_fee:
         raise Conflict(
-            f"While an order runs the platform can let the client off its service fee, {usd(order.client_fee)}. For more, lower the price or give "
-            "a credit.",
+            _("While an order runs the platform can let the client off its service fee, %(fee)s. For more, lower the price or give a credit.")
+            % {"fee": usd(order.client_fee)},
             code="fee_exceeds",
         )
     return of_the_fee(deal(order), amount)
@@ -70,9 +73,9 @@ def plan_compensation(order: Order, amount: Decimal, basis: Basis) -> Back:
     """What `compensate_order` would give back. Raises DomainErrors for what cannot be done."""
     amount = positive(amount)
     if order.status not in OVER or order.paid_at is None:
-        raise WrongState(f"This order is {order.status_words()}. Its money is not with the builder yet.", code="not_over")
+        raise WrongState(_("This order is %(status)s. Its money is not with the builder yet.") % {"status": order.status_words()}, code="not_over")
     if order.cancel_cause in GOES_ON:
-        raise WrongState("This order goes on as another one, and its money with it. Refund that one.", code="goes_on")
+        raise WrongState(_("This order goes on as another one, and its money with it. Refund that one."), code="goes_on")
     of, most = deal(order), fee_left(order)
     return after_release(of, most, amount) if basis == Basis.SCOPE else out_of_goodwill(of, most, amount)
 
@@ -86,9 +89,11 @@ def fee_left(order: Order) -> Decimal:
 
 def _require_live(order: Order) -> None:
     if order.disputed_at is not None:
-        raise WrongState("This order is in dispute. Its money is divided by the decision of the dispute.", code="disputed")
+        raise WrongState(_("This order is in dispute. Its money is divided by the decision of the dispute."), code="disputed")
     if order.status not in LIVE:
-        raise WrongState(f"This order is {order.status_words()}. Only the price of an order that runs can be lowered.", code="not_running")
+        raise WrongState(
+            _("This order is %(status)s. Only the price of an order that runs can be lowered.") % {"status": order.status_words()}, code="not_running"
+        )
 
 
 @transaction.atomic
@@ -156,7 +161,7 @@ def compensate_order(order_id: UUID, amount: Decimal, basis: Basis, *, key: str,
     if known is not None:
         return known
     back = plan_compensation(order, amount, basis)
-    made, _ = compensate(deal(order), back, basis, key=key, reason=reason, actor=actor)
+    made, __ = compensate(deal(order), back, basis, key=key, reason=reason, actor=actor)
     record(Event.ORDER_COMPENSATED, actor=actor, target=order, amount=back.amount + back.fee, number=order.number, basis=basis, compensation=made.pk)
     _say(order, notices.given_back(order, back.amount + back.fee), key, emails.given_back(order, back.amount + back.fee))
     if back.from_builder:

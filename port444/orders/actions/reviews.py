@@ -12,6 +12,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from auditlog.actions import open_incident, record
 from auditlog.events import Event
@@ -47,7 +49,7 @@ def leave_review(order_id: UUID, *, actor: Any, **said: Unpack[Opinion]) -> Revi
     """One side's word on a completed order. The second one shows both; the first waits for it, for seven days from the order's end."""
     order, written, moment = _open(order_id, actor)
     if _own(written, actor) is not None:
-        raise Conflict("You have reviewed this order already.", code="reviewed")
+        raise Conflict(_("You have reviewed this order already."), code="reviewed")
     assert order.completed_at is not None
     other = order.other(actor)
     review = Review.objects.create(
@@ -76,10 +78,10 @@ def leave_review(order_id: UUID, *, actor: Any, **said: Unpack[Opinion]) -> Revi
 @transaction.atomic
 def change_review(order_id: UUID, *, actor: Any, **said: Unpack[Opinion]) -> Review:
     """Say it otherwise, as long as it is not shown."""
-    order, written, _ = _open(order_id, actor)
+    order, written, __ = _open(order_id, actor)
     review = _own(written, actor)
     if review is None:
-        raise WrongState("You have not written a review of this order yet.", code="not_reviewed")
+        raise WrongState(_("You have not written a review of this order yet."), code="not_reviewed")
     before = review.stars
     for name, value in _checked(order, actor, said).items():
         setattr(review, name, value)
@@ -94,7 +96,7 @@ def publish_reviews(order_id: UUID) -> Order:
     order, moment = lock_with_builder(order_id), now()
     shown = list(Review.objects.uncounted(moment).filter(order=order).select_related("author"))
     if not shown:
-        raise WrongState("The reviews of this order are counted already.")
+        raise WrongState(_("The reviews of this order are counted already."))
     _show(order, shown, moment, None)
     return order
 
@@ -106,13 +108,13 @@ def reply_to_review(review_id: UUID, *, actor: Any, text: str) -> Review:
     review = Review.objects.select_related("author").get(pk=review_id)
     moment, text = now(), text.strip()
     if actor.pk != review.about_id:
-        raise NotAllowed("Only who was reviewed can reply.")
+        raise NotAllowed(_("Only who was reviewed can reply."))
     if not review.is_shown(moment):
-        raise WrongState("This review is not shown yet.")
+        raise WrongState(_("This review is not shown yet."))
     if not review.may_reply(moment):
-        raise WrongState(f"A reply can be changed for {settings.REPLY_HOURS} hours. It stands now.", code="reply_stands")
+        raise WrongState(_("A reply can be changed for %(hours)s hours. It stands now.") % {"hours": settings.REPLY_HOURS}, code="reply_stands")
     if not 0 < len(text) <= REPLY_LENGTH:
-        raise Invalid(f"A reply has 1 to {REPLY_LENGTH} characters.", code="reply_length")
+        raise Invalid(_("A reply has 1 to %(most)s characters.") % {"most": REPLY_LENGTH}, code="reply_length")
     is_first = review.replied_at is None
     review.reply, review.replied_at = text, review.replied_at or moment
     review.save(update_fields=["reply", "replied_at"])
@@ -133,19 +135,20 @@ def report_review(review_id: UUID, *, actor: User, reason: ReportReason, text: s
     moment = now()
     review = Review.objects.readable_by(actor, moment).select_related("author").filter(pk=review_id).first()
     if review is None or review.author_id == actor.pk:
-        raise NotAllowed("This review cannot be reported by you.")
+        raise NotAllowed(_("This review cannot be reported by you."))
     text = text.replace("\r\n", "\n").strip()
     first = ReviewReport.objects.filter(review=review, reporter=actor).first()
     if first is not None:
         if (first.reason, first.text) == (reason, text):
             return first
-        raise Conflict("You have reported this review already. Support looks at it.", code="reported")
+        raise Conflict(_("You have reported this review already. Support looks at it."), code="reported")
     if ReviewReport.objects.filter(reporter=actor, created_at__gt=moment - timedelta(days=1)).count() >= MOST_REPORTS:
-        raise Conflict("You have reported many reviews today. Write to support about the rest.", code="too_many_reports")
+        raise Conflict(_("You have reported many reviews today. Write to support about the rest."), code="too_many_reports")
     report = ReviewReport.objects.create(review=review, reporter=actor, reason=reason, text=text, created_at=moment)
     record(Event.REVIEW_REPORTED, actor=actor, target=review, reason=reason, report=report.pk)
     words = list(review.reports.order_by("-pk")[:20])
-    said = f"A review by {review.author.name} was reported: {reason.label}"
+    with translation.override("en"):
+        said = f"A review by {review.author.name} was reported: {reason.label}"
     case = case_of(words, f"review:{review.pk}", review.author_id, said, "reported review", review=str(review.pk), order=str(review.order_id))
     open_incident(case, actor=actor, method=DetectionMethod.USER_REPORT)
     return report
@@ -157,12 +160,15 @@ def _open(order_id: UUID, actor: Any) -> tuple[Order, list[Review], datetime]:
     if not order.is_builder(actor):
         order.require_client(actor)
     if order.status != S.COMPLETED or order.completed_at is None:
-        raise WrongState("A review is written when the order is complete.")
+        raise WrongState(_("A review is written when the order is complete."))
     written = list(Review.objects.filter(order=order).select_related("author"))
     if any(review.is_shown(moment) for review in written):
-        raise WrongState("The reviews of this order are shown and stand as they are.", code="reviews_shown")
+        raise WrongState(_("The reviews of this order are shown and stand as they are."), code="reviews_shown")
     if moment >= order.completed_at + BLIND:
-        raise WrongState(f"Reviews are written within {settings.REVIEWS_BLIND_DAYS} days after the end of an order.", code="reviews_closed")
+        raise WrongState(
+            _("Reviews are written within %(days)s days after the end of an order.") % {"days": settings.REVIEWS_BLIND_DAYS},
+            code="reviews_closed",
+        )
     return order, written, moment
 
 
@@ -173,12 +179,12 @@ def _own(written: Sequence[Review], actor: Any) -> Review | None:
 def _checked(order: Order, actor: Any, said: Opinion) -> dict[str, Any]:
     questions = {"as_described": said.get("as_described"), "communication": said.get("communication")}
     if any(given is not None and given not in range(1, 6) for given in (said["stars"], *questions.values())):
-        raise Invalid("Give one to five stars.", code="stars")
+        raise Invalid(_("Give one to five stars."), code="stars")
     if actor.pk != order.client_id and any(given is not None for given in questions.values()):
-        raise Invalid("The two questions are for clients.", code="questions")
+        raise Invalid(_("The two questions are for clients."), code="questions")
     text, private_note = said.get("text", "").strip(), said.get("private_note", "").strip()
     if len(text) > 2000 or len(private_note) > 1000:
-        raise Invalid("A review has at most 2000 characters, a private note 1000.", code="review_long")
+        raise Invalid(_("A review has at most 2000 characters, a private note 1000."), code="review_long")
     return {"stars": said["stars"], **questions, "text": text, "private_note": private_note}
 
 

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import Count, Q
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record, record_many
 from auditlog.events import Event
@@ -137,15 +138,15 @@ def send_suggestion(suggestion_id: UUID, *, actor: Any) -> Offer:
     Conversation.objects.lock(Suggestion.objects.values_list("conversation_id", flat=True).get(pk=suggestion_id))
     suggestion = Suggestion.objects.lock(suggestion_id)
     if actor.pk != suggestion.builder.user_id:
-        raise NotAllowed("This is not your suggestion.")
+        raise NotAllowed(_("This is not your suggestion."))
     if suggestion.status == SuggestionStatus.USED:
         offer: Offer = suggestion.offer
         if not offer.is_open_at(now()):
-            raise WrongState("The offer of this suggestion was sent already, and it is over.", code="hint_used")
+            raise WrongState(_("The offer of this suggestion was sent already, and it is over."), code="hint_used")
         return offer
     package = Package.objects.select_related("service").get(pk=suggestion.package_id)
     if not package.is_offered or package.price != suggestion.list_price or package.service.status != ServiceStatus.PUBLISHED:
-        raise Conflict("The package has changed since this was suggested. Write the offer yourself.", code="hint_old")
+        raise Conflict(_("The package has changed since this was suggested. Write the offer yourself."), code="hint_old")
     terms = terms_of_package(package, suggestion.price)
     return send_offer(suggestion.conversation_id, actor=actor, terms=terms, client_key=uuid5(suggestion.pk, "send"), suggestion=suggestion.pk)
 
@@ -155,7 +156,7 @@ def dismiss_suggestion(suggestion_id: UUID, *, actor: Any) -> Suggestion:
     """The builder puts a hint aside; again changes nothing."""
     suggestion = Suggestion.objects.lock(suggestion_id)
     if actor.pk != suggestion.builder.user_id:
-        raise NotAllowed("This is not your suggestion.")
+        raise NotAllowed(_("This is not your suggestion."))
     if suggestion.status == SuggestionStatus.SHOWN:
         suggestion.move_to(SuggestionStatus.DISMISSED, settled_at=now())
         record(Event.OFFER_SUGGESTION_DISMISSED, actor=actor, target=suggestion, conversation=suggestion.conversation_id)

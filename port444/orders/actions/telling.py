@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from port444.messaging.actions import post_notice
 from port444.notifications.actions import notify
@@ -36,5 +37,5 @@ def tell(order: Order, person: Any, kind: str, words: Words, step: str) -> None:
         body=words.body,
         url=url(order),
         dedupe_key=f"order:{order.pk}:{step}:{person.pk}",
-        context={"label": "Open the order", "facts": facts_for(order, person)},
+        context={"label": _("Open the order"), "facts": facts_for(order, person)},
     )

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -175,9 +176,9 @@ def _ask(one: Again, order: Order, actor: Any) -> EscrowOperation:
 def plan_cancel(order: Order) -> tuple[Back, Sequence[Part]]:
     """What `cancel_by_support` would give back, and out of which escrows. Raises DomainErrors for what cannot be done."""
     if order.disputed_at is not None:
-        raise WrongState("This order is in dispute. Its money is divided by the decision of the dispute.", code="disputed")
+        raise WrongState(_("This order is in dispute. Its money is divided by the decision of the dispute."), code="disputed")
     if order.status not in RUNNING:
-        raise WrongState(f"This order is {order.status_words()}. Only what runs can be cancelled.", code="not_running")
+        raise WrongState(_("This order is %(status)s. Only what runs can be cancelled.") % {"status": order.status_words()}, code="not_running")
     if order.status == S.FUNDING:
         parts: list[Part] = []
         lent = Lent(order.prepaid, order.credit - order.prepaid)
@@ -185,10 +186,13 @@ def plan_cancel(order: Order) -> tuple[Back, Sequence[Part]]:
     else:
         purse = _Purse(order)
         if purse.moving:
-            raise WrongState("Money of this order is on its way into escrow or out of it. Try again when it has arrived.", code="escrow_moving")
+            raise WrongState(_("Money of this order is on its way into escrow or out of it. Try again when it has arrived."), code="escrow_moving")
         parts = purse.take(order.price, order.client_fee)
         if not parts:
-            raise Conflict(f"Escrow holds less than the price of {usd(order.price)}, and nobody knows where the rest is.", code="escrow_short")
+            raise Conflict(
+                _("Escrow holds less than the price of %(price)s, and nobody knows where the rest is.") % {"price": usd(order.price)},
+                code="escrow_short",
+            )
         lent, payments = _out_of(parts)
     return Back(order.price, order.client_fee, lent, tuple(payments), from_escrow=order.price), parts
 
@@ -201,7 +205,7 @@ def _out_of(parts: Sequence[Part]) -> tuple[Lent, list[Any]]:
         share = standing.share(K.REFUND, part, source.builder_fee_bps)
         lent = Lent(lent.prepaid + share.prepaid, lent.gift + share.gift)
         deals = books.sources(source.pk)
-        _, cash, fees = together.get(frozenset(deals), (deals, ZERO, ZERO))
+        __, cash, fees = together.get(frozenset(deals), (deals, ZERO, ZERO))
         together[frozenset(deals)] = (deals, cash + part - share.prepaid - share.gift, fees + fee)
     return lent, [payment for deals, cash, fees in together.values() for payment in split_back(deals, cash, fees)]
 
@@ -215,7 +219,7 @@ def cancel_by_support(order_id: UUID, *, reason: str, actor: Any) -> Order:
     order = lock_for_refund(order_id)
     if order.cancel_cause == CancelCause.SUPPORT:
         return order
-    _, parts = plan_cancel(order)
+    __, parts = plan_cancel(order)
     handlers.ending(order, actor)
     forget_sales(order)
     if order.status == S.FUNDING:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -55,7 +56,7 @@ def answer_requirements(order_id: UUID, *, actor: Any, answers: Answers, uploads
     requirements = _write_answers(order, actor, answers, uploads or {})
     missing = [row.label for row in requirements if row.is_required and not _is_answered(row)]
     if missing:
-        raise Invalid(f"Still to answer: {'; '.join(missing)}", code="answer_missing")
+        raise Invalid(_("Still to answer: %(missing)s") % {"missing": "; ".join(missing)}, code="answer_missing")
     moment = now()
     if order.asks_more:
         close_more(order, moment, actor=actor)
@@ -76,7 +77,7 @@ def _require_asking(order: Order) -> None:
     if order.asks_more:
         return
     if order.status != S.PENDING_REQUIREMENTS:
-        raise WrongState(f"This order is {order.status_words()}; its questions are closed.")
+        raise WrongState(_("This order is %(status)s; its questions are closed.") % {"status": order.status_words()})
 
 
 def _is_answered(row: Requirement) -> bool:
@@ -93,10 +94,10 @@ def _write_answers(order: Order, actor: Any, answers: Answers, uploads: Uploads)
     for row in rows:
         files = list(uploads.get(row.position, ()))
         if files and row.kind != QuestionKind.FILE:
-            raise Invalid("This question takes no files.", code="answer_kind")
+            raise Invalid(_("This question takes no files."), code="answer_kind")
         kept += len(files)
         if kept > settings.UPLOAD_MAX_FILES or len(files) + (row.files.count() if files else 0) > settings.UPLOAD_MAX_FILES:
-            raise Invalid(f"At most {settings.UPLOAD_MAX_FILES} files.", code="too_many_files")
+            raise Invalid(_("At most %(most)s files.") % {"most": settings.UPLOAD_MAX_FILES}, code="too_many_files")
         row.files.add(*(keep_upload(order.conversation, file, actor=actor) for file in files))
     return rows
 
@@ -111,30 +112,30 @@ def parse_iso(text: str) -> date | None:
 def _checked_answer(row: Requirement, text: str) -> str:
     text = text.strip()
     if len(text) > LONGEST_TEXT:
-        raise Invalid(f"An answer has at most {LONGEST_TEXT} characters.", code="answer_long")
+        raise Invalid(_("An answer has at most %(most)s characters.") % {"most": LONGEST_TEXT}, code="answer_long")
     if row.kind == QuestionKind.CHOICES:
         chosen = set(text.splitlines())
         if chosen - set(row.options):
-            raise Invalid(f"Choose among the answers offered to “{row.label}”.", code="answer_choice")
+            raise Invalid(_("Choose among the answers offered to “%(label)s”.") % {"label": row.label}, code="answer_choice")
         return "\n".join(option for option in row.options if option in chosen)
     if text and row.kind == QuestionKind.DATE and parse_iso(text) is None:
-        raise Invalid(f"“{row.label}” is answered with a date, as 2026-12-03.", code="answer_date")
+        raise Invalid(_("“%(label)s” is answered with a date, as 2026-12-03.") % {"label": row.label}, code="answer_date")
     if text and row.kind == QuestionKind.LINK:
         try:
             is_link(text)
         except ValidationError:
-            raise Invalid(f"“{row.label}” is answered with a link that begins with https://.", code="answer_link") from None
+            raise Invalid(_("“%(label)s” is answered with a link that begins with https://.") % {"label": row.label}, code="answer_link") from None
     if text and row.kind == QuestionKind.CHOICE and text not in row.options:
-        raise Invalid(f"Choose one of the answers offered to “{row.label}”.", code="answer_choice")
+        raise Invalid(_("Choose one of the answers offered to “%(label)s”.") % {"label": row.label}, code="answer_choice")
     if text and row.kind == QuestionKind.FILE:
-        raise Invalid("This question is answered with a file.", code="answer_kind")
+        raise Invalid(_("This question is answered with a file."), code="answer_kind")
     return text
 
 
 def _checked_note(note: str) -> str:
     note = note.strip()
     if len(note) > LONGEST_TEXT:
-        raise Invalid(f"A note has at most {LONGEST_TEXT} characters.", code="note_long")
+        raise Invalid(_("A note has at most %(most)s characters.") % {"most": LONGEST_TEXT}, code="note_long")
     return note
 
 
@@ -145,12 +146,12 @@ def deliver(order_id: UUID, *, actor: Any, note: str, uploads: Iterable[Any] = (
     order.require_builder(actor)
     order.require_undisputed()
     if not order.can_move_to(S.DELIVERED):
-        raise WrongState(f"This order is {order.status_words()}; there is nothing to deliver now.")
+        raise WrongState(_("This order is %(status)s; there is nothing to deliver now.") % {"status": order.status_words()})
     note, files = _checked_note(note), list(uploads)
     if not note and not files:
-        raise Invalid("Write what you hand over, or add a file.", code="delivery_empty")
+        raise Invalid(_("Write what you hand over, or add a file."), code="delivery_empty")
     if len(files) > settings.UPLOAD_MAX_FILES:
-        raise Invalid(f"At most {settings.UPLOAD_MAX_FILES} files.", code="too_many_files")
+        raise Invalid(_("At most %(most)s files.") % {"most": settings.UPLOAD_MAX_FILES}, code="too_many_files")
     handlers.delivering(order, actor)
     moment = now()
     if order.asks_more:
@@ -172,12 +173,12 @@ def request_revision(order_id: UUID, *, actor: Any, note: str) -> Revision:
     order.require_client(actor)
     order.require_undisputed()
     if not order.can_move_to(S.IN_REVISION):
-        raise WrongState(f"This order is {order.status_words()}; changes can be asked for after a delivery.")
+        raise WrongState(_("This order is %(status)s; changes can be asked for after a delivery.") % {"status": order.status_words()})
     if order.revisions_left <= 0:
-        raise Conflict("No revisions left", code="revisions_used_up")
+        raise Conflict(_("No revisions left"), code="revisions_used_up")
     note = _checked_note(note)
     if not note:
-        raise Invalid("Say what should be different.", code="note_missing")
+        raise Invalid(_("Say what should be different."), code="note_missing")
     moment = now()
     delivery = order.deliveries.latest("number")
     revision = Revision.objects.create(order=order, delivery=delivery, note=note, requested_at=moment)

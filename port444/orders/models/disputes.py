@@ -9,6 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Func, Q, Value
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -24,21 +26,21 @@ USER = settings.AUTH_USER_MODEL
 
 
 class DisputeReason(models.TextChoices):
-    NOT_DELIVERED = "not_delivered", "Nothing was delivered"
-    NOT_AS_AGREED = "not_as_agreed", "Not as agreed"
-    LATE = "late", "Late"
-    NO_ANSWER = "no_answer", "No answer from the other side"
-    UNFAIR_CHANGES = "unfair_changes", "Asks for more than was agreed"
-    OTHER = "other", "Something else"
+    NOT_DELIVERED = "not_delivered", _("Nothing was delivered")
+    NOT_AS_AGREED = "not_as_agreed", _("Not as agreed")
+    LATE = "late", _("Late")
+    NO_ANSWER = "no_answer", _("No answer from the other side")
+    UNFAIR_CHANGES = "unfair_changes", _("Asks for more than was agreed")
+    OTHER = "other", _("Something else")
 
 
 class DisputeStatus(models.TextChoices):
-    OPEN = "open", "Waiting for an answer"
-    ANSWERED = "answered", "Answered"
-    ESCALATED = "escalated", "With support"
-    SETTLED = "settled", "Settled by both sides"
-    WITHDRAWN = "withdrawn", "Withdrawn"
-    DECIDED = "decided", "Decided by support"
+    OPEN = "open", _("Waiting for an answer")
+    ANSWERED = "answered", _("Answered")
+    ESCALATED = "escalated", _("With support")
+    SETTLED = "settled", _("Settled by both sides")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+    DECIDED = "decided", _("Decided by support")
 
 
 S = DisputeStatus
@@ -181,7 +183,7 @@ class Dispute(StateMachine):
 
     def require_party(self, actor: Any) -> None:
         if actor.pk not in (self.order.client_id, self.order.builder.user_id):
-            raise NotAllowed("Only the two sides of this order can do that.")
+            raise NotAllowed(gettext("Only the two sides of this order can do that."))
 
 
 class Evidence(models.Model):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
@@ -17,15 +18,15 @@ from .orders import Order, OrderStatus
 
 
 class NudgeKind(models.TextChoices):
-    ANSWERS_24H = "answers_24h", "Questions open for a day"
-    ANSWERS_72H = "answers_72h", "Questions open for three days, the last one"
-    REVIEW_48H = "review_48h", "Delivery waits for two days"
+    ANSWERS_24H = "answers_24h", _("Questions open for a day")
+    ANSWERS_72H = "answers_72h", _("Questions open for three days, the last one")
+    REVIEW_48H = "review_48h", _("Delivery waits for two days")
 
 
 class NudgeStatus(models.TextChoices):
-    PLANNED = "planned", "Planned"
-    SENT = "sent", "Sent"
-    SKIPPED = "skipped", "Not sent"
+    PLANNED = "planned", _("Planned")
+    SENT = "sent", _("Sent")
+    SKIPPED = "skipped", _("Not sent")
 
 
 class Why(models.TextChoices):

@@ -11,6 +11,8 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.builders.models import Builder
@@ -28,13 +30,13 @@ USER = settings.AUTH_USER_MODEL
 
 
 class OfferStatus(models.TextChoices):
-    OPEN = "open", "Open"
-    ACCEPTED = "accepted", "Accepted"
-    DECLINED = "declined", "Declined"
-    WITHDRAWN = "withdrawn", "Withdrawn"
-    COUNTERED = "countered", "Answered with other terms"
-    REPLACED = "replaced", "Replaced by a newer one"
-    EXPIRED = "expired", "Expired"
+    OPEN = "open", pgettext_lazy("state of an offer", "Open")
+    ACCEPTED = "accepted", _("Accepted")
+    DECLINED = "declined", _("Declined")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+    COUNTERED = "countered", _("Answered with other terms")
+    REPLACED = "replaced", _("Replaced by a newer one")
+    EXPIRED = "expired", _("Expired")
 
 
 S = OfferStatus
@@ -139,11 +141,11 @@ class Offer(StateMachine):
 
     def require_reader(self, actor: Any) -> None:
         if actor.pk != self.reader.pk:
-            raise NotAllowed("Only the side that got this offer can answer it.")
+            raise NotAllowed(gettext("Only the side that got this offer can answer it."))
 
     def require_author(self, actor: Any) -> None:
         if actor.pk != self.author.pk:
-            raise NotAllowed("Only the side that made this offer can do that.")
+            raise NotAllowed(gettext("Only the side that made this offer can do that."))
 
     @property
     def client_fee(self) -> Decimal:
@@ -156,9 +158,9 @@ class Offer(StateMachine):
 
 
 class SuggestionStatus(models.TextChoices):
-    SHOWN = "shown", "Shown"
-    DISMISSED = "dismissed", "Not now"
-    USED = "used", "An offer was made of it"
+    SHOWN = "shown", _("Shown")
+    DISMISSED = "dismissed", _("Not now")
+    USED = "used", _("An offer was made of it")
 
 
 def discounted(price: Decimal) -> Decimal:

@@ -11,6 +11,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Func, Q, Value
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.builders.models import AWAY_FIELDS, Builder
@@ -27,15 +29,15 @@ USER = settings.AUTH_USER_MODEL
 
 
 class OrderStatus(models.TextChoices):
-    PENDING_PAYMENT = "pending_payment", "Waiting for payment"
-    FUNDING = "funding", "Going into escrow"
-    PENDING_REQUIREMENTS = "pending_requirements", "Waiting for your answers"
-    IN_PROGRESS = "in_progress", "In work"
-    DELIVERED = "delivered", "Delivered"
-    IN_REVISION = "in_revision", "In revision"
-    COMPLETED = "completed", "Completed"
-    CANCELLED = "cancelled", "Cancelled"
-    EXPIRED = "expired", "Not paid in time"
+    PENDING_PAYMENT = "pending_payment", _("Waiting for payment")
+    FUNDING = "funding", _("Going into escrow")
+    PENDING_REQUIREMENTS = "pending_requirements", _("Waiting for your answers")
+    IN_PROGRESS = "in_progress", _("In work")
+    DELIVERED = "delivered", _("Delivered")
+    IN_REVISION = "in_revision", _("In revision")
+    COMPLETED = "completed", _("Completed")
+    CANCELLED = "cancelled", _("Cancelled")
+    EXPIRED = "expired", _("Not paid in time")
 
 
 S = OrderStatus
@@ -47,24 +49,24 @@ JOINABLE = [S.PENDING_REQUIREMENTS, *WORKING]  # nothing of it waits for somebod
 
 
 class CancelCause(models.TextChoices):
-    CLIENT_WISH = "client_wish", "The client changed their mind before work began"
-    BUILDER_WISH = "builder_wish", "The builder cannot do it"
-    LATE = "late", "The delivery is late"
-    NO_REQUIREMENTS = "no_requirements", "No answers to the builder's questions"
-    NOT_FUNDED = "not_funded", "Escrow could not take the money"
-    RECLAIMED = "reclaimed", "The client took the money back from escrow after its expiry"
-    AWAY = "away", "The builder is away beyond the date that was agreed"
-    MERGED = "merged", "It goes on as part of another order"
-    UNDONE = "undone", "The order was put together by mistake"
-    DISPUTE = "dispute", "A dispute was settled or decided"
-    AGREED = "agreed", "Both agreed to end it and how to divide the money"
-    SUPPORT = "support", "Support ended it, and everything went back"
+    CLIENT_WISH = "client_wish", _("The client changed their mind before work began")
+    BUILDER_WISH = "builder_wish", _("The builder cannot do it")
+    LATE = "late", _("The delivery is late")
+    NO_REQUIREMENTS = "no_requirements", _("No answers to the builder's questions")
+    NOT_FUNDED = "not_funded", _("Escrow could not take the money")
+    RECLAIMED = "reclaimed", _("The client took the money back from escrow after its expiry")
+    AWAY = "away", _("The builder is away beyond the date that was agreed")
+    MERGED = "merged", _("It goes on as part of another order")
+    UNDONE = "undone", _("The order was put together by mistake")
+    DISPUTE = "dispute", _("A dispute was settled or decided")
+    AGREED = "agreed", _("Both agreed to end it and how to divide the money")
+    SUPPORT = "support", _("Support ended it, and everything went back")
 
 
 class Origin(models.TextChoices):
-    PURCHASE = "purchase", "Bought"
-    MERGE = "merge", "Merged from other orders"
-    SPLIT = "split", "Split from another order"
+    PURCHASE = "purchase", _("Bought")
+    MERGE = "merge", _("Merged from other orders")
+    SPLIT = "split", _("Split from another order")
 
 
 CUSTOM = "Custom offer"  # the name in the place of a package's, of what came from an offer
@@ -237,15 +239,17 @@ class Order(StateMachine):
 
     def require_client(self, actor: Any) -> None:
         if actor.pk != self.client_id:
-            raise NotAllowed("Only the client of this order can do that.")
+            raise NotAllowed(gettext("Only the client of this order can do that."))
 
     def require_builder(self, actor: Any) -> None:
         if actor.pk != self.builder.user_id:
-            raise NotAllowed("Only the builder of this order can do that.")
+            raise NotAllowed(gettext("Only the builder of this order can do that."))
 
     def require_undisputed(self) -> None:
         if self.disputed_at is not None:
-            raise WrongState("This order is in dispute. It stands still until the dispute is settled, withdrawn or decided.", code="disputed")
+            raise WrongState(
+                gettext("This order is in dispute. It stands still until the dispute is settled, withdrawn or decided."), code="disputed"
+            )
 
     @property
     def asks_more(self) -> bool:
@@ -273,8 +277,8 @@ class Order(StateMachine):
     def bought_as(self) -> str:
         """What was bought, e.g. "Standard package" or "Custom offer"."""
         if self.origin == Origin.MERGE:
-            return "Merged order"
-        return CUSTOM if self.is_custom else f"{self.package_name} package"
+            return gettext("Merged order")
+        return CUSTOM if self.is_custom else gettext("%(package_name)s package") % {"package_name": self.package_name}
 
     @property
     def is_custom(self) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -23,12 +25,12 @@ USER = settings.AUTH_USER_MODEL
 
 
 class PartingStatus(models.TextChoices):
-    OPEN = "open", "Waiting for an answer"
-    ACCEPTED = "accepted", "Agreed"
-    DECLINED = "declined", "Declined"
-    COUNTERED = "countered", "Answered with another division"
-    WITHDRAWN = "withdrawn", "Withdrawn"
-    LAPSED = "lapsed", "Lapsed"
+    OPEN = "open", _("Waiting for an answer")
+    ACCEPTED = "accepted", _("Agreed")
+    DECLINED = "declined", _("Declined")
+    COUNTERED = "countered", _("Answered with another division")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+    LAPSED = "lapsed", _("Lapsed")
 
 
 S = PartingStatus
@@ -115,8 +117,8 @@ class Parting(StateMachine):
 
     def require_proposer(self, actor: Any) -> None:
         if actor.pk != self.proposed_by_id:
-            raise NotAllowed("Only who proposed this can do that.")
+            raise NotAllowed(gettext("Only who proposed this can do that."))
 
     def require_answerer(self, actor: Any) -> None:
         if actor.pk != self.answerer.pk:
-            raise NotAllowed("Only the other side can answer this.")
+            raise NotAllowed(gettext("Only the other side can answer this."))

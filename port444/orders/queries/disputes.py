@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from port444.kit.money import ZERO, fee
 from port444.messaging.models import Attachment
@@ -106,12 +107,12 @@ class Look:
     def tag(self) -> tuple[str, str]:
         """Words and kind of the mark beside the title."""
         return {
-            S.OPEN: ("Waits for an answer", ""),
-            S.ANSWERED: ("Answered", "tint"),
-            S.ESCALATED: ("With support", "bad"),
-            S.SETTLED: ("Settled", "ok"),
-            S.WITHDRAWN: ("Withdrawn", "quiet"),
-            S.DECIDED: ("Decided by support", "ok"),
+            S.OPEN: (_("Waits for an answer"), ""),
+            S.ANSWERED: (_("Answered"), "tint"),
+            S.ESCALATED: (_("With support"), "bad"),
+            S.SETTLED: (_("Settled"), "ok"),
+            S.WITHDRAWN: (_("Withdrawn"), "quiet"),
+            S.DECIDED: (_("Decided by support"), "ok"),
         }[S(self.dispute.status)]
 
 

@@ -12,6 +12,8 @@ from uuid import UUID
 
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDate
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from port444.builders.models import Builder
 from port444.catalog.models import Service, ServiceDay, Visit
@@ -21,7 +23,7 @@ from port444.kit.money import ZERO
 from port444.messaging.models import Conversation
 from port444.orders.models import Order, Origin
 
-SPANS = {30: "30 days", 90: "90 days", 365: "A year"}
+SPANS = {30: _("30 days"), 90: _("90 days"), 365: _("A year")}
 MOST_SERVICES = 50
 Looked = dict[tuple[date, UUID], int]  # visitors by day and service
 Sold = dict[tuple[date, UUID], tuple[int, Decimal]]  # orders and what they cost by day and service
@@ -79,10 +81,10 @@ class Insights:
     @property
     def steps(self) -> list[Step]:
         counts = [
-            ("Looked at a service", "people, each once a day", self.figures.visitors),
-            ("Wrote to you", "conversations that began", self.figures.talks),
-            ("Ordered", "orders paid", self.figures.orders),
-            ("Completed", "of those and of earlier ones", self.figures.completed),
+            (gettext("Looked at a service"), gettext("people, each once a day"), self.figures.visitors),
+            (gettext("Wrote to you"), gettext("conversations that began"), self.figures.talks),
+            (gettext("Ordered"), gettext("orders paid"), self.figures.orders),
+            (gettext("Completed"), gettext("of those and of earlier ones"), self.figures.completed),
         ]
         whole, made, last = max(1, *(count for _, _, count in counts)), [], 0
         for name, note, count in counts:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Exists, Min, OuterRef, Q
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from port444.kit.money import usd
 from port444.messaging.models import Message, MessageKind
@@ -35,7 +36,8 @@ def of_orders(orders: Iterable[Order], turns: Mapping[UUID, Helm], user: Any, mo
         url, other = reverse("orders:detail", args=[order.number]), order.other(user)
         href = turn.href if turn.href.startswith("/") else f"{url}{turn.href}"
         until = helm.waits_until(order) if own else turn.at
-        text = f"Order {order.number}{', custom offer' if order.is_custom else ''}, {order.title}, {other.name}"
+        text = _("Order %(number)s, custom offer, %(title)s, %(name)s") if order.is_custom else _("Order %(number)s, %(title)s, %(name)s")
+        text %= {"number": order.number, "title": order.title, "name": other.name}
         found.append(Need(turn.title, text, href, until, turn.icon_name or "package", other.time_zone, late=own and order.is_late(moment)))
     return found
 
@@ -71,9 +73,14 @@ def _line(need: Need, user: Any, moment: datetime) -> Line:
     day, time = helm.day_and_time(need.until, user.time_zone, moment)
     seconds = (need.until - moment).total_seconds()
     if need.late or seconds <= 0:
-        return Line(need, day, time, f"{helm.span_words(-seconds)} late", "bad", hot=True)
+        return Line(need, day, time, _("%(span)s late") % {"span": helm.span_words(-seconds)}, "bad", hot=True)
     return Line(
-        need, day, time, f"{helm.span_words(seconds)} left", "" if seconds < A_DAY.total_seconds() else "quiet", seconds < A_DAY.total_seconds()
+        need,
+        day,
+        time,
+        _("%(span)s left") % {"span": helm.span_words(seconds)},
+        "" if seconds < A_DAY.total_seconds() else "quiet",
+        seconds < A_DAY.total_seconds(),
     )
 
 
@@ -83,8 +90,9 @@ def _offers(user: Any, moment: datetime, *, as_builder: bool) -> list[Need]:
     rows = Offer.objects.filter(status=OfferStatus.OPEN, expires_at__gt=moment, **side).select_related("client", "builder__user")
     return [
         Need(
-            f"{row.author.first_name} {'proposes' if as_builder else 'offers'} {usd(row.price)} for {row.title}",
-            f"{row.author.name}, in {helm.days_words(row.delivery_days)}",
+            (_("%(name)s proposes %(price)s for %(title)s") if as_builder else _("%(name)s offers %(price)s for %(title)s"))
+            % {"name": row.author.first_name, "price": usd(row.price), "title": row.title},
+            _("%(name)s, in %(days)s") % {"name": row.author.name, "days": helm.days_words(row.delivery_days)},
             reverse("orders:offer", args=[row.pk]),
             row.expires_at,
             "tag",
@@ -102,8 +110,8 @@ def _messages(user: Any, moment: datetime, *, as_builder: bool) -> list[Need]:
     rows: Any = unread_conversations(user).filter(**{"builder" if as_builder else "client": user}).filter(Exists(old)).annotate(since=oldest)
     return [
         Need(
-            f"Answer {row.other(user).first_name}",
-            f"{row.other(user).name} wrote {helm.span_words((moment - row.since).total_seconds())} ago",
+            _("Answer %(name)s") % {"name": row.other(user).first_name},
+            _("%(name)s wrote %(span)s ago") % {"name": row.other(user).name, "span": helm.span_words((moment - row.since).total_seconds())},
             row.get_absolute_url(),
             None,
             "message-circle",
@@ -120,9 +128,19 @@ def _reviews(user: Any, moment: datetime, *, as_builder: bool) -> list[Need]:
     found = []
     for row in rows.order_by("completed_at")[:MOST_BESIDE]:
         other = row.other(user)
-        title = f"Say how it was to work for {other.first_name}" if as_builder else f"Say how {other.first_name}’s work was"
+        title = (
+            _("Say how it was to work for %(name)s") % {"name": other.first_name}
+            if as_builder
+            else _("Say how %(name)s’s work was") % {"name": other.first_name}
+        )
         href = f"{reverse('orders:detail', args=[row.number])}#desk"
         found.append(
-            Need(title, f"Order {row.number}, {row.title}, {other.name}", href, row.completed_at + BLIND if row.completed_at else None, "star")
+            Need(
+                title,
+                _("Order %(number)s, %(title)s, %(name)s") % {"number": row.number, "title": row.title, "name": other.name},
+                href,
+                row.completed_at + BLIND if row.completed_at else None,
+                "star",
+            )
         )
     return found

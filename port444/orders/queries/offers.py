@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from port444.builders.models import Builder
 from port444.catalog.models import Package, Service, ServiceStatus
@@ -86,12 +87,12 @@ class Look:
     def tag(self) -> tuple[str, str, str]:
         """Words, kind and icon of the mark beside the title; of what is not open."""
         return {
-            S.ACCEPTED: ("Accepted", "ok", "check"),
-            S.DECLINED: ("Declined", "quiet", ""),
-            S.WITHDRAWN: ("Withdrawn", "quiet", ""),
-            S.COUNTERED: ("Answered with other terms", "quiet", ""),
-            S.REPLACED: ("Sent as an offer", "quiet", "") if self.offer.by_client else ("Replaced by a newer one", "quiet", ""),
-            S.EXPIRED: ("Expired", "quiet", ""),
+            S.ACCEPTED: (_("Accepted"), "ok", "check"),
+            S.DECLINED: (_("Declined"), "quiet", ""),
+            S.WITHDRAWN: (_("Withdrawn"), "quiet", ""),
+            S.COUNTERED: (_("Answered with other terms"), "quiet", ""),
+            S.REPLACED: (_("Sent as an offer"), "quiet", "") if self.offer.by_client else (_("Replaced by a newer one"), "quiet", ""),
+            S.EXPIRED: (_("Expired"), "quiet", ""),
         }.get(S(self.state), ("", "", ""))
 
 
@@ -147,7 +148,7 @@ def offer_of(order: Order) -> Offer | None:
 def chips(conversation_ids: Sequence[UUID], user: Any) -> Mapping[UUID, Chip]:
     """For each conversation the offer that stands in it; one query."""
     rows = Offer.objects.standing(now()).filter(conversation__in=conversation_ids)
-    return {row.conversation_id: Chip(f"Offer {usd(row.price)}", "tint", "handshake") for row in rows}
+    return {row.conversation_id: Chip(_("Offer %(price)s") % {"price": usd(row.price)}, "tint", "handshake") for row in rows}
 
 
 def offer_url(offer: Offer) -> str:

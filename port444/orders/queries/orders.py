@@ -15,7 +15,8 @@ from django.conf import settings
 from django.db.models import Case, Count, DateTimeField, F, IntegerField, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.urls import reverse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
 
 from port444.catalog.models import ServiceStatus
 from port444.kit.clock import now
@@ -223,8 +224,8 @@ def _on_the_way(order: Order) -> int:
 # Lists
 
 NEEDS_CLIENT = [S.PENDING_PAYMENT, S.PENDING_REQUIREMENTS, S.DELIVERED]
-NEEDS_YOU = "Needs you"
-GROUPS = (NEEDS_YOU, "Waits for others", "Done")
+NEEDS_YOU = _("Needs you")
+GROUPS = (NEEDS_YOU, _("Waits for others"), _("Done"))
 
 
 def orders_of(user: Any, *, as_builder: bool) -> QuerySet[Order]:
@@ -269,7 +270,7 @@ def order_page(user: Any, *, as_builder: bool, after: str = "") -> OrderPage:
     shown = found[:PAGE]
     groups: list[tuple[str, list[Order]]] = []
     for row in shown:
-        name = GROUPS[getattr(row, "group", 2)]
+        name = str(GROUPS[getattr(row, "group", 2)])
         if not groups or groups[-1][0] != name:
             groups.append((name, []))
         groups[-1][1].append(row)
@@ -310,13 +311,13 @@ def chips(conversation_ids: Sequence[UUID], user: Any) -> Mapping[UUID, Chip]:
 
 
 def _chip(order: Order, user: Any, moment: datetime) -> Chip:
-    name = f"Order {order.number}"
     if order.status == S.COMPLETED:
-        return Chip(f"{name} done", "ok", "check", past=True)
+        return Chip(gettext("Order %(number)s done") % {"number": order.number}, "ok", "check", past=True)
     if order.status == S.CANCELLED:
-        return Chip(f"{name} cancelled", "quiet", past=True)
+        return Chip(gettext("Order %(number)s cancelled") % {"number": order.number}, "quiet", past=True)
     late = order.is_late(moment)
-    return Chip(f"{name}, {helm.brief(order, user, moment)}", "bad" if late else "tint", "alarm-clock" if late else "")
+    words = gettext("Order %(number)s, %(state)s") % {"number": order.number, "state": helm.brief(order, user, moment)}
+    return Chip(words, "bad" if late else "tint", "alarm-clock" if late else "")
 
 
 def facts(conversation: Conversation, user: Any) -> list[Fact]:
@@ -326,10 +327,16 @@ def facts(conversation: Conversation, user: Any) -> list[Fact]:
     own = rows.exclude(cancel_cause__in=[CancelCause.MERGED, CancelCause.UNDONE])
     counts = own.aggregate(all=Count("pk"), done=Count("pk", filter=Q(status=S.COMPLETED)))
     if not counts["all"]:
-        return [Fact("Orders together", "none yet")]
+        return [Fact(gettext("Orders together"), gettext("none yet"))]
     running = rows.filter(status__in=[S.PENDING_PAYMENT, *RUNNING]).order_by("-number")[:BESIDE]
-    found = [Fact(f"Order {order.number}", helm.brief(order, user, moment), reverse("orders:detail", args=[order.number])) for order in running]
-    return [*found, Fact("Orders together", f"{counts['all']}, {counts['done']} completed")]
+    found = [
+        Fact(gettext("Order %(number)s") % {"number": order.number}, helm.brief(order, user, moment), reverse("orders:detail", args=[order.number]))
+        for order in running
+    ]
+    return [
+        *found,
+        Fact(gettext("Orders together"), gettext("%(all)s, %(done)s completed") % counts),
+    ]
 
 
 # A builder's day

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from port444.catalog.models import Package, Service, ServiceStatus
 from port444.kit.money import usd
 from port444.orders.helm import days_words
@@ -81,9 +83,9 @@ def _state(order: Order, moment: datetime) -> str:
 
 def _changes(order: Order, package: Package) -> list[Change]:
     terms = [
-        ("Price", usd(order.price), usd(package.price)),
-        ("Delivered in", days_words(order.delivery_days), days_words(package.delivery_days)),
-        ("Revisions", str(order.revisions_allowed), str(package.revisions)),
-        ("Name", order.title, order.service.title),
+        (_("Price"), usd(order.price), usd(package.price)),
+        (_("Delivered in"), days_words(order.delivery_days), days_words(package.delivery_days)),
+        (_("Revisions"), str(order.revisions_allowed), str(package.revisions)),
+        (_("Name"), order.title, order.service.title),
     ]
     return [Change(*term) for term in terms if term[1] != term[2]]

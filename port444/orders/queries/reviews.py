@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import Avg, Count, Q, Sum
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from port444.kit.clock import now
 from port444.messaging.handlers import Fact
@@ -129,8 +130,8 @@ def facts(conversation: Conversation, user: Any) -> Sequence[Fact]:
         return []
     found = standing(conversation.pk, conversation.client_id, now())
     if not found.count:
-        return [Fact("Reviews by builders", "none yet")]
-    return [Fact("Reviews by builders", f"{found.mean} of 5 ({found.count})", found.href)]
+        return [Fact(_("Reviews by builders"), _("none yet"))]
+    return [Fact(_("Reviews by builders"), _("%(mean)s of 5 (%(count)s)") % {"mean": found.mean, "count": found.count}, found.href)]
 
 
 def _mean(total: int, count: int) -> Decimal | None:

@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseNotModified, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.kit.clock import now
@@ -64,7 +65,11 @@ def open_dispute(request: UserRequest, number: int) -> HttpResponse:
         form.add_error(None, error.message)
         return _form(request, order, form, status=error.status)
     other = dispute.other_side.first_name
-    return done(request, queries.url_of(dispute), f"The dispute is open. {other} is told and has {helm.hours_words(dispute)} to answer.")
+    return done(
+        request,
+        queries.url_of(dispute),
+        _("The dispute is open. %(other)s is told and has %(hours)s to answer.") % {"other": other, "hours": helm.hours_words(dispute)},
+    )
 
 
 def _form(request: UserRequest, order: Order, form: DisputeForm, status: int = 200) -> HttpResponse:
@@ -182,7 +187,7 @@ def answer_dispute(request: UserRequest, dispute_number: int) -> HttpResponse:
             offer=form.cleaned_data["offer"],
             uploads=form.cleaned_data["uploads"],
         ),
-        "Your answer is sent.",
+        _("Your answer is sent."),
     )
 
 
@@ -197,7 +202,7 @@ def change_figure(request: UserRequest, dispute_number: int) -> HttpResponse:
         "figure",
         form,
         lambda row: actions.change_figure(row.pk, actor=request.user, to_client=form.cleaned_data["to_client"]),
-        "The other side is told.",
+        _("The other side is told."),
     )
 
 
@@ -207,14 +212,14 @@ def settle_dispute(request: UserRequest, dispute_number: int) -> HttpResponse:
     form = SettleForm(request.POST)
     if not form.is_valid():
         _dispute(request, dispute_number)
-        raise Invalid("This page is out of date. Reload it and look at the figure again.", code="seen")
+        raise Invalid(_("This page is out of date. Reload it and look at the figure again."), code="seen")
     return _step(
         request,
         dispute_number,
         "settle",
         None,
         lambda row: actions.settle_dispute(row.pk, actor=request.user, seen=form.cleaned_data["seen"]),
-        "Settled. The money is on its way.",
+        _("Settled. The money is on its way."),
     )
 
 
@@ -227,7 +232,7 @@ def withdraw_dispute(request: UserRequest, dispute_number: int) -> HttpResponse:
         "withdraw",
         None,
         lambda row: actions.withdraw_dispute(row.pk, actor=request.user),
-        "Withdrawn. The order goes on where it stood.",
+        _("Withdrawn. The order goes on where it stood."),
     )
 
 
@@ -240,7 +245,7 @@ def escalate_dispute(request: UserRequest, dispute_number: int) -> HttpResponse:
         "escalate",
         None,
         lambda row: actions.escalate_dispute(row.pk, actor=request.user),
-        "Support is asked to decide.",
+        _("Support is asked to decide."),
     )
 
 
@@ -254,5 +259,5 @@ def add_evidence(request: UserRequest, dispute_number: int) -> HttpResponse:
         "evidence",
         form,
         lambda row: actions.add_evidence(row.pk, actor=request.user, text=form.cleaned_data["text"], uploads=form.cleaned_data["uploads"]),
-        "Added. Both sides and support see it.",
+        _("Added. Both sides and support see it."),
     )

@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.builders.models import Builder
@@ -58,7 +59,7 @@ def new_offer(request: UserRequest, conversation_id: UUID) -> HttpResponse:
     """The builder writes an offer: from a package, free of any, from a hint, or in the place of an open one."""
     conversation = _conversation(request, conversation_id)
     if request.user.pk != conversation.builder_id:
-        raise NotAllowed("Only the builder of this conversation can make an offer.")
+        raise NotAllowed(_("Only the builder of this conversation can make an offer."))
     builder = get_object_or_404(Builder, user=request.user)
     source = _Source(request, conversation, builder)
     if request.method != "POST":
@@ -69,7 +70,7 @@ def new_offer(request: UserRequest, conversation_id: UUID) -> HttpResponse:
         return render(request, "orders/offers/new.html#sums", _form_context(request, conversation, source, form))
     key = PlaceForm(request.POST)
     if not form.is_valid() or not key.is_valid():
-        fault = "" if key.is_valid() else "This page is out of date. Load it again."
+        fault = "" if key.is_valid() else _("This page is out of date. Load it again.")
         return _form_page(request, conversation, source, form, fault=fault, status=422)
     try:
         offer = actions.send_offer(
@@ -85,7 +86,7 @@ def new_offer(request: UserRequest, conversation_id: UUID) -> HttpResponse:
         return _form_page(request, conversation, source, form, status=422)
     except (Conflict, TooMany) as error:
         return _form_page(request, conversation, source, form, fault=error.message, status=error.status)
-    return done(request, offers.offer_url(offer), f"{conversation.client.first_name} has your offer.")
+    return done(request, offers.offer_url(offer), _("%(client)s has your offer.") % {"client": conversation.client.first_name})
 
 
 class _Source:
@@ -147,7 +148,7 @@ def _form_context(request: UserRequest, conversation: Conversation, source: _Sou
         "client_key": request.POST.get("client_key") or uuid7(),
         "price": price,
         "list_price": package.price if package is not None and price is not None and price < package.price else None,
-        "client_fee": fee(price, settings.CLIENT_FEE_BPS) if price else None,
+        "fee": fee(price, settings.CLIENT_FEE_BPS) if price else None,
         "builder_fee": fee(price, settings.BUILDER_FEE_BPS) if price else None,
         "share": price - fee(price, settings.BUILDER_FEE_BPS) if price else None,
         "total": price + fee(price, settings.CLIENT_FEE_BPS) if price else None,
@@ -168,13 +169,13 @@ def send_counter(request: UserRequest, offer_id: UUID) -> HttpResponse:
     """One press: what the client proposed becomes an offer of the builder."""
     counter = _offer(request, offer_id)
     if not counter.by_client:
-        raise Invalid("These are your own terms already.", code="own_terms")
+        raise Invalid(_("These are your own terms already."), code="own_terms")
 
     def act(key: UUID) -> Offer:
         terms = replace(terms_of(counter), hours=settings.OFFER_HOURS)
         return actions.send_offer(counter.conversation_id, actor=request.user, terms=terms, client_key=key, answers=counter.pk)
 
-    return _answer(request, counter, act, f"{counter.client.first_name} has your offer.")
+    return _answer(request, counter, act, _("%(client)s has your offer.") % {"client": counter.client.first_name})
 
 
 @login_required
@@ -183,7 +184,7 @@ def counter_offer(request: UserRequest, offer_id: UUID) -> HttpResponse:
     """The client proposes other terms."""
     offer = _offer(request, offer_id)
     if offer.by_client or request.user.pk != offer.client_id:
-        raise NotAllowed("Only the client can answer an offer with other terms.")
+        raise NotAllowed(_("Only the client can answer an offer with other terms."))
     if request.method != "POST":
         if not offer.is_open_at(now()):
             return redirect(offers.offer_url(offer))
@@ -191,7 +192,7 @@ def counter_offer(request: UserRequest, offer_id: UUID) -> HttpResponse:
         return _counter_page(request, offer, CounterForm(initial=start))
     form, key = CounterForm(request.POST), PlaceForm(request.POST)
     if not form.is_valid() or not key.is_valid():
-        return _counter_page(request, offer, form, fault="" if key.is_valid() else "This page is out of date. Load it again.", status=422)
+        return _counter_page(request, offer, form, fault="" if key.is_valid() else _("This page is out of date. Load it again."), status=422)
     try:
         made = actions.counter_offer(offer.pk, actor=request.user, terms=form.terms(offer), client_key=key.cleaned_data["client_key"])
     except Invalid as error:
@@ -199,7 +200,7 @@ def counter_offer(request: UserRequest, offer_id: UUID) -> HttpResponse:
         return _counter_page(request, offer, form, status=422)
     except (Conflict, TooMany) as error:
         return _counter_page(request, offer, form, fault=error.message, status=error.status)
-    return done(request, offers.offer_url(made), f"{offer.builder.user.first_name} has your terms.")
+    return done(request, offers.offer_url(made), _("%(builder)s has your terms.") % {"builder": offer.builder.user.first_name})
 
 
 def _counter_page(request: UserRequest, offer: Offer, form: CounterForm, *, fault: str = "", status: int = 200) -> HttpResponse:
@@ -237,7 +238,7 @@ def _answer(request: UserRequest, offer: Offer, act: Callable[[UUID], object], s
     """Act, and go back to the conversation. An offer that has moved on is shown as it is now."""
     key = PlaceForm(request.POST)
     if not key.is_valid():
-        raise Invalid("This button is out of date. Reload the page and press it again.", code="client_key")
+        raise Invalid(_("This button is out of date. Reload the page and press it again."), code="client_key")
     try:
         act(key.cleaned_data["client_key"])
     except (Conflict, Invalid, TooMany) as error:
@@ -266,7 +267,7 @@ def accept_offer(request: UserRequest, offer_id: UUID) -> HttpResponse:
     offer = _offer(request, offer_id)
     key = PlaceForm(request.POST)
     if not key.is_valid():
-        raise Invalid("This button is out of date. Reload the page and press it again.", code="client_key")
+        raise Invalid(_("This button is out of date. Reload the page and press it again."), code="client_key")
     try:
         order = actions.accept_offer(offer.pk, actor=request.user, client_key=key.cleaned_data["client_key"])
     except Conflict as error:
@@ -287,7 +288,7 @@ def decline_offer(request: UserRequest, offer_id: UUID) -> HttpResponse:
         request,
         offer,
         lambda key: actions.decline_offer(offer.pk, actor=request.user, reason=form.cleaned_data["reason"]),
-        f"Declined. {offer.author.first_name} is told.",
+        _("Declined. %(author)s is told.") % {"author": offer.author.first_name},
     )
 
 
@@ -295,4 +296,4 @@ def decline_offer(request: UserRequest, offer_id: UUID) -> HttpResponse:
 @require_POST
 def withdraw_offer(request: UserRequest, offer_id: UUID) -> HttpResponse:
     offer = _offer(request, offer_id)
-    return _answer(request, offer, lambda key: actions.withdraw_offer(offer.pk, actor=request.user), "Withdrawn.")
+    return _answer(request, offer, lambda key: actions.withdraw_offer(offer.pk, actor=request.user), _("Withdrawn."))

@@ -14,6 +14,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from port444.catalog.models import Package, Service
@@ -33,7 +35,7 @@ from port444.orders.queries.reviews import Exchange
 from port444.payments.queries import purse
 
 S = OrderStatus
-SHOWS = {"": "All", "messages": "Messages", "files": "Files"}
+SHOWS = {"": pgettext_lazy("everything that happened", "All"), "messages": _("Messages"), "files": _("Files")}
 Forms = dict[str, forms.Form]
 DESK, SIDE = "desk", "side"
 REMINDED = (S.PENDING_REQUIREMENTS, S.DELIVERED)  # the client is reminded, unless they were just here
@@ -149,7 +151,7 @@ def place(request: UserRequest, package_id: UUID) -> HttpResponse:
     package = get_object_or_404(Package.objects.filter(service__in=Service.objects.visible_to(request.user)), pk=package_id)
     form = PlaceForm(request.POST)
     if not form.is_valid():
-        raise Invalid("This order button is out of date. Reload the page and press it again.", code="client_key")
+        raise Invalid(gettext("This order button is out of date. Reload the page and press it again."), code="client_key")
     # One form offers all packages: who comes back and picks another one wants another order.
     key = uuid5(form.cleaned_data["client_key"], str(package.pk))
     order = actions.place_order(package.pk, actor=request.user, client_key=key, like=form.cleaned_data["like"])
@@ -183,10 +185,10 @@ def detail(request: UserRequest, number: int) -> HttpResponse:
     order = order_for(request, number)
     goes_on = order.goes_on_in if order.status == S.CANCELLED else None
     if goes_on is not None:
-        words = "was merged into" if order.merged_into_id else "is part again of"
-        return done(
-            request, reverse("orders:detail", args=[goes_on.number]), "" if readonly.is_on() else f"Order {number} {words} order {goes_on.number}."
-        )
+        facts = {"number": number, "other": goes_on.number}
+        merged, back = gettext("Order %(number)s was merged into order %(other)s."), gettext("Order %(number)s is part again of order %(other)s.")
+        said = "" if readonly.is_on() else (merged if order.merged_into_id else back) % facts
+        return done(request, reverse("orders:detail", args=[goes_on.number]), said)
     if order.status in REMINDED and not order.is_builder(request.user) and not readonly.is_on():
         actions.note_opened(order.pk, actor=request.user)
     return render(request, "orders/detail.html", _page(request, order))
@@ -218,7 +220,7 @@ def message(request: UserRequest, number: int) -> HttpResponse:
     order = order_for(request, number)
     form = MessageForm(request.POST, request.FILES)
     if not form.is_valid():
-        raise Invalid("This page is out of date. Reload it and send again.", code="message")
+        raise Invalid(gettext("This page is out of date. Reload it and send again."), code="message")
     data = form.cleaned_data
     try:
         send_message(
@@ -244,12 +246,12 @@ def message(request: UserRequest, number: int) -> HttpResponse:
 def answer(request: UserRequest, number: int) -> HttpResponse:
     order = order_for(request, number)
     if order.is_builder(request.user):
-        raise NotAllowed("Only the client of this order can do that.")
+        raise NotAllowed(gettext("Only the client of this order can do that."))
     draft = request.POST.get("step") == "save"
     rows = [row for row in queries.requirements_of(order) if row.is_more == order.asks_more]
     form = AnswersForm(rows, request.POST, request.FILES, draft=draft, auto_id="answer_%s", label_suffix="")
     act = actions.save_answers if draft else actions.answer_requirements
-    said = "Saved. Nothing is sent yet." if draft else "Sent. The clock runs."
+    said = gettext("Saved. Nothing is sent yet.") if draft else gettext("Sent. The clock runs.")
     return step(request, number, "answer", form, lambda order: act(order.pk, actor=request.user, answers=form.answers, uploads=form.uploads), said)
 
 
@@ -263,14 +265,14 @@ def ask_more(request: UserRequest, number: int) -> HttpResponse:
         "ask",
         form,
         lambda order: actions.ask_more(order.pk, actor=request.user, questions=form.cleaned_data["questions"]),
-        "Asked. Your clock stands until the answers are there.",
+        gettext("Asked. Your clock stands until the answers are there."),
     )
 
 
 @login_required
 @require_POST
 def go_on_without(request: UserRequest, number: int) -> HttpResponse:
-    return step(request, number, "go_on", None, lambda order: actions.go_on_without(order.pk, actor=request.user), "Your clock runs again.")
+    return step(request, number, "go_on", None, lambda order: actions.go_on_without(order.pk, actor=request.user), gettext("Your clock runs again."))
 
 
 @login_required
@@ -296,7 +298,7 @@ def deliver(request: UserRequest, number: int) -> HttpResponse:
         "deliver",
         form,
         lambda order: actions.deliver(order.pk, actor=request.user, note=form.cleaned_data["note"], uploads=form.cleaned_data["uploads"]),
-        "Delivered.",
+        gettext("Delivered."),
     )
 
 
@@ -310,14 +312,14 @@ def revision(request: UserRequest, number: int) -> HttpResponse:
         "revision",
         form,
         lambda order: actions.request_revision(order.pk, actor=request.user, note=form.cleaned_data["note"]),
-        "Your changes are asked for.",
+        gettext("Your changes are asked for."),
     )
 
 
 @login_required
 @require_POST
 def accept(request: UserRequest, number: int) -> HttpResponse:
-    return step(request, number, "accept", None, lambda order: actions.accept_delivery(order.pk, actor=request.user), "Accepted. Thank you.")
+    return step(request, number, "accept", None, lambda order: actions.accept_delivery(order.pk, actor=request.user), gettext("Accepted. Thank you."))
 
 
 @login_required
@@ -330,7 +332,7 @@ def cancel(request: UserRequest, number: int) -> HttpResponse:
         "cancel",
         form,
         lambda order: actions.cancel_order(order.pk, actor=request.user, reason=form.cleaned_data["reason"]),
-        "The order is cancelled.",
+        gettext("The order is cancelled."),
     )
 
 
@@ -343,14 +345,14 @@ def list_orders(request: UserRequest) -> HttpResponse:
     page = queries.order_page(user, as_builder=as_builder, after=request.GET.get("after", ""))
     moment = now()
     turns = handlers.helms([order for _, orders in page.groups for order in orders], user, moment)
-    asked = [order for name, orders in page.groups if name == queries.NEEDS_YOU for order in orders]
+    asked = [order for name, orders in page.groups if name == str(queries.NEEDS_YOU) for order in orders]
     found = queries.needs.of_orders(asked, turns, user, moment)
     if not request.GET.get("after"):
         found += queries.needs.besides(user, moment, as_builder=as_builder)
     rows = [
         (name, [(order, turns.get(order.pk) or helm.steer(order, user, moment)) for order in orders])
         for name, orders in page.groups
-        if name != queries.NEEDS_YOU
+        if name != str(queries.NEEDS_YOU)
     ]
     side = "builder" if as_builder else "client"
     context = {

@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from port444.kit.errors import Conflict, Invalid, TooMany
@@ -57,7 +58,11 @@ def end(request: UserRequest, number: int) -> HttpResponse:
     except (Conflict, Invalid, TooMany) as error:
         form.add_error(None, error.message)
         return _page(request, order, form, standing, status=error.status)
-    return done(request, f"{_order_url(order)}#parting", f"{order.other(request.user).first_name} is asked, and the order goes on until they agree.")
+    return done(
+        request,
+        f"{_order_url(order)}#parting",
+        _("%(name)s is asked, and the order goes on until they agree.") % {"name": order.other(request.user).first_name},
+    )
 
 
 def _page(request: UserRequest, order: Order, form: PartingForm, standing: Parting | None, *, status: int = 200, part: str = "") -> HttpResponse:
@@ -83,7 +88,7 @@ def _answer(request: UserRequest, parting_id: UUID, act: Callable[[Parting], obj
 @login_required
 @require_POST
 def accept_parting(request: UserRequest, parting_id: UUID) -> HttpResponse:
-    return _answer(request, parting_id, lambda row: actions.accept_parting(row.pk, actor=request.user), "Agreed. The money is on its way.")
+    return _answer(request, parting_id, lambda row: actions.accept_parting(row.pk, actor=request.user), _("Agreed. The money is on its way."))
 
 
 @login_required
@@ -92,15 +97,17 @@ def decline_parting(request: UserRequest, parting_id: UUID) -> HttpResponse:
     form = DeclinePartingForm(request.POST)
     if not form.is_valid():
         get_object_or_404(Parting.objects.visible_to(request.user), pk=parting_id)
-        raise Invalid("At most 1000 characters of plain text.", code="answer")
+        raise Invalid(_("At most 1000 characters of plain text."), code="answer")
 
     def act(row: Parting) -> object:
         return actions.decline_parting(row.pk, actor=request.user, answer=form.cleaned_data["answer"])
 
-    return _answer(request, parting_id, act, "Declined. The order goes on as before.")
+    return _answer(request, parting_id, act, _("Declined. The order goes on as before."))
 
 
 @login_required
 @require_POST
 def withdraw_parting(request: UserRequest, parting_id: UUID) -> HttpResponse:
-    return _answer(request, parting_id, lambda row: actions.withdraw_parting(row.pk, actor=request.user), "Withdrawn. The order goes on as before.")
+    return _answer(
+        request, parting_id, lambda row: actions.withdraw_parting(row.pk, actor=request.user), _("Withdrawn. The order goes on as before.")
+    )

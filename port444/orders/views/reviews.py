@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.builders.models import Builder
@@ -33,7 +34,7 @@ def review(request: UserRequest, number: int) -> HttpResponse:
     order = order_for(request, number)
     form = ReviewForm(request.POST, about=order.other(request.user), by_client=not order.is_builder(request.user))
     act = actions.change_review if Review.objects.filter(order=order, author=request.user).exists() else actions.leave_review
-    said = "Thank you. Your review is kept."
+    said = _("Thank you. Your review is kept.")
     return step(request, number, "review", form, lambda order: act(order.pk, actor=request.user, **form.cleaned_data), said)
 
 
@@ -44,7 +45,7 @@ def reply(request: UserRequest, number: int) -> HttpResponse:
     shown = Review.objects.readable_by(request.user, now()).filter(about=request.user)
     found = get_object_or_404(shown, order=order_for(request, number))
     form = ReplyForm(request.POST, auto_id="reply_%s")
-    said = "Your reply is shown."
+    said = _("Your reply is shown.")
     return step(request, number, "reply", form, lambda order: actions.reply_to_review(found.pk, actor=request.user, **form.cleaned_data), said)
 
 
@@ -59,7 +60,7 @@ def report_review(request: UserRequest, review_id: UUID) -> HttpResponse:
     back = reverse("orders:detail", args=[found.order.number]) if to_order else reverse("orders:service_reviews", args=[found.service.slug])
     if request.method == "POST" and form.is_valid():
         actions.report_review(found.pk, actor=request.user, reason=ReportReason(form.cleaned_data["reason"]), text=form.cleaned_data["text"])
-        return done(request, back, "Thank you. Support looks at it; nobody else is told.")
+        return done(request, back, _("Thank you. Support looks at it; nobody else is told."))
     mine = ReviewReport.objects.filter(review=found, reporter=request.user).first()
     context = {"person": found.author, "form": form, "report": mine, "back": back, "is_of_review": True}
     return render(request, "messaging/report.html", context, status=422 if request.method == "POST" else 200)

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from port444.kit.errors import DomainError
@@ -34,7 +35,7 @@ def send_suggestion(request: UserRequest, suggestion_id: UUID) -> HttpResponse:
         return response
     if request.htmx:
         return HttpResponse(status=204, headers={"HX-Trigger": "talk"})
-    return done(request, queries.offers.offer_url(offer), f"{hint.conversation.client.first_name} has your offer.")
+    return done(request, queries.offers.offer_url(offer), _("%(client)s has your offer.") % {"client": hint.conversation.client.first_name})
 
 
 @login_required
@@ -45,4 +46,4 @@ def dismiss_suggestion(request: UserRequest, suggestion_id: UUID) -> HttpRespons
     actions.dismiss_suggestion(hint.pk, actor=request.user)
     if request.htmx:
         return HttpResponse()
-    return done(request, hint.conversation.get_absolute_url(), "Put aside.")
+    return done(request, hint.conversation.get_absolute_url(), _("Put aside."))
