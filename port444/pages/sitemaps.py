@@ -15,6 +15,10 @@ from django.urls import reverse
 from port444.builders.models import Builder
 from port444.catalog.models import Category, Service, ServiceStatus
 
+from .help import TOPICS
+
+PAGES = ("catalog:search", "catalog:categories", "pages:help", "api_docs")
+
 if TYPE_CHECKING:
     Base = Sitemap[Any]
 else:
@@ -67,7 +71,7 @@ class Categories(_Here):
 
 class Others(_Here):
     def items(self) -> list[str]:
-        return [reverse("catalog:search"), reverse("catalog:categories"), reverse("api_docs")]
+        return [reverse(name) for name in PAGES] + [reverse("pages:topic", args=[slug]) for slug in TOPICS]
 
     def location(self, item: str) -> str:
         return item

@@ -6,6 +6,8 @@ from . import views
 
 app_name = "pages"
 urlpatterns = [
+    path("help/", views.help_home, name="help"),
+    path("help/<slug:slug>/", views.topic, name="topic"),
     path("robots.txt", views.robots, name="robots"),
     path("sitemap.xml", views.sitemap, name="sitemap"),
     path("sitemap-<slug:section>.xml", views.sitemap_of, name="sitemap_of"),

@@ -94,6 +94,8 @@ OPEN = frozenset(
         "payments:credits",
         "payments:invoice",
         "payments:invoices",
+        "pages:help",
+        "pages:topic",
     }
 )
 

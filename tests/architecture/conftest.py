@@ -101,6 +101,7 @@ def shown(builder: Builder) -> dict[str, Any]:
         "builders:pk": piece.pk,
         "support:synonym_id": add_synonym("ferry", "passage boat", actor=builder.user).pk,
         "pages:section": "categories",
+        "pages:slug": "escrow",
         "catalog:category:slug": Category.objects.all()[0].slug,
     }
 

@@ -40,6 +40,7 @@ PUBLIC = {
     "consultations:quote": "as the page",
     "consultations:feed_file": "the signed token in the address is the proof",
     "notifications:unsubscribe": "the signed token in the mail is the proof",
+    "pages:topic": "help is for everybody",
     "pages:sitemap_of": "a list of public pages",
 }
 # Addresses that take a POST from people who are not signed in, and why.

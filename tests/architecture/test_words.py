@@ -17,8 +17,8 @@ from .test_source import HOME, sources
 from .wording import unmarked_in_module, unmarked_in_template
 
 TEMPLATES = HOME / "templates"
-# English for good: the console, and the reference of the API.
-CONSOLE = re.compile(r"^(support|admin|api)/|/admin/")
+# English for good: the console, and the reference of the API. Help is written as a whole for each language.
+CONSOLE = re.compile(r"^(support|admin|api)/|/admin/|^pages/help/")
 ENGLISH = re.compile(
     r"^(support|auditlog|port444/(demo|api|settings|urls)\b)|/(management|api|schemas|tests)(/|\.py)|/admin(/|\.py)|/kit/(rest|console)\.py$"
 )
