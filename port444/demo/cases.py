@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
-from typing import TYPE_CHECKING
 
 from port444.accounts.models import User
 from port444.builders.models import Builder
@@ -19,22 +17,20 @@ from support.actions import draft_plan, submit_plan
 from support.actions.plans import About
 from support.models import Plan, PlanKind
 
-from . import cast
-from .cast import Script
+from . import cast, deals, files
+from .deals import Script
+from .money import send_refunds
+from .stage import HOUR, Stage, Steps
 
-if TYPE_CHECKING:
-    from .story import Story
-
-HOUR = timedelta(hours=1)
 CENT = Decimal("0.01")
 
 
-def scenes(story: Story, sellers: Sequence[Builder], buyers: Sequence[User]) -> Iterator[tuple[int, Callable[[], object]]]:
-    """Disputes: how many days ago the order was placed, and what happens. One waits for the demo builder, one is the demo client's."""
+def scenes(stages: Iterator[Stage], sellers: Sequence[Builder], buyers: Sequence[User]) -> Iterator[Steps[object]]:
+    """Disputes. One waits for the demo builder, one is the demo client's."""
     builder, second, third = sellers[0], sellers[1], sellers[2]
-    yield 3, partial(waiting, story, buyers[1], package_of(builder, 1))
-    yield 5, partial(with_support, story, buyers[0], package_of(second, 0))
-    yield 34, partial(settled, story, buyers[0], package_of(third, 0))
+    yield waiting(next(stages), buyers[1], package_of(builder, 1))
+    yield with_support(next(stages), buyers[0], package_of(second, 0))
+    yield settled(next(stages), buyers[0], package_of(third, 0))
 
 
 def package_of(builder: Builder, place: int) -> Package:
@@ -42,9 +38,9 @@ def package_of(builder: Builder, place: int) -> Package:
     return packages[place]
 
 
-def delivered(story: Story, client: User, package: Package, days_ago: int) -> tuple[Order, datetime]:
+def delivered(stage: Stage, client: User, package: Package, days_ago: int) -> Steps[tuple[Order, datetime]]:
     """An order whose delivery is there, and since when."""
-    order = story.order(client, package, Script(days_ago, "delivered"))
+    order = yield from deals.order(stage, client, package, Script(days_ago, deals.delivered))
     assert order.delivered_at is not None
     return order, order.delivered_at
 
@@ -53,57 +49,53 @@ def share(order: Order, percent: int) -> Decimal:
     return Decimal(order.price * percent / 100).quantize(CENT)
 
 
-def waiting(story: Story, client: User, package: Package) -> None:
+def waiting(stage: Stage, client: User, package: Package) -> Steps[None]:
     """Opened yesterday, and the builder has not answered."""
-    order, handed = delivered(story, client, package, 3)
-    with clock.at(max(handed + 2 * HOUR, story.today - 18 * HOUR)):
-        opened(
-            story,
-            order,
-            "Three of the five pages are fast now. The two reports are as slow as they were; the file has what I measured on our data.",
-            share(order, 40),
-            "what-i-measured.txt",
-        )
+    order, handed = yield from delivered(stage, client, package, 3)
+    yield max(handed + 2 * HOUR, stage.today - 18 * HOUR)
+    opened(
+        order,
+        "Three of the five pages are fast now. The two reports are as slow as they were; the file has what I measured on our data.",
+        share(order, 40),
+        "what-i-measured.txt",
+    )
 
 
-def with_support(story: Story, client: User, package: Package) -> None:
+def with_support(stage: Stage, client: User, package: Package) -> Steps[None]:
     """Both have spoken, neither gives way."""
-    order, handed = delivered(story, client, package, 5)
-    with clock.at(handed + 10 * HOUR):
-        dispute = opened(
-            story,
-            order,
-            "Two of the three screens close by themselves on an older phone, and the third is not in the build at all.",
-            share(order, 70),
-            "what-the-phone-says.txt",
-        )
+    order, handed = yield from delivered(stage, client, package, 5)
+    yield handed + 10 * HOUR
+    dispute = opened(
+        order,
+        "Two of the three screens close by themselves on an older phone, and the third is not in the build at all.",
+        share(order, 70),
+        "what-the-phone-says.txt",
+    )
     said = handed + 30 * HOUR
-    with clock.at(said):
-        orders.answer_dispute(
-            dispute.pk,
-            actor=order.builder.user,
-            answer="All three are in the build of Friday. They close on a version of Android that our agreement does not name.",
-            offer=share(order, 20),
-            uploads=[story.picture("screens.png")],
-        )
-    with clock.at(max(said + 20 * HOUR, story.today - 30 * HOUR)):
-        orders.escalate_dispute(dispute.pk, actor=client)
+    yield said
+    orders.answer_dispute(
+        dispute.pk,
+        actor=order.builder.user,
+        answer="All three are in the build of Friday. They close on a version of Android that our agreement does not name.",
+        offer=share(order, 20),
+        uploads=[files.picture("screens.png", files.phones, stage.random)],
+    )
+    yield max(said + 20 * HOUR, stage.today - 30 * HOUR)
+    orders.escalate_dispute(dispute.pk, actor=client)
 
 
-def settled(story: Story, client: User, package: Package) -> None:
+def settled(stage: Stage, client: User, package: Package) -> Steps[None]:
     """The builder gives what was asked for, and so it is over."""
-    order, handed = delivered(story, client, package, 34)
-    with clock.at(handed + 10 * HOUR):
-        dispute = opened(
-            story, order, "The version in black and white is missing, and I need it for the stamp.", share(order, 25), "what-we-agreed.txt"
-        )
-    with clock.at(handed + 26 * HOUR):
-        words = "True, and I cannot draw it this month. I would rather give that part back."
-        orders.answer_dispute(dispute.pk, actor=order.builder.user, answer=words, offer=dispute.to_client)
-        story.send_refunds(order)
+    order, handed = yield from delivered(stage, client, package, 34)
+    yield handed + 10 * HOUR
+    dispute = opened(order, "The version in black and white is missing, and I need it for the stamp.", share(order, 25), "what-we-agreed.txt")
+    yield handed + 26 * HOUR
+    words = "True, and I cannot draw it this month. I would rather give that part back."
+    orders.answer_dispute(dispute.pk, actor=order.builder.user, answer=words, offer=dispute.to_client)
+    send_refunds(order)
 
 
-def opened(story: Story, order: Order, claim: str, to_client: Decimal, file: str) -> Dispute:
+def opened(order: Order, claim: str, to_client: Decimal, file: str) -> Dispute:
     return orders.open_dispute(
         order.pk,
         actor=order.client,
@@ -111,7 +103,7 @@ def opened(story: Story, order: Order, claim: str, to_client: Decimal, file: str
         reason=DisputeReason.NOT_AS_AGREED,
         claim=claim,
         to_client=to_client,
-        uploads=[story.file(file)],
+        uploads=[files.text(file)],
     )
 
 

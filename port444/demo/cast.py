@@ -54,14 +54,6 @@ class Buyer:
     hopes: tuple[str, ...] = field(default=())
 
 
-@dataclass(frozen=True)
-class Script:
-    """One order: how many days ago it was placed, and how far it has come."""
-
-    days_ago: int
-    scene: str
-
-
 WEEK = (0, 1, 2, 3, 4)
 
 PERFORMANCE = (

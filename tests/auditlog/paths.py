@@ -74,7 +74,7 @@ class Source:
         self.packages: set[str] = set()
         for package in PACKAGES:
             for path in sorted((home / package).rglob("*.py")):
-                if not set(skip) & set(path.parts):
+                if not set(skip) & set(path.relative_to(home).parts):
                     parts = list(path.relative_to(home).with_suffix("").parts)
                     if parts[-1] == "__init__":
                         parts.pop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.core.management import call_command
 
@@ -13,6 +15,8 @@ from port444.away.models import ReturnAlert, Span
 from port444.catalog.models import Category
 from port444.demo import cast
 from port444.kit.clock import now
+from port444.messaging.models import Message
+from port444.orders import notices
 from port444.orders.models import Dispute, DisputeStatus, Order, OrderStatus, Review
 from port444.payments.models import AccountKind, Credit, CreditSource, LedgerAccount, Withdrawal
 from support.models import Plan, PlanStatus, SupportAction
@@ -23,6 +27,27 @@ def seed() -> None:
     for slug in {offer.category for seller in cast.SELLERS for offer in seller.offers}:
         Category.objects.get_or_create(slug=slug, defaults={"name": slug})
     call_command("seed_demo", verbosity=0)
+
+
+def assert_lines_stand_where_it_happened() -> None:
+    """A line in a conversation bears the moment of what it tells, whatever else the two had to talk about meanwhile."""
+    placed = list(Order.objects.order_by("number").values_list("placed_at", flat=True))
+    assert placed == sorted(placed)
+    for order in Order.objects.order_by("number"):
+        happened = [
+            (notices.PLACED, order.placed_at),
+            (notices.PAID, order.paid_at),
+            (notices.EXPIRED, order.expired_at),
+            (notices.ANSWERED, order.started_at if order.requirements.exists() else None),
+            *((notices.DELIVERED, moment) for moment in order.deliveries.order_by("number").values_list("delivered_at", flat=True)),
+        ]
+        lines = list(Message.objects.filter(subject_type="order", subject_id=order.pk).order_by("created_at"))
+        assert lines[0].icon == notices.PLACED
+        for icon, moment in happened:
+            if moment is not None:
+                line = next(line for line in lines if line.icon == icon)
+                lines.remove(line)  # the next of its kind tells of the next delivery
+                assert timedelta(0) <= line.created_at - moment < timedelta(minutes=1), (line.body, line.created_at, moment)
 
 
 @pytest.mark.usefixtures("db", "detectors_have_read")
@@ -50,6 +75,7 @@ def test_seed_shows_every_state_and_balances(capsys: pytest.CaptureFixture[str])
     assert Credit.objects.get(source=CreditSource.ADMIN).user.email != cast.CLIENT  # a visitor pays the whole price
     assert SupportAction.objects.get().admin.email == cast.AGENT
     assert_books_balance()
+    assert_lines_stand_where_it_happened()
     live = [OrderStatus.PENDING_REQUIREMENTS, OrderStatus.IN_PROGRESS, OrderStatus.DELIVERED, OrderStatus.IN_REVISION]
     ended = Order.objects.exclude(status__in=live).values_list("pk", flat=True)
     assert not LedgerAccount.objects.filter(kind=AccountKind.ESCROW, subject_id__in=list(ended), balance__gt=0).exists()

@@ -16,7 +16,7 @@ from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.demo import cast
 from port444.demo.cast import Buyer
-from port444.demo.story import Story
+from port444.demo.people import People
 from port444.kit.clock import now
 from port444.kit.errors import Conflict
 from port444.kit.jobs import enqueue
@@ -33,8 +33,7 @@ def noon_zone() -> str:
 def prepare(calendar: str) -> None:
     """A builder who takes calls, and whose Google account stands in `calendar`, a Connection as JSON."""
     seller = cast.SELLERS[0]
-    story = Story(now() - timedelta(minutes=1))
-    builder = story.seller(seller, 30)
+    builder = People(now() - timedelta(minutes=1)).seller(seller, 30)
     builder.user.time_zone = noon_zone()
     builder.user.save(update_fields=["time_zone"])
     facts = json.loads(calendar)
@@ -46,7 +45,7 @@ def newcomer(name: str) -> User:
     """The client of that name, who is new the first time."""
     address = f"{name.lower()}@fault.example"
     known = User.objects.filter(email=address).first()
-    return known or Story(now()).buyer(Buyer(name, noon_zone(), address), 0)
+    return known or People(now()).buyer(Buyer(name, noon_zone(), address), 0)
 
 
 def approve(client: User) -> None:
