@@ -142,3 +142,13 @@ def test_a_piece_of_text_has_the_word_in_it() -> None:
     for part, text in help.find("escrow"):
         assert "escrow" in f"{part.topic.title} {part.title} {text}".lower()
         assert len(text) < 2 * help.AROUND + 40
+
+
+def test_pages_of_money_lead_to_their_rules() -> None:
+    """Every link from another page names a page and a section that are there."""
+    found = []
+    for path in (HOME.parents[1]).rglob("*.html"):
+        for topic, part in re.findall(r'"pages/_more.html" with topic="([a-z-]+)"(?: part="([a-z-]+)")?', path.read_text()):
+            found.append(topic)
+            assert not part or f'id="{part}"' in read(topic), path
+    assert {"escrow", "changes", "payouts", "privacy"} <= set(found) <= set(help.TOPICS)
