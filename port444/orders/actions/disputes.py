@@ -269,7 +269,7 @@ def add_evidence(dispute_id: UUID, *, actor: Any, text: str, uploads: Sequence[A
     evidence = _write_evidence(dispute, actor, _checked(text, "") if text else "", uploads)
     post(dispute.order, notices.evidence_added(dispute, actor), notices.EVIDENCE)
     other = dispute.order.other(actor)
-    _tell(dispute, other, "dispute.evidence", emails.evidence_added(evidence, actor), f"evidence:{evidence.pk}")
+    _tell(dispute, other, "dispute.evidence", emails.evidence_added(evidence, actor, other), f"evidence:{evidence.pk}")
     return evidence
 
 
@@ -281,7 +281,7 @@ def ask_sides(dispute_id: UUID, *, actor: Any, text: str) -> Evidence:
     _require_live(dispute)
     evidence = _write_evidence(dispute, actor, _checked(text, gettext("Write what you want to know.")), ())
     for person in (dispute.order.client, dispute.order.builder.user):
-        _tell(dispute, person, "dispute.evidence", emails.support_asks(evidence), f"evidence:{evidence.pk}")
+        _tell(dispute, person, "dispute.evidence", emails.support_asks(evidence, person), f"evidence:{evidence.pk}")
     post(dispute.order, notices.support_wrote(dispute), notices.EVIDENCE)
     return evidence
 
@@ -422,5 +422,5 @@ def _tell(dispute: Dispute, person: Any, kind: str, said: emails.Words, step: st
         body=said.body,
         url=url(dispute),
         dedupe_key=f"dispute:{dispute.pk}:{step}:{person.pk}",
-        context={"label": gettext("Open the dispute"), "facts": emails.facts_of_dispute(dispute, person)},
+        context={"label": _("Open the dispute"), "facts": emails.facts_of_dispute(dispute, person)},
     )

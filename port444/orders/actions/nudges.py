@@ -19,11 +19,13 @@ from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from auditlog.actions import record
 from auditlog.events import Event
 from port444.kit.clock import now
 from port444.kit.errors import Invalid, NotAllowed, WrongState
+from port444.kit.language import speaking_to
 from port444.messaging.models import Message, ReadMarker
 from port444.notifications.actions import Notice, notify_many
 from port444.notifications.models import QuietHours
@@ -222,13 +224,15 @@ def _notice(kind: str, group: Sequence[Nudge], orders: Mapping[UUID, Order], que
     lines = [emails.Reminded(NudgeKind(nudge.kind), orders[nudge.order_id], questions.get(nudge.order_id, [])) for nudge in group]
     if len(group) == 1:
         words = emails.reminder(lines[0], moment)
-        label = _("Review the delivery") if first.kind == NudgeKind.REVIEW_48H else _("Answer the questions")
+        label = gettext_lazy("Review the delivery") if first.kind == NudgeKind.REVIEW_48H else gettext_lazy("Answer the questions")
         context: dict[str, Any] = {"label": label, "facts": emails.facts_for(order, client)}
         return Notice(client, kind, words.title, words.body, url(order), f"nudge:{first.pk}", context)
     words = emails.reminders(lines, moment)
+    with speaking_to(client):
+        links = [(_("Order %(number)s") % {"number": line.order.number}, url(line.order)) for line in lines[: emails.MOST_LISTED]]
     context = {
-        "label": _("Open your orders"),
-        "links": [(_("Order %(number)s") % {"number": line.order.number}, url(line.order)) for line in lines[: emails.MOST_LISTED]],
+        "label": gettext_lazy("Open your orders"),
+        "links": links,
     }
     return Notice(client, kind, words.title, words.body, f"{reverse('orders:list')}?as=client", f"nudges:{first.pk}", context)
 

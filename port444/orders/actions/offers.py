@@ -24,6 +24,7 @@ from port444.catalog.models import Package, Service, ServiceStatus
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongState, word_constraint, words
 from port444.kit.money import usd
+from port444.kit.sentences import Said
 from port444.kit.states import meet
 from port444.messaging.actions import post_notice
 from port444.messaging.models import Conversation
@@ -399,7 +400,7 @@ def _facts(offer: Offer) -> dict[str, Any]:
     }
 
 
-def _post(offer: Offer, body: str, icon: str, *, card: bool = False) -> None:
+def _post(offer: Offer, body: Said, icon: str, *, card: bool = False) -> None:
     post_notice(offer.conversation_id, body=body, icon=icon, subject=("offer", offer.pk) if card else None)
 
 
@@ -411,5 +412,5 @@ def _tell(offer: Offer, person: Any, kind: str, words: Words) -> None:
         body=words.body,
         url=offer.conversation.get_absolute_url(),
         dedupe_key=f"{kind}:{offer.pk}",
-        context={"label": gettext("Open the conversation"), "facts": emails.offer_facts(offer, person)},
+        context={"label": _("Open the conversation"), "facts": emails.offer_facts(offer, person)},
     )

@@ -155,7 +155,7 @@ def lapse_parting(parting_id: UUID) -> Parting:
     _close(parting, S.LAPSED, None, now())
     post(parting.order, notices.parting_lapsed(parting), notices.PARTING_OVER)
     for person in (parting.proposed_by, parting.answerer):
-        _tell(parting, person, "parting.lapsed", emails.parting_lapsed(parting))
+        _tell(parting, person, "parting.lapsed", emails.parting_lapsed(parting, person))
     return parting
 
 

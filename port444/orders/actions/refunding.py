@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.kit.errors import Conflict, WrongState
 from port444.kit.money import ZERO, parse, positive, usd
+from port444.kit.sentences import Said
 from port444.orders import emails, notices
 from port444.orders.models import LIVE, CancelCause, Order, OrderStatus
 from port444.payments import escrow
@@ -111,7 +113,7 @@ def reduce_order(order_id: UUID, amount: Decimal, *, key: str, reason: str, acto
     operation = escrow.current().refund(deal(order), back.amount, op_id, fee=back.fee, reason=reason, actor=actor)
     credit, prepaid = operation.prepaid + operation.gift, operation.prepaid
     lower_price(order, source=order.pk, amount=back.amount, client_fee=back.fee, credit=credit, prepaid=prepaid, actor=actor)
-    _say(order, notices.lowered(order, back.amount, back.money), key, emails.lowered(order, back.amount, back.money))
+    _say(order, notices.lowered(order, back.amount, back.money), key, lambda reader: emails.lowered(order, back.amount, back.money, reader))
     return operation
 
 
@@ -132,7 +134,7 @@ def reduction_failed(operation: EscrowOperation) -> bool:
     lower_price(
         order, source=order.pk, amount=-operation.amount, client_fee=-parse(operation.args["fee"]), credit=-credit, prepaid=-prepaid, actor=None
     )
-    _say(order, notices.not_lowered(order), operation.op_id.rpartition(":")[2] + ":failed", emails.not_lowered(order))
+    _say(order, notices.not_lowered(order), operation.op_id.rpartition(":")[2] + ":failed", lambda reader: emails.not_lowered(order, reader))
     return True
 
 
@@ -146,7 +148,7 @@ def waive_fee(order_id: UUID, amount: Decimal, *, key: str, reason: str, actor: 
     back = plan_waive_fee(order, amount)
     lower_price(order, source=order.pk, amount=ZERO, client_fee=back.fee, credit=ZERO, prepaid=ZERO, actor=actor)
     sent = send_parts(back, key=f"waive:{key}", reason=reason, actor=actor)
-    _say(order, notices.given_back(order, back.money), key, emails.given_back(order, back.money))
+    _say(order, notices.given_back(order, back.money), key, lambda reader: emails.given_back(order, back.money, reader))
     return sent
 
 
@@ -163,14 +165,14 @@ def compensate_order(order_id: UUID, amount: Decimal, basis: Basis, *, key: str,
     back = plan_compensation(order, amount, basis)
     made, __ = compensate(deal(order), back, basis, key=key, reason=reason, actor=actor)
     record(Event.ORDER_COMPENSATED, actor=actor, target=order, amount=back.amount + back.fee, number=order.number, basis=basis, compensation=made.pk)
-    _say(order, notices.given_back(order, back.amount + back.fee), key, emails.given_back(order, back.amount + back.fee))
+    _say(order, notices.given_back(order, back.amount + back.fee), key, lambda reader: emails.given_back(order, back.amount + back.fee, reader))
     if back.from_builder:
         tell(order, order.builder.user, "order.refunded", emails.taken_from_builder(order, back.from_builder, reason), f"refunded:{key}")
     return made
 
 
-def _say(order: Order, line: str, key: str, words: emails.Words) -> None:
+def _say(order: Order, line: Said, key: str, words: Callable[[Any], emails.Words]) -> None:
     post(order, line, notices.REFUNDED)
-    tell(order, order.client, "order.refunded", words, f"refunded:{key}")
+    tell(order, order.client, "order.refunded", words(order.client), f"refunded:{key}")
     if order.status in LIVE:
-        tell(order, order.builder.user, "order.refunded", words, f"refunded:{key}")
+        tell(order, order.builder.user, "order.refunded", words(order.builder.user), f"refunded:{key}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
+from port444.kit.sentences import Said
 from port444.messaging.actions import post_notice
 from port444.notifications.actions import notify
 from port444.orders.emails import Words, facts_for
@@ -23,7 +24,7 @@ def deal(order: Order) -> Deal:
     return Deal("order", order.pk, order.client_id, order.builder.user_id)
 
 
-def post(order: Order, body: str, icon: str) -> None:
+def post(order: Order, body: str | Said, icon: str) -> None:
     """A line in the conversation that both sides read."""
     post_notice(order.conversation_id, body=body, icon=icon, subject=("order", order.pk))
 
