@@ -41,6 +41,7 @@ def call_list(request: UserRequest) -> HttpResponse:
         "waiting": waiting,
         "user_id": request.user.pk,
         "moment": moment,
+        "renews": True,
     }
     return render(request, "consultations/list.html", context)
 

@@ -1,22 +1,26 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_required
 from django.contrib.sitemaps import views as sitemaps
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.csp import CSP
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import cache_control
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET
 
 from port444.builders.publicity import front
 from port444.catalog.pictures import cover
 from port444.kit import cards
+from port444.kit.clock import now
+from port444.kit.http import UserRequest
 from port444.kit.publicity import Public, address, crumbs
 
 from . import help as helping
+from .overview import overview
 from .sitemaps import SITEMAPS
 
 # What a crawler would find empty, closed, or once more.
@@ -96,3 +100,14 @@ def topic(request: HttpRequest, slug: str) -> HttpResponse:
         "beside": [other for other in group if other != found],
     }
     return render(request, "pages/topic.html", context)
+
+
+# Settings
+
+
+@login_required
+@never_cache
+@require_GET
+def settings_overview(request: UserRequest) -> HttpResponse:
+    """Every setting with what it is now."""
+    return render(request, "pages/settings.html", {"groups": overview(request.user, now())})

@@ -65,6 +65,16 @@
   }));
   addEventListener('online', () => beats.forEach((b, id) => { b.lost = 0; plan(id, Math.random()); }));
   for (const kind of ['pointerdown', 'keydown', 'focus']) addEventListener(kind, wake, { passive: true, capture: true });
-  document.addEventListener('htmx:after:swap', settle);
+  // A list that was fetched anew may have its rows in another order: the reader stays at the link where they were.
+  let link = null;
+  document.addEventListener('htmx:before:swap', e => {
+    if (e.detail?.ctx?.sourceElement?.id === 'news') link = document.activeElement?.closest('#main a[href]')?.getAttribute('href');
+  });
+  document.addEventListener('htmx:after:swap', e => {
+    settle();
+    if (!link || e.detail?.ctx?.sourceElement?.id !== 'news') return;
+    if (document.activeElement?.getAttribute('href') !== link) document.querySelector(`#main a[href="${CSS.escape(link)}"]`)?.focus({ preventScroll: true });
+    link = null;
+  });
   settle();
 })();

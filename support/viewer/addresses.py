@@ -116,6 +116,7 @@ CLOSED = {
     "webhooks:*": OUTSIDE,
     "exports:*": ACCOUNT,
     "payments:*": MONEY,
+    "pages:settings": ACCOUNT,
     "payments:invoice_pdf": FILES,
     "messaging:attachment": FILES,
     "messaging:file": FILES,

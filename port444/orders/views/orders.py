@@ -362,8 +362,14 @@ def list_orders(request: UserRequest) -> HttpResponse:
         "both": user.is_builder and user.is_client,
         "next_url": f"{reverse('orders:list')}?as={side}&after={page.after}" if page.after else "",
         "further": bool(request.GET.get("after")),
+        "renews": not request.GET.get("after"),
     }
-    return render(request, "orders/list.html#rows" if request.htmx and context["further"] else "orders/list.html", context)
+    if not request.htmx or context["renews"]:
+        return render(request, "orders/list.html", context)
+    # Who has gone further down the list keeps it: fetching it anew would take that away.
+    response = render(request, "orders/list.html#rows", context)
+    response.write('<div id="news" hx-swap-oob="delete"></div>')
+    return response
 
 
 @login_required
@@ -381,6 +387,7 @@ def today(request: UserRequest) -> HttpResponse:
         "steps": steps,
         "builder": builder,
         "unread": unread_count(user),
+        "renews": True,
     }
     if builder is not None:
         queue = queries.queue(builder)
