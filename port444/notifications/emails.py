@@ -39,7 +39,7 @@ def compose(delivery: Delivery) -> Mail:
     kind = kind_of(notification.kind)
     user = notification.user
     stop = "" if kind.group == Group.ACCOUNT else absolute(reverse("notifications:unsubscribe", args=[token(user.pk, kind.group)]))
-    context = {**_context(notification), "reason": REASONS[Group(kind.group)], "unsubscribe_url": stop}
+    context = {**_context(notification), "reason": REASONS[Group(kind.group)], "group": Group(kind.group).label, "unsubscribe_url": stop}
     with timezone.override(ZoneInfo(user.time_zone)), speaking_to(user):
         text = render_to_string(f"notifications/email/{kind.template}.txt", context)
         html = render_to_string(f"notifications/email/{kind.template}.html", context)
