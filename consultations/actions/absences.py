@@ -10,6 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -49,7 +51,7 @@ def look_at_attendance(consultation_id: UUID) -> Consultation:
     call = Consultation.objects.lock(consultation_id)
     moment = now()
     if not Consultation.objects.unlooked(moment).filter(pk=call.pk).exists():
-        raise WrongState("Nobody has to look at this call.")
+        raise WrongState(_("Nobody has to look at this call."))
     call.attendance_looked_at = moment
     call.save(update_fields=["attendance_looked_at"])
     if not (call.meeting_url or call.builder.meeting_url) or _open(call) is not None:
@@ -88,18 +90,18 @@ def report_absence(consultation_id: UUID, *, actor: Any, note: str = "") -> Abse
     call.require_party(actor)
     note = _checked(note)
     if call.status != C.SCHEDULED:
-        raise WrongState(f"This call is {call.status_words()}; who came is settled.")
+        raise WrongState(_("This call is %(status)s; who came is settled.") % {"status": call.status_words()})
     if moment < call.scheduled_at + REPORT_AFTER:
-        raise WrongState("Give them five minutes after the start.", code="too_early")
+        raise WrongState(_("Give them five minutes after the start."), code="too_early")
     me = call.party_of(actor)
     absent = call.person(me.other)
     current = _open(call)
     if current is not None and current.status != A.SUGGESTED:
         if current.party == me.other:
-            raise WrongState("You have said so already.")
-        raise Conflict(f"{absent.first_name} says that you did not come. Answer that first.", code="answer_first")
+            raise WrongState(_("You have said so already."))
+        raise Conflict(_("%(name)s says that you did not come. Answer that first.") % {"name": absent.first_name}, code="answer_first")
     if Absence.objects.filter(consultation=call, party=me.other, status=A.DISMISSED, reported_at__isnull=False).exists():
-        raise WrongState("This was said before and is settled.")
+        raise WrongState(_("This was said before and is settled."))
     facts = {"note": note, "reported_at": moment, "answer_by": moment + ANSWER_TIME}
     if current is not None and current.party == me.other:
         current.move_to(A.REPORTED, **facts)
@@ -118,7 +120,7 @@ def report_absence(consultation_id: UUID, *, actor: Any, note: str = "") -> Abse
 def _checked(note: str) -> str:
     note = note.strip()
     if len(note) > LONGEST_NOTE:
-        raise Invalid(f"A note has at most {LONGEST_NOTE} characters.", code="note_long")
+        raise Invalid(_("A note has at most %(most)s characters.") % {"most": LONGEST_NOTE}, code="note_long")
     return note
 
 
@@ -127,7 +129,7 @@ def _answerable(call: Consultation, actor: Any) -> Absence:
     call.require_party(actor)
     absence = _open(call)
     if absence is None or absence.status != A.REPORTED or absence.party != call.party_of(actor):
-        raise WrongState("There is nothing to answer here any more.")
+        raise WrongState(_("There is nothing to answer here any more."))
     absence.consultation = call
     return absence
 
@@ -148,9 +150,9 @@ def dispute_absence(consultation_id: UUID, *, actor: Any, note: str) -> Absence:
     absence = _answerable(call, actor)
     note = _checked(note)
     if not note:
-        raise Invalid("Say what happened, so that it can be decided.", code="note_missing")
+        raise Invalid(_("Say what happened, so that it can be decided."), code="note_missing")
     if absence.answer_by is not None and absence.answer_by <= moment:
-        raise WrongState("The time to dispute this has passed.", code="too_late")
+        raise WrongState(_("The time to dispute this has passed."), code="too_late")
     absence.move_to(A.DISPUTED, disputed_at=moment, dispute_note=note)
     record(Event.ABSENCE_DISPUTED, actor=actor, target=absence, call=call.pk, party=absence.party, note=note)
     reporter = call.person(Party(absence.party).other)
@@ -176,9 +178,9 @@ def dismiss_absence(consultation_id: UUID, *, actor: Any) -> Absence:
     call.require_party(actor)
     absence = _open(call)
     if absence is None:
-        raise WrongState("There is nothing to take back any more.")
+        raise WrongState(_("There is nothing to take back any more."))
     if absence.party == call.party_of(actor):
-        raise NotAllowed("Only the side that came can take this back.")
+        raise NotAllowed(_("Only the side that came can take this back."))
     _dismiss(absence, call, actor, moment, "Taken back.")
     return absence
 
@@ -190,16 +192,16 @@ def decide_absence(absence_id: UUID, *, actor: Any, outcome: str, note: str) -> 
     absence = Absence.objects.select_for_update(of=("self",), no_key=True).get(pk=absence_id)
     absence.consultation = call
     if not actor.is_staff:
-        raise NotAllowed("Only staff can decide this.")
+        raise NotAllowed(_("Only staff can decide this."))
     if actor.pk in (call.client_id, call.builder.user_id):
-        raise NotAllowed("Nobody decides about a call of their own.")
+        raise NotAllowed(_("Nobody decides about a call of their own."))
     if absence.status != A.DISPUTED:
-        raise WrongState("This is not waiting for a decision.")
+        raise WrongState(_("This is not waiting for a decision."))
     note, moment = " ".join(note.split()), now()
     if not 10 <= len(note) <= LONGEST_NOTE:
-        raise Invalid(f"Give a reason of 10 to {LONGEST_NOTE} characters. Both people read it.", code="reason")
+        raise Invalid(_("Give a reason of 10 to %(most)s characters. Both people read it.") % {"most": LONGEST_NOTE}, code="reason")
     if outcome not in (A.CONFIRMED, A.DISMISSED):
-        raise Invalid("Decide that they did not come, or that they did.", code="outcome")
+        raise Invalid(_("Decide that they did not come, or that they did."), code="outcome")
     if outcome == A.CONFIRMED:
         _confirm(absence, call, actor, moment, note)
     else:
@@ -216,7 +218,7 @@ def confirm_unanswered(absence_id: UUID) -> Absence:
     waiting = Absence.objects.unanswered(moment).select_for_update(of=("self",), no_key=True)
     absence = waiting.filter(pk=absence_id).first()
     if absence is None:
-        raise WrongState("This report was answered.")
+        raise WrongState(_("This report was answered."))
     _confirm(absence, call, None, moment, "")
     return absence
 
@@ -229,7 +231,7 @@ def drop_suggestion(absence_id: UUID) -> Absence:
     waiting = Absence.objects.ignored(moment).select_for_update(of=("self",), no_key=True)
     absence = waiting.filter(pk=absence_id).first()
     if absence is None:
-        raise WrongState("This suggestion was taken up.")
+        raise WrongState(_("This suggestion was taken up."))
     close_absence(call, None, moment)
     return absence
 
@@ -252,11 +254,15 @@ def require_nothing_said(call: Consultation, moment: datetime) -> None:
         if not said.keeps_open(moment):
             continue
         if said.party == Party.BUILDER:
-            words = "Answer that first." if said.status == A.REPORTED else "It is being decided."
-            raise Conflict(f"{client} says that you did not come. {words}", code="answer_first")
+            words = _("Answer that first.") if said.status == A.REPORTED else _("It is being decided.")
+            raise Conflict(_("%(client)s says that you did not come. %(words)s") % {"client": client, "words": words}, code="answer_first")
         if said.status == A.DISMISSED:
-            raise Conflict(f"{client} has a day to say what happened. After that the call completes by itself.", code="heard_first")
-        raise Conflict(f"You say that {client} did not come. A call that did not take place is not completed.", code="said_absent")
+            raise Conflict(
+                _("%(client)s has a day to say what happened. After that the call completes by itself.") % {"client": client}, code="heard_first"
+            )
+        raise Conflict(
+            _("You say that %(client)s did not come. A call that did not take place is not completed.") % {"client": client}, code="said_absent"
+        )
 
 
 def _dismiss(absence: Absence, call: Consultation, actor: Any, moment: datetime, note: str) -> None:
@@ -298,6 +304,6 @@ def _tell(call: Consultation, person: Any, kind: str, said: emails.Words, moment
         body=said.body,
         url=call.url,
         dedupe_key=f"{kind}:{call.pk}:{person.pk}",
-        context={"label": "Open the call"},
+        context={"label": gettext_lazy("Open the call")},
         moment=moment,
     )

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -51,14 +52,14 @@ def join_call(consultation_id: UUID, *, actor: Any) -> str:
     call.require_party(actor)
     moment = now()
     if call.status not in JOINABLE:
-        raise Conflict(f"This call is {call.status_words()}.", code="not_scheduled")
+        raise Conflict(_("This call is %(status)s.") % {"status": call.status_words()}, code="not_scheduled")
     if call.opens_at > moment:
-        raise Conflict("The room is not open yet. Come back shortly before the call.", code="too_early")
+        raise Conflict(_("The room is not open yet. Come back shortly before the call."), code="too_early")
     if queries.joinable_until(call) <= moment:
-        raise Conflict("This call is over and its room is closed.", code="over")
+        raise Conflict(_("This call is over and its room is closed."), code="over")
     room = queries.room_url(call)
     if not room:
-        raise Conflict("The room of this call is not there yet. Write to each other in the conversation.", code="no_room")
+        raise Conflict(_("The room of this call is not there yet. Write to each other in the conversation."), code="no_room")
     if call.meeting_url != room:
         call.meeting_url = room
         call.save(update_fields=["meeting_url"])

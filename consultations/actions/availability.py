@@ -12,6 +12,9 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import translation
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -22,28 +25,29 @@ from port444.accounts.models import check_zone
 from port444.builders.actions import set_call_prices
 from port444.builders.models import Builder
 from port444.kit.errors import Invalid, word_constraint
+from port444.kit.language import dated
 
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-NTH = {1: "first", 2: "second", 3: "third", 4: "fourth", LAST: "last"}
+DAYS = (_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday"))
+NTH = {1: _("First"), 2: _("Second"), 3: _("Third"), 4: _("Fourth"), LAST: _("Last")}
 MOST_WEEKS = 8
 MOST_OTHER = 40  # hours beside the painted week, and as many days off
 
 HALF_HOUR = 30
 
-word_constraint("availability_window_once", Invalid("Two of your windows overlap.", code="windows_overlap"))
-word_constraint("availability_start_before_end", Invalid("Open time must end after it starts.", code="window_empty"))
-word_constraint("availability_weekday", Invalid("A week has seven days.", code="weekday"))
-word_constraint("call_settings_notice_in_range", Invalid("Notice is at most 14 days.", code="notice"))
-word_constraint("call_settings_horizon_in_range", Invalid("Clients can book from 1 to 180 days ahead.", code="horizon"))
-word_constraint("call_settings_gap_in_range", Invalid("The break after a call is at most two hours.", code="gap"))
+word_constraint("availability_window_once", Invalid(_("Two of your windows overlap."), code="windows_overlap"))
+word_constraint("availability_start_before_end", Invalid(_("Open time must end after it starts."), code="window_empty"))
+word_constraint("availability_weekday", Invalid(_("A week has seven days."), code="weekday"))
+word_constraint("call_settings_notice_in_range", Invalid(_("Notice is at most 14 days."), code="notice"))
+word_constraint("call_settings_horizon_in_range", Invalid(_("Clients can book from 1 to 180 days ahead."), code="horizon"))
+word_constraint("call_settings_gap_in_range", Invalid(_("The break after a call is at most two hours."), code="gap"))
 
 
-word_constraint("call_settings_calls_a_day", Invalid("Calls a day are from 1 to 24, or without a limit.", code="calls_a_day"))
-word_constraint("call_settings_free_hours", Invalid("Cancelling is free until between 1 hour and 14 days before.", code="free_hours"))
-word_constraint("call_settings_move_limit", Invalid("A client moves a call at most 9 times.", code="move_limit"))
-word_constraint("call_settings_move_hours", Invalid("A client moves a call at the latest 14 days before.", code="move_hours"))
-word_constraint("day_off_first_before_last", Invalid("Days off end on or after the day they begin.", code="day_off"))
-word_constraint("day_off_once", Invalid("You have these days off already.", code="day_off_twice"))
+word_constraint("call_settings_calls_a_day", Invalid(_("Calls a day are from 1 to 24, or without a limit."), code="calls_a_day"))
+word_constraint("call_settings_free_hours", Invalid(_("Cancelling is free until between 1 hour and 14 days before."), code="free_hours"))
+word_constraint("call_settings_move_limit", Invalid(_("A client moves a call at most 9 times."), code="move_limit"))
+word_constraint("call_settings_move_hours", Invalid(_("A client moves a call at the latest 14 days before."), code="move_hours"))
+word_constraint("day_off_first_before_last", Invalid(_("Days off end on or after the day they begin."), code="day_off"))
+word_constraint("day_off_once", Invalid(_("You have these days off already."), code="day_off_twice"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +123,22 @@ def _fields(window: AnyWindow) -> dict[str, Any]:
 
 def _check_windows(windows: Sequence[AnyWindow]) -> None:
     if sum(not isinstance(window, Window) or window.every > 1 for window in windows) > MOST_OTHER:
-        raise Invalid(f"Beside your week there is room for {MOST_OTHER} other hours. Remove some.", code="windows_many")
+        raise Invalid(gettext("Beside your week there is room for %(most)s other hours. Remove some.") % {"most": MOST_OTHER}, code="windows_many")
     for window in windows:
         if not (_day_exists(window) and 0 <= window.start_minute < window.end_minute <= DAY_MINUTES):
-            raise Invalid("Open time must lie within one day and end after it starts.", code="window_empty")
+            raise Invalid(gettext("Open time must lie within one day and end after it starts."), code="window_empty")
         if window.start_minute % HALF_HOUR or window.end_minute % HALF_HOUR:
-            raise Invalid("Hours open and close on the hour or the half hour.", code="window_odd")
+            raise Invalid(gettext("Hours open and close on the hour or the half hour."), code="window_odd")
         if isinstance(window, Window) and (not 1 <= window.every <= MOST_WEEKS or (window.every > 1 and window.anchor is None)):
-            raise Invalid(f"Hours come back after at most {MOST_WEEKS} weeks, counted from a date.", code="window_interval")
+            raise Invalid(
+                gettext("Hours come back after at most %(most)s weeks, counted from a date.") % {"most": MOST_WEEKS}, code="window_interval"
+            )
     both = overlap(windows)
     if both:
-        raise Invalid(f"{in_words(both[0])} and {in_words(both[1])} overlap. Join them or move one.", code="windows_overlap")
+        raise Invalid(
+            gettext("%(one)s and %(other)s overlap. Join them or move one.") % {"one": in_words(both[0]), "other": in_words(both[1])},
+            code="windows_overlap",
+        )
 
 
 def _day_exists(window: AnyWindow) -> bool:
@@ -146,14 +155,17 @@ def _day_exists(window: AnyWindow) -> bool:
 
 def _check_days_off(days_off: Sequence[Leave]) -> None:
     if len(days_off) > MOST_OTHER:
-        raise Invalid(f"There is room for {MOST_OTHER} entries of days off. Remove some.", code="days_off_many")
+        raise Invalid(gettext("There is room for %(most)s entries of days off. Remove some.") % {"most": MOST_OTHER}, code="days_off_many")
     if any(off.last < off.first for off in days_off):
-        raise Invalid("Days off end on or after the day they begin.", code="day_off")
+        raise Invalid(gettext("Days off end on or after the day they begin."), code="day_off")
     if any(len(off.note) > 80 for off in days_off):
-        raise Invalid("A note of days off has at most 80 characters.", code="day_off_note")
+        raise Invalid(gettext("A note of days off has at most 80 characters."), code="day_off_note")
     both = days_off_overlap(days_off)
     if both:
-        raise Invalid(f"{off_in_words(both[0])} and {off_in_words(both[1])} overlap. Join them or move one.", code="days_off_overlap")
+        raise Invalid(
+            gettext("%(one)s and %(other)s overlap. Join them or move one.") % {"one": off_in_words(both[0]), "other": off_in_words(both[1])},
+            code="days_off_overlap",
+        )
 
 
 def days_off_overlap(days_off: Sequence[Leave]) -> tuple[Leave, Leave] | None:
@@ -167,47 +179,55 @@ def _check_terms(builder: Builder, terms: Terms) -> None:
     except ValidationError as error:
         raise Invalid(error.messages[0], code="zone") from None
     if not 0 <= terms.notice_hours <= 336:
-        raise Invalid("Notice is at most 14 days.", code="notice")
+        raise Invalid(gettext("Notice is at most 14 days."), code="notice")
     if not 1 <= terms.horizon_days <= 180:
-        raise Invalid("Clients can book from 1 to 180 days ahead.", code="horizon")
+        raise Invalid(gettext("Clients can book from 1 to 180 days ahead."), code="horizon")
     if not 0 <= terms.gap_minutes <= 120:
-        raise Invalid("The break after a call is at most two hours.", code="gap")
+        raise Invalid(gettext("The break after a call is at most two hours."), code="gap")
     if terms.calls_a_day is not None and not 1 <= terms.calls_a_day <= 24:
-        raise Invalid("Calls a day are from 1 to 24, or without a limit.", code="calls_a_day")
+        raise Invalid(gettext("Calls a day are from 1 to 24, or without a limit."), code="calls_a_day")
     if terms.refund_policy not in RefundPolicy.values:
-        raise Invalid("Choose one of the three ways to refund.", code="refund_policy")
+        raise Invalid(gettext("Choose one of the three ways to refund."), code="refund_policy")
     if not 1 <= terms.free_hours <= 336:
-        raise Invalid("Cancelling is free until between 1 hour and 14 days before.", code="free_hours")
+        raise Invalid(gettext("Cancelling is free until between 1 hour and 14 days before."), code="free_hours")
     if not 0 <= terms.move_limit <= 9:
-        raise Invalid("A client moves a call at most 9 times.", code="move_limit")
+        raise Invalid(gettext("A client moves a call at most 9 times."), code="move_limit")
     if not 0 <= terms.move_hours <= 336:
-        raise Invalid("A client moves a call at the latest 14 days before.", code="move_hours")
+        raise Invalid(gettext("A client moves a call at the latest 14 days before."), code="move_hours")
     saved = CallSettings.objects.filter(builder=builder).values_list("meeting_provider", flat=True).first()
     if terms.meeting_provider not in {saved, *(choice.provider for choice in meeting_choices(builder) if choice.is_open)}:
-        raise Invalid("This meeting room is not connected. Choose another one, or connect it first.", code="meeting_provider")
+        raise Invalid(gettext("This meeting room is not connected. Choose another one, or connect it first."), code="meeting_provider")
 
 
 def in_words(window: AnyWindow) -> str:
     """A window as a builder says it: "Monday 09:00 to 12:00", "First Tuesday of the month 08:00 to 10:00"."""
-    hours = f"{_clock(window.start_minute)} to {_clock(window.end_minute)}"
+    hours = gettext("%(start)s to %(end)s") % {"start": _clock(window.start_minute), "end": _clock(window.end_minute)}
     match window:
         case Window(weekday=weekday, every=every, anchor=anchor):
-            since = f" from {_date(anchor)}" if anchor else ""
-            return f"{DAYS[weekday]} {hours}{since}" if every == 1 else f"Every {every} weeks on {DAYS[weekday]}{since}, {hours}"
+            facts = {"day": DAYS[weekday], "hours": hours, "weeks": every, "since": _date(anchor) if anchor else ""}
+            if every == 1:
+                return gettext("%(day)s %(hours)s from %(since)s") % facts if anchor else f"{DAYS[weekday]} {hours}"
+            if anchor:
+                return gettext("Every %(weeks)s weeks on %(day)s from %(since)s, %(hours)s") % facts
+            return gettext("Every %(weeks)s weeks on %(day)s, %(hours)s") % facts
         case MonthDay(day=day):
-            return f"{'Last day' if day == LAST else f'Day {day}'} of the month, {hours}"
+            if day == LAST:
+                return gettext("Last day of the month, %(hours)s") % {"hours": hours}
+            return gettext("Day %(day)s of the month, %(hours)s") % {"day": day, "hours": hours}
         case MonthWeekday(nth=nth, weekday=weekday):
-            return f"{NTH[nth].capitalize()} {DAYS[weekday]} of the month, {hours}"
+            return gettext("%(nth)s %(day)s of the month, %(hours)s") % {"nth": NTH[nth], "day": DAYS[weekday], "hours": hours}
         case Once(on=on):
-            return f"{on:%a} {_date(on)}, {hours}"
+            return f"{dated(on, 'D j M Y')}, {hours}"
 
 
 def off_in_words(off: Leave) -> str:
-    return _date(off.first) if off.first == off.last else f"{_date(off.first)} to {_date(off.last)}"
+    if off.first == off.last:
+        return _date(off.first)
+    return gettext("%(start)s to %(end)s") % {"start": _date(off.first), "end": _date(off.last)}
 
 
 def _date(day: date) -> str:
-    return f"{day.day} {day:%b %Y}"
+    return dated(day, "j M Y")
 
 
 def _clock(minute: int) -> str:
@@ -216,6 +236,9 @@ def _clock(minute: int) -> str:
 
 def _state(builder: Builder) -> dict[str, Any]:
     terms = CallSettings.objects.filter(builder=builder).values(*(field.name for field in fields(Terms))).first()
-    rules = sorted(in_words(window_of(rule)) for rule in AvailabilityRule.objects.filter(builder=builder))
-    off = [off_in_words(Leave(row.first_on, row.last_on)) + (f" ({row.note})" if row.note else "") for row in DayOff.objects.filter(builder=builder)]
+    with translation.override("en"):  # the log has one language
+        rules = sorted(in_words(window_of(rule)) for rule in AvailabilityRule.objects.filter(builder=builder))
+        off = [
+            off_in_words(Leave(row.first_on, row.last_on)) + (f" ({row.note})" if row.note else "") for row in DayOff.objects.filter(builder=builder)
+        ]
     return {**(terms or {}), "hours": rules, "days_off": off}

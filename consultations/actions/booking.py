@@ -19,6 +19,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -47,13 +49,13 @@ MOST_HOLDS = 3
 TAKEN = "slot_taken"
 
 A_YEAR = timedelta(days=366)
-NOT_OFFERED = "This time is not on offer. Pick one from the list."
-GONE = "That time was just booked by somebody else. You have not been charged. Pick another one."
+NOT_OFFERED = _("This time is not on offer. Pick one from the list.")
+GONE = _("That time was just booked by somebody else. You have not been charged. Pick another one.")
 
 word_constraint("slot_claim_builder_free", Conflict(GONE, code=TAKEN))
-word_constraint("slot_claim_client_free", Conflict("You have another call at that time. Pick another one.", code=TAKEN))
-word_constraint("slot_claim_one_hold", Conflict("You are already holding a time with this builder. Please try again.", code="hold_exists"))
-word_constraint("consultation_asked_once", Conflict("This call was asked for already. Look at your calls.", code="asked_twice"))
+word_constraint("slot_claim_client_free", Conflict(_("You have another call at that time. Pick another one."), code=TAKEN))
+word_constraint("slot_claim_one_hold", Conflict(_("You are already holding a time with this builder. Please try again."), code="hold_exists"))
+word_constraint("consultation_asked_once", Conflict(_("This call was asked for already. Look at your calls."), code="asked_twice"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +137,13 @@ def _hold(builder_id: UUID, actor: Any, wish: Wish, live: Sequence[Span]) -> Con
     builder = Builder.objects.lock(builder_id)
     client = User.objects.lock(actor.pk)  # holds are counted over all builders
     if client.is_suspended or not client.is_active:
-        raise NotAllowed("A suspended account cannot book.", code="suspended")
+        raise NotAllowed(gettext("A suspended account cannot book."), code="suspended")
     asked = Consultation.objects.select_related("claim").filter(client=actor, client_key=wish.client_key).first()
     if asked is not None and (asked.status == C.EXPIRED or _ran_out(asked.claim, moment)):
         asked, wish = None, replace(wish, client_key=uuid7())  # the same form again, after its hold was given back: a new call
     if asked is not None:
         if (asked.builder_id, asked.scheduled_at, asked.duration) != (builder.pk, wish.starts_at, wish.minutes):
-            raise Conflict("This form was used for another call. Reload the page and choose again.", code="asked_twice")
+            raise Conflict(gettext("This form was used for another call. Reload the page and choose again."), code="asked_twice")
         return asked
     _check_input(builder, actor, wish, moment)
     claims = _stale_and_own(builder, actor, wish, moment)
@@ -157,7 +159,9 @@ def _hold(builder_id: UUID, actor: Any, wish: Wish, live: Sequence[Span]) -> Con
     for claim in claims:
         _release(claim, moment, actor=actor)
     if _live_holds(actor, moment) >= MOST_HOLDS:
-        raise Conflict("You are holding several times already. Pay for one of them, or let it go, before you hold another.", code="too_many_holds")
+        raise Conflict(
+            gettext("You are holding several times already. Pay for one of them, or let it go, before you hold another."), code="too_many_holds"
+        )
     return _claim(builder, actor, wish, moment)
 
 
@@ -167,15 +171,15 @@ def _ran_out(claim: SlotClaim, moment: datetime) -> bool:
 
 def _check_input(builder: Builder, actor: Any, wish: Wish, moment: datetime) -> None:
     if builder.user_id == actor.pk:
-        raise NotAllowed("This is your own page. Clients book you here.", code="own_page")
+        raise NotAllowed(gettext("This is your own page. Clients book you here."), code="own_page")
     if not builder.user.is_active or builder.user.is_suspended:
-        raise Invalid("This builder takes no calls at the moment.", code="no_calls")
+        raise Invalid(gettext("This builder takes no calls at the moment."), code="no_calls")
     if builder.call_price(wish.minutes) is None:
-        raise Invalid("This length is not on offer.", code="length_not_offered")
+        raise Invalid(gettext("This length is not on offer."), code="length_not_offered")
     if not moment < wish.starts_at < moment + A_YEAR:  # no horizon is that far; arithmetic beyond may overflow
         raise Invalid(NOT_OFFERED, code="slot_not_offered")
     if len(wish.notes) > 600:
-        raise Invalid("Notes have at most 600 characters.", code="notes_long")
+        raise Invalid(gettext("Notes have at most 600 characters."), code="notes_long")
     try:
         check_zone(wish.client_zone)
     except ValidationError as error:
@@ -412,7 +416,7 @@ def _refund_late(consultation: Consultation, payment: Payment, moment: datetime)
         body=said.body,
         url=reverse("consultations:book", args=[consultation.builder.slug]),
         dedupe_key=f"call_late:{payment.pk}",
-        context={"label": "Pick another time"},
+        context={"label": _("Pick another time")},
         moment=moment,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -37,13 +38,13 @@ def complete_call(consultation_id: UUID, *, actor: Any, notes: str = "") -> Cons
     consultation.require_builder(actor)
     moment = now()
     if consultation.status == C.SCHEDULED and consultation.scheduled_at > moment:
-        raise WrongState("This call has not started yet.", code="not_started")
+        raise WrongState(_("This call has not started yet."), code="not_started")
     if consultation.status == C.SCHEDULED and consultation.ends_at > moment:
-        raise WrongState("This call is not over yet. Complete it from its end on.", code="not_over")
+        raise WrongState(_("This call is not over yet. Complete it from its end on."), code="not_over")
     if consultation.status == C.SCHEDULED:
         require_nothing_said(consultation, moment)
     if len(notes) > 3000:
-        raise Invalid("Notes have at most 3000 characters.", code="notes_long")
+        raise Invalid(_("Notes have at most 3000 characters."), code="notes_long")
     _complete(consultation, actor, moment, builder_notes=notes)
     return consultation
 
@@ -57,7 +58,7 @@ def complete_unattended(consultation_id: UUID) -> Consultation:
     consultation = Consultation.objects.lock(consultation_id)
     moment = now()
     if not Consultation.objects.unattended(moment).filter(pk=consultation.pk).exists():
-        raise WrongState("This call is not waiting to be completed.")
+        raise WrongState(_("This call is not waiting to be completed."))
     suspended_at = consultation.builder.user.suspended_at
     if suspended_at is not None and suspended_at < consultation.ends_at:
         cancel_locked(consultation, None, moment, "The account of the builder was closed before the call.", consultation.everything)
@@ -96,13 +97,13 @@ def cancel_call(consultation_id: UUID, *, actor: Any, reason: str = "") -> Consu
     moment = now()
     if consultation.status != C.SCHEDULED:
         if consultation.status == C.RESCHEDULED:
-            raise WrongState("This call was moved meanwhile. Look at its new time first.", code="moved")
-        raise WrongState(f"This call is {consultation.status_words()} and cannot be cancelled.")
+            raise WrongState(_("This call was moved meanwhile. Look at its new time first."), code="moved")
+        raise WrongState(_("This call is %(status)s and cannot be cancelled.") % {"status": consultation.status_words()})
     by_client = actor.pk == consultation.client_id
     if by_client and consultation.scheduled_at <= moment:
-        raise NotAllowed("This call has started. Write to the builder, who can still cancel it.", code="started")
+        raise NotAllowed(_("This call has started. Write to the builder, who can still cancel it."), code="started")
     if len(reason) > 300:
-        raise Invalid("The reason has at most 300 characters.", code="reason_long")
+        raise Invalid(_("The reason has at most 300 characters."), code="reason_long")
     cancel_locked(consultation, actor, moment, reason, consultation.back_if_cancelled_by(actor, moment))
     return consultation
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from consultations import emails
 from consultations.models import Consultation, ConsultationStatus
@@ -46,12 +47,12 @@ def convert_call(consultation_id: UUID, *, actor: Any, package_id: UUID, client_
     consultation = Consultation.objects.select_related("builder__user").get(pk=consultation_id)  # completed is for ever: nothing to lock
     consultation.require_client(actor)
     if consultation.status != ConsultationStatus.COMPLETED:
-        raise WrongState(f"This call is {consultation.status_words()}. A call that took place can become an order.")
+        raise WrongState(_("This call is %(status)s. A call that took place can become an order.") % {"status": consultation.status_words()})
     if not Package.objects.filter(pk=package_id, service__builder=consultation.builder_id).exists():
-        raise Conflict("This package is not of the builder you talked with.", code="other_builder")
+        raise Conflict(_("This package is not of the builder you talked with."), code="other_builder")
     order = place_order(package_id, actor=actor, client_key=client_key)
     if not order.prepaid:
-        raise Conflict("The credit of this call is used up or has ended. Order from the page of the service.", code="no_credit")
+        raise Conflict(_("The credit of this call is used up or has ended. Order from the page of the service."), code="no_credit")
     return order
 
 

@@ -15,6 +15,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from consultations import emails, queries
 from consultations.calendars import Booking, CalendarClient, CalendarError, Conflicting, Limited, NotConnected, Refused, Written
@@ -135,9 +137,9 @@ def retry_copy(copy_id: UUID, *, actor: Any) -> CalendarEvent:
     call.require_builder(actor)
     copy = CalendarEvent.objects.select_for_update(of=("self",), no_key=True).select_related("calendar__link", "consultation").get(pk=copy_id)
     if copy.status not in (*OUTBOX, EventStatus.FAILED):
-        raise WrongState("Your calendar shows this call as it stands.")
+        raise WrongState(_("Your calendar shows this call as it stands."))
     if copy.calendar.link.status != LinkStatus.ACTIVE:
-        raise NotAllowed("Connect this calendar again first.", code="not_connected")
+        raise NotAllowed(_("Connect this calendar again first."), code="not_connected")
     stays = call.status != ConsultationStatus.CANCELLED and (copy.calendar.is_written or call.status != ConsultationStatus.SCHEDULED)
     _put(copy, EventStatus.WANTED if stays else EventStatus.UNWANTED, moment)
     _queue(copy, moment)
@@ -331,7 +333,7 @@ def _give_up(copy: CalendarEvent, error: str, moment: datetime) -> None:
         body=said.body,
         url=reverse("consultations:calendars"),
         dedupe_key=f"calendar_copy_failed:{copy.pk}:{copy.wanted}",
-        context={"label": "Look at your calendars"},
+        context={"label": gettext_lazy("Look at your calendars")},
         moment=moment,
     )
 

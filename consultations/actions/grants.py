@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -61,6 +62,6 @@ def break_link(link: CalendarLink, error: CalendarError) -> None:
         body=said.body,
         url=reverse("consultations:calendars"),
         dedupe_key=f"calendar_broken:{row.pk}:{row.connected_at.timestamp()}",
-        context={"label": "Connect it again"},
+        context={"label": _("Connect it again")},
         moment=moment,
     )

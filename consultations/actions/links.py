@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -43,7 +44,7 @@ def connect_calendar(builder_id: UUID, *, actor: Any, provider: str, connection:
     again = link is not None
     if link is None:
         if len(links) >= MOST_LINKS:
-            raise Invalid(f"You have connected {MOST_LINKS} accounts. Disconnect one first.", code="too_many_calendars")
+            raise Invalid(_("You have connected %(most)s accounts. Disconnect one first.") % {"most": MOST_LINKS}, code="too_many_calendars")
         link = CalendarLink(builder=builder, provider=provider, account=account, hook_secret=secrets.token_urlsafe(32))
     credentials = dict(connection.credentials)
     if credentials.get("time_zone") == "":  # the clock of calendars that name none
@@ -149,7 +150,7 @@ def choose_calendars(builder_id: UUID, *, actor: Any, read: Collection[UUID], wr
     rows = LinkedCalendar.objects.filter(link__builder=builder).exclude(link__status=LinkStatus.OFF)
     calendars = list(rows.select_for_update(of=("self",), no_key=True).order_by("pk"))
     if written is not None and not any(row.pk == written and row.can_write for row in calendars):
-        raise Invalid("Calls cannot be written into this calendar.", code="not_writable")
+        raise Invalid(_("Calls cannot be written into this calendar."), code="not_writable")
     before = _chosen(calendars)
     for row in sorted(calendars, key=lambda row: row.pk == written):  # the old one lets go before the new one takes
         was_read, was_written = row.is_read, row.is_written
@@ -243,7 +244,7 @@ def forget_link(link: CalendarLink) -> None:
 def _lock(builder_id: UUID, actor: Any) -> Builder:
     builder = Builder.objects.lock(builder_id)
     if builder.user_id != actor.pk:
-        raise NotAllowed("These are the calendars of somebody else.")
+        raise NotAllowed(_("These are the calendars of somebody else."))
     return builder
 
 

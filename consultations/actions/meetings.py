@@ -14,6 +14,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -328,7 +329,7 @@ def _tell_builder(room: MeetingRoom, call: Consultation, moment: datetime) -> No
         body=said.body,
         url=reverse("builders:edit"),
         dedupe_key=f"call_room_missing:{room.chain}",
-        context={"label": "Add your link"},
+        context={"label": _("Add your link")},
         moment=moment,
     )
 

@@ -12,6 +12,8 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -31,7 +33,7 @@ from .booking import A_YEAR, NOT_OFFERED, TAKEN, ask_calendars, claiming, clear_
 from .follow import follow
 
 C = ConsultationStatus
-NOT_FREE = "That time is taken. The call stays where it is."
+NOT_FREE = _("That time is taken. The call stays where it is.")
 
 
 def move_call(consultation_id: UUID, *, actor: Any, starts_at: datetime, live: Sequence[Span] | None = None) -> Consultation:
@@ -72,9 +74,12 @@ def _move_directly(consultation_id: UUID, actor: Any, starts_at: datetime, live:
     moment = now()
     check_movable(consultation, starts_at, moment)
     if consultation.moves_left == 0:
-        raise NotAllowed("You have moved this call as often as you can by yourself. Propose a time instead.", code="move_limit")
+        raise NotAllowed(gettext("You have moved this call as often as you can by yourself. Propose a time instead."), code="move_limit")
     if moment >= consultation.move_until:
-        raise NotAllowed(f"A call moves without asking until {consultation.move_hours} hours before. Propose a time instead.", code="move_late")
+        raise NotAllowed(
+            gettext("A call moves without asking until %(hours)s hours before. Propose a time instead.") % {"hours": consultation.move_hours},
+            code="move_late",
+        )
     offered, is_open = offers(
         consultation.builder,
         client_id=consultation.client_id,
@@ -102,22 +107,25 @@ def lock_parties(consultation_id: UUID) -> Consultation:
 def check_scheduled(consultation: Consultation, moment: datetime) -> None:
     """Whether anything about the time of the call can change at all."""
     if consultation.status == C.RESCHEDULED:
-        raise WrongState("This call was moved meanwhile. Look at its new time first.", code="moved")
+        raise WrongState(gettext("This call was moved meanwhile. Look at its new time first."), code="moved")
     if consultation.status != C.SCHEDULED:
-        raise WrongState(f"This call is {consultation.status_words()} and cannot be moved.")
+        raise WrongState(gettext("This call is %(status)s and cannot be moved.") % {"status": consultation.status_words()})
     if consultation.scheduled_at <= moment:
-        raise WrongState("This call has started and cannot be moved.", code="started")
+        raise WrongState(gettext("This call has started and cannot be moved."), code="started")
 
 
 def check_movable(consultation: Consultation, starts_at: datetime, moment: datetime) -> None:
     check_scheduled(consultation, moment)
     if starts_at == consultation.scheduled_at:
-        raise Invalid("The call is at that time already.", code="same_time")
+        raise Invalid(gettext("The call is at that time already."), code="same_time")
     if not moment < starts_at < moment + A_YEAR or starts_at.second or starts_at.microsecond:
-        raise Invalid("Pick a time that is still ahead.", code="slot_not_offered")
+        raise Invalid(gettext("Pick a time that is still ahead."), code="slot_not_offered")
     for person in (consultation.client, consultation.builder.user):
         if person.is_suspended or not person.is_active:
-            raise NotAllowed(f"The account of {person.first_name} is closed at the moment, so the call cannot be moved.", code="suspended")
+            raise NotAllowed(
+                gettext("The account of %(name)s is closed at the moment, so the call cannot be moved.") % {"name": person.first_name},
+                code="suspended",
+            )
 
 
 def move(consultation: Consultation, starts_at: datetime, moment: datetime, *, actor: Any, wished_by: Any, counts: bool = False) -> Consultation:

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -33,7 +35,7 @@ CANCEL_BEFORE = timedelta(hours=1)
 CANCEL_LEAST = timedelta(minutes=15)
 GONE = "The call was taken off the builder’s calendar, and nobody said that it takes place."
 
-word_constraint("proposal_one_open", Conflict("Something is proposed for this call already. Answer that first.", code="proposal_open"))
+word_constraint("proposal_one_open", Conflict(_("Something is proposed for this call already. Answer that first."), code="proposal_open"))
 
 
 @transaction.atomic
@@ -48,18 +50,18 @@ def propose_move(consultation_id: UUID, *, actor: Any, starts_at: datetime, note
     moment = now()
     check_movable(consultation, starts_at, moment)
     if len(note) > 300:
-        raise Invalid("The note has at most 300 characters.", code="note_long")
+        raise Invalid(gettext("The note has at most 300 characters."), code="note_long")
     standing = _open(consultation)
     if standing is not None and standing.kind == ProposalKind.CANCEL:
-        raise WrongState("First say whether this call takes place.", code="cancel_proposed")
+        raise WrongState(gettext("First say whether this call takes place."), code="cancel_proposed")
     if standing is not None and standing.starts_at == starts_at:
         if standing.made_by_id == actor.pk:
             return standing
-        raise WrongState("That time is proposed to you already. Accept it.", code="proposed_to_you")
+        raise WrongState(gettext("That time is proposed to you already. Accept it."), code="proposed_to_you")
     if Proposal.objects.filter(consultation__chain=consultation.chain, created_at__gt=moment - A_DAY).count() >= MOST_A_DAY:
-        raise TooMany("Enough times were proposed for this call today. Write to each other instead.", code="too_many_proposals")
+        raise TooMany(gettext("Enough times were proposed for this call today. Write to each other instead."), code="too_many_proposals")
     if not _is_clear(consultation, starts_at, moment):
-        raise Conflict("That time is taken. Pick another one.", code=TAKEN)
+        raise Conflict(gettext("That time is taken. Pick another one."), code=TAKEN)
     _supersede(consultation, standing, actor, moment)
     if standing is not None and standing.from_calendar:
         follow(consultation, moment)  # the copy goes back to where the call still is
@@ -139,7 +141,7 @@ def _accept(proposal_id: UUID, actor: Any) -> Consultation:
     assert proposal.starts_at is not None  # a move has a time, by constraint
     check_movable(consultation, proposal.starts_at, moment)
     if not _is_clear(consultation, proposal.starts_at, moment):
-        raise Conflict("That time is taken by now. Decline it, or propose another one.", code="time_gone")
+        raise Conflict(gettext("That time is taken by now. Decline it, or propose another one."), code="time_gone")
     proposal.move_to(P.ACCEPTED, answered_at=moment)
     _note_answer(proposal, actor, "accepted")
     return move(consultation, proposal.starts_at, moment, actor=actor, wished_by=proposal.made_by)
@@ -150,13 +152,13 @@ def _to_answer(proposal_id: UUID, actor: Any) -> tuple[Consultation, Proposal, d
     consultation, proposal = _lock(proposal_id)
     consultation.require_party(actor)
     if proposal.answerer_id != actor.pk:
-        raise NotAllowed("It is for the other side to answer this.")
+        raise NotAllowed(gettext("It is for the other side to answer this."))
     moment = now()
     if proposal.status != P.OPEN:
-        raise WrongState(f"This is {proposal.status_words()} already.", code="answered")
+        raise WrongState(gettext("This is %(status)s already.") % {"status": proposal.status_words()}, code="answered")
     check_scheduled(consultation, moment)
     if proposal.answer_by <= moment:
-        raise WrongState("The time to answer has passed.", code="lapsed")
+        raise WrongState(gettext("The time to answer has passed."), code="lapsed")
     return consultation, proposal, moment
 
 
@@ -190,10 +192,10 @@ def withdraw_proposal(proposal_id: UUID, *, actor: Any) -> Proposal:
     """Take one's own proposal back; the call stays as it is."""
     consultation, proposal = _lock(proposal_id)
     if proposal.made_by_id != actor.pk or proposal.kind == ProposalKind.CANCEL:
-        raise NotAllowed("Only whoever proposed this can take it back.")
+        raise NotAllowed(gettext("Only whoever proposed this can take it back."))
     moment = now()
     if proposal.status != P.OPEN:
-        raise WrongState(f"This is {proposal.status_words()} already.", code="answered")
+        raise WrongState(gettext("This is %(status)s already.") % {"status": proposal.status_words()}, code="answered")
     proposal.move_to(P.WITHDRAWN, answered_at=moment)
     _note_answer(proposal, actor, "withdrawn")
     _tell(proposal, consultation.other(actor), "call_proposal_answered", emails.withdrawn(proposal), moment)
@@ -211,7 +213,7 @@ def lapse_proposal(proposal_id: UUID) -> Proposal:
     consultation, proposal = _lock(proposal_id)
     moment = now()
     if proposal.status != P.OPEN or proposal.answer_by > moment:
-        raise WrongState("This proposal is not over.")
+        raise WrongState(gettext("This proposal is not over."))
     proposal.move_to(P.LAPSED, answered_at=moment)
     _note_answer(proposal, None, "lapsed")
     if consultation.status != C.SCHEDULED:

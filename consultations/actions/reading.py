@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from consultations import emails
 from consultations.calendars import CalendarError, Changes, Gone, Limited, NotConnected, Refused, Unreachable
@@ -272,7 +273,7 @@ def _warn_of_conflicts(builder: Builder, news: Sequence[ExternalEvent], moment: 
             body=said.body,
             url=call.url,
             dedupe_key=f"calendar_conflict:{call.pk}",
-            context={"label": "Open the call"},
+            context={"label": _("Open the call")},
             moment=moment,
         )
 
@@ -333,6 +334,6 @@ def warn_stale(calendar_id: UUID) -> None:
         body=said.body,
         url=reverse("consultations:calendars"),
         dedupe_key=f"calendar_stale:{calendar.link_id}:{read_at.date()}",
-        context={"label": "Look at your calendars"},
+        context={"label": _("Look at your calendars")},
         moment=moment,
     )

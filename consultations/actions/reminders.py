@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from consultations import emails
 from consultations.models import AHEAD, WORTH_UNTIL, Consultation, ConsultationStatus, Reminder, ReminderKind, ReminderStatus
@@ -47,10 +48,10 @@ def send_reminder(reminder_id: UUID) -> Reminder:
     rows = Reminder.objects.select_related("recipient").select_for_update(of=("self",), no_key=True, skip_locked=True)
     reminder = rows.filter(pk=reminder_id).first() if call is not None else None
     if call is None or reminder is None:
-        raise WrongState("This call is in somebody else's hands just now.", code="busy")
+        raise WrongState(_("This call is in somebody else's hands just now."), code="busy")
     moment = now()
     if reminder.status != R.DUE or reminder.due_at > moment:
-        raise WrongState("This reminder is not due.")
+        raise WrongState(_("This reminder is not due."))
     kind = ReminderKind(reminder.kind)
     if call.status != ConsultationStatus.SCHEDULED:
         reminder.move_to(R.SKIPPED_GONE, settled_at=moment)

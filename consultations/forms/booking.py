@@ -8,6 +8,8 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from port444.accounts.models import check_zone, zone_names
 from port444.builders.models import LENGTHS
@@ -60,7 +62,7 @@ class StartField(forms.CharField):
         text = super().clean(value)
         start = read_start(text)
         if start is None:
-            raise forms.ValidationError("Pick a time from the list.", code="slot")
+            raise forms.ValidationError(gettext("Pick a time from the list."), code="slot")
         return start
 
 
@@ -68,9 +70,9 @@ class HoldForm(forms.Form):
     """Everything that pressing pay sends."""
 
     minutes = forms.TypedChoiceField(
-        choices=[(m, str(m)) for m in LENGTHS], coerce=int, error_messages={"invalid_choice": "Choose a length that is on offer."}
+        choices=[(m, str(m)) for m in LENGTHS], coerce=int, error_messages={"invalid_choice": _("Choose a length that is on offer.")}
     )
     tz = forms.CharField(max_length=64, validators=[check_zone])
-    slot = StartField(error_messages={"required": "Pick a time first."})
+    slot = StartField(error_messages={"required": _("Pick a time first.")})
     notes = forms.CharField(max_length=600, required=False, widget=forms.Textarea)
     client_key = forms.UUIDField()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from .booking import StartField
 
@@ -13,15 +14,15 @@ class NotesForm(forms.Form):
     notes = forms.CharField(
         max_length=3000,
         required=False,
-        label="Notes for the client",
-        help_text="What you found, what to do next. The client sees them here.",
+        label=_("Notes for the client"),
+        help_text=_("What you found, what to do next. The client sees them here."),
         widget=forms.Textarea(attrs={"rows": 5, "data-count": "notes-c"}),
     )
 
 
 class CancelForm(forms.Form):
     reason = forms.CharField(
-        max_length=300, required=False, label="Why?", help_text="The other side reads this.", widget=forms.Textarea(attrs={"rows": 2})
+        max_length=300, required=False, label=_("Why?"), help_text=_("The other side reads this."), widget=forms.Textarea(attrs={"rows": 2})
     )
 
 
@@ -31,8 +32,8 @@ class ReportForm(forms.Form):
     note = forms.CharField(
         max_length=600,
         required=False,
-        label="What happened?",
-        help_text="The other side reads this and can answer.",
+        label=_("What happened?"),
+        help_text=_("The other side reads this and can answer."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 
@@ -42,8 +43,8 @@ class DisputeForm(forms.Form):
 
     dispute = forms.CharField(
         max_length=600,
-        label="What happened?",
-        help_text="Say when and where you were. The other side and the person who decides read this.",
+        label=_("What happened?"),
+        help_text=_("Say when and where you were. The other side and the person who decides read this."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
@@ -52,10 +53,10 @@ class DecideForm(forms.Form):
     """How staff decides, and why."""
 
     reason = forms.CharField(
-        label="Reason",
+        label=_("Reason"),
         min_length=10,
         max_length=600,
-        help_text="Both people read it, on the page of the call and by mail.",
+        help_text=_("Both people read it, on the page of the call and by mail."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
@@ -63,9 +64,9 @@ class DecideForm(forms.Form):
 class MoveForm(forms.Form):
     """Another time for a call, and a word about it."""
 
-    slot = StartField(error_messages={"required": "Pick a time first."})
+    slot = StartField(error_messages={"required": _("Pick a time first.")})
     note = forms.CharField(
-        max_length=300, required=False, label="Why?", help_text="The other side reads this.", widget=forms.Textarea(attrs={"rows": 2})
+        max_length=300, required=False, label=_("Why?"), help_text=_("The other side reads this."), widget=forms.Textarea(attrs={"rows": 2})
     )
 
 
@@ -73,12 +74,12 @@ class FreeTimeForm(forms.Form):
     """A builder proposes any time, on their own clock. Its fields lie in another form's column and name their own."""
 
     at = forms.DateTimeField(
-        label="Date and time",
+        label=_("Date and time"),
         input_formats=["%Y-%m-%dT%H:%M"],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": 300, "form": "free-form"}, format="%Y-%m-%dT%H:%M"),
-        error_messages={"invalid": "Write a date and a time that your clock shows."},
+        error_messages={"invalid": _("Write a date and a time that your clock shows.")},
     )
-    note = forms.CharField(max_length=300, required=False, label="Why?", widget=forms.Textarea(attrs={"rows": 2, "form": "free-form"}))
+    note = forms.CharField(max_length=300, required=False, label=_("Why?"), widget=forms.Textarea(attrs={"rows": 2, "form": "free-form"}))
 
 
 class ConvertForm(forms.Form):

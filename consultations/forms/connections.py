@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 SECRET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 
@@ -14,25 +16,25 @@ class PasswordForm(forms.Form):
 
     url = forms.URLField(
         max_length=500,
-        label="Address of the server",
+        label=_("Address of the server"),
         assume_scheme="https",
-        help_text="For example https://caldav.fastmail.com. Your provider's help pages name it.",
+        help_text=_("For example https://caldav.fastmail.com. Your provider's help pages name it."),
         widget=forms.URLInput(attrs={"autocomplete": "off", "inputmode": "url"}),
     )
-    name = forms.CharField(max_length=254, label="User name", help_text="Often your e-mail address.", widget=forms.TextInput(attrs=SECRET))
+    name = forms.CharField(max_length=254, label=_("User name"), help_text=_("Often your e-mail address."), widget=forms.TextInput(attrs=SECRET))
     password = forms.CharField(
-        max_length=500, label="Password for apps", strip=False, widget=forms.PasswordInput(attrs={**SECRET, "autocomplete": "new-password"})
+        max_length=500, label=_("Password for apps"), strip=False, widget=forms.PasswordInput(attrs={**SECRET, "autocomplete": "new-password"})
     )
 
     def __init__(self, *args: Any, address: str = "", label: str = "", **options: Any) -> None:
         super().__init__(*args, **options)
         if address:
             del self.fields["url"]
-            self.fields["name"].label, self.fields["name"].help_text = "Apple Account", "The e-mail address that you sign in with."
-            self.fields["password"].label = "App-specific password"
-            self.fields["password"].help_text = "Made at account.apple.com under Sign-In and Security. Not the password of your account."
+            self.fields["name"].label, self.fields["name"].help_text = "Apple Account", gettext("The e-mail address that you sign in with.")
+            self.fields["password"].label = gettext("App-specific password")
+            self.fields["password"].help_text = gettext("Made at account.apple.com under Sign-In and Security. Not the password of your account.")
         else:
-            self.fields["password"].help_text = "Make one for port444 alone, if your provider can. It is kept encrypted."
+            self.fields["password"].help_text = gettext("Make one for port444 alone, if your provider can. It is kept encrypted.")
         self.address = address
 
     @property
@@ -45,8 +47,8 @@ class KeyForm(forms.Form):
 
     key = forms.CharField(
         max_length=500,
-        label="API key",
-        help_text="Made in Cal.com under Settings, Developer, API keys. It is kept encrypted.",
+        label=_("API key"),
+        help_text=_("Made in Cal.com under Settings, Developer, API keys. It is kept encrypted."),
         widget=forms.PasswordInput(attrs={**SECRET, "autocomplete": "new-password"}),
     )
 

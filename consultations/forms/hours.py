@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import date
 from functools import lru_cache
@@ -13,6 +13,8 @@ from django.core.exceptions import ValidationError
 from django.forms.utils import flatatt
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from consultations.actions.availability import MOST_OTHER, Leave, Terms
 from consultations.models import CallSettings, MeetingProvider, RefundPolicy
@@ -25,47 +27,47 @@ from port444.kit.amounts import AmountField
 from .week import CELLS, windows_of
 
 NOTICE = [
-    (1, "1 hour"),
-    (2, "2 hours"),
-    (4, "4 hours"),
-    (8, "8 hours"),
-    (12, "12 hours"),
-    (24, "1 day"),
-    (48, "2 days"),
-    (72, "3 days"),
-    (168, "a week"),
+    (1, _("1 hour")),
+    (2, _("2 hours")),
+    (4, _("4 hours")),
+    (8, _("8 hours")),
+    (12, _("12 hours")),
+    (24, _("1 day")),
+    (48, _("2 days")),
+    (72, _("3 days")),
+    (168, _("a week")),
 ]
-HORIZON = [(14, "2 weeks"), (30, "30 days"), (60, "60 days"), (90, "90 days"), (180, "180 days")]
-GAP = [(0, "No break"), (5, "5 minutes"), (10, "10 minutes"), (15, "15 minutes"), (30, "30 minutes"), (60, "1 hour")]
-CALLS_A_DAY = [(0, "No limit"), *((n, str(n)) for n in (1, 2, 3, 4, 5, 6, 8, 10, 12))]
+HORIZON = [(14, _("2 weeks")), (30, _("30 days")), (60, _("60 days")), (90, _("90 days")), (180, _("180 days"))]
+GAP = [(0, _("No break")), (5, _("5 minutes")), (10, _("10 minutes")), (15, _("15 minutes")), (30, _("30 minutes")), (60, _("1 hour"))]
+CALLS_A_DAY: list[tuple[int, Any]] = [(0, _("No limit")), *((n, str(n)) for n in (1, 2, 3, 4, 5, 6, 8, 10, 12))]
 REFUNDS = [
-    (RefundPolicy.FREE, "Free until then", "Everything back when they cancel in time, nothing later."),
-    (RefundPolicy.HALF, "Half after that", "Everything back in time, half when they cancel later."),
-    (RefundPolicy.NONE, "No refunds", "Nothing back whenever they cancel. They see it before they pay."),
+    (RefundPolicy.FREE, _("Free until then"), _("Everything back when they cancel in time, nothing later.")),
+    (RefundPolicy.HALF, _("Half after that"), _("Everything back in time, half when they cancel later.")),
+    (RefundPolicy.NONE, _("No refunds"), _("Nothing back whenever they cancel. They see it before they pay.")),
 ]
 BEFORE = [
-    (1, "1 hour before"),
-    (2, "2 hours before"),
-    (4, "4 hours before"),
-    (12, "12 hours before"),
-    (24, "1 day before"),
-    (48, "2 days before"),
-    (72, "3 days before"),
-    (168, "a week before"),
+    (1, _("1 hour before")),
+    (2, _("2 hours before")),
+    (4, _("4 hours before")),
+    (12, _("12 hours before")),
+    (24, _("1 day before")),
+    (48, _("2 days before")),
+    (72, _("3 days before")),
+    (168, _("a week before")),
 ]
-MOVES = [(0, "Never, they ask you"), (1, "Once"), (2, "Twice"), (3, "3 times"), (5, "5 times")]
+MOVES = [(0, _("Never, they ask you")), (1, _("Once")), (2, _("Twice")), (3, _("3 times")), (5, _("5 times"))]
 CLOCK = [(n * 30, f"{n // 2:02d}:{n % 2 * 30:02d}") for n in range(49)]
 REPEATS = [
-    ("once", "Only on this date"),
-    ("2", "Every 2 weeks"),
-    ("3", "Every 3 weeks"),
-    ("4", "Every 4 weeks"),
-    ("6", "Every 6 weeks"),
-    ("8", "Every 8 weeks"),
-    ("date", "Every month on this date"),
-    ("nth", "Every month on this weekday, like the second Tuesday"),
-    ("last", "Every month on the last such weekday"),
-    ("end", "Every month on its last day"),
+    ("once", _("Only on this date")),
+    ("2", _("Every 2 weeks")),
+    ("3", _("Every 3 weeks")),
+    ("4", _("Every 4 weeks")),
+    ("6", _("Every 6 weeks")),
+    ("8", _("Every 8 weeks")),
+    ("date", _("Every month on this date")),
+    ("nth", _("Every month on this weekday, like the second Tuesday")),
+    ("last", _("Every month on the last such weekday")),
+    ("end", _("Every month on its last day")),
 ]
 YEARS = range(2000, 2100)
 CHOSEN = SafeString(" selected")
@@ -94,7 +96,7 @@ class CellsField(forms.Field):
     def to_python(self, value: Any) -> list[str]:
         cells = list(value or [])
         if not ALL_CELLS.issuperset(cells):
-            raise ValidationError("That is not an hour of the week.", code="invalid_choice")
+            raise ValidationError(gettext("That is not an hour of the week."), code="invalid_choice")
         return cells
 
 
@@ -103,7 +105,7 @@ class Numbers(forms.TypedChoiceField):
 
     widget = PlainSelect
 
-    def __init__(self, choices: Any, *, label: str, required: bool = True, initial: int | None = None) -> None:
+    def __init__(self, choices: Any, *, label: Any, required: bool = True, initial: int | None = None) -> None:
         super().__init__(choices=choices, coerce=int, required=required, empty_value=None, label=label, initial=initial)
 
 
@@ -119,11 +121,11 @@ class WrittenField(forms.Field):
     def to_python(self, value: Any) -> list[Any]:
         texts = list(value or [])
         if len(texts) > 2 * MOST_OTHER:
-            raise ValidationError(f"There is room for {MOST_OTHER}. Remove some.", code="many")
+            raise ValidationError(gettext("There is room for %(most)s. Remove some.") % {"most": MOST_OTHER}, code="many")
         try:
             return [self.read(text) for text in texts]
         except ValueError:
-            raise ValidationError("This cannot be read. Reload the page and try again.", code="unreadable") from None
+            raise ValidationError(gettext("This cannot be read. Reload the page and try again."), code="unreadable") from None
 
 
 def write_window(window: AnyWindow) -> str:
@@ -180,43 +182,43 @@ class AvailabilityForm(forms.Form):
     is not sent keeps what `initial` says.
     """
 
-    enabled = forms.BooleanField(required=False, label="Clients can book calls")
-    price_15 = AmountField(required=False, label="15 minutes")
-    price_30 = AmountField(required=False, label="30 minutes")
-    price_60 = AmountField(required=False, label="60 minutes")
-    h = CellsField(required=False, label="Your week")
-    r = WrittenField(read_window, label="Other hours")
-    off = WrittenField(read_leave, label="Days off")
-    notice_hours = Numbers(NOTICE, label="Notice before a call")
-    gap_minutes = Numbers(GAP, label="Break after each call")
-    horizon_days = Numbers(HORIZON, label="Bookable ahead")
-    calls_a_day = Numbers(CALLS_A_DAY, required=False, label="Most calls a day")
-    time_zone = forms.CharField(max_length=64, validators=[check_zone], label="Time zone of your hours")
+    enabled = forms.BooleanField(required=False, label=_("Clients can book calls"))
+    price_15 = AmountField(required=False, label=_("15 minutes"))
+    price_30 = AmountField(required=False, label=_("30 minutes"))
+    price_60 = AmountField(required=False, label=_("60 minutes"))
+    h = CellsField(required=False, label=_("Your week"))
+    r = WrittenField(read_window, label=_("Other hours"))
+    off = WrittenField(read_leave, label=_("Days off"))
+    notice_hours = Numbers(NOTICE, label=_("Notice before a call"))
+    gap_minutes = Numbers(GAP, label=_("Break after each call"))
+    horizon_days = Numbers(HORIZON, label=_("Bookable ahead"))
+    calls_a_day = Numbers(CALLS_A_DAY, required=False, label=_("Most calls a day"))
+    time_zone = forms.CharField(max_length=64, validators=[check_zone], label=_("Time zone of your hours"))
     refund_policy = forms.ChoiceField(
-        choices=[(value, name) for value, name, _ in REFUNDS], required=False, widget=forms.RadioSelect, label="When a client cancels"
+        choices=[(value, name) for value, name, text in REFUNDS], required=False, widget=forms.RadioSelect, label=_("When a client cancels")
     )
-    free_hours = Numbers(BEFORE, required=False, label="Everything back until")
-    move_limit = Numbers(MOVES, required=False, label="Clients move a call")
-    move_hours = Numbers(BEFORE, required=False, label="At the latest")
-    meeting_provider = forms.ChoiceField(required=False, label="Meeting room")
+    free_hours = Numbers(BEFORE, required=False, label=_("Everything back until"))
+    move_limit = Numbers(MOVES, required=False, label=_("Clients move a call"))
+    move_hours = Numbers(BEFORE, required=False, label=_("At the latest"))
+    meeting_provider = forms.ChoiceField(required=False, label=_("Meeting room"))
 
     def __init__(self, *args: Any, rooms: Iterable[str] = (MeetingProvider.OWN_LINK,), **options: Any) -> None:
         super().__init__(*args, **options)
         # A saved number that the list does not name is offered too, or the form would show, and save, another one.
-        lists = {
-            "notice_hours": (NOTICE, "hours"),
-            "gap_minutes": (GAP, "minutes"),
-            "horizon_days": (HORIZON, "days"),
-            "calls_a_day": (CALLS_A_DAY, ""),
-            "free_hours": (BEFORE, "hours before"),
-            "move_limit": (MOVES, "times"),
-            "move_hours": (BEFORE, "hours before"),
+        lists: dict[str, tuple[Sequence[tuple[int, Any]], str]] = {
+            "notice_hours": (NOTICE, gettext("%(n)s hours")),
+            "gap_minutes": (GAP, gettext("%(n)s minutes")),
+            "horizon_days": (HORIZON, gettext("%(n)s days")),
+            "calls_a_day": (CALLS_A_DAY, "%(n)s"),
+            "free_hours": (BEFORE, gettext("%(n)s hours before")),
+            "move_limit": (MOVES, gettext("%(n)s times")),
+            "move_hours": (BEFORE, gettext("%(n)s hours before")),
         }
         for name, (known, unit) in lists.items():
             field, saved = self.fields[name], self.initial.get(name)
             assert isinstance(field, forms.TypedChoiceField)
             if saved is not None and saved not in dict(known):
-                field.choices = sorted([*known, (saved, f"{saved} {unit}".strip())])
+                field.choices = sorted([*known, (saved, unit % {"n": saved})])
         room = self.fields["meeting_provider"]
         assert isinstance(room, forms.ChoiceField)
         saved_room = MeetingProvider(self.initial.get("meeting_provider") or MeetingProvider.OWN_LINK)
@@ -260,10 +262,10 @@ class OtherHoursForm(forms.Form):
 
     use_required_attribute = False  # it may stay empty when everything else is saved
 
-    new_on = forms.DateField(widget=day_input(), label="Date", error_messages={"required": "Name the date first."})
-    new_repeat = forms.ChoiceField(choices=REPEATS, initial="2", widget=PlainSelect, label="How often")
-    new_opens = Numbers(CLOCK[:-1], initial=540, label="From")
-    new_closes = Numbers(CLOCK[1:], initial=720, label="To")
+    new_on = forms.DateField(widget=day_input(), label=_("Date"), error_messages={"required": _("Name the date first.")})
+    new_repeat = forms.ChoiceField(choices=REPEATS, initial="2", widget=PlainSelect, label=_("How often"))
+    new_opens = Numbers(CLOCK[:-1], initial=540, label=_("From"))
+    new_closes = Numbers(CLOCK[1:], initial=720, label=_("To"))
 
     def __init__(self, *args: Any, today: date, **options: Any) -> None:
         self.today = today
@@ -277,11 +279,11 @@ class OtherHoursForm(forms.Form):
         cleaned = self.cleaned_data
         opens, closes, on, repeat = (cleaned.get(name) for name in ("new_opens", "new_closes", "new_on", "new_repeat"))
         if opens is not None and closes is not None and closes <= opens:
-            self.add_error("new_closes", "Hours must end after they start.")
+            self.add_error("new_closes", gettext("Hours must end after they start."))
         if on is not None and repeat == "once" and on < self.today:
-            self.add_error("new_on", "This date has passed.")
+            self.add_error("new_on", gettext("This date has passed."))
         if on is not None and repeat == "nth" and on.day > 28:
-            self.add_error("new_repeat", "This is a fifth weekday, which most months lack. Take the last such weekday instead.")
+            self.add_error("new_repeat", gettext("This is a fifth weekday, which most months lack. Take the last such weekday instead."))
 
     def window(self) -> AnyWindow:
         cleaned = self.cleaned_data
@@ -304,9 +306,9 @@ class DaysOffForm(forms.Form):
 
     use_required_attribute = False
 
-    off_first = forms.DateField(widget=day_input(), label="First day", error_messages={"required": "Name the first day."})
-    off_last = forms.DateField(widget=day_input(), label="Last day", required=False)
-    off_note = forms.CharField(max_length=80, label="Note for yourself", required=False)
+    off_first = forms.DateField(widget=day_input(), label=_("First day"), error_messages={"required": _("Name the first day.")})
+    off_last = forms.DateField(widget=day_input(), label=_("Last day"), required=False)
+    off_note = forms.CharField(max_length=80, label=_("Note for yourself"), required=False)
 
     def __init__(self, *args: Any, today: date, **options: Any) -> None:
         self.today = today
@@ -323,9 +325,9 @@ class DaysOffForm(forms.Form):
         super().clean()
         first, last = self.cleaned_data.get("off_first"), self.cleaned_data.get("off_last")
         if first is not None and last is not None and last < first:
-            self.add_error("off_last", "The last day comes before the first.")
+            self.add_error("off_last", gettext("The last day comes before the first."))
         elif first is not None and (last or first) < self.today:
-            self.add_error("off_first", "These days have passed.")
+            self.add_error("off_first", gettext("These days have passed."))
 
     def leave(self) -> Leave:
         cleaned = self.cleaned_data
@@ -334,5 +336,5 @@ class DaysOffForm(forms.Form):
 
 def _in_reach(day: date) -> date:
     if day.year not in YEARS:
-        raise ValidationError("Name a date of this century.", code="date")
+        raise ValidationError(gettext("Name a date of this century."), code="date")
     return day

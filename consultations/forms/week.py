@@ -9,6 +9,8 @@ from typing import TypeGuard
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from consultations.actions.availability import DAYS
 from consultations.slots import DAY_MINUTES, AnyWindow, Window
@@ -22,7 +24,7 @@ CHECKED, DOT = SafeString(" checked"), SafeString('<i class="buoy-dot"></i>')
 def windows_of(cells: Iterable[str]) -> list[Window]:
     """Half hours as windows: neighbours of one day are joined."""
     windows: list[Window] = []
-    for weekday, half in sorted({(int(d), int(s)) for d, _, s in (cell.partition("-") for cell in cells)}):
+    for weekday, half in sorted({(int(d), int(s)) for d, dash, s in (cell.partition("-") for cell in cells)}):
         if windows and windows[-1].weekday == weekday and windows[-1].end_minute == half * 30:
             windows[-1] = Window(weekday, windows[-1].start_minute, half * 30 + 30)
         else:
@@ -62,11 +64,11 @@ class Hour:
 
 def grid(cells: Iterable[str], booked: Iterable[tuple[int, int]]) -> list[Hour]:
     """The week as rows of hours."""
-    ticked, calls = set(cells), set(booked)
+    ticked, calls, language = set(cells), set(booked), get_language() or ""
 
     def hour(number: int) -> Hour:
         halves = [[(day, number * 2 + half) for half in (0, 1)] for day in range(7)]
-        days = [[_cell(day, half, f"{day}-{half}" in ticked, (day, half) in calls) for day, half in pair] for pair in halves]
+        days = [[_cell(day, half, f"{day}-{half}" in ticked, (day, half) in calls, language) for day, half in pair] for pair in halves]
         html = format_html_join("", "<td>{}{}</td>", days)
         return Hour(f"{number:02d}:00", html, any(f"{day}-{half}" in ticked for pair in halves for day, half in pair))
 
@@ -74,8 +76,11 @@ def grid(cells: Iterable[str], booked: Iterable[tuple[int, int]]) -> list[Hour]:
 
 
 @cache
-def _cell(day: int, half: int, is_open: bool, has_call: bool) -> SafeString:
-    """A half hour. There are few different ones and hundreds on a page, where a template would take most of its time for them."""
-    label = f"{DAYS[day]} {half // 2:02d}:{half % 2 * 30:02d}{', a call is booked' if has_call else ''}"
+def _cell(day: int, half: int, is_open: bool, has_call: bool, language: str) -> SafeString:
+    """A half hour, in the active language, which is given to be remembered by. There are few different ones and hundreds on a page, where a
+    template would take most of its time for them.
+    """
+    at = f"{DAYS[day]} {half // 2:02d}:{half % 2 * 30:02d}"
+    label = _("%(at)s, a call is booked") % {"at": at} if has_call else at
     box = format_html('<input type="checkbox" name="h" value="{}-{}" aria-label="{}"{}>', day, half, label, CHECKED if is_open else "")
     return format_html('<label class="hr half">{}{}</label>', box, DOT if has_call else "")

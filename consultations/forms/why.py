@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from django import forms
-
-from port444.builders.models import LENGTHS
+from django.utils.translation import gettext_lazy as _
 
 
 class WhyForm(forms.Form):
     """A day and a time on the builder's own clock."""
 
-    day = forms.DateField(label="Day", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
-    time = forms.TimeField(label="Start", widget=forms.TimeInput(attrs={"type": "time", "step": "900"}, format="%H:%M"))
-    minutes = forms.TypedChoiceField(label="Length", coerce=int, choices=[(length, f"{length} minutes") for length in LENGTHS])
+    day = forms.DateField(label=_("Day"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    time = forms.TimeField(label=_("Start"), widget=forms.TimeInput(attrs={"type": "time", "step": "900"}, format="%H:%M"))
+    minutes = forms.TypedChoiceField(label=_("Length"), coerce=int, choices=[(15, _("15 minutes")), (30, _("30 minutes")), (60, _("60 minutes"))])
 
     @property
     def minute(self) -> int:

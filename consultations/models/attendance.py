@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -22,9 +23,9 @@ SUGGESTED_FOR = timedelta(hours=72)  # until a suggestion that nobody takes up i
 
 
 class Source(models.TextChoices):
-    JOIN = "join", "Our join page"
+    JOIN = "join", _("Our join page")
     ZOOM = "zoom", "Zoom"
-    GOOGLE_MEET = "google_meet", "Google Meet"
+    GOOGLE_MEET = "google_meet", _("Google Meet")
     CAL_COM = "cal_com", "Cal.com"
 
 
@@ -52,11 +53,11 @@ class Attendance(models.Model):
 
 
 class AbsenceStatus(models.TextChoices):
-    SUGGESTED = "suggested", "Suggested"
-    REPORTED = "reported", "Reported"
-    DISPUTED = "disputed", "Disputed"
-    CONFIRMED = "confirmed", "Confirmed"
-    DISMISSED = "dismissed", "Not so"
+    SUGGESTED = "suggested", _("Suggested")
+    REPORTED = "reported", _("Reported")
+    DISPUTED = "disputed", _("Disputed")
+    CONFIRMED = "confirmed", _("Confirmed")
+    DISMISSED = "dismissed", _("Not so")
 
 
 A = AbsenceStatus

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.postgres.indexes import GistIndex
 from django.db import models
 from django.db.models import F, Func, Q
+from django.utils.translation import gettext_lazy as _
 
 from port444.builders.models import Builder
 from port444.kit.clock import now
@@ -19,17 +20,17 @@ from .calls import Consultation
 
 
 class CalendarProvider(models.TextChoices):
-    GOOGLE = "google", "Google Calendar"
-    OUTLOOK = "outlook", "Outlook"
-    APPLE = "apple", "Apple Calendar"
-    CALDAV = "caldav", "CalDAV"
+    GOOGLE = "google", _("Google Calendar")
+    OUTLOOK = "outlook", _("Outlook")
+    APPLE = "apple", _("Apple Calendar")
+    CALDAV = "caldav", _("CalDAV")
     CAL_COM = "cal_com", "Cal.com"
 
 
 class LinkStatus(models.TextChoices):
-    ACTIVE = "active", "Connected"
-    BROKEN = "broken", "Needs you to connect it again"
-    OFF = "off", "Disconnected"
+    ACTIVE = "active", _("Connected")
+    BROKEN = "broken", _("Needs you to connect it again")
+    OFF = "off", _("Disconnected")
 
 
 class CalendarLink(StateMachine):
@@ -157,11 +158,11 @@ class ExternalEvent(models.Model):
 
 
 class EventStatus(models.TextChoices):
-    WANTED = "wanted", "To be written"
-    WRITTEN = "written", "Written"
-    UNWANTED = "unwanted", "To be removed"
-    REMOVED = "removed", "Removed"
-    FAILED = "failed", "Given up"
+    WANTED = "wanted", _("To be written")
+    WRITTEN = "written", _("Written")
+    UNWANTED = "unwanted", _("To be removed")
+    REMOVED = "removed", _("Removed")
+    FAILED = "failed", _("Given up")
 
 
 class CalendarEvent(StateMachine):

@@ -13,6 +13,8 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.accounts.models import check_zone
@@ -53,8 +55,8 @@ class Back:
 class Party(models.TextChoices):
     """One side of a call."""
 
-    CLIENT = "client", "Client"
-    BUILDER = "builder", "Builder"
+    CLIENT = "client", _("Client")
+    BUILDER = "builder", _("Builder")
 
     @property
     def other(self) -> Party:
@@ -62,13 +64,13 @@ class Party(models.TextChoices):
 
 
 class ConsultationStatus(models.TextChoices):
-    HELD = "held", "Held while you pay"
-    EXPIRED = "expired", "Not paid in time"
-    SCHEDULED = "scheduled", "Scheduled"
-    COMPLETED = "completed", "Completed"
-    CANCELLED = "cancelled", "Cancelled"
-    NO_SHOW = "no_show", "No-show"
-    RESCHEDULED = "rescheduled", "Moved"
+    HELD = "held", _("Held while you pay")
+    EXPIRED = "expired", _("Not paid in time")
+    SCHEDULED = "scheduled", _("Scheduled")
+    COMPLETED = "completed", _("Completed")
+    CANCELLED = "cancelled", pgettext_lazy("call", "Cancelled")
+    NO_SHOW = "no_show", _("No-show")
+    RESCHEDULED = "rescheduled", pgettext_lazy("call", "Moved")
 
 
 C = ConsultationStatus
@@ -303,11 +305,11 @@ class Consultation(StateMachine):
 
     def require_party(self, actor: Any) -> None:
         if actor.pk not in (self.client_id, self.builder.user_id):
-            raise NotAllowed("Only the two people of this call can do that.")
+            raise NotAllowed(gettext("Only the two people of this call can do that."))
 
     def require_client(self, actor: Any) -> None:
         if actor.pk != self.client_id:
-            raise NotAllowed("Only the client of this call can do that.")
+            raise NotAllowed(gettext("Only the client of this call can do that."))
 
     def party_of(self, user: Any) -> Party:
         """On which side `user` is; ask only of the two people."""
@@ -319,7 +321,7 @@ class Consultation(StateMachine):
 
     def require_builder(self, actor: Any) -> None:
         if actor.pk != self.builder.user_id:
-            raise NotAllowed("Only the builder of this call can do that.")
+            raise NotAllowed(gettext("Only the builder of this call can do that."))
 
 
 def free_until(policy: str, hours: int, starts_at: datetime) -> datetime | None:

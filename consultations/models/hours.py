@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from port444.accounts.models import check_zone
 from port444.builders.models import Builder
@@ -16,14 +18,14 @@ NTH = [1, 2, 3, 4, -1]  # of the weekdays of a month; -1 is the last
 class RefundPolicy(models.TextChoices):
     """What a client gets back who cancels later than `free_hours` before the start. With NONE there is no free time at all."""
 
-    FREE = "free", "Nothing"
-    HALF = "half", "Half"
-    NONE = "none", "Nothing, whenever"
+    FREE = "free", pgettext_lazy("refund", "Nothing")
+    HALF = "half", pgettext_lazy("refund", "Half")
+    NONE = "none", _("Nothing, whenever")
 
 
 class MeetingProvider(models.TextChoices):
-    OWN_LINK = "own_link", "Your own link"
-    GOOGLE_MEET = "google_meet", "Google Meet"
+    OWN_LINK = "own_link", _("Your own link")
+    GOOGLE_MEET = "google_meet", _("Google Meet")
     ZOOM = "zoom", "Zoom"
     CAL_COM = "cal_com", "Cal.com"
 
@@ -64,10 +66,10 @@ class CallSettings(models.Model):
 
 
 class RuleKind(models.TextChoices):
-    WEEKLY = "weekly", "Every week, or every few weeks"
-    MONTHLY_DATE = "monthly_date", "On a day of the month"
-    MONTHLY_WEEKDAY = "monthly_weekday", "On a weekday of the month"
-    ONCE = "once", "Once"
+    WEEKLY = "weekly", _("Every week, or every few weeks")
+    MONTHLY_DATE = "monthly_date", _("On a day of the month")
+    MONTHLY_WEEKDAY = "monthly_weekday", _("On a weekday of the month")
+    ONCE = "once", _("Once")
 
 
 class AvailabilityRule(models.Model):

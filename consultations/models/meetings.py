@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
@@ -18,11 +19,11 @@ ASK_AFTER = timedelta(minutes=10)  # after the end of a call, when providers hav
 
 
 class RoomStatus(models.TextChoices):
-    WANTED = "wanted", "Being prepared"
-    READY = "ready", "Ready"
-    UNWANTED = "unwanted", "To be closed"
-    CLOSED = "closed", "Closed"
-    FAILED = "failed", "Could not be made"
+    WANTED = "wanted", _("Being prepared")
+    READY = "ready", _("Ready")
+    UNWANTED = "unwanted", _("To be closed")
+    CLOSED = "closed", _("Closed")
+    FAILED = "failed", _("Could not be made")
 
 
 class MeetingRoom(StateMachine):

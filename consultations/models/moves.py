@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -18,16 +19,16 @@ from .calls import Consultation
 
 
 class ProposalKind(models.TextChoices):
-    MOVE = "move", "Another time"
-    CANCEL = "cancel", "Calling it off"
+    MOVE = "move", _("Another time")
+    CANCEL = "cancel", _("Calling it off")
 
 
 class ProposalStatus(models.TextChoices):
-    OPEN = "open", "Waiting for an answer"
-    ACCEPTED = "accepted", "Accepted"
-    DECLINED = "declined", "Declined"
-    WITHDRAWN = "withdrawn", "Withdrawn"
-    LAPSED = "lapsed", "Not answered in time"
+    OPEN = "open", _("Waiting for an answer")
+    ACCEPTED = "accepted", _("Accepted")
+    DECLINED = "declined", _("Declined")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+    LAPSED = "lapsed", _("Not answered in time")
 
 
 class ProposalQuerySet(models.QuerySet["Proposal"]):

@@ -8,6 +8,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from port444.kit.ids import uuid7
 from port444.kit.states import StateMachine, known_status
@@ -16,15 +18,15 @@ from .calls import Consultation
 
 
 class ReminderKind(models.TextChoices):
-    DAY = "24h", "A day before"
-    HOUR = "1h", "An hour before"
+    DAY = "24h", _("A day before")
+    HOUR = "1h", _("An hour before")
 
 
 class ReminderStatus(models.TextChoices):
-    DUE = "due", "Waiting"
-    SENT = "sent", "Sent"
-    SKIPPED_LATE = "skipped_late", "Too late"
-    SKIPPED_GONE = "skipped_gone", "The call had changed"
+    DUE = "due", pgettext_lazy("reminder", "Waiting")
+    SENT = "sent", _("Sent")
+    SKIPPED_LATE = "skipped_late", _("Too late")
+    SKIPPED_GONE = "skipped_gone", _("The call had changed")
 
 
 AHEAD = {ReminderKind.DAY: timedelta(hours=24), ReminderKind.HOUR: timedelta(hours=1)}

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Count, Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from consultations.meetings import zoom
 from consultations.models import (
@@ -31,10 +33,10 @@ LATE = timedelta(minutes=10)
 C = ConsultationStatus
 
 TEXTS = {
-    MeetingProvider.OWN_LINK: "One link for all calls. It also stands in when another room cannot be made.",
-    MeetingProvider.GOOGLE_MEET: "A new Meet room for each call, in your Google Calendar.",
-    MeetingProvider.ZOOM: "A new Zoom meeting for each call. You need no Zoom account.",
-    MeetingProvider.CAL_COM: "A booking in your Cal.com account for each call, with its video room.",
+    MeetingProvider.OWN_LINK: _("One link for all calls. It also stands in when another room cannot be made."),
+    MeetingProvider.GOOGLE_MEET: _("A new Meet room for each call, in your Google Calendar."),
+    MeetingProvider.ZOOM: _("A new Zoom meeting for each call. You need no Zoom account."),
+    MeetingProvider.CAL_COM: _("A booking in your Cal.com account for each call, with its video room."),
 }
 
 
@@ -63,12 +65,13 @@ def meeting_choices(builder: Builder) -> list[MeetingChoice]:
         .exclude(status=LinkStatus.OFF)
         .annotate(written=Count("calendars", filter=Q(calendars__is_written=True)))
     )
-    missing = "" if builder.meeting_url else "Your profile names no link yet."
+    no_zoom = "" if zoom.is_set_up() else gettext("Zoom is not set up on this site.")
+    missing = "" if builder.meeting_url else gettext("Your profile names no link yet.")
     return [
-        MeetingChoice(MeetingProvider.OWN_LINK, TEXTS[MeetingProvider.OWN_LINK], note=missing),
-        MeetingChoice(MeetingProvider.GOOGLE_MEET, TEXTS[MeetingProvider.GOOGLE_MEET], _google(links)),
-        MeetingChoice(MeetingProvider.ZOOM, TEXTS[MeetingProvider.ZOOM], "" if zoom.is_set_up() else "Zoom is not set up on this site."),
-        MeetingChoice(MeetingProvider.CAL_COM, TEXTS[MeetingProvider.CAL_COM], _cal_com(links)),
+        MeetingChoice(MeetingProvider.OWN_LINK, str(TEXTS[MeetingProvider.OWN_LINK]), note=missing),
+        MeetingChoice(MeetingProvider.GOOGLE_MEET, str(TEXTS[MeetingProvider.GOOGLE_MEET]), _google(links)),
+        MeetingChoice(MeetingProvider.ZOOM, str(TEXTS[MeetingProvider.ZOOM]), no_zoom),
+        MeetingChoice(MeetingProvider.CAL_COM, str(TEXTS[MeetingProvider.CAL_COM]), _cal_com(links)),
     ]
 
 
@@ -79,21 +82,21 @@ def why_not(builder: Builder, provider: str) -> str:
 
 def _google(links: Sequence[CalendarLink]) -> str:
     if not (settings.GOOGLE_CLIENT_ID and settings.GOOGLE_CLIENT_SECRET):
-        return "Google is not set up on this site."
+        return gettext("Google is not set up on this site.")
     mine = [link for link in links if link.provider == CalendarProvider.GOOGLE]
     if not mine:
-        return "Connect your Google Calendar first."
+        return gettext("Connect your Google Calendar first.")
     if all(link.status == LinkStatus.BROKEN for link in mine):
-        return "Connect your Google Calendar again first."
+        return gettext("Connect your Google Calendar again first.")
     written = any(getattr(link, "written", 0) for link in mine if link.status == LinkStatus.ACTIVE)
-    return "" if written else "Let us write your calls into a Google Calendar first."
+    return "" if written else gettext("Let us write your calls into a Google Calendar first.")
 
 
 def _cal_com(links: Sequence[CalendarLink]) -> str:
     mine = [link for link in links if link.provider == CalendarProvider.CAL_COM]
     if not mine:
-        return "Connect your Cal.com account first."
-    return "" if any(link.status == LinkStatus.ACTIVE for link in mine) else "Connect your Cal.com account again first."
+        return gettext("Connect your Cal.com account first.")
+    return "" if any(link.status == LinkStatus.ACTIVE for link in mine) else gettext("Connect your Cal.com account again first.")
 
 
 def free_hosts(call: Consultation, *, but: MeetingRoom) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import OuterRef, Subquery
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from consultations.models import Consultation, Proposal
 from port444.orders.handlers import Need
@@ -27,10 +28,10 @@ def needs(user: Any, moment: datetime, *, as_builder: bool) -> list[Need]:
 def _need(call: Consultation, answer_by: datetime | None, user: Any, moment: datetime) -> Need:
     other = call.other(user)
     if answer_by is not None:
-        title = f"Your call with {other.first_name} waits for your answer"
+        title = _("Your call with %(name)s waits for your answer") % {"name": other.first_name}
     elif call.ends_at <= moment:
-        title = f"Say how your call with {other.first_name} went"
+        title = _("Say how your call with %(name)s went") % {"name": other.first_name}
     else:
-        title = f"Look at your call with {other.first_name}"
+        title = _("Look at your call with %(name)s") % {"name": other.first_name}
     text = f"{call.duration} min with {other.name}"
     return Need(title, text, reverse("consultations:detail", args=[call.pk]), answer_by, "video", other.time_zone)

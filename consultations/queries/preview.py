@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from consultations.slots import Hours
 from port444.builders.models import Builder
+from port444.kit.language import dated
 
 from .busy import is_stale
 from .times import monday_of, starts_in
@@ -37,9 +41,11 @@ class PreviewDay:
     def words(self) -> str:
         """What its cell says to those who do not see the table."""
         count = len(self.starts)
+        month = dated(self.on, "F")
         if not count:
-            return f"{self.on:%B}: {'day off' if self.is_off else 'none'}"
-        return f"{self.on:%B}: {count} time{'s' * (count > 1)}, the first at {self.starts[0]:%H:%M}"
+            return _("%(month)s: day off") % {"month": month} if self.is_off else _("%(month)s: none") % {"month": month}
+        words = ngettext("%(month)s: %(count)s time, the first at %(at)s", "%(month)s: %(count)s times, the first at %(at)s", count)
+        return words % {"month": month, "count": count, "at": f"{self.starts[0]:%H:%M}"}
 
 
 @dataclass(frozen=True, slots=True)

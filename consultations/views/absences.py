@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from consultations import actions
@@ -24,7 +25,7 @@ def report_absence(request: UserRequest, call_id: UUID) -> HttpResponse:
     if not form.is_valid():
         return render(request, "consultations/detail.html", detail_context(request, call, report_form=form), status=422)
     actions.report_absence(call.pk, actor=request.user, note=form.cleaned_data["note"])
-    return done(request, call.url, "Noted. The other side is asked now.")
+    return done(request, call.url, _("Noted. The other side is asked now."))
 
 
 @login_required
@@ -32,7 +33,7 @@ def report_absence(request: UserRequest, call_id: UUID) -> HttpResponse:
 def admit_absence(request: UserRequest, call_id: UUID) -> HttpResponse:
     call = call_of(request, call_id)
     actions.admit_absence(call.pk, actor=request.user)
-    return done(request, call.url, "Thank you for saying so.")
+    return done(request, call.url, _("Thank you for saying so."))
 
 
 @login_required
@@ -43,7 +44,7 @@ def dispute_absence(request: UserRequest, call_id: UUID) -> HttpResponse:
     if not form.is_valid():
         return render(request, "consultations/detail.html", detail_context(request, call, dispute_form=form), status=422)
     actions.dispute_absence(call.pk, actor=request.user, note=form.cleaned_data["dispute"])
-    return done(request, call.url, "Somebody of port444 looks at it and decides.")
+    return done(request, call.url, _("Somebody of port444 looks at it and decides."))
 
 
 @login_required
@@ -51,4 +52,4 @@ def dispute_absence(request: UserRequest, call_id: UUID) -> HttpResponse:
 def dismiss_absence(request: UserRequest, call_id: UUID) -> HttpResponse:
     call = call_of(request, call_id)
     actions.dismiss_absence(call.pk, actor=request.user)
-    return done(request, call.url, "Taken back.")
+    return done(request, call.url, _("Taken back."))

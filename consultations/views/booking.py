@@ -15,6 +15,8 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from consultations import actions, queries
@@ -33,7 +35,7 @@ from port444.kit.money import fee
 ZONE_COOKIE = "zone"
 DRAFT = "call_draft"
 YEAR = 365 * 24 * 3600
-WORDS = {15: "One focused question", 30: "Review a plan or a pull request", 60: "Deep dive, with time to try things"}
+WORDS = {15: _("One focused question"), 30: _("Review a plan or a pull request"), 60: _("Deep dive, with time to try things")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,11 @@ def _policy(terms: CallSettings | None, chosen: datetime | None, zone: str, mome
     if terms is None:
         return "", False
     if chosen is None:
-        free = "" if terms.refund_policy == RefundPolicy.NONE else f"Everything back if you cancel {terms.free_hours} hours before"
-        late = {RefundPolicy.FREE: ", nothing later", RefundPolicy.HALF: ", half later", RefundPolicy.NONE: "Nothing back if you cancel"}
-        return free + late[RefundPolicy(terms.refund_policy)], bool(free)
+        if terms.refund_policy == RefundPolicy.NONE:
+            return gettext("Nothing back if you cancel"), False
+        if terms.refund_policy == RefundPolicy.HALF:
+            return gettext("Everything back if you cancel %(hours)s hours before, half later") % {"hours": terms.free_hours}, True
+        return gettext("Everything back if you cancel %(hours)s hours before, nothing later") % {"hours": terms.free_hours}, True
     until = free_until(terms.refund_policy, terms.free_hours, chosen)
     return policy_words(terms.refund_policy, until, zone, moment), until is not None and until > moment
 
@@ -127,10 +131,10 @@ def ahead(zone: str, other: str, moment: datetime) -> str:
     here, there = moment.astimezone(ZoneInfo(zone)).utcoffset(), moment.astimezone(ZoneInfo(other)).utcoffset()
     minutes = int(((there or timedelta()) - (here or timedelta())).total_seconds() // 60)
     if not minutes:
-        return "on the same time as you"
+        return gettext("on the same time as you")
     hours, rest = divmod(abs(minutes), 60)
     length = " ".join(part for part in (f"{hours} h" if hours else "", f"{rest} min" if rest else "") if part)
-    return f"{length} {'ahead of' if minutes > 0 else 'behind'} you"
+    return gettext("%(length)s ahead of you") % {"length": length} if minutes > 0 else gettext("%(length)s behind you") % {"length": length}
 
 
 @require_GET

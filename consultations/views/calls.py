@@ -10,6 +10,7 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from consultations import actions, emails, ical, queries
@@ -131,7 +132,7 @@ def complete(request: UserRequest, call_id: UUID) -> HttpResponse:
     if not form.is_valid():
         return render(request, "consultations/detail.html", detail_context(request, call, notes_form=form), status=422)
     actions.complete_call(call.pk, actor=request.user, notes=form.cleaned_data["notes"])
-    return done(request, call.url, "The call is complete and you are paid.")
+    return done(request, call.url, _("The call is complete and you are paid."))
 
 
 @login_required
@@ -142,4 +143,4 @@ def cancel(request: UserRequest, call_id: UUID) -> HttpResponse:
     if not form.is_valid():
         return render(request, "consultations/detail.html", detail_context(request, call, cancel_form=form), status=422)
     actions.cancel_call(call.pk, actor=request.user, reason=form.cleaned_data["reason"])
-    return done(request, call.url, "The call is cancelled.")
+    return done(request, call.url, _("The call is cancelled."))

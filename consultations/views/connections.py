@@ -15,6 +15,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -65,7 +66,7 @@ def connect_calendar(request: UserRequest, provider: str) -> HttpResponse:
     builder = _builder(request)
     chosen = _provider(provider)
     if not chosen.is_set_up:
-        raise NotAllowed(f"{chosen.label} is not set up on this site.", code="not_set_up")
+        raise NotAllowed(_("%(label)s is not set up on this site.") % {"label": chosen.label}, code="not_set_up")
     if chosen.sign_in == SignIn.OAUTH:
         if request.method == "POST":
             return _leave(request, builder, chosen)
@@ -80,7 +81,7 @@ def connect_calendar(request: UserRequest, provider: str) -> HttpResponse:
             form.add_error(None, _why(chosen, error))
         else:
             actions.connect_calendar(builder.pk, actor=request.user, provider=chosen.key, connection=connection)
-            return done(request, reverse(HOME), f"{chosen.label} is connected. Its busy times are being read.")
+            return done(request, reverse(HOME), _("%(label)s is connected. Its busy times are being read.") % {"label": chosen.label})
     return render(request, "consultations/connect.html", {"provider": chosen, "form": form}, status=422 if form.errors else 200)
 
 
@@ -89,7 +90,7 @@ def _count_try(request: UserRequest) -> None:
     key = f"calendar-tries:{request.user.pk}"
     cache.add(key, 0, TRY_SECONDS)
     if cache.incr(key) > TRIES:
-        raise TooMany("Those were many attempts. Wait ten minutes and try again.")
+        raise TooMany(_("Those were many attempts. Wait ten minutes and try again."))
 
 
 def _why(provider: Provider, error: CalendarError) -> str:
@@ -139,11 +140,11 @@ def calendar_callback(request: UserRequest, provider: str) -> HttpResponse:
     begun = _take_sign_in(request, request.GET.get("state", ""))
     mine = begun is not None and (begun["provider"], begun["user"], begun["builder"]) == (provider, str(request.user.pk), str(builder.pk))
     if begun is None or not mine or not 0 <= now().timestamp() - begun["at"] <= SIGN_IN_SECONDS:
-        text = "This sign-in was not begun here, is used up, or took too long. Nothing was connected."
+        text = _("This sign-in was not begun here, is used up, or took too long. Nothing was connected.")
         return _refused(request, chosen, text, status=400)
     if request.GET.get("error"):
         denied = request.GET["error"] in ("access_denied", "consent_required")
-        text = "You did not allow it, so nothing was connected." if denied else "The sign-in did not work out. Nothing was connected."
+        text = _("You did not allow it, so nothing was connected.") if denied else _("The sign-in did not work out. Nothing was connected.")
         return _refused(request, chosen, text, status=400)
     code = request.GET.get("code", "")
     if not code:
@@ -153,7 +154,7 @@ def calendar_callback(request: UserRequest, provider: str) -> HttpResponse:
     except CalendarError as error:
         return _refused(request, chosen, _why(chosen, error), status=400)
     actions.connect_calendar(builder.pk, actor=request.user, provider=chosen.key, connection=connection)
-    return done(request, reverse(HOME), f"{chosen.label} is connected. Its busy times are being read.")
+    return done(request, reverse(HOME), _("%(label)s is connected. Its busy times are being read.") % {"label": chosen.label})
 
 
 def _take_sign_in(request: UserRequest, state: str) -> dict[str, Any] | None:
@@ -177,14 +178,14 @@ def choose_calendars(request: UserRequest) -> HttpResponse:
     builder = _builder(request)
     read, written = _uuids(request.POST.getlist("read")), _uuids([request.POST.get("written", "")])
     actions.choose_calendars(builder.pk, actor=request.user, read=read, written=next(iter(written), None))
-    return done(request, reverse(HOME), "Your choice is saved.")
+    return done(request, reverse(HOME), _("Your choice is saved."))
 
 
 def _uuids(texts: list[str]) -> set[UUID]:
     try:
         return {UUID(text) for text in texts if text}
     except ValueError:
-        raise Invalid("This calendar is not one of yours.", code="calendar") from None
+        raise Invalid(_("This calendar is not one of yours."), code="calendar") from None
 
 
 @login_required
@@ -192,7 +193,7 @@ def _uuids(texts: list[str]) -> set[UUID]:
 def disconnect_calendar(request: UserRequest, link_id: UUID) -> HttpResponse:
     link = get_object_or_404(queries.links_of(request.user), pk=link_id)
     actions.disconnect_calendar(link.pk, actor=request.user, remove_copies=request.POST.get("copies") == "remove")
-    return done(request, reverse(HOME), f"{link.get_provider_display()} is disconnected.")
+    return done(request, reverse(HOME), _("%(label)s is disconnected.") % {"label": link.get_provider_display()})
 
 
 @login_required
@@ -201,7 +202,7 @@ def read_calendars(request: UserRequest, link_id: UUID) -> HttpResponse:
     """Read an account's calendars now."""
     link = get_object_or_404(queries.links_of(request.user), pk=link_id)
     actions.read_soon(link.pk, actor=request.user)
-    return done(request, reverse(HOME), "Your calendars are being read. Reload the page in a moment.")
+    return done(request, reverse(HOME), _("Your calendars are being read. Reload the page in a moment."))
 
 
 @login_required
@@ -209,7 +210,7 @@ def read_calendars(request: UserRequest, link_id: UUID) -> HttpResponse:
 def retry_copy(request: UserRequest, copy_id: UUID) -> HttpResponse:
     copy = get_object_or_404(queries.copies_of(request.user), pk=copy_id)
     actions.retry_copy(copy.pk, actor=request.user)
-    return done(request, reverse(HOME), "We are trying again.")
+    return done(request, reverse(HOME), _("We are trying again."))
 
 
 @login_required
@@ -229,6 +230,6 @@ def why(request: UserRequest) -> HttpResponse:
         starts_at = queries.moment_of(form.cleaned_data["day"], form.minute, zone)
         answer = queries.explain(builder, starts_at=starts_at, minutes=form.cleaned_data["minutes"], moment=moment)
     elif asked and form.is_valid():
-        form.add_error("day", "Pick a day within a year.")
+        form.add_error("day", _("Pick a day within a year."))
     context = {"form": form, "answer": answer, "zone": zone, "builder": builder, "own_zone": zone == request.user.time_zone}
     return render(request, "consultations/why.html", context, status=422 if asked and form.errors else 200)

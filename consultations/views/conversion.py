@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from consultations import actions
@@ -24,7 +25,7 @@ def convert(request: UserRequest, call_id: UUID) -> HttpResponse:
     call = call_of(request, call_id)
     form = ConvertForm(request.POST)
     if not form.is_valid():
-        raise Invalid("This order button is out of date. Reload the page and press it again.", code="client_key")
+        raise Invalid(_("This order button is out of date. Reload the page and press it again."), code="client_key")
     package_id = form.cleaned_data["package"]
     # One page offers several packages with one key: who comes back and picks another one wants another order.
     key = uuid5(form.cleaned_data["client_key"], str(package_id))

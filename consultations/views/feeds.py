@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from consultations import actions, ical, queries
@@ -37,7 +38,7 @@ def feed(request: UserRequest) -> HttpResponse:
 @require_POST
 def renew_feed(request: UserRequest) -> HttpResponse:
     again = actions.renew_feed(actor=request.user).generation > 0
-    message = "Your new address is ready. The old one opens nothing any more." if again else "Your address is ready."
+    message = _("Your new address is ready. The old one opens nothing any more.") if again else _("Your address is ready.")
     return done(request, reverse("consultations:feed"), message)
 
 
@@ -50,7 +51,7 @@ def feed_file(request: HttpRequest, token: str) -> HttpResponse:
     key = f"feed:{mine.pk}"
     cache.add(key, 0, HOUR)
     if cache.incr(key) > READS_AN_HOUR:
-        raise TooMany("This calendar is asked for too often. Once in a quarter of an hour is enough.")
+        raise TooMany(_("This calendar is asked for too often. Once in a quarter of an hour is enough."))
     moment = now()
     content = ical.feed(queries.calls_in_feed(mine.user, moment), mine.user)
     actions.note_feed_read(mine, moment)

@@ -15,6 +15,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from consultations import actions, queries
@@ -103,9 +104,9 @@ def availability(request: UserRequest) -> HttpResponse:
         except Invalid as error:
             form.add_error(None, error.message)
         else:
-            return done(request, reverse("consultations:availability"), "Your hours are saved.")
+            return done(request, reverse("consultations:availability"), _("Your hours are saved."))
     if not editor.is_whole:
-        form.add_error(None, "Something under Other hours or Days off cannot be added. Look there, or empty its date.")
+        form.add_error(None, _("Something under Other hours or Days off cannot be added. Look there, or empty its date."))
     return render(request, PAGE, _page(builder, editor, moment, unsaved=True), status=422)
 
 
@@ -153,7 +154,7 @@ def _fits(other: OtherHoursForm, so_far: AvailabilityForm) -> bool:
     known = so_far.windows() if {"h", "r"} <= so_far.cleaned_data.keys() else []
     both = overlap([*known, other.window()])
     if both:
-        other.add_error("new_on", f"{in_words(both[0])} and {in_words(both[1])} overlap. Change one of them.")
+        other.add_error("new_on", _("%(one)s and %(other)s overlap. Change one of them.") % {"one": in_words(both[0]), "other": in_words(both[1])})
     return both is None
 
 
@@ -162,7 +163,9 @@ def _fits_off(leave: DaysOffForm, so_far: AvailabilityForm) -> bool:
     known = so_far.days_off() if "off" in so_far.cleaned_data else []
     both = days_off_overlap([*known, leave.leave()])
     if both:
-        leave.add_error("off_first", f"{off_in_words(both[0])} and {off_in_words(both[1])} overlap. Change one of them.")
+        leave.add_error(
+            "off_first", _("%(one)s and %(other)s overlap. Change one of them.") % {"one": off_in_words(both[0]), "other": off_in_words(both[1])}
+        )
     return both is None
 
 

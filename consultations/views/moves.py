@@ -13,6 +13,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from consultations import actions, queries
@@ -101,10 +103,14 @@ def _why_not(call: Consultation, person: Any, moment: datetime) -> str:
         return ""
     name = call.builder.user.first_name
     if call.moves_left == 0 and call.move_limit:
-        return f"You have moved this call {call.move_count} time{'' if call.move_count == 1 else 's'}, as often as you can by yourself."
+        return ngettext(
+            "You have moved this call %(count)s time, as often as you can by yourself.",
+            "You have moved this call %(count)s times, as often as you can by yourself.",
+            call.move_count,
+        ) % {"count": call.move_count}
     if call.move_limit and moment >= call.move_until:
-        return f"It is less than {call.move_hours} hours to the call."
-    return f"Calls with {name} move by agreement."
+        return _("It is less than %(hours)s hours to the call.") % {"hours": call.move_hours}
+    return _("Calls with %(name)s move by agreement.") % {"name": name}
 
 
 def _promises(call: Consultation, person: Any, chosen: datetime | None, *, direct: bool, moment: datetime) -> list[tuple[str, str]]:
@@ -113,17 +119,26 @@ def _promises(call: Consultation, person: Any, chosen: datetime | None, *, direc
     if not direct:
         until = min(moment + timedelta(hours=settings.PROPOSAL_HOURS), call.scheduled_at, chosen or call.scheduled_at)
         return [
-            ("hourglass", f"{name} answers until {when(until, call.zone_of(person))}; without an answer the call stays"),
-            ("info", "The proposed time is not held until then"),
-            ("lock", "Nothing is paid again, and nothing goes back"),
+            (
+                "hourglass",
+                _("%(name)s answers until %(until)s; without an answer the call stays") % {"name": name, "until": when(until, call.zone_of(person))},
+            ),
+            ("info", _("The proposed time is not held until then")),
+            ("lock", _("Nothing is paid again, and nothing goes back")),
         ]
     left = call.moves_left - 1
-    lines = [("lock", "Nothing is paid again: price and invoice stay"), ("calendar-check", f"{name} is told at once, and both calendars move")]
-    lines.append(("repeat", f"After this you can move it {left} more time{'' if left == 1 else 's'} without asking"))
+    lines = [
+        ("lock", _("Nothing is paid again: price and invoice stay")),
+        ("calendar-check", _("%(name)s is told at once, and both calendars move") % {"name": name}),
+    ]
+    again = ngettext(
+        "After this you can move it %(count)s more time without asking", "After this you can move it %(count)s more times without asking", left
+    )
+    lines.append(("repeat", again % {"count": left}))
     free = call.free_until
     over = free is not None and free <= moment
     if over:
-        lines.append(("info", "The time to cancel for free is over, and moving does not bring it back"))
+        lines.append(("info", _("The time to cancel for free is over, and moving does not bring it back")))
     elif chosen is not None:
         then = free_until(call.refund_policy, call.free_hours, chosen)
         words = policy_words(call.refund_policy, then, call.client_zone, moment)
@@ -145,19 +160,19 @@ def _move(request: UserRequest, call: Consultation, asked_id: UUID) -> HttpRespo
     direct = request.POST.get("do") == "move"
     if call.pk != asked_id:  # moved since the form was drawn; perhaps by this very form
         if call.scheduled_at == starts_at:
-            return done(request, call.url, "The call is moved.")
-        return _refuse(request, call, choice, Conflict("This call was moved meanwhile. This is its new time.", code="moved"))
+            return done(request, call.url, _("The call is moved."))
+        return _refuse(request, call, choice, Conflict(_("This call was moved meanwhile. This is its new time."), code="moved"))
     try:
         if direct:
             follower = actions.move_call(call.pk, actor=request.user, starts_at=starts_at)
-            return done(request, follower.url, "The call is moved. Both of you have it by mail.")
+            return done(request, follower.url, _("The call is moved. Both of you have it by mail."))
         actions.propose_move(call.pk, actor=request.user, starts_at=starts_at, note=note)
     except (Conflict, Invalid, NotAllowed) as error:
         fresh = live_call(request, asked_id)
         if fresh.pk != asked_id and fresh.scheduled_at == starts_at:
-            return done(request, fresh.url, "The call is moved.")
+            return done(request, fresh.url, _("The call is moved."))
         return _refuse(request, fresh, choice, error, form=form)
-    return done(request, call.url, f"{call.other(request.user).first_name} is asked.")
+    return done(request, call.url, _("%(name)s is asked.") % {"name": call.other(request.user).first_name})
 
 
 def _propose_any(request: UserRequest, call: Consultation, choice: Choice) -> HttpResponse:
@@ -167,9 +182,9 @@ def _propose_any(request: UserRequest, call: Consultation, choice: Choice) -> Ht
         wall = form.cleaned_data["at"].replace(tzinfo=None)
         starts_at = wall.replace(tzinfo=ZoneInfo(call.builder_zone))
         if not 1970 < wall.year < 9000:  # at the ends of the calendar there is no UTC for every clock
-            form.add_error("at", "Pick a time that is still ahead.")
+            form.add_error("at", _("Pick a time that is still ahead."))
         elif datetime.fromtimestamp(starts_at.timestamp(), ZoneInfo(call.builder_zone)).replace(tzinfo=None) != wall:
-            form.add_error("at", "Your clock jumps over that time on this day.")
+            form.add_error("at", _("Your clock jumps over that time on this day."))
     if not form.is_valid():
         return render(request, "consultations/move.html", _page(request, call, choice, free_form=form), status=422)
     try:
@@ -179,7 +194,7 @@ def _propose_any(request: UserRequest, call: Consultation, choice: Choice) -> Ht
     except (Conflict, Invalid, NotAllowed) as error:
         form.add_error("at", error.message)
         return render(request, "consultations/move.html", _page(request, call, choice, free_form=form), status=error.status)
-    return done(request, call.url, f"{call.client.first_name} is asked.")
+    return done(request, call.url, _("%(name)s is asked.") % {"name": call.client.first_name})
 
 
 def _refuse(request: UserRequest, call: Consultation, choice: Choice, error: DomainError, form: MoveForm | None = None) -> HttpResponse:
@@ -205,8 +220,8 @@ def accept(request: UserRequest, proposal_id: UUID) -> HttpResponse:
     proposal = _proposal(request, proposal_id)
     call = actions.accept_proposal(proposal.pk, actor=request.user)
     if call.status == C.CANCELLED:
-        return done(request, call.url, "The call is cancelled, and everything goes back.")
-    return done(request, call.url, "The call is moved. Both of you have it by mail.")
+        return done(request, call.url, _("The call is cancelled, and everything goes back."))
+    return done(request, call.url, _("The call is moved. Both of you have it by mail."))
 
 
 @login_required
@@ -214,7 +229,7 @@ def accept(request: UserRequest, proposal_id: UUID) -> HttpResponse:
 def decline(request: UserRequest, proposal_id: UUID) -> HttpResponse:
     proposal = _proposal(request, proposal_id)
     actions.decline_proposal(proposal.pk, actor=request.user)
-    return done(request, proposal.consultation.url, "The call stays where it is.")
+    return done(request, proposal.consultation.url, _("The call stays where it is."))
 
 
 @login_required
@@ -222,4 +237,4 @@ def decline(request: UserRequest, proposal_id: UUID) -> HttpResponse:
 def withdraw(request: UserRequest, proposal_id: UUID) -> HttpResponse:
     proposal = _proposal(request, proposal_id)
     actions.withdraw_proposal(proposal.pk, actor=request.user)
-    return done(request, proposal.consultation.url, "Your proposal is taken back.")
+    return done(request, proposal.consultation.url, _("Your proposal is taken back."))

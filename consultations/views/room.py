@@ -10,6 +10,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from consultations import actions, queries
@@ -42,7 +44,9 @@ def join(request: UserRequest, call_id: UUID) -> HttpResponse:
         try:
             room = actions.host_url(call.pk, actor=request.user) or room
         except MeetingError:
-            return render(request, LOBBY, _lobby(request, call, "The room could not be started as host just now. Try again, or join it."), status=503)
+            return render(
+                request, LOBBY, _lobby(request, call, _("The room could not be started as host just now. Try again, or join it.")), status=503
+            )
     response = render(request, "consultations/leave_for_room.html", {"call": call, "room": room, "other": _other(request, call)})
     response["Cache-Control"] = "no-store"
     response["Referrer-Policy"] = "no-referrer"
@@ -66,7 +70,7 @@ def _lobby(request: UserRequest, call: Consultation, refused: str = "") -> dict[
     mine, theirs = (call.builder_zone, call.client_zone) if is_builder else (call.client_zone, call.builder_zone)
     state = queries.room_state(call, moment)
     live = queries.live_call(call.chain) if state == "moved" else None
-    own = call.meeting_provider == MeetingProvider.OWN_LINK
+    own, host = call.meeting_provider == MeetingProvider.OWN_LINK, call.builder.user.first_name
     room = MeetingRoom.objects.filter(chain=call.chain).first() if state in ("early", "open", "waiting") else None
     return {
         "call": call,
@@ -81,8 +85,8 @@ def _lobby(request: UserRequest, call: Consultation, refused: str = "") -> dict[
         "minutes_late": max(0, int((moment - call.scheduled_at).total_seconds() // 60)),
         "live": live,
         "opens_in": _span(call.opens_at, moment),
-        "where": f"in {call.builder.user.first_name}'s own room" if own else f"on {call.get_meeting_provider_display()}",
-        "where_short": f"{call.builder.user.first_name}'s own room" if own else call.get_meeting_provider_display(),
+        "where": _("in %(name)s's own room") % {"name": host} if own else _("on %(place)s") % {"place": call.get_meeting_provider_display()},
+        "where_short": _("%(name)s's own room") % {"name": host} if own else call.get_meeting_provider_display(),
         "has_room": bool(queries.room_url(call)),
         "is_coming": room is not None and room.status == RoomStatus.WANTED,
         "can_host": is_builder and call.meeting_provider == MeetingProvider.ZOOM and state == "open",
@@ -96,9 +100,9 @@ def _span(until: datetime, moment: datetime) -> str:
     minutes = max(0, -int((moment - until).total_seconds() // 60))
     days, hours, rest = minutes // 1440, minutes % 1440 // 60, minutes % 60
     if minutes <= 1:
-        return "a minute"
+        return _("a minute")
     if days:
-        parts = [f"{days} day{'s' if days > 1 else ''}", f"{hours} h" if hours else ""]
+        parts = [ngettext("%(count)s day", "%(count)s days", days) % {"count": days}, f"{hours} h" if hours else ""]
     else:
         parts = [f"{hours} h" if hours else "", f"{rest} min" if rest else ""]
     return " ".join(part for part in parts if part)
