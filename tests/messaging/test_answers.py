@@ -21,12 +21,14 @@ def write(talk: Conversation, author: User, at: datetime) -> None:
     Message.objects.create(conversation=talk, author=author, body="Hello", created_at=at)
 
 
+@pytest.mark.parametrize("has_been_away", [True, False])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_median_is_that_of_a_plain_model(builder: Builder, make_user: Make, seed: int) -> None:
+def test_the_median_is_that_of_a_plain_model(builder: Builder, make_user: Make, seed: int, has_been_away: bool) -> None:
     """First answers to clients who began, in 90 days, without the time away; whatever else is written does not count."""
     luck, moment = random.Random(seed), now()
     away_from = moment - timedelta(days=luck.randint(2, 20))
-    Builder.objects.update(away_paused_at=away_from, away_from=away_from, away_until=away_from + timedelta(days=1))
+    if has_been_away:
+        Builder.objects.update(away_paused_at=away_from, away_from=away_from, away_until=away_from + timedelta(days=1))
     waits, n = [], luck.randint(5, 14)
     for i in range(n):
         client = make_user(f"Client{i} Of{seed}")
@@ -43,7 +45,7 @@ def test_the_median_is_that_of_a_plain_model(builder: Builder, make_user: Make, 
         write(talk, builder.user, answered + timedelta(minutes=5))
         if begins and answered > moment - timedelta(days=90):
             away = min(answered, away_from + timedelta(days=1)) - max(begun, away_from)
-            waits.append((answered - begun - max(away, timedelta(0))) // timedelta(minutes=1))
+            waits.append((answered - begun - max(away, timedelta(0)) * has_been_away) // timedelta(minutes=1))
     count_answers_batch(moment, 1000)
     builder.refresh_from_db()
     assert builder.answer_count == len(waits)
