@@ -151,4 +151,4 @@ def test_pages_of_money_lead_to_their_rules() -> None:
         for topic, part in re.findall(r'"pages/_more.html" with topic="([a-z-]+)"(?: part="([a-z-]+)")?', path.read_text()):
             found.append(topic)
             assert not part or f'id="{part}"' in read(topic), path
-    assert {"escrow", "changes", "payouts", "privacy"} <= set(found) <= set(help.TOPICS)
+    assert {"escrow", "cancelling", "changes", "disputes", "payouts", "missed-calls", "privacy"} <= set(found) <= set(help.TOPICS)
