@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
+from django.utils.translation import gettext as _
 from requests.adapters import HTTPAdapter
 from requests_hardened.ip_filter import InvalidIPAddress
 from requests_hardened.ip_filter_adapter import IPFilterAdapter
@@ -22,6 +23,7 @@ from . import readonly
 
 TIMEOUT = (3.05, 8)  # seconds to connect, and between two pieces of an answer
 TOTAL = 20.0  # seconds for everything, however busily the other side drips
+LATE = "the answer took too long"  # for logs
 MOST_BYTES = 8 * 2**20
 PIECE = 65_536
 LEAST_PORT = 1024  # below it live mail, shells and databases; 443 is for us
@@ -182,10 +184,10 @@ class _Session(requests.Session):
                 raise
             except requests.RequestException as error:
                 if leash.is_late:
-                    raise TooSlow("the answer took too long") from error
+                    raise TooSlow(LATE) from error
                 raise
         if leash.is_late:  # an answer that says no length looks whole when it is cut
-            raise TooSlow("the answer took too long")
+            raise TooSlow(LATE)
         return response
 
     def get_redirect_target(self, resp: Any) -> None:
@@ -223,9 +225,9 @@ def refuses(url: str) -> str:
         parts = urlsplit(url)
         host = parts.hostname or ""
     except (requests.exceptions.InvalidURL, ValueError):
-        return "Give an address without a name, password or a port of another service."
+        return _("Give an address without a name, password or a port of another service.")
     if not host or len(url) != len(url.strip()):
-        return "Give a whole address, for example https://example.com/port444."
+        return _("Give a whole address, for example https://example.com/port444.")
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -236,8 +238,8 @@ def refuses(url: str) -> str:
     if is_near and settings.OUTBOUND_ALLOW_LOOPBACK:
         return ""
     if parts.scheme != "https":
-        return "Give an address that begins with https://."
-    return "This address leads into a private network." if is_inside else ""
+        return _("Give an address that begins with https://.")
+    return _("This address leads into a private network.") if is_inside else ""
 
 
 def _check_address(url: Any) -> None:
@@ -267,6 +269,6 @@ def _read(response: requests.Response, leash: _Leash, keep: int | None) -> None:
             raise TooLarge("the answer is too large")
         if time.monotonic() > leash.ends:
             response.close()
-            raise TooSlow("the answer took too long")
+            raise TooSlow(LATE)
     response._content = bytes(held)
     response._content_consumed = True  # type: ignore[attr-defined]  # what requests sets when it reads a body itself

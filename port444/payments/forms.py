@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from port444.kit.amounts import AmountField
 from port444.kit.errors import Invalid
@@ -23,12 +25,12 @@ class WalletForm(forms.Form):
 
     decision = forms.ChoiceField(choices=[(d.value, d.value) for d in Decision])
     manner = forms.ChoiceField(
-        label="How should the wallet answer?",
+        label=_("How should the wallet answer?"),
         choices=[
-            (Manner.AT_ONCE.value, "At once"),
-            (Manner.LATE.value, "After 20 seconds"),
-            (Manner.TWICE.value, "Twice"),
-            (Manner.SILENT.value, "Not at all: port444 has to ask"),
+            (Manner.AT_ONCE.value, _("At once")),
+            (Manner.LATE.value, _("After 20 seconds")),
+            (Manner.TWICE.value, _("Twice")),
+            (Manner.SILENT.value, _("Not at all: port444 has to ask")),
         ],
         required=False,
         initial=Manner.AT_ONCE.value,
@@ -48,9 +50,9 @@ class OwnWalletForm(forms.Form):
     """Which wallet is going to send the amount."""
 
     address = forms.CharField(
-        label="Address of your wallet",
+        label=_("Address of your wallet"),
         max_length=60,
-        help_text="The amount is known by it. Not an exchange: those send from an address that is not yours.",
+        help_text=_("The amount is known by it. Not an exchange: those send from an address that is not yours."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}),
     )
 
@@ -90,9 +92,9 @@ class AddressForm(forms.Form):
     """Where withdrawals go."""
 
     address = forms.CharField(
-        label="Wallet address",
+        label=_("Wallet address"),
         max_length=60,
-        help_text="0x and 40 digits or letters. Copy it from your wallet and compare the ends: what is sent cannot be called back.",
+        help_text=_("0x and 40 digits or letters. Copy it from your wallet and compare the ends: what is sent cannot be called back."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}),
     )
 
@@ -105,23 +107,25 @@ class BankForm(forms.Form):
     """The bank account to which withdrawals go: an IBAN, or a number with the bank's BIC and country."""
 
     holder = forms.CharField(
-        label="Account holder",
+        label=_("Account holder"),
         max_length=70,
-        help_text="As the bank writes it, in Latin letters.",
+        help_text=_("As the bank writes it, in Latin letters."),
         widget=forms.TextInput(attrs={"autocomplete": "name", "spellcheck": "false"}),
     )
     iban = forms.CharField(
         label="IBAN",
         max_length=60,
         required=False,
-        help_text="For most banks outside the United States, Canada and Asia. Leave it empty if yours has none.",
+        help_text=_("For most banks outside the United States, Canada and Asia. Leave it empty if yours has none."),
         widget=_typed(),
     )
-    number = forms.CharField(label="Account number", max_length=60, required=False, help_text="Only without an IBAN.", widget=_typed())
+    number = forms.CharField(label=_("Account number"), max_length=60, required=False, help_text=_("Only without an IBAN."), widget=_typed())
     bic = forms.CharField(
-        label="BIC", max_length=20, required=False, help_text="Also called SWIFT code: 8 or 11 letters and digits.", widget=_typed()
+        label="BIC", max_length=20, required=False, help_text=_("Also called SWIFT code: 8 or 11 letters and digits."), widget=_typed()
     )
-    country = forms.CharField(label="Country of the bank", max_length=2, required=False, help_text="Two letters, for example US.", widget=_typed())
+    country = forms.CharField(
+        label=_("Country of the bank"), max_length=2, required=False, help_text=_("Two letters, for example US."), widget=_typed()
+    )
 
     account: Account | None = None
 
@@ -142,7 +146,7 @@ FIELD_OF = {"holder": "holder", "iban": "iban", "account": "number", "bic": "bic
 class ReasonForm(forms.Form):
     """Why staff do something with money."""
 
-    reason = forms.CharField(label="Reason", min_length=10, max_length=200, widget=forms.Textarea(attrs={"rows": 3}))
+    reason = forms.CharField(label=_("Reason"), min_length=10, max_length=200, widget=forms.Textarea(attrs={"rows": 3}))
 
     def __init__(self, *args: Any, help_text: str = "For the log.", **options: Any) -> None:
         super().__init__(*args, **options)
@@ -175,8 +179,8 @@ MOST_DAYS = 3 * 366
 class SpanForm(forms.Form):
     """From which day to which, both included, for a file: the year so far unless somebody says otherwise."""
 
-    since = forms.DateField(label="From", required=False)
-    until = forms.DateField(label="To", required=False)
+    since = forms.DateField(label=pgettext_lazy("a period", "From"), required=False)
+    until = forms.DateField(label=pgettext_lazy("a period", "To"), required=False)
 
     def __init__(self, data: QueryDict, *, today: date, zone: tzinfo) -> None:
         super().__init__(data)
@@ -189,11 +193,11 @@ class SpanForm(forms.Form):
         until = cleaned.get("until") or self.today
         since = cleaned.get("since") or until.replace(month=1, day=1)
         if since > until:
-            raise forms.ValidationError("The first day comes after the last.", code="order")
+            raise forms.ValidationError(gettext("The first day comes after the last."), code="order")
         if (until - since).days > MOST_DAYS:
-            raise forms.ValidationError("A file holds three years at most.", code="span")
+            raise forms.ValidationError(gettext("A file holds three years at most."), code="span")
         if not 2000 <= since.year <= until.year < 2200:
-            raise forms.ValidationError("Name days of this century.", code="century")
+            raise forms.ValidationError(gettext("Name days of this century."), code="century")
         return {"since": since, "until": until}
 
     def moments(self) -> tuple[datetime, datetime]:

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from .models import Credit, EscrowKind, EscrowOperation, Invoice, Payment
 
 
@@ -84,7 +86,7 @@ _deal_locks: dict[str, Callable[[UUID], object]] = {}
 def describe_plainly(invoice: Invoice) -> Description:
     """What can be said of an invoice whose purpose says nothing itself: its first line."""
     first = invoice.lines.first()
-    return Description(title=first.description if first else "Invoice", kind=invoice.payee_name)
+    return Description(title=first.description if first else _("Invoice"), kind=invoice.payee_name)
 
 
 def register(

@@ -13,13 +13,14 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from port444.kit.errors import Conflict, word_constraint, words
 from port444.kit.money import ZERO
 
 from .models import AccountKind, JournalEntry, LedgerAccount, Posting
 
-word_constraint("ledger_account_covered", Conflict("There is not enough money for this.", code="not_covered"))
+word_constraint("ledger_account_covered", Conflict(_("There is not enough money for this."), code="not_covered"))
 
 # Accounts are moved in this order and by id within a kind, those that everybody shares last: an order that all transactions
 # follow cannot deadlock, and the shared rows stay locked for the shortest time. It holds across the entries of a transaction,

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, Sum
+from django.utils.translation import gettext as _
 
 from port444.kit.errors import Conflict, WrongState
 from port444.kit.money import CENT, ZERO, split, usd
@@ -61,7 +62,7 @@ def split_back(deal_ids: Sequence[Any], cash: Decimal, fee: Decimal, *, first: P
             parts.append((payment, of_price, of_fee))
         cash, fee = cash - of_price, fee - of_fee
     if cash or fee:
-        raise Conflict(f"{usd(cash + fee)} more would go back than was paid.", code="refund_exceeds")
+        raise Conflict(_("%(cash)s more would go back than was paid.") % {"cash": usd(cash + fee)}, code="refund_exceeds")
     return sorted(parts, key=lambda part: not part[2])  # with a fee first: accounts are locked in one order, fees before refunds
 
 
@@ -89,7 +90,10 @@ def out_of_escrow(deal: Deal, price: Decimal, client_fee: Decimal, amount: Decim
     """What lowering a price by `amount` gives back, the same part of the service fee with it. Raises Conflict when it cannot."""
     standing = Standing.of(deal.id)
     if standing.opened is None or amount > standing.locked:
-        raise Conflict(f"Escrow holds {usd(standing.locked)}, which is less than {usd(amount)}.", code="escrow_short")
+        raise Conflict(
+            _("Escrow holds %(locked)s, which is less than %(amount)s.") % {"locked": usd(standing.locked), "amount": usd(amount)},
+            code="escrow_short",
+        )
     credits = standing.share(EscrowKind.REFUND, amount, standing.opened.fee_bps)
     fee = in_proportion(client_fee, amount, price)
     parts = split_back(books.sources(deal.id), amount - credits.prepaid - credits.gift, fee)
@@ -146,7 +150,7 @@ def room(deal: Deal, client_fee: Decimal) -> Room:
 
 def _require_still(there: Room) -> None:
     if there.moving:
-        raise WrongState("Money of this order is on its way into escrow or out of it. Try again when it has arrived.", code="escrow_moving")
+        raise WrongState(_("Money of this order is on its way into escrow or out of it. Try again when it has arrived."), code="escrow_moving")
 
 
 def after_release(deal: Deal, client_fee: Decimal, amount: Decimal) -> Back:
@@ -155,13 +159,15 @@ def after_release(deal: Deal, client_fee: Decimal, amount: Decimal) -> Back:
     there = room(deal, client_fee)
     _require_still(there)
     if amount > there.released:
-        raise Conflict(f"Only {usd(there.released)} of the price was released and has not gone back.", code="refund_exceeds")
+        raise Conflict(
+            _("Only %(released)s of the price was released and has not gone back.") % {"released": usd(there.released)}, code="refund_exceeds"
+        )
     opened = Standing.of(deal.id).opened
     assert opened is not None
     prepaid, gift = (_floor(lent, amount, there.released) for lent in (there.prepaid, there.gift))
     cash = amount - prepaid - gift
     if cash > there.cash:
-        raise Conflict(f"Only {usd(there.cash)} of what was paid has not gone back.", code="refund_exceeds")
+        raise Conflict(_("Only %(cash)s of what was paid has not gone back.") % {"cash": usd(there.cash)}, code="refund_exceeds")
     fee = in_proportion(there.fee, amount, there.released)
     kept = there.released - amount
     builder_fee = min(share_of(there.released, opened.fee_bps) - share_of(kept, opened.fee_bps), amount - prepaid)
@@ -183,7 +189,7 @@ def out_of_goodwill(deal: Deal, client_fee: Decimal, amount: Decimal) -> Back:
     there = room(deal, client_fee)
     _require_still(there)
     if amount > there.cash + there.fee:
-        raise Conflict(f"Only {usd(there.cash + there.fee)} of what was paid has not gone back.", code="refund_exceeds")
+        raise Conflict(_("Only %(cash)s of what was paid has not gone back.") % {"cash": usd(there.cash + there.fee)}, code="refund_exceeds")
     of_price = min(amount, there.cash)
     parts = split_back(books.sources(deal.id), of_price, amount - of_price)
     return Back(of_price, amount - of_price, Lent(), tuple(parts), from_platform=of_price)

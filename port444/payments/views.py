@@ -15,6 +15,7 @@ from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -60,7 +61,9 @@ def checkout(request: UserRequest, invoice_id: UUID) -> HttpResponse:
         "providers": offered,
         "chosen": chosen,
         "open": bool(offered) and offered[0].name != "none",
-        "failed_text": f"{failure} Nothing was taken. You can try again.".strip(),
+        "failed_text": _("%(failure)s Nothing was taken. You can try again.") % {"failure": failure}
+        if failure
+        else _("Nothing was taken. You can try again."),
     }
     if request.htmx:
         response = render(request, "payments/checkout.html#held", context)
@@ -169,7 +172,7 @@ def sign_with_wallet(request: UserRequest, payment_id: UUID) -> HttpResponse:
     _own_wallet(request, payment_id)
     form = SignatureForm(request.POST)
     if not form.is_valid():
-        raise Invalid("That is not a signature.", code="signature_format")
+        raise Invalid(_("That is not a signature."), code="signature_format")
     actions.sign_with_wallet(payment_id, actor=request.user, **form.cleaned_data)
     return _go(request, payment_id)
 
@@ -190,7 +193,7 @@ def send_from_wallet(request: UserRequest, payment_id: UUID) -> HttpResponse:
         else:
             return _go(request, payment_id)
     if _wants_json(request):
-        raise Invalid("That is not the address of a wallet.", code="address_format")
+        raise Invalid(_("That is not the address of a wallet."), code="address_format")
     return _show_own_wallet(request, page, form, status=422)
 
 
@@ -201,7 +204,7 @@ def sent_from_wallet(request: UserRequest, payment_id: UUID) -> HttpResponse:
     _own_wallet(request, payment_id)
     form = HashForm(request.POST)
     if not form.is_valid():
-        raise Invalid("That is not the hash of a transaction.", code="hash_format")
+        raise Invalid(_("That is not the hash of a transaction."), code="hash_format")
     actions.note_hash(payment_id, actor=request.user, tx_hash=form.cleaned_data["tx_hash"])
     return _go(request, payment_id)
 
@@ -245,7 +248,7 @@ def invoice_pdf(request: UserRequest, invoice_id: UUID) -> HttpResponse:
     """The same document as one A4 page, once it has a number."""
     document = _document(request, invoice_id)
     if not document.invoice.number:
-        raise WrongState("There is a PDF once the invoice is paid; it gets its number then.", code="not_numbered")
+        raise WrongState(_("There is a PDF once the invoice is paid; it gets its number then."), code="not_numbered")
     name = f"{document.name.lower().replace(' ', '-')}-{document.invoice.number}.pdf"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
     return HttpResponse(pdf.render(document.context()), content_type="application/pdf", headers=headers)
@@ -359,10 +362,13 @@ def withdraw(request: UserRequest) -> HttpResponse:
         except DomainError as error:
             form.add_error("amount", error.message)
             return _earnings(request, withdraw=form, status=error.status)
-        way = "bank account" if sent.method == PayoutMethod.BANK else "wallet"
-        held = sent.status == WithdrawalStatus.HELD
-        words = f"{usd(sent.amount)} is held for now; see why below." if held else f"{usd(sent.amount)} is on its way to your {way}."
-        return done(request, reverse("payments:earnings"), words)
+        if sent.status == WithdrawalStatus.HELD:
+            words = _("%(amount)s is held for now; see why below.")
+        elif sent.method == PayoutMethod.BANK:
+            words = _("%(amount)s is on its way to your bank account.")
+        else:
+            words = _("%(amount)s is on its way to your wallet.")
+        return done(request, reverse("payments:earnings"), words % {"amount": usd(sent.amount)})
     return _earnings(request, withdraw=form, status=422)
 
 
@@ -386,7 +392,7 @@ def cancel(request: UserRequest, withdrawal_id: UUID) -> HttpResponse:
     """Take a withdrawal back while nothing was sent."""
     withdrawal = get_object_or_404(Withdrawal.objects.visible_to(request.user), pk=withdrawal_id)
     withdrawal = actions.cancel_withdrawal(withdrawal.pk, actor=request.user)
-    return done(request, reverse("payments:withdrawals"), f"Cancelled. {usd(withdrawal.amount)} is yours to withdraw again.")
+    return done(request, reverse("payments:withdrawals"), _("Cancelled. %(amount)s is yours to withdraw again.") % {"amount": usd(withdrawal.amount)})
 
 
 @login_required
@@ -405,7 +411,7 @@ def address(request: UserRequest) -> HttpResponse:
             form.add_error("address", error.message)
             status = error.status
         else:
-            return done(request, reverse("payments:earnings"), "Withdrawals go to this wallet from now on.")
+            return done(request, reverse("payments:earnings"), _("Withdrawals go to this wallet from now on."))
     return _details(request, PayoutMethod.WALLET, form, status)
 
 
@@ -425,7 +431,7 @@ def bank(request: UserRequest) -> HttpResponse:
             form.add_error(None, error.message)
             status = error.status
         else:
-            return done(request, reverse("payments:earnings"), "Bank transfers go to this account from now on.")
+            return done(request, reverse("payments:earnings"), _("Bank transfers go to this account from now on."))
     return _details(request, PayoutMethod.BANK, form, status)
 
 
@@ -444,7 +450,7 @@ def remove_bank(request: UserRequest) -> HttpResponse:
     """Forget the bank account."""
     _builders_only(request)
     actions.remove_bank_account(actor=request.user)
-    return done(request, reverse("payments:earnings"), "Your bank account is forgotten here.")
+    return done(request, reverse("payments:earnings"), _("Your bank account is forgotten here."))
 
 
 # What was spent and earned, as pages and files

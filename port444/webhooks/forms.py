@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from port444.kit import outbound
 
@@ -22,14 +24,16 @@ class EndpointForm(forms.Form):
     """What is sent, and where. `client_key` makes pressing twice one webhook."""
 
     url = forms.CharField(
-        label="Address",
+        label=_("Address"),
         max_length=500,
-        help_text="We post to it. It begins with https:// and answers within 10 seconds.",
+        help_text=_("We post to it. It begins with https:// and answers within 10 seconds."),
         widget=URL,
     )
-    description = forms.CharField(label="What is it for?", max_length=120, required=False)
-    everything = forms.BooleanField(label="All events, also those that come later", required=False)
-    events = forms.MultipleChoiceField(label="Events", choices=[(name, name) for name in NAMES], required=False, widget=forms.CheckboxSelectMultiple)
+    description = forms.CharField(label=_("What is it for?"), max_length=120, required=False)
+    everything = forms.BooleanField(label=_("All events, also those that come later"), required=False)
+    events = forms.MultipleChoiceField(
+        label=_("Events"), choices=[(name, name) for name in NAMES], required=False, widget=forms.CheckboxSelectMultiple
+    )
     client_key = forms.UUIDField(widget=forms.HiddenInput)
 
     def clean_url(self) -> str:
@@ -42,7 +46,7 @@ class EndpointForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or {}
         if "events" in found and not found.get("everything") and not found["events"]:
-            self.add_error("events", "Choose at least one event, or all of them.")
+            self.add_error("events", gettext("Choose at least one event, or all of them."))
         return found
 
     @property
@@ -67,13 +71,13 @@ class AgainForm(forms.Form):
     """Since when what was given up is sent again."""
 
     SPANS = {
-        "hour": ("The last hour", timedelta(hours=1)),
-        "day": ("The last day", timedelta(days=1)),
-        "days": ("The last 3 days", timedelta(days=3)),
-        "week": ("The last week", timedelta(days=7)),
-        "month": ("All of it, up to 30 days", timedelta(days=31)),
+        "hour": (_("The last hour"), timedelta(hours=1)),
+        "day": (_("The last day"), timedelta(days=1)),
+        "days": (_("The last 3 days"), timedelta(days=3)),
+        "week": (_("The last week"), timedelta(days=7)),
+        "month": (_("All of it, up to 30 days"), timedelta(days=31)),
     }
-    since = forms.ChoiceField(label="Given up in", choices=[(key, words) for key, (words, _) in SPANS.items()], initial="days")
+    since = forms.ChoiceField(label=_("Given up in"), choices=[(key, words) for key, (words, span) in SPANS.items()], initial="days")
 
     @property
     def span(self) -> timedelta:

@@ -12,6 +12,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -27,15 +29,15 @@ class SecretField(SealedField):
 
 
 class EndpointStatus(models.TextChoices):
-    ACTIVE = "active", "On"
-    PAUSED = "paused", "Paused"
-    DISABLED = "disabled", "Stopped by us"
-    REMOVED = "removed", "Removed"
+    ACTIVE = "active", pgettext_lazy("state of a webhook", "On")
+    PAUSED = "paused", _("Paused")
+    DISABLED = "disabled", _("Stopped by us")
+    REMOVED = "removed", _("Removed")
 
 
 class DisabledWhy(models.TextChoices):
-    GONE = "gone", "It answered 410: gone for good"
-    FAILING = "failing", "It did not take anything for days"
+    GONE = "gone", _("It answered 410: gone for good")
+    FAILING = "failing", _("It did not take anything for days")
 
 
 E = EndpointStatus
@@ -119,7 +121,7 @@ class WebhookEndpoint(StateMachine):
     @property
     def stopped_words(self) -> str:
         why = DisabledWhy(self.disabled_why).label if self.disabled_why else ""
-        return f"{why}. What happens now is not sent there until you have it go on."
+        return gettext("%(why)s. What happens now is not sent there until you have it go on.") % {"why": why}
 
     def secrets_at(self, moment: datetime) -> list[str]:
         """What signs at `moment`, the newest first."""
@@ -128,10 +130,10 @@ class WebhookEndpoint(StateMachine):
 
 
 class DeliveryStatus(models.TextChoices):
-    PENDING = "pending", "Waiting"
-    SENDING = "sending", "Being sent"
-    DELIVERED = "delivered", "Delivered"
-    FAILED = "failed", "Given up"
+    PENDING = "pending", _("Waiting")
+    SENDING = "sending", _("Being sent")
+    DELIVERED = "delivered", _("Delivered")
+    FAILED = "failed", _("Given up")
 
 
 D = DeliveryStatus

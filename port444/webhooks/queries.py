@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from port444.kit.clock import now
 
@@ -71,11 +72,11 @@ def endpoint_of(user: Any, endpoint_id: UUID) -> WebhookEndpoint:
     return WebhookEndpoint.objects.visible_to(user).get(pk=endpoint_id)
 
 
-SHOWS: dict[str, tuple[str, list[str]]] = {
-    "": ("All", []),
-    "delivered": ("Delivered", [DeliveryStatus.DELIVERED]),
-    "waiting": ("Waiting", [DeliveryStatus.PENDING, DeliveryStatus.SENDING]),
-    "failed": ("Given up", [DeliveryStatus.FAILED]),
+SHOWS: dict[str, tuple[Any, list[str]]] = {
+    "": (_("All"), []),
+    "delivered": (_("Delivered"), [DeliveryStatus.DELIVERED]),
+    "waiting": (_("Waiting"), [DeliveryStatus.PENDING, DeliveryStatus.SENDING]),
+    "failed": (_("Given up"), [DeliveryStatus.FAILED]),
 }
 
 

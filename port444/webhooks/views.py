@@ -11,6 +11,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -60,7 +62,7 @@ def add(request: UserRequest) -> HttpResponse:
             status = _fault(form, error)
         else:
             if not secret:
-                return done(request, _here(endpoint), "This webhook is there already.")
+                return done(request, _here(endpoint), _("This webhook is there already."))
             return render(request, "webhooks/secret.html", {"endpoint": endpoint, "secret": secret, "is_new": True})
     return render(request, "webhooks/form.html", _filled(form), status=status)
 
@@ -80,7 +82,7 @@ def change(request: UserRequest, endpoint_id: UUID) -> HttpResponse:
         except DomainError as error:
             status = _fault(form, error)
         else:
-            return done(request, _here(endpoint), "Saved.")
+            return done(request, _here(endpoint), _("Saved."))
     return render(request, "webhooks/form.html", _filled(form) | {"endpoint": endpoint}, status=status)
 
 
@@ -148,7 +150,7 @@ def ping(request: UserRequest, endpoint_id: UUID) -> HttpResponse:
     actions.ping_endpoint(endpoint.pk, actor=request.user)
     if request.htmx:
         return _moved(request, endpoint, "A test event is on its way")
-    return done(request, _here(endpoint), "A test event is on its way. The log shows how it goes.")
+    return done(request, _here(endpoint), _("A test event is on its way. The log shows how it goes."))
 
 
 def _moved(request: UserRequest, endpoint: WebhookEndpoint, words: str) -> HttpResponse:
@@ -162,21 +164,21 @@ def _moved(request: UserRequest, endpoint: WebhookEndpoint, words: str) -> HttpR
 @require_POST
 def pause(request: UserRequest, endpoint_id: UUID) -> HttpResponse:
     endpoint = actions.pause_endpoint(_endpoint(request, endpoint_id).pk, actor=request.user)
-    return done(request, _here(endpoint), "Paused. What happens meanwhile is kept, and sent when you go on.")
+    return done(request, _here(endpoint), _("Paused. What happens meanwhile is kept, and sent when you go on."))
 
 
 @login_required
 @require_POST
 def resume(request: UserRequest, endpoint_id: UUID) -> HttpResponse:
     endpoint = actions.resume_endpoint(_endpoint(request, endpoint_id).pk, actor=request.user)
-    return done(request, _here(endpoint), "It goes on, with what waited first.")
+    return done(request, _here(endpoint), _("It goes on, with what waited first."))
 
 
 @login_required
 @require_POST
 def remove(request: UserRequest, endpoint_id: UUID) -> HttpResponse:
     actions.remove_endpoint(_endpoint(request, endpoint_id).pk, actor=request.user)
-    return done(request, reverse("webhooks:list"), "Removed. Nothing is sent there any more.")
+    return done(request, reverse("webhooks:list"), _("Removed. Nothing is sent there any more."))
 
 
 @login_required
@@ -186,9 +188,11 @@ def replay_failed(request: UserRequest, endpoint_id: UUID) -> HttpResponse:
     endpoint = _endpoint(request, endpoint_id)
     form = AgainForm(request.POST)
     if not form.is_valid():
-        raise Invalid("Choose since when.", code="since")
+        raise Invalid(_("Choose since when."), code="since")
     number = actions.replay_failed(endpoint.pk, actor=request.user, since=now() - form.span)
-    words = f"{number} {'event is' if number == 1 else 'events are'} on the way again." if number else "Nothing was given up in that time."
+    words = ngettext("%(n)s event is on the way again.", "%(n)s events are on the way again.", number) % {"n": number}
+    if not number:
+        words = _("Nothing was given up in that time.")
     return done(request, _here(endpoint), words)
 
 
@@ -210,4 +214,4 @@ def delivery(request: UserRequest, delivery_id: UUID) -> HttpResponse:
 def replay(request: UserRequest, delivery_id: UUID) -> HttpResponse:
     """Send one event again."""
     row = actions.replay_delivery(_delivery(request, delivery_id).pk, actor=request.user)
-    return done(request, reverse("webhooks:delivery", args=[row.pk]), "On its way again, under the same id.")
+    return done(request, reverse("webhooks:delivery", args=[row.pk]), _("On its way again, under the same id."))

@@ -6,6 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -20,7 +22,7 @@ from port444.payments.refunding import Back
 from .invoices import send_back
 from .refunds import request_refund
 
-word_constraint("payments_compensation_key_key", WrongState("This went back already.", code="given_back"))
+word_constraint("payments_compensation_key_key", WrongState(_("This went back already."), code="given_back"))
 
 
 @transaction.atomic
@@ -86,5 +88,5 @@ def return_payment(payment_id: UUID, *, actor: User | None) -> Refund:
     if known is not None:
         return known
     if payment.status != PaymentStatus.SUCCEEDED or payment.settled_at is not None or invoice.status == InvoiceStatus.OPEN:
-        raise WrongState("This payment has paid for something.", code="payment_used")
+        raise WrongState(gettext("This payment has paid for something."), code="payment_used")
     return send_back(invoice, payment, actor=actor)

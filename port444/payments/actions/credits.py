@@ -10,18 +10,21 @@ from uuid import UUID
 
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
 from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, WrongState, word_constraint, words
+from port444.kit.language import speaking_to
 from port444.kit.money import ZERO, positive, usd
 from port444.notifications.actions import notify
 from port444.payments import credits
 from port444.payments.models import Credit, CreditScope, CreditSource, CreditStep, CreditUser, Invoice
 
-word_constraint("credit_remaining_within_amount", Conflict("This credit was used meanwhile. Please try again.", code="credit_used"))
+word_constraint("credit_remaining_within_amount", Conflict(_("This credit was used meanwhile. Please try again."), code="credit_used"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,9 @@ def issue_credit(user: User, grant: Grant, *, actor: User | None) -> Credit:
     """Give `user` a credit; who may do that is the caller's to check. A source invoice gives one: asking again gives that one."""
     amount, moment = positive(grant.amount), now()
     if grant.builder_id is not None and grant.category_id is not None:
-        raise Invalid("A credit is for one builder or for one category, not both.", code="scope")
+        raise Invalid(gettext("A credit is for one builder or for one category, not both."), code="scope")
     if grant.expires_at is not None and grant.expires_at <= moment:
-        raise Invalid("A credit ends in the future.", code="expired")
+        raise Invalid(gettext("A credit ends in the future."), code="expired")
     if grant.source_invoice is not None:
         known = Credit.objects.filter(source_invoice=grant.source_invoice).first()
         if known is not None:
@@ -87,17 +90,18 @@ def void_credit(credit_id: UUID, *, actor: User, told: str) -> Decimal:
     credit, moment = credits.lock_one(credit_id), now()
     gone: Decimal = credit.remaining
     if not gone or credit.is_expired(moment):
-        raise WrongState("Nothing is left of this credit.", code="credit_empty")
+        raise WrongState(gettext("Nothing is left of this credit."), code="credit_empty")
     credits.take_back(credit, gone, moment, note=told, actor=actor)
     record(Event.CREDIT_VOIDED, actor=actor, target=credit, amount=gone, user=credit.user_id, told=told)
-    notify(
-        credit.user,
-        "credit.voided",
-        title=f"Your credit of {usd(gone)} was taken back",
-        body=told,
-        url=reverse("payments:credits"),
-        dedupe_key=f"credit.voided:{credit.pk}:{moment.isoformat()}",
-    )
+    with speaking_to(credit.user):
+        notify(
+            credit.user,
+            "credit.voided",
+            title=gettext("Your credit of %(gone)s was taken back") % {"gone": usd(gone)},
+            body=told,
+            url=reverse("payments:credits"),
+            dedupe_key=f"credit.voided:{credit.pk}:{moment.isoformat()}",
+        )
     return gone
 
 

@@ -10,18 +10,19 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
 from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid
+from port444.kit.language import speaking_to
 from port444.notifications.actions import notify
 from port444.payments.bank import Account
 from port444.payments.models import BankAccount, PayoutAddress, WalletPayment
 from port444.payments.providers.wallet import treasury
 
-NOT_YOU = "If this was not you, change your password at once and write to us."
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
@@ -34,16 +35,16 @@ def check_address(address: str) -> str:
 
     address = address.strip()
     if not ADDRESS.fullmatch(address):
-        raise Invalid("A wallet address is 0x and 40 digits or letters from a to f.", code="address_format")
+        raise Invalid(_("A wallet address is 0x and 40 digits or letters from a to f."), code="address_format")
     if int(address, 16) == 0:
-        raise Invalid("Nobody owns this address. Money sent there is lost.", code="address_zero")
+        raise Invalid(_("Nobody owns this address. Money sent there is lost."), code="address_zero")
     digits = address[2:]
     if digits not in (digits.lower(), digits.upper()) and not is_checksum_address(address):
         raise Invalid(
-            "One letter or digit of this address is wrong: its capitals do not fit. Copy it from your wallet once more.", code="address_checksum"
+            _("One letter or digit of this address is wrong: its capitals do not fit. Copy it from your wallet once more."), code="address_checksum"
         )
     if address.lower() in _ours():
-        raise Invalid("This is an address of ours. Give one of your own wallet.", code="address_ours")
+        raise Invalid(_("This is an address of ours. Give one of your own wallet."), code="address_ours")
     checked: str = to_checksum_address(address.lower())
     return checked
 
@@ -68,16 +69,17 @@ def change_payout_address(address: str, *, actor: User) -> PayoutAddress:
     if stored is not None and stored.address == address:
         return stored
     before = {"address": stored.address} if stored else None
-    row, _ = PayoutAddress.objects.update_or_create(user=actor, defaults={"address": address, "changed_at": moment})
+    row, __ = PayoutAddress.objects.update_or_create(user=actor, defaults={"address": address, "changed_at": moment})
     record(Event.PAYOUT_ADDRESS_CHANGED, actor=actor, target=row, before=before, after={"address": address}, payout_hash=fingerprint(address))
-    notify(
-        actor,
-        "payout_address.changed",
-        title="Your payout address was changed",
-        body=f"Withdrawals to your wallet go to {address} from now on.{rest_words()} {NOT_YOU}",
-        url=reverse("payments:earnings"),
-        dedupe_key=f"payout_address.changed:{actor.pk}:{moment.isoformat()}",
-    )
+    with speaking_to(actor):
+        notify(
+            actor,
+            "payout_address.changed",
+            title=_("Your payout address was changed"),
+            body=_told(_("Withdrawals to your wallet go to %(address)s from now on.") % {"address": address}),
+            url=reverse("payments:earnings"),
+            dedupe_key=f"payout_address.changed:{actor.pk}:{moment.isoformat()}",
+        )
     return row
 
 
@@ -86,24 +88,25 @@ def change_bank_account(account: Account, *, actor: User) -> BankAccount:
     """Say to which bank account withdrawals go from now on; those under way keep their own."""
     User.objects.lock(actor.pk)
     if not settings.PAYOUT_DEBTOR["iban"]:
-        raise Conflict("Transfers to bank accounts are not open here yet.", code="bank_closed")
+        raise Conflict(_("Transfers to bank accounts are not open here yet."), code="bank_closed")
     moment = now()
     stored = BankAccount.objects.filter(user=actor).first()
     if stored is not None and stored.details == account.as_dict():
         return stored
     before = {"account": stored.masked} if stored else None
     details = {"details": account.as_dict(), "masked": account.masked, "changed_at": moment}
-    row, _ = BankAccount.objects.update_or_create(user=actor, defaults=details)
+    row, __ = BankAccount.objects.update_or_create(user=actor, defaults=details)
     hashed = fingerprint(account.iban or f"{account.bic}:{account.number}")
     record(Event.BANK_ACCOUNT_CHANGED, actor=actor, target=row, before=before, after={"account": account.masked}, payout_hash=hashed)
-    notify(
-        actor,
-        "bank_account.changed",
-        title="Your bank account was changed",
-        body=f"Bank transfers go to {account.masked} from now on.{rest_words()} {NOT_YOU}",
-        url=reverse("payments:earnings"),
-        dedupe_key=f"bank_account.changed:{actor.pk}:{moment.isoformat()}",
-    )
+    with speaking_to(actor):
+        notify(
+            actor,
+            "bank_account.changed",
+            title=_("Your bank account was changed"),
+            body=_told(_("Bank transfers go to %(account)s from now on.") % {"account": account.masked}),
+            url=reverse("payments:earnings"),
+            dedupe_key=f"bank_account.changed:{actor.pk}:{moment.isoformat()}",
+        )
     return row
 
 
@@ -118,9 +121,10 @@ def remove_bank_account(*, actor: User) -> None:
     stored.delete()
 
 
-def rest_words() -> str:
+def _told(change: str) -> str:
     hours = settings.PAYOUT_REST_HOURS
-    return f" Money goes there after {hours} hours at the earliest." if hours else ""
+    rests = _("Money goes there after %(hours)s hours at the earliest.") % {"hours": hours} if hours else ""
+    return " ".join(filter(None, (change, rests, _("If this was not you, change your password at once and write to us."))))
 
 
 def owners_of(address: str) -> set[UUID]:

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -17,6 +19,7 @@ from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, WrongState, word_constraint, words
 from port444.kit.jobs import enqueue
+from port444.kit.language import speaking_to
 from port444.kit.money import ZERO, parse, usd
 from port444.notifications.actions import notify
 from port444.payments import credits, handlers, ledger
@@ -26,7 +29,7 @@ from port444.payments.models import Invoice, InvoiceLine, InvoiceStatus, Payment
 from .refunds import request_refund
 from .series import take_number
 
-word_constraint("invoice_one_live_per_subject", Conflict("There is an invoice for this already.", code="invoice_exists"))
+word_constraint("invoice_one_live_per_subject", Conflict(_("There is an invoice for this already."), code="invoice_exists"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def open_invoice(
     subtotal = sum((line.amount for line in lines if not line.is_fee), ZERO)
     fee = sum((line.amount for line in lines if line.is_fee), ZERO)
     if not lines or parse(subtotal) + parse(fee) <= 0:
-        raise Invalid("An invoice needs lines that add up to more than zero.", code="invoice_empty")
+        raise Invalid(gettext("An invoice needs lines that add up to more than zero."), code="invoice_empty")
     parts = credits.take(payer.pk, wish, moment) if wish is not None else []
     credit = sum((part for _, part in parts), ZERO)
     prepaid = sum((part for one, part in parts if one.is_prepaid), ZERO)
@@ -166,7 +169,7 @@ def settle_covered(invoice_id: UUID) -> Invoice:
     row = handler.lock(plain.subject_id)
     invoice = Invoice.objects.lock(invoice_id)
     if invoice.total > 0:
-        raise WrongState("There is something to pay for this.", code="not_covered")
+        raise WrongState(gettext("There is something to pay for this."), code="not_covered")
     if invoice.status == InvoiceStatus.OPEN:
         _pay(invoice, None)
         handler.settled(row, invoice, None)
@@ -175,7 +178,7 @@ def settle_covered(invoice_id: UUID) -> Invoice:
 
 def _pay(invoice: Invoice, payment: Payment | None) -> None:
     if payment is not None and payment.amount != invoice.total:
-        raise WrongState("The payment does not fit the invoice.", code="amount_differs")
+        raise WrongState(gettext("The payment does not fit the invoice."), code="amount_differs")
     moment = now()
     payer, payee = invoice.payer, invoice.payee
     credits.spend(invoice, moment)
@@ -216,12 +219,13 @@ def send_back(invoice: Invoice, payment: Payment, *, actor: User | None = None) 
     ledger.post(f"late:{payment.pk}", "Came too late or twice", moves, invoice.subject_id)
     why = "This was paid already." if invoice.status == InvoiceStatus.PAID else "The payment came after the time to pay had passed."
     refund = request_refund(payment, payment.amount, reason=why, dedupe_key=f"late:{payment.pk}", actor=actor)
-    notify(
-        invoice.payer,
-        "payment.returned",
-        title=f"Your payment of {usd(payment.amount)} goes back to you",
-        body=f"{why} All of it is on its way back to the wallet it came from. You need to do nothing.",
-        url=reverse("payments:invoice", args=[invoice.pk]),
-        dedupe_key=f"payment.returned:{payment.pk}",
-    )
+    with speaking_to(invoice.payer):
+        notify(
+            invoice.payer,
+            "payment.returned",
+            title=gettext("Your payment of %(amount)s goes back to you") % {"amount": usd(payment.amount)},
+            body=gettext("%(why)s All of it is on its way back to the wallet it came from. You need to do nothing.") % {"why": why},
+            url=reverse("payments:invoice", args=[invoice.pk]),
+            dedupe_key=f"payment.returned:{payment.pk}",
+        )
     return refund

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from auditlog.actions import DIFFERENCES, Finding, Reason, open_incident, record
 from auditlog.events import Event
@@ -50,11 +51,11 @@ def _lock_live(payment_id: UUID, actor: User) -> Payment:
     """The actor's payment, locked, while it can still be paid."""
     payment = Payment.objects.lock(payment_id)
     if payment.provider != "wallet" or payment.invoice.payer_id != actor.pk:
-        raise NotAllowed("This is somebody else's payment.")
+        raise NotAllowed(_("This is somebody else's payment."))
     if payment.status == PaymentStatus.SUCCEEDED:
-        raise WrongState("This is paid already. Nothing was taken again.", code="already_paid")
+        raise WrongState(_("This is paid already. Nothing was taken again."), code="already_paid")
     if payment.status not in LIVE or payment.expires_at <= now():
-        raise WrongState("The time to pay this has passed. Nothing was taken.", code="payment_over")
+        raise WrongState(_("The time to pay this has passed. Nothing was taken."), code="payment_over")
     named("wallet").require()
     return payment
 
@@ -71,7 +72,7 @@ def sign_with_wallet(payment_id: UUID, *, actor: User, address: str, signature: 
     known = WalletPayment.objects.filter(payment=payment).first()
     if known is not None:
         if (known.method, known.address) != (WalletMethod.AUTHORIZATION, address):
-            raise Conflict(f"This is being paid from {known.address} already.", code="paying")
+            raise Conflict(_("This is being paid from %(address)s already.") % {"address": known.address}, code="paying")
         return known
     own.check_signature(payment, address, signature)
     chosen = _choose(payment, address, WalletMethod.AUTHORIZATION, actor, valid_before=own.valid_before(payment), signature=signature)
@@ -88,7 +89,7 @@ def send_from_wallet(payment_id: UUID, *, actor: User, address: str) -> WalletPa
     known = WalletPayment.objects.filter(payment=payment).first()
     if known is not None:
         if (known.method, known.address) != (WalletMethod.TRANSFER, address):
-            raise Conflict(f"This is being paid from {known.address} already.", code="paying")
+            raise Conflict(_("This is being paid from %(address)s already.") % {"address": known.address}, code="paying")
         return known
     cursor = ChainCursor.objects.filter(chain_id=settings.CHAIN_ID, contract__iexact=settings.USDC_ADDRESS).first()
     return _choose(payment, address, WalletMethod.TRANSFER, actor, from_block=cursor.next_block if cursor else 0)
@@ -128,12 +129,12 @@ def note_hash(payment_id: UUID, *, actor: User, tx_hash: str) -> WalletPayment:
     a later hash replaces it, as a sped up transaction does."""
     payment = Payment.objects.lock(payment_id)
     if payment.provider != "wallet" or payment.invoice.payer_id != actor.pk:
-        raise NotAllowed("This is somebody else's payment.")
+        raise NotAllowed(_("This is somebody else's payment."))
     if not HASH.fullmatch(tx_hash):
-        raise Invalid("That is not the hash of a transaction.", code="hash_format")
+        raise Invalid(_("That is not the hash of a transaction."), code="hash_format")
     wallet = WalletPayment.objects.filter(payment=payment, method=WalletMethod.TRANSFER).first()
     if wallet is None:
-        raise WrongState("Say first which wallet sends it.", code="no_wallet")
+        raise WrongState(_("Say first which wallet sends it."), code="no_wallet")
     before, wallet.tx_hash = wallet.tx_hash, tx_hash.lower()
     wallet.save(update_fields=["tx_hash"])
     record(
@@ -153,7 +154,7 @@ def choose_again(payment_id: UUID, *, actor: User) -> Payment:
     first all the same is known and goes back. Raises WrongState when it may still come. Talks to a network: not in a transaction."""
     payment = Payment.objects.select_related("invoice").get(pk=payment_id)
     if payment.invoice.payer_id != actor.pk:
-        raise NotAllowed("This is somebody else's payment.")
+        raise NotAllowed(_("This is somebody else's payment."))
     if payment.status in LIVE and WalletPayment.objects.filter(payment=payment).exists():
         end_attempt(payment_id)
     return reach_provider(start_payment(payment.invoice_id, actor=actor, provider="wallet").pk)
@@ -223,7 +224,7 @@ def send_rest(purpose: str, subject_id: UUID, *, actor: User) -> list[EscrowOper
     Each part is asked for in the place of the one that was given up, to the same address, so that together just the whole goes out.
     """
     if not actor.is_staff:
-        raise NotAllowed("Only staff can send the rest.")
+        raise NotAllowed(_("Only staff can send the rest."))
     row: Refund | Withdrawal = lock_sent(purpose, subject_id)
     gone, given_up = parts_of(purpose, subject_id)
     why = cannot_send_rest(row, gone, given_up)
@@ -252,13 +253,13 @@ def lock_sent(purpose: str, subject_id: UUID) -> Refund | Withdrawal:
 def cannot_send_rest(row: Refund | Withdrawal, gone: list[EscrowOperation], given_up: list[EscrowOperation]) -> WrongState | None:
     """Why there is no rest to send; None when there is."""
     if row.status not in (RefundStatus.REQUESTED, WithdrawalStatus.SENDING):
-        return WrongState(f"This is {row.status_words()} already.", code="over")
+        return WrongState(_("This is %(status)s already.") % {"status": row.status_words()}, code="over")
     if not given_up:
-        return WrongState("Nothing of this was given up.", code="nothing_given_up")
+        return WrongState(_("Nothing of this was given up."), code="nothing_given_up")
     if any(one.status != EscrowStatus.CONFIRMED for one in gone):
-        return WrongState("A part of this is still on its way. Wait until it has arrived.", code="under_way")
+        return WrongState(_("A part of this is still on its way. Wait until it has arrived."), code="under_way")
     if not gone:
-        return WrongState("Nothing of this has moved. It is refused as a whole, and can then be sent again.", code="nothing_moved")
+        return WrongState(_("Nothing of this has moved. It is refused as a whole, and can then be sent again."), code="nothing_moved")
     return None
 
 
@@ -266,13 +267,13 @@ def cannot_send_rest(row: Refund | Withdrawal, gone: list[EscrowOperation], give
 def return_transfer(transfer_id: UUID, *, actor: User) -> EscrowOperation:
     """Send a transfer that fits no payment back to where it came from, in whole cents; for staff. Asking again sends nothing more."""
     if not actor.is_staff:
-        raise NotAllowed("Only staff can send a transfer back.")
+        raise NotAllowed(_("Only staff can send a transfer back."))
     transfer = ChainTransfer.objects.select_for_update(of=("self",), no_key=True).get(pk=transfer_id)
     not_own(actor, *owners_of(transfer.sender))
     if transfer.payment_id is not None:
-        raise WrongState("This transfer has paid for something.", code="transfer_used")
+        raise WrongState(_("This transfer has paid for something."), code="transfer_used")
     if transfer.gone_at is not None:
-        raise WrongState("The chain has dropped this transfer: there is nothing to send back.", code="transfer_gone")
+        raise WrongState(_("The chain has dropped this transfer: there is nothing to send back."), code="transfer_gone")
     amount = from_units(int(transfer.units) // CENT_UNITS * CENT_UNITS)
     before = EscrowOperation.objects.filter(purpose="transfer", subject_id=transfer.pk, kind=EscrowKind.PAY)
     sent = before.exclude(status__in=VOID).first()

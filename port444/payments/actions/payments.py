@@ -9,6 +9,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import DIFFERENCES, Finding, Reason, open_incident, record
 from auditlog.events import Event
@@ -18,6 +20,7 @@ from port444.kit import context
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState, word_constraint
 from port444.kit.jobs import enqueue
+from port444.kit.language import speaking_to
 from port444.notifications.actions import notify
 from port444.payments import handlers, providers
 from port444.payments.models import Invoice, InvoiceStatus, Payment, PaymentStatus, ProviderEvent
@@ -26,7 +29,7 @@ from port444.payments.providers import Answer, Outcome, Provider, Report, Unavai
 from .details import fingerprint
 from .invoices import close_unpaid
 
-word_constraint("payment_one_live_per_invoice", Conflict("You are paying this already. Reload the page and go on there.", code="paying"))
+word_constraint("payment_one_live_per_invoice", Conflict(_("You are paying this already. Reload the page and go on there."), code="paying"))
 
 WATCHING = timedelta(minutes=2)
 
@@ -44,20 +47,22 @@ def start_payment(invoice_id: UUID, *, actor: User, provider: str = "") -> Payme
     row = handlers.of(plain.purpose).lock(plain.subject_id) if begun is not None and plain.payer_id == actor.pk else None
     invoice = Invoice.objects.lock(invoice_id)
     if invoice.payer_id != actor.pk:
-        raise NotAllowed("Only the person it is addressed to can pay this invoice.")
+        raise NotAllowed(gettext("Only the person it is addressed to can pay this invoice."))
     moment = now()
     attempts = Payment.objects.filter(invoice=invoice)
     if invoice.status == InvoiceStatus.PAID:
-        raise WrongState("This is paid already. Nothing was taken again.", code="already_paid")
+        raise WrongState(gettext("This is paid already. Nothing was taken again."), code="already_paid")
     if attempts.unsettled().exists():
-        raise WrongState("Your payment has come in and is being booked. Nothing was taken again.", code="already_paid")
+        raise WrongState(gettext("Your payment has come in and is being booked. Nothing was taken again."), code="already_paid")
     if invoice.status == InvoiceStatus.VOID or (invoice.expires_at is not None and invoice.expires_at <= moment):
-        raise WrongState("The time to pay this has passed. Nothing was taken.", code="invoice_expired")
+        raise WrongState(gettext("The time to pay this has passed. Nothing was taken."), code="invoice_expired")
     live = attempts.live().first()
     if live is not None:
         return live
     if invoice.payee is not None and (invoice.payee.is_suspended or not invoice.payee.is_active):
-        raise Conflict(f"The account of {invoice.payee.first_name} is closed at the moment. Nothing was taken.", code="payee_closed")
+        raise Conflict(
+            gettext("The account of %(payee)s is closed at the moment. Nothing was taken.") % {"payee": invoice.payee.first_name}, code="payee_closed"
+        )
     chosen = _chosen(provider)
     chosen.require()
     until = begun(row, invoice, moment) if begun is not None else None
@@ -83,7 +88,7 @@ def begin_payment(invoice_id: UUID, *, actor: User, provider: str = "") -> Payme
     """
     payment = start_payment(invoice_id, actor=actor, provider=provider)
     if provider and payment.provider != provider:
-        raise Conflict("You are paying this in another way already. Go on there, or choose anew on the checkout.", code="paying_otherwise")
+        raise Conflict(gettext("You are paying this in another way already. Go on there, or choose anew on the checkout."), code="paying_otherwise")
     if payment.status == PaymentStatus.CREATED:
         enqueue("port444.payments.jobs.reach_provider", payment.pk)
     return payment
@@ -93,7 +98,7 @@ def _chosen(name: str) -> Provider:
     offered = providers.offered()
     chosen = next((one for one in offered if one.name == name), None) if name else offered[0]
     if chosen is None:
-        raise Invalid("Choose one of the ways to pay on the checkout.", code="unknown_provider")
+        raise Invalid(gettext("Choose one of the ways to pay on the checkout."), code="unknown_provider")
     return chosen
 
 
@@ -111,7 +116,7 @@ def end_attempt(payment_id: UUID) -> Payment:
     """End a live attempt so that another can begin. Raises WrongState when its money may still come."""
     payment = expire_payment(payment_id)
     if payment.status in (PaymentStatus.CREATED, PaymentStatus.PENDING):
-        raise WrongState("Your first payment is still on its way. Wait for it; nothing is taken twice.", code="paying")
+        raise WrongState(gettext("Your first payment is still on its way. Wait for it; nothing is taken twice."), code="paying")
     return payment
 
 
@@ -155,7 +160,7 @@ def record_answer(provider: str, event_id: str, payment_id: UUID, report: Report
         else:
             _open_amount_incident(payment, said, event_id)
     if not fits:
-        raise Invalid("The amount is not the one that was asked for.", code="amount_differs")
+        raise Invalid(gettext("The amount is not the one that was asked for."), code="amount_differs")
     return payment
 
 
@@ -195,14 +200,16 @@ def _note_card(payment: Payment, said: Report) -> None:
 def _tell_of_failure(payment: Payment) -> None:
     """Whoever has waited this long has left the page, which would have said so."""
     invoice = payment.invoice
-    notify(
-        invoice.payer,
-        "payment.failed",
-        title="Your payment did not go through",
-        body=f"{payment.failure or 'The wallet said no.'} Nothing was taken. You can try again while there is time.",
-        url=reverse("payments:checkout", args=[invoice.pk]),
-        dedupe_key=f"payment.failed:{payment.pk}",
-    )
+    with speaking_to(invoice.payer):
+        notify(
+            invoice.payer,
+            "payment.failed",
+            title=gettext("Your payment did not go through"),
+            body=gettext("%(failure)s Nothing was taken. You can try again while there is time.")
+            % {"failure": payment.failure or gettext("The wallet said no.")},
+            url=reverse("payments:checkout", args=[invoice.pk]),
+            dedupe_key=f"payment.failed:{payment.pk}",
+        )
 
 
 def _open_amount_incident(payment: Payment, said: Report, event_id: str) -> None:

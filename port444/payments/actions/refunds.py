@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from auditlog.actions import DIFFERENCES, Finding, Reason, open_incident, record
 from auditlog.events import Event
@@ -16,6 +17,7 @@ from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
 from port444.kit.jobs import enqueue
+from port444.kit.language import speaking_to
 from port444.kit.money import ZERO, parse, positive, usd
 from port444.notifications.actions import notify
 from port444.payments import credits, ledger, providers
@@ -49,7 +51,7 @@ def request_refund(
     """
     amount, fee, escrowed = positive(amount), parse(fee), parse(escrowed)
     if fee > amount:
-        raise Invalid("The fee is part of the refund and cannot be more than it.", code="fee_range")
+        raise Invalid(_("The fee is part of the refund and cannot be more than it."), code="fee_range")
     locked = Payment.objects.lock(payment.pk)
     known = Refund.objects.filter(dedupe_key=dedupe_key).first()
     if known is not None:
@@ -57,10 +59,10 @@ def request_refund(
             raise ValueError(f"refund {dedupe_key!r} exists with another amount or payment")
         return known
     if locked.status != PaymentStatus.SUCCEEDED:
-        raise WrongState("Nothing was paid with this payment, so nothing can go back.", code="nothing_paid")
+        raise WrongState(_("Nothing was paid with this payment, so nothing can go back."), code="nothing_paid")
     if locked.refunded + amount > locked.amount:
         left = locked.amount - locked.refunded
-        raise Conflict(f"Only {usd(left)} of this payment can still go back.", code="refund_exceeds")
+        raise Conflict(_("Only %(left)s of this payment can still go back.") % {"left": usd(left)}, code="refund_exceeds")
     moment = now()
     invoice = locked.invoice
     locked.refunded += amount
@@ -83,7 +85,7 @@ def _credit_note(invoice: Invoice, amount: Decimal, fee: Decimal, reason: str) -
     moment = now()
     given = sum(invoice.credit_notes.values_list("fee", flat=True), ZERO)
     if given + fee > invoice.fee:
-        raise Conflict(f"Only {usd(invoice.fee - given)} of the service fee can still go back.", code="fee_exceeds")
+        raise Conflict(_("Only %(fee)s of the service fee can still go back.") % {"fee": usd(invoice.fee - given)}, code="fee_exceeds")
     note = Invoice.objects.create(
         kind=InvoiceKind.CREDIT_NOTE,
         number=take_number(moment, "C"),
@@ -147,14 +149,15 @@ def complete_refund(refund_id: UUID, external_id: str) -> Refund:
         "builder_id": invoice.payee_id,
     }
     record(Event.REFUND_COMPLETED, actor=None, target=refund, amount=refund.amount, transaction_hash=chain_hash(external_id), **facts)
-    notify(
-        invoice.payer,
-        "refund.completed",
-        title=f"{usd(refund.amount)} was sent back to you",
-        body=f"{refund.reason} It goes to the wallet you paid from.",
-        url=reverse("payments:invoice", args=[refund.credit_note_id or invoice.pk]),
-        dedupe_key=f"refund.completed:{refund.pk}",
-    )
+    with speaking_to(invoice.payer):
+        notify(
+            invoice.payer,
+            "refund.completed",
+            title=_("%(amount)s was sent back to you") % {"amount": usd(refund.amount)},
+            body=_("%(reason)s It goes to the wallet you paid from.") % {"reason": refund.reason},
+            url=reverse("payments:invoice", args=[refund.credit_note_id or invoice.pk]),
+            dedupe_key=f"refund.completed:{refund.pk}",
+        )
     return refund
 
 
@@ -188,7 +191,7 @@ def fail_refund(refund_id: UUID, error: str) -> Refund:
 def retry_refund(refund_id: UUID, *, actor: User) -> Refund:
     """Send a failed refund again; for staff."""
     if not actor.is_staff:
-        raise NotAllowed("Only staff can send a refund again.")
+        raise NotAllowed(_("Only staff can send a refund again."))
     refund = Refund.objects.lock(refund_id)
     refund.move_to(RefundStatus.REQUESTED, error="")  # `failed_at` stays: what was tried before it is not tried again
     record(Event.REFUND_REQUESTED, actor=actor, target=refund, amount=refund.amount, again=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from port444.accounts.models import User
 from port444.kit.clock import now
@@ -54,7 +55,7 @@ def undo_funding(operation: EscrowOperation | None, invoice: Invoice, *, reason:
     row. Raises WrongState unless the operation is void.
     """
     if operation is not None and (operation.kind not in FUNDING or operation.status not in VOID):
-        raise WrongState("This money is in escrow, or on its way there.", code="escrow_funded")
+        raise WrongState(_("This money is in escrow, or on its way there."), code="escrow_funded")
     key = f"unfunded:{invoice.pk}"
     deals = books.lock_payments(invoice.deal_id or invoice.subject_id)
     if invoice.credit and not JournalEntry.objects.filter(key=key).exists():

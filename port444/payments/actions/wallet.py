@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from port444.accounts.models import User
 from port444.kit.errors import NotAllowed
@@ -22,7 +23,7 @@ def answer_wallet(payment_id: UUID, *, actor: User, decision: Decision, manner: 
     """Approve, decline or break a payment in the test wallet. The wallet's answer comes to us as a signed callback, by a job."""
     payment = Payment.objects.select_related("invoice").get(pk=payment_id)
     if payment.invoice.payer_id != actor.pk:
-        raise NotAllowed("This is somebody else's payment.")
+        raise NotAllowed(_("This is somebody else's payment."))
     charge = sandbox.answer(payment_id, decision, manner)
     if manner == Manner.LATE:
         sandbox.answer_later(charge)

@@ -15,6 +15,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -22,6 +24,7 @@ from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState, word_constraint
 from port444.kit.jobs import enqueue
+from port444.kit.language import speaking_to
 from port444.kit.money import CURRENCY, ZERO, positive, usd
 from port444.notifications.actions import notify
 from port444.payments import clearing, ledger, providers
@@ -41,8 +44,8 @@ from port444.payments.providers import Provider, Refused, Unavailable, chain_has
 from .details import fingerprint
 from .reading import unread
 
-word_constraint("withdrawal_asked_once", Conflict("This form has been sent already. Look at your withdrawals.", code="sent_already"))
-word_constraint("withdrawal_not_held", WrongState("This withdrawal is held and cannot be sent.", code="held"))
+word_constraint("withdrawal_asked_once", Conflict(_("This form has been sent already. Look at your withdrawals."), code="sent_already"))
+word_constraint("withdrawal_not_held", WrongState(_("This withdrawal is held and cannot be sent."), code="held"))
 
 SEND = "port444.payments.jobs.send_withdrawal"
 DAY = timedelta(hours=24)
@@ -57,12 +60,12 @@ def request_withdrawal(*, actor: User, amount: Decimal, client_key: UUID, method
     """
     user = User.objects.lock(actor.pk)
     if user.is_suspended:
-        raise NotAllowed("A suspended account cannot withdraw.")
+        raise NotAllowed(gettext("A suspended account cannot withdraw."))
     amount = positive(amount)
     known = Withdrawal.objects.filter(user=user, client_key=client_key).first()
     if known is not None:
         if (known.amount, known.method) != (amount, method):
-            raise Conflict("This form has been sent already with another amount.", code="sent_already")
+            raise Conflict(gettext("This form has been sent already with another amount."), code="sent_already")
         return known
     moment = now()
     hold = PayoutHold.objects.standing().filter(user=user, withdrawal__isnull=True).order_by("pk").first()
@@ -76,7 +79,7 @@ def request_withdrawal(*, actor: User, amount: Decimal, client_key: UUID, method
         requested_at=moment,
     )
     if amount < settings.LEAST_WITHDRAWAL[method]:
-        raise Invalid(f"The least amount to withdraw is {usd(settings.LEAST_WITHDRAWAL[method])}.", code="amount_small")
+        raise Invalid(gettext("The least amount to withdraw is %(least)s.") % {"least": usd(settings.LEAST_WITHDRAWAL[method])}, code="amount_small")
     changed_at, hashed = _destination(withdrawal)
     withdrawal.due_at = max(moment, changed_at + timedelta(hours=settings.PAYOUT_REST_HOURS))
     _check_cover(withdrawal, moment)
@@ -108,15 +111,15 @@ def _destination(withdrawal: Withdrawal) -> tuple[datetime, str]:
     if withdrawal.method == PayoutMethod.BANK:
         account = BankAccount.objects.filter(user=withdrawal.user).first()
         if account is None:
-            raise Invalid("Say first to which bank account the money should go.", code="no_bank")
+            raise Invalid(gettext("Say first to which bank account the money should go."), code="no_bank")
         if not settings.PAYOUT_DEBTOR["iban"]:
-            raise Conflict("Transfers to bank accounts are not open here yet.", code="bank_closed")
+            raise Conflict(gettext("Transfers to bank accounts are not open here yet."), code="bank_closed")
         withdrawal.bank, withdrawal.bank_masked = account.details, account.masked
         number = account.details.get("iban") or f"{account.details['bic']}:{account.details['number']}"
         return account.changed_at, fingerprint(number)
     address = PayoutAddress.objects.filter(user=withdrawal.user).first()
     if address is None:
-        raise Invalid("Say first where the money should go.", code="no_address")
+        raise Invalid(gettext("Say first where the money should go."), code="no_address")
     withdrawal.address = address.address
     return address.changed_at, fingerprint(address.address)
 
@@ -125,14 +128,23 @@ def _check_cover(withdrawal: Withdrawal, moment: datetime) -> None:
     found = clearing.funds(withdrawal.user_id, moment, withdrawal.address)
     most = found.most[withdrawal.method]
     if withdrawal.amount > most:
-        waits = f" {usd(found.cleared.clearing)} is still clearing." if found.cleared.clearing and most == found.cleared.ready else ""
-        there = "" if most == found.cleared.ready else " this way"
-        raise Conflict(f"You have {usd(most)} ready to withdraw{there}, which is less than {usd(withdrawal.amount)}.{waits}", code="not_covered")
+        if most == found.cleared.ready:
+            said = gettext("You have %(most)s ready to withdraw, which is less than %(amount)s.")
+        else:
+            said = gettext("You have %(most)s ready to withdraw this way, which is less than %(amount)s.")
+        said %= {"most": usd(most), "amount": usd(withdrawal.amount)}
+        if found.cleared.clearing and most == found.cleared.ready:
+            said = " ".join((said, gettext("%(amount)s is still clearing.") % {"amount": usd(found.cleared.clearing)}))
+        raise Conflict(said, code="not_covered")
     today = Withdrawal.objects.filter(user=withdrawal.user_id, requested_at__gt=moment - DAY).exclude(status__in=GIVEN_BACK)
     taken = today.aggregate(sum=Sum("amount", default=ZERO))["sum"]
     if taken + withdrawal.amount > settings.MOST_WITHDRAWN_A_DAY:
         left = max(ZERO, settings.MOST_WITHDRAWN_A_DAY - taken)
-        raise Conflict(f"{usd(settings.MOST_WITHDRAWN_A_DAY)} can be withdrawn within 24 hours; {usd(left)} of that is left.", code="day_limit")
+        raise Conflict(
+            gettext("%(most)s can be withdrawn within 24 hours; %(left)s of that is left.")
+            % {"most": usd(settings.MOST_WITHDRAWN_A_DAY), "left": usd(left)},
+            code="day_limit",
+        )
 
 
 def _title(withdrawal: Withdrawal) -> str:
@@ -205,14 +217,20 @@ def complete_withdrawal(withdrawal_id: UUID, external_id: str, *, actor: User | 
     ledger.post(f"withdrawn:{withdrawal.pk}", words, moves)
     facts: dict[str, Any] = {"fee": withdrawal.fee, "user": withdrawal.user_id}
     record(Event.WITHDRAWAL_COMPLETED, actor=actor, target=withdrawal, amount=withdrawal.amount, transaction_hash=chain_hash(external_id), **facts)
-    notify(
-        withdrawal.user,
-        "withdrawal.completed",
-        title=f"{usd(withdrawal.arrives)} was sent to your {'bank account' if to_bank else 'wallet'}",
-        body=f"It went to {withdrawal.destination}.{' Banks take one to three working days.' if to_bank else ''}",
-        url=reverse("payments:withdrawals"),
-        dedupe_key=f"withdrawal.completed:{withdrawal.pk}",
-    )
+    with speaking_to(withdrawal.user):
+        if to_bank:
+            title = gettext("%(amount)s was sent to your bank account")
+            body = gettext("It went to %(destination)s. Banks take one to three working days.")
+        else:
+            title, body = gettext("%(amount)s was sent to your wallet"), gettext("It went to %(destination)s.")
+        notify(
+            withdrawal.user,
+            "withdrawal.completed",
+            title=title % {"amount": usd(withdrawal.arrives)},
+            body=body % {"destination": withdrawal.destination},
+            url=reverse("payments:withdrawals"),
+            dedupe_key=f"withdrawal.completed:{withdrawal.pk}",
+        )
     return withdrawal
 
 
@@ -237,15 +255,19 @@ def _fail(withdrawal: Withdrawal, error: str, *, actor: User | None) -> Withdraw
     else:
         ledger.post(f"returned:{withdrawal.pk}", "The withdrawal came back", [mine, (ledger.PAYOUTS, -withdrawal.amount)])
     record(Event.WITHDRAWAL_FAILED, actor=actor, target=withdrawal, amount=withdrawal.amount, user=withdrawal.user_id, error=error)
-    check = "bank account" if withdrawal.method == PayoutMethod.BANK else "address"
-    notify(
-        withdrawal.user,
-        "withdrawal.failed",
-        title=f"The withdrawal of {usd(withdrawal.amount)} came back",
-        body=f"{error} The money is yours again and ready to withdraw, the fee too. Please check your {check}.",
-        url=reverse("payments:earnings"),
-        dedupe_key=f"withdrawal.failed:{withdrawal.pk}:{'bounced' if arrived else 'returned'}",
-    )
+    with speaking_to(withdrawal.user):
+        if withdrawal.method == PayoutMethod.BANK:
+            body = gettext("%(error)s The money is yours again and ready to withdraw, the fee too. Please check your bank account.")
+        else:
+            body = gettext("%(error)s The money is yours again and ready to withdraw, the fee too. Please check your address.")
+        notify(
+            withdrawal.user,
+            "withdrawal.failed",
+            title=gettext("The withdrawal of %(amount)s came back") % {"amount": usd(withdrawal.amount)},
+            body=body % {"error": error},
+            url=reverse("payments:earnings"),
+            dedupe_key=f"withdrawal.failed:{withdrawal.pk}:{'bounced' if arrived else 'returned'}",
+        )
     return withdrawal
 
 
@@ -254,11 +276,11 @@ def cancel_withdrawal(withdrawal_id: UUID, *, actor: User) -> Withdrawal:
     """The builder takes it back while nothing was sent."""
     withdrawal = _lock(withdrawal_id)
     if withdrawal.user_id != actor.pk:
-        raise NotAllowed("This is not your withdrawal.")
+        raise NotAllowed(gettext("This is not your withdrawal."))
     if withdrawal.status == WithdrawalStatus.HELD:
-        raise WrongState("This withdrawal is held while we look at it; it cannot be cancelled meanwhile. Write to us about it.", code="held")
+        raise WrongState(gettext("This withdrawal is held while we look at it; it cannot be cancelled meanwhile. Write to us about it."), code="held")
     if withdrawal.status in (WithdrawalStatus.SENDING, WithdrawalStatus.COMPLETED):
-        raise WrongState("It is too late to cancel: the money is on its way.", code="already_sent")
+        raise WrongState(gettext("It is too late to cancel: the money is on its way."), code="already_sent")
     withdrawal.move_to(WithdrawalStatus.CANCELLED, cancelled_at=now())
     moves = [(ledger.earnings(withdrawal.user_id), withdrawal.amount), (ledger.PAYOUTS, -withdrawal.amount)]
     ledger.post(f"returned:{withdrawal.pk}", "You cancelled the withdrawal", moves)
@@ -268,19 +290,19 @@ def cancel_withdrawal(withdrawal_id: UUID, *, actor: User) -> Withdrawal:
 
 def staff_only(actor: User | None) -> None:
     if actor is not None and not actor.is_staff:
-        raise NotAllowed("Only staff may do this.")
+        raise NotAllowed(gettext("Only staff may do this."))
 
 
 def not_own(actor: User | None, *people: UUID | None) -> None:
     """Nobody of the staff gives back to themselves, or decides what became of their own money."""
     if actor is not None and actor.pk in people:
-        raise NotAllowed("You cannot do this for yourself.", code="own_case")
+        raise NotAllowed(gettext("You cannot do this for yourself."), code="own_case")
 
 
 def worded(reason: str) -> str:
     reason = " ".join(reason.split())
     if not reason:
-        raise Invalid("Say why; it stays in the log.", code="reason_missing")
+        raise Invalid(gettext("Say why; it stays in the log."), code="reason_missing")
     return reason[:300]
 
 
@@ -302,7 +324,9 @@ def hold_withdrawal(
     staff_only(actor)
     withdrawal = _lock(withdrawal_id)
     if not stoppable(withdrawal):
-        raise WrongState(f"This withdrawal is {withdrawal.status_words()}: nothing of it can be held any more.", code="already_sent")
+        raise WrongState(
+            gettext("This withdrawal is %(status)s: nothing of it can be held any more.") % {"status": withdrawal.status_words()}, code="already_sent"
+        )
     hold = _make_hold(withdrawal.user, withdrawal, actor, worded(reason), incident, until)
     _keep(withdrawal, hold, actor)
     return hold
@@ -373,14 +397,15 @@ def _keep(withdrawal: Withdrawal, hold: PayoutHold, actor: User | None) -> None:
     if hold.withdrawal_id is None:  # one hold, many withdrawals
         facts: dict[str, Any] = {"user": withdrawal.user_id, "hold": hold.pk, "incident": hold.incident_id}
         record(Event.WITHDRAWAL_HELD, actor=actor, target=withdrawal, amount=withdrawal.amount, description=hold.reason, **facts)
-    notify(
-        withdrawal.user,
-        "withdrawal.held",
-        title=f"Your withdrawal of {usd(withdrawal.amount)} is held",
-        body=f"{hold.reason} Nothing is lost: it goes on, or the money becomes yours to withdraw again.",
-        url=reverse("payments:withdrawals"),
-        dedupe_key=f"withdrawal.held:{withdrawal.pk}:{hold.pk}",
-    )
+    with speaking_to(withdrawal.user):
+        notify(
+            withdrawal.user,
+            "withdrawal.held",
+            title=gettext("Your withdrawal of %(amount)s is held") % {"amount": usd(withdrawal.amount)},
+            body=gettext("%(reason)s Nothing is lost: it goes on, or the money becomes yours to withdraw again.") % {"reason": hold.reason},
+            url=reverse("payments:withdrawals"),
+            dedupe_key=f"withdrawal.held:{withdrawal.pk}:{hold.pk}",
+        )
 
 
 @transaction.atomic
@@ -391,10 +416,10 @@ def release_withdrawal(withdrawal_id: UUID, *, actor: User, reason: str) -> With
     withdrawal = _lock(withdrawal_id)
     not_own(actor, withdrawal.user_id)
     if withdrawal.status != WithdrawalStatus.HELD:
-        raise WrongState(f"This withdrawal is {withdrawal.status_words()} and not held.", code="not_held")
+        raise WrongState(gettext("This withdrawal is %(status)s and not held.") % {"status": withdrawal.status_words()}, code="not_held")
     holds = list(PayoutHold.objects.on(withdrawal).order_by("pk"))
     if any(hold.withdrawal_id is None for hold in holds):
-        raise Conflict("All withdrawals of this person are held. End that hold instead.", code="person_held")
+        raise Conflict(gettext("All withdrawals of this person are held. End that hold instead."), code="person_held")
     for hold in holds:
         _end(hold, actor, reason)
     _let_go(withdrawal.user, now(), actor, reason)
@@ -433,14 +458,15 @@ def _let_go(user: User, moment: datetime, actor: User | None, reason: str) -> No
         withdrawal.move_to(WithdrawalStatus.REQUESTED)
         record(Event.WITHDRAWAL_RESUMED, actor=actor, target=withdrawal, amount=withdrawal.amount, description=reason, user=user.pk)
         _queue(withdrawal, moment)
-        notify(
-            user,
-            "withdrawal.released",
-            title=f"Your withdrawal of {usd(withdrawal.amount)} goes on",
-            body="It is not held any more.",
-            url=reverse("payments:withdrawals"),
-            dedupe_key=f"withdrawal.released:{withdrawal.pk}:{moment.isoformat()}",
-        )
+        with speaking_to(user):
+            notify(
+                user,
+                "withdrawal.released",
+                title=gettext("Your withdrawal of %(amount)s goes on") % {"amount": usd(withdrawal.amount)},
+                body=gettext("It is not held any more."),
+                url=reverse("payments:withdrawals"),
+                dedupe_key=f"withdrawal.released:{withdrawal.pk}:{moment.isoformat()}",
+            )
 
 
 @transaction.atomic
@@ -455,7 +481,9 @@ def give_back_withdrawal(withdrawal_id: UUID, *, actor: User, reason: str) -> Wi
     not_own(actor, withdrawal.user_id)
     to_bank = withdrawal.method == PayoutMethod.BANK and withdrawal.status in (WithdrawalStatus.SENDING, WithdrawalStatus.COMPLETED)
     if not stoppable(withdrawal) and not to_bank:
-        raise WrongState(f"This withdrawal is {withdrawal.status_words()}: there is nothing to give back.", code="already_sent")
+        raise WrongState(
+            gettext("This withdrawal is %(status)s: there is nothing to give back.") % {"status": withdrawal.status_words()}, code="already_sent"
+        )
     for hold in PayoutHold.objects.standing().filter(withdrawal=withdrawal):
         _end(hold, actor, reason)
     return _fail(withdrawal, reason, actor=actor)

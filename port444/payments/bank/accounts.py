@@ -7,6 +7,8 @@ import unicodedata
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from port444.kit.errors import Invalid
 
 # How long an IBAN is, by its country (the IBAN registry).
@@ -86,14 +88,18 @@ def read_iban(text: str) -> str:
     """The IBAN in `text`, without blanks and in capitals. Raises Invalid unless country, length and check digits are right."""
     iban = BLANKS.sub("", text).upper()
     if not (iban.isascii() and IBAN.fullmatch(iban)):
-        raise Invalid("An IBAN begins with two letters and two digits, for example DE89 3704 0044 0532 0130 00.", code="iban_format")
+        raise Invalid(_("An IBAN begins with two letters and two digits, for example DE89 3704 0044 0532 0130 00."), code="iban_format")
     length = IBAN_LENGTHS.get(iban[:2])
     if length is None:
-        raise Invalid(f"Banks in {iban[:2]} use no IBAN. Give the account number and the BIC instead.", code="iban_country")
+        raise Invalid(_("Banks in %(iban)s use no IBAN. Give the account number and the BIC instead.") % {"iban": iban[:2]}, code="iban_country")
     if len(iban) != length:
-        raise Invalid(f"An IBAN of {iban[:2]} has {length} letters and digits; this one has {len(iban)}.", code="iban_length")
+        raise Invalid(
+            _("An IBAN of %(iban)s has %(length)s letters and digits; this one has %(found)s.")
+            % {"iban": iban[:2], "length": length, "found": len(iban)},
+            code="iban_length",
+        )
     if int("".join(str(int(letter, 36)) for letter in iban[4:] + iban[:4])) % 97 != 1:
-        raise Invalid("The check digits of this IBAN are wrong. Please compare it once more.", code="iban_checksum")
+        raise Invalid(_("The check digits of this IBAN are wrong. Please compare it once more."), code="iban_checksum")
     return iban
 
 
@@ -101,32 +107,32 @@ def read_account(*, holder: str, iban: str = "", number: str = "", bic: str = ""
     """The account that a person has written down. Raises Invalid when it cannot be one."""
     holder = " ".join(holder.split())
     if not 2 <= len(holder) <= 70:
-        raise Invalid("Give the name of the account holder, in 2 to 70 letters.", code="holder")
+        raise Invalid(_("Give the name of the account holder, in 2 to 70 letters."), code="holder")
     if (
         not holder.isprintable()
         or sum(letter.isalpha() for letter in plain(holder)) < sum(letter.isalpha() for letter in holder)
         or not plain(holder)
     ):
-        raise Invalid("Write the name in Latin letters, as the bank does.", code="holder_letters")
+        raise Invalid(_("Write the name in Latin letters, as the bank does."), code="holder_letters")
     bic, country, number = BLANKS.sub("", bic).upper(), country.strip().upper(), BLANKS.sub("", number).upper()
     if bic and not (bic.isascii() and BIC.fullmatch(bic)):
-        raise Invalid("A BIC has 8 or 11 letters and digits, for example BCEELULL.", code="bic_format")
+        raise Invalid(_("A BIC has 8 or 11 letters and digits, for example BCEELULL."), code="bic_format")
     if bic and bic[4:6] not in COUNTRIES:
-        raise Invalid(f"A BIC names its country in the fifth and sixth place; {bic[4:6]} is none.", code="bic_country")
+        raise Invalid(_("A BIC names its country in the fifth and sixth place; %(bic)s is none.") % {"bic": bic[4:6]}, code="bic_country")
     if iban.strip():
         if number:
-            raise Invalid("Give either an IBAN or an account number, not both.", code="account_both")
+            raise Invalid(_("Give either an IBAN or an account number, not both."), code="account_both")
         return Account(holder, iban=read_iban(iban), bic=bic)
     if not number:
-        raise Invalid("Give the IBAN, or the account number with the bank's BIC and country.", code="account_missing")
+        raise Invalid(_("Give the IBAN, or the account number with the bank's BIC and country."), code="account_missing")
     if not (number.isascii() and NUMBER.fullmatch(number)):
-        raise Invalid("An account number has 3 to 34 letters and digits.", code="account_format")
+        raise Invalid(_("An account number has 3 to 34 letters and digits."), code="account_format")
     if not bic:
-        raise Invalid("An account number needs the BIC of its bank.", code="bic_missing")
+        raise Invalid(_("An account number needs the BIC of its bank."), code="bic_missing")
     if country not in COUNTRIES:
-        raise Invalid("Give the bank's country by its two letters, for example US.", code="country")
+        raise Invalid(_("Give the bank's country by its two letters, for example US."), code="country")
     if bic[4:6] != country:
-        raise Invalid(f"This BIC belongs to a bank in {bic[4:6]}, not in {country}.", code="country_differs")
+        raise Invalid(_("This BIC belongs to a bank in %(bic)s, not in %(country)s.") % {"bic": bic[4:6], "country": country}, code="country_differs")
     if country in IBAN_LENGTHS and country not in ("CR", "DO", "EG", "GT", "NI", "RU", "SV", "TL"):
-        raise Invalid(f"Banks in {country} use an IBAN. Please give that.", code="iban_needed")
+        raise Invalid(_("Banks in %(country)s use an IBAN. Please give that.") % {"country": country}, code="iban_needed")
     return Account(holder, number=number, bic=bic, country=country)

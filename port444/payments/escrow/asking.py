@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, WrongState
@@ -149,7 +150,7 @@ class Asking:
         EscrowOperation.objects.bulk_create([operation], ignore_conflicts=True)
         stored = EscrowOperation.objects.filter(op_id=operation.op_id).first()
         if stored is None:
-            raise Conflict("The escrow of this deal is being opened already. Please try again.", code="escrow_busy")
+            raise Conflict(_("The escrow of this deal is being opened already. Please try again."), code="escrow_busy")
         same(stored, operation)
         self._carry_out(stored, actor)
         return stored
@@ -164,37 +165,40 @@ def _require_fit(operation: EscrowOperation, standing: Standing, target: Deal | 
     kind, opened, amount = operation.kind, standing.opened, operation.amount
     if kind == K.OPEN:
         if opened is not None:
-            raise WrongState("The escrow of this deal is open already.", code="escrow_open")
+            raise WrongState(_("The escrow of this deal is open already."), code="escrow_open")
         if operation.args["expiry"] <= operation.created_at.timestamp():
-            raise WrongState("Escrow ends in the future.", code="escrow_expiry")
+            raise WrongState(_("Escrow ends in the future."), code="escrow_expiry")
         return
     if opened is None:
-        raise WrongState("Nothing is in escrow for this.", code="escrow_empty")
+        raise WrongState(_("Nothing is in escrow for this."), code="escrow_empty")
     if (opened.client_id, opened.builder_id) != (operation.client_id, operation.builder_id):
         raise ValueError(f"escrow of {operation.subject_id} was opened between other people")
     ruling = operation.args.get("ruling", False)
     if kind != K.HOLD and standing.held and not ruling:
         # Money that comes in, too: the contract would refuse it, and a ruling would then wait behind it for ever.
-        raise WrongState("This deal is in dispute; its money stays where it is until that is decided.", code="escrow_held")
+        raise WrongState(_("This deal is in dispute; its money stays where it is until that is decided."), code="escrow_held")
     assert standing.born is not None
     latest = int((standing.born + LONGEST_LIFE).timestamp())
     if kind == K.EXTEND:
         operation.args["expiry"] = min(operation.args["expiry"], latest)
         if standing.expiry is not None and operation.args["expiry"] <= standing.expiry.timestamp():
-            raise WrongState("The escrow of this deal lasts until then already.", code="escrow_expiry")
+            raise WrongState(_("The escrow of this deal lasts until then already."), code="escrow_expiry")
     if kind in (*FUNDING, K.EXTEND, K.HOLD):
         return
     if target is not None:
         operation.args["born"] = int(standing.born.timestamp())
         _require_target(operation, opened, target, ruling, latest)
     if amount > standing.locked:
-        raise Conflict(f"Escrow holds {usd(standing.locked)}, which is less than {usd(amount)}.", code="escrow_short")
+        raise Conflict(
+            _("Escrow holds %(locked)s, which is less than %(amount)s.") % {"locked": usd(standing.locked), "amount": usd(amount)},
+            code="escrow_short",
+        )
 
 
 def _require_open(beside: Deal) -> EscrowOperation:
     opened = Standing.of(beside.id).opened
     if opened is None:
-        raise WrongState("Nothing is in escrow for this.", code="escrow_empty")
+        raise WrongState(_("Nothing is in escrow for this."), code="escrow_empty")
     return opened
 
 
@@ -204,19 +208,19 @@ def _require_target(operation: EscrowOperation, opened: EscrowOperation, target:
     if target.id == operation.subject_id:
         raise ValueError("money is moved to another deal")
     if to is None:
-        raise WrongState("Nothing is in escrow for this.", code="escrow_empty")
+        raise WrongState(_("Nothing is in escrow for this."), code="escrow_empty")
     if standing.held and not ruling:
-        raise WrongState("This deal is in dispute; its money stays where it is until that is decided.", code="escrow_held")
+        raise WrongState(_("This deal is in dispute; its money stays where it is until that is decided."), code="escrow_held")
     if (to.client_id, to.builder_id) != (target.client_id, target.builder_id):
         raise ValueError(f"escrow of {target.id} was opened between other people")
     if (to.backend, to.chain_id, to.contract) != (opened.backend, opened.chain_id, opened.contract):
-        raise WrongState("The money of these two is not held in the same place.", code="escrow_apart")
+        raise WrongState(_("The money of these two is not held in the same place."), code="escrow_apart")
     if to.client_id != opened.client_id or to.args.get("client") != opened.args.get("client"):
-        raise WrongState("Money moves between deals of one client only.", code="escrow_parties")
+        raise WrongState(_("Money moves between deals of one client only."), code="escrow_parties")
     if (to.builder_id != opened.builder_id or to.args.get("builder") != opened.args.get("builder")) and not ruling:
-        raise WrongState("Only a ruling moves money to a deal with somebody else.", code="escrow_parties")
+        raise WrongState(_("Only a ruling moves money to a deal with somebody else."), code="escrow_parties")
     if standing.expiry is not None and standing.expiry.timestamp() > latest:
-        raise WrongState("The other deal would keep this money for longer than escrow may.", code="escrow_life")
+        raise WrongState(_("The other deal would keep this money for longer than escrow may."), code="escrow_life")
 
 
 def same(done: EscrowOperation, asked: EscrowOperation) -> EscrowOperation:

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from auditlog.actions import DIFFERENCES, Finding, Reason, open_incident, record
 from auditlog.events import Event
@@ -56,7 +57,7 @@ def confirm(op_id: str, **stamps: Any) -> EscrowOperation:
         operation.move_to(T.CONFIRMED, confirmed_at=now(), reason="", **stamps)
         return operation
     if earlier(operation).filter(applied_at__isnull=True).exists():
-        raise WrongState("An earlier operation of this deal is still on its way.", code="escrow_order")
+        raise WrongState(_("An earlier operation of this deal is still on its way."), code="escrow_order")
     _stamped(operation, stamps)
     apply_confirmed(operation, actor=_actor(operation), stamps=list(stamps))
     return operation
@@ -73,7 +74,7 @@ def give_up(op_id: str, reason: str) -> EscrowOperation:
     if operation.status == T.FAILED:
         return operation
     if operation.applied_at is not None:
-        raise WrongState("This operation is in the books already.", code="escrow_booked")
+        raise WrongState(_("This operation is in the books already."), code="escrow_booked")
     operation.move_to(T.FAILED, reason=reason[:300])
     record(
         Event.ESCROW_FAILED,
@@ -105,14 +106,14 @@ def cancel(op_id: str) -> EscrowOperation:
     if operation.status == T.CANCELLED:
         return operation
     if operation.status not in WAITING or operation.applied_at is not None or operation.attempts.exists():
-        raise WrongState("This is on its way already and cannot be taken back.", code="escrow_under_way")
+        raise WrongState(_("This is on its way already and cannot be taken back."), code="escrow_under_way")
     operation.move_to(T.CANCELLED)
     facts: dict[str, Any] = {"operation": operation.op_id, "kind": operation.kind, "purpose": operation.purpose, "subject": operation.subject_id}
     record(Event.ESCROW_TAKEN_BACK, actor=None, target=operation, amount=operation.amount, **facts)
     for deal_id in filter(None, (operation.subject_id, operation.target_id)):
         left = Standing.of(deal_id)
         if left.locked < 0 or left.lent < 0 or (operation.kind == K.OPEN and left.asked):
-            raise WrongState("What was asked later needs this.", code="escrow_used")
+            raise WrongState(_("What was asked later needs this."), code="escrow_used")
     return operation
 
 

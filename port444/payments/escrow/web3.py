@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.models import DecimalField, ExpressionWrapper, F, Func, Sum
 from django.db.models.functions import Cast
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -80,7 +81,7 @@ def _require_money(operation: EscrowOperation) -> None:
     waiting = EscrowOperation.objects.open().filter(client_id=operation.client_id, kind__in=FUNDING, applied_at__isnull=True)
     promised = waiting.aggregate(sum=Sum("amount", default=ZERO))["sum"]
     if operation.amount > ledger.balance(AccountKind.CLIENT, owner=operation.client_id) - promised:
-        raise Conflict("There is not enough money for this.", code="not_covered")
+        raise Conflict(_("There is not enough money for this."), code="not_covered")
 
 
 def parties(deal_id: UUID, builder_id: UUID) -> dict[str, str]:

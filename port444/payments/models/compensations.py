@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -15,8 +16,8 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Basis(models.TextChoices):
-    SCOPE = "scope", "Less was done than was paid for"
-    GOODWILL = "goodwill", "Goodwill of the platform"
+    SCOPE = "scope", _("Less was done than was paid for")
+    GOODWILL = "goodwill", _("Goodwill of the platform")
 
 
 class Compensation(models.Model):

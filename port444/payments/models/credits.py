@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category as LogCategory
 from auditlog.models import Watched
@@ -25,22 +26,22 @@ USER = settings.AUTH_USER_MODEL
 
 
 class CreditSource(models.TextChoices):
-    CONSULTATION = "consultation_conversion", "A call"
-    REFUND = "refund", "A refund"
-    PROMO = "promo", "A promotion"
+    CONSULTATION = "consultation_conversion", _("A call")
+    REFUND = "refund", _("A refund")
+    PROMO = "promo", _("A promotion")
     ADMIN = "admin_issued", "port444"
-    REFERRAL = "referral", "A referral"
+    REFERRAL = "referral", _("A referral")
 
 
 class CreditScope(models.TextChoices):
-    ALL = "all", "Everything"
-    BUILDER = "specific_builder", "One builder"
-    CATEGORY = "specific_category", "One category"
+    ALL = "all", _("Everything")
+    BUILDER = "specific_builder", _("One builder")
+    CATEGORY = "specific_category", _("One category")
 
 
 class CreditUser(models.TextChoices):
-    CLIENT = "client", "Client"
-    BUILDER = "builder", "Builder"
+    CLIENT = "client", _("Client")
+    BUILDER = "builder", _("Builder")
 
 
 # What an entry does to a credit: to what is left of it, to what checkouts hold, to what was paid with it.
@@ -57,14 +58,14 @@ EFFECTS = {
 
 
 class CreditStep(models.TextChoices):
-    ISSUED = "issued", "Given"
-    HELD = "held", "Held for a checkout"
-    SPENT = "spent", "Paid with"
-    FREED = "freed", "Not paid, free again"
-    RETURNED = "returned", "Given back"
-    EXPIRED = "expired", "Ended unused"
-    VOIDED = "voided", "Taken back"
-    EXTENDED = "extended", "Made to last longer"
+    ISSUED = "issued", _("Given")
+    HELD = "held", _("Held for a checkout")
+    SPENT = "spent", _("Paid with")
+    FREED = "freed", _("Not paid, free again")
+    RETURNED = "returned", _("Given back")
+    EXPIRED = "expired", _("Ended unused")
+    VOIDED = "voided", _("Taken back")
+    EXTENDED = "extended", _("Made to last longer")
 
 
 NARROWNESS = {CreditScope.BUILDER: 0, CreditScope.CATEGORY: 1, CreditScope.ALL: 2}

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -19,8 +20,8 @@ USER = settings.AUTH_USER_MODEL
 
 
 class InvoiceKind(models.TextChoices):
-    INVOICE = "invoice"
-    CREDIT_NOTE = "credit_note", "Credit note"
+    INVOICE = "invoice", _("Invoice")
+    CREDIT_NOTE = "credit_note", _("Credit note")
 
 
 class InvoiceStatus(models.TextChoices):

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Cast, Upper
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -22,8 +23,8 @@ RUNNING_XID = Cast(Cast(Func(function="pg_current_xact_id"), models.TextField())
 
 
 class PayoutMethod(models.TextChoices):
-    WALLET = "wallet"
-    BANK = "bank", "Bank account"
+    WALLET = "wallet", _("Wallet")
+    BANK = "bank", _("Bank account")
 
 
 class PayoutAddress(models.Model):
@@ -78,8 +79,8 @@ class BankAccount(models.Model):
 
 
 class BatchStatus(models.TextChoices):
-    MADE = "made", "Made, not exported"
-    EXPORTED = "exported", "Exported, on its way"
+    MADE = "made", _("Made, not exported")
+    EXPORTED = "exported", _("Exported, on its way")
     CLOSED = "closed"
 
 
@@ -131,12 +132,12 @@ class PayoutBatch(StateMachine):
 
 
 class WithdrawalStatus(models.TextChoices):
-    REQUESTED = "requested"
-    HELD = "held"
-    SENDING = "sending", "On its way"
-    COMPLETED = "completed", "Sent"
-    FAILED = "failed", "Came back"
-    CANCELLED = "cancelled"
+    REQUESTED = "requested", _("Requested")
+    HELD = "held", _("Held")
+    SENDING = "sending", _("On its way")
+    COMPLETED = "completed", _("Sent")
+    FAILED = "failed", _("Came back")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 W = WithdrawalStatus

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
+from django.utils.translation import gettext_lazy as _
 
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
@@ -13,8 +14,8 @@ from .payments import Payment
 
 
 class WalletMethod(models.TextChoices):
-    AUTHORIZATION = "authorization", "Signed: the platform sends it"
-    TRANSFER = "transfer", "Sent from the wallet"
+    AUTHORIZATION = "authorization", _("Signed: the platform sends it")
+    TRANSFER = "transfer", _("Sent from the wallet")
 
 
 class WalletPayment(models.Model):

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django_q.models import Schedule
 from django_q.tasks import schedule
 
@@ -128,7 +129,7 @@ def answer(key: UUID, decision: Decision, manner: Manner) -> SandboxCharge:
     """Settle a waiting charge as the person pressed. Raises WrongState when it is settled already."""
     charge = SandboxCharge.objects.select_for_update().get(key=key)
     if charge.status != SandboxStatus.WAITING:
-        raise WrongState("This payment has been answered already.", code="wallet_answered")
+        raise WrongState(_("This payment has been answered already."), code="wallet_answered")
     chosen = {Decision.APPROVE: SandboxStatus.APPROVED, Decision.DECLINE: SandboxStatus.DECLINED, Decision.FAIL: SandboxStatus.FAILED}
     charge.status = chosen[decision]
     charge.answers_at = now() + (LATE if manner == Manner.LATE else timedelta())

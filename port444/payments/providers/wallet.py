@@ -22,6 +22,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from port444.accounts.models import User
 from port444.kit.clock import now
@@ -74,8 +75,9 @@ class Wallet:
 
     @property
     def text(self) -> str:
-        where = f" on {settings.CHAIN_NAME}" if settings.CHAIN_NAME else ""
-        return f"USDC{where}, from the wallet in your browser. By signature it costs no gas."
+        if settings.CHAIN_NAME:
+            return _("USDC on %(chain)s, from the wallet in your browser. By signature it costs no gas.") % {"chain": settings.CHAIN_NAME}
+        return _("USDC, from the wallet in your browser. By signature it costs no gas.")
 
     def require(self) -> None:
         if not (settings.ESCROW_BACKEND == "web3" and settings.CHAIN_ID and settings.USDC_ADDRESS and treasury()):
@@ -237,10 +239,10 @@ def checked_address(text: str) -> str:
     written = text[2:]
     mixed = written not in (written.lower(), written.upper())
     if not ADDRESS.fullmatch(text) or int(text, 16) == 0 or (mixed and not is_checksum_address(text)):
-        raise Invalid("That is not the address of a wallet.", code="address_format")
+        raise Invalid(_("That is not the address of a wallet."), code="address_format")
     address: str = to_checksum_address(text)
     if is_ours(address) or address.lower() in {settings.ESCROW_ADDRESS.lower(), settings.USDC_ADDRESS.lower()}:
-        raise Invalid("This is an address of the platform, not of a client's wallet.", code="address_ours")
+        raise Invalid(_("This is an address of the platform, not of a client's wallet."), code="address_ours")
     return address
 
 
@@ -283,13 +285,13 @@ def normal_signature(signature: str) -> str:
     except ValueError:
         raw = b""
     if len(raw) != 65:
-        raise Invalid("This wallet signs in a way that the token does not take. Send the amount from it instead.", code="signature_format")
+        raise Invalid(_("This wallet signs in a way that the token does not take. Send the amount from it instead."), code="signature_format")
     r, s, v = raw[:32], int.from_bytes(raw[32:64]), raw[64]
     v += 27 if v < 27 else 0
     if s > HALF_ORDER:
         s, v = ORDER - s, 55 - v
     if v not in (27, 28) or s < 0:
-        raise Invalid("That is not a signature.", code="signature_format")
+        raise Invalid(_("That is not a signature."), code="signature_format")
     return "0x" + (r + s.to_bytes(32) + bytes([v])).hex()
 
 
@@ -305,7 +307,7 @@ def check_signature(payment: Payment, address: str, signature: str) -> None:
     except Exception:  # noqa: BLE001 - whatever the library makes of bytes that are no signature
         signer = ""
     if signer != address:
-        raise Invalid("The signature is not that of this wallet for this payment. Nothing was taken.", code="signature_wrong")
+        raise Invalid(_("The signature is not that of this wallet for this payment. Nothing was taken."), code="signature_wrong")
 
 
 def calldata(payment: Payment) -> str:

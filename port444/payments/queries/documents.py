@@ -35,7 +35,7 @@ class Document:
 
     @property
     def name(self) -> str:
-        return "Credit note" if self.invoice.kind == InvoiceKind.CREDIT_NOTE else "Invoice"
+        return self.invoice.get_kind_display()
 
     def context(self) -> dict[str, Any]:
         """What the templates of the page and of the PDF read."""

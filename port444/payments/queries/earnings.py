@@ -11,6 +11,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from port444.accounts.models import User
 from port444.kit.clock import now
@@ -138,20 +140,20 @@ def withdrawing(user: User, cleared: Cleared | None = None) -> Withdrawing:
         rests = changed_at + rest if changed_at is not None and changed_at + rest > moment else None
         return Way(method, name, destination, changed_at, rests, funds.most[method], settings.LEAST_WITHDRAWAL[method], clearing.fee_of(method))
 
-    ways = [way(PayoutMethod.WALLET, "wallet", wallet.address if wallet else "", wallet.changed_at if wallet else None)]
+    ways = [way(PayoutMethod.WALLET, gettext("wallet"), wallet.address if wallet else "", wallet.changed_at if wallet else None)]
     if settings.PAYOUT_DEBTOR["iban"]:
-        ways.append(way(PayoutMethod.BANK, "bank account", account.masked if account else "", account.changed_at if account else None))
+        ways.append(way(PayoutMethod.BANK, gettext("bank account"), account.masked if account else "", account.changed_at if account else None))
     hold = PayoutHold.objects.standing().filter(user=user, withdrawal__isnull=True).order_by("pk").values_list("reason", flat=True).first()
     coming = clearing.coming(user.pk, moment, funds.cleared)
     return Withdrawing(ways, coming, sorted(funds.elsewhere.items()), hold or "")
 
 
 SHOWS = {
-    "": ("All", None),
-    "under_way": ("On its way", [WithdrawalStatus.REQUESTED, WithdrawalStatus.SENDING]),
-    "held": ("Held", [WithdrawalStatus.HELD]),
-    "sent": ("Sent", [WithdrawalStatus.COMPLETED]),
-    "back": ("Came back", [WithdrawalStatus.FAILED, WithdrawalStatus.CANCELLED]),
+    "": (_("All"), None),
+    "under_way": (_("On its way"), [WithdrawalStatus.REQUESTED, WithdrawalStatus.SENDING]),
+    "held": (_("Held"), [WithdrawalStatus.HELD]),
+    "sent": (_("Sent"), [WithdrawalStatus.COMPLETED]),
+    "back": (_("Came back"), [WithdrawalStatus.FAILED, WithdrawalStatus.CANCELLED]),
 }
 
 
@@ -186,8 +188,8 @@ class Moved:
 
 
 TITLES = {
-    "escrow": ("hand-coins", "Released to you"),
-    "withdrawal": ("arrow-down-to-line", "Withdrawn"),
+    "escrow": ("hand-coins", _("Released to you")),
+    "withdrawal": ("arrow-down-to-line", _("Withdrawn")),
     "returned": ("undo-2", ""),
     "bounced": ("undo-2", ""),
     "compensation": ("undo-2", ""),
@@ -213,5 +215,5 @@ def told(postings: Sequence[Posting], user: User) -> list[Moved]:
     moved = []
     for row in postings:
         icon, title = TITLES.get(row.entry.key.partition(":")[0], ("banknote", row.entry.description))
-        moved.append(Moved(row.pk, icon, title or row.entry.description, names.get(row.entry.subject_id, ""), row.amount, row.entry.posted_at))
+        moved.append(Moved(row.pk, icon, str(title) or row.entry.description, names.get(row.entry.subject_id, ""), row.amount, row.entry.posted_at))
     return moved

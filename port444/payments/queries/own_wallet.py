@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from port444.accounts.models import User
 from port444.kit.clock import now
@@ -66,8 +67,13 @@ class OwnWallet:
             return ""
         came = f"{self.misfit.units.scaleb(-6).normalize():f} {CURRENCY}"
         if from_units(int(self.misfit.units)) == self.payment.amount:
-            return f"{came} came, but it is not certain which payment it is for. It was not used: we look at it. Nothing is paid yet."
-        return f"{came} came, and {usd(self.payment.amount)} was asked for. It was not used: we look at it and send it back. Nothing is paid yet."
+            return _("%(came)s came, but it is not certain which payment it is for. It was not used: we look at it. Nothing is paid yet.") % {
+                "came": came
+            }
+        return _("%(came)s came, and %(amount)s was asked for. It was not used: we look at it and send it back. Nothing is paid yet.") % {
+            "came": came,
+            "amount": usd(self.payment.amount),
+        }
 
 
 def own_wallet(payment_id: UUID, user: User) -> OwnWallet:

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from django.utils.translation import ngettext
+
 from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.payments import handlers
@@ -62,8 +64,10 @@ class Paying:
         """How long there is time: minutes for what is held, days for what was agreed on."""
         minutes = self.minutes_left
         if minutes < 180:
-            return f"{minutes} minute{'' if minutes == 1 else 's'}"
-        return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
+            return ngettext("%(n)s minute", "%(n)s minutes", minutes) % {"n": minutes}
+        if minutes < 48 * 60:
+            return ngettext("%(n)s hour", "%(n)s hours", minutes // 60) % {"n": minutes // 60}
+        return ngettext("%(n)s day", "%(n)s days", minutes // (24 * 60)) % {"n": minutes // (24 * 60)}
 
     @property
     def clock(self) -> str:

@@ -112,7 +112,7 @@ def spent(user: User, since: datetime, until: datetime) -> Iterator[tuple[Any, .
         sign = -1 if row.kind == InvoiceKind.CREDIT_NOTE else 1
         amounts = [sign * amount for amount in (row.subtotal, row.fee, row.credit, row.total)]
         words = [csvs.text(text or "") for text in (row.what, row.payee_name)]
-        yield (row.paid_at.isoformat(timespec="seconds"), row.number, row.get_kind_display(), *words, *amounts, row.currency)
+        yield (row.paid_at.isoformat(timespec="seconds"), row.number, "Invoice" if sign > 0 else "Credit note", *words, *amounts, row.currency)
 
 
 EARNED = ("On", "What", "For", "Amount", "Balance", "Currency")

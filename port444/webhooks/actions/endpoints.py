@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -52,7 +53,7 @@ def add_endpoint(user_id: UUID, *, actor: User, terms: Terms, client_key: UUID) 
     if known is not None:
         return known, ""
     if WebhookEndpoint.objects.visible_to(user).count() >= MOST:
-        raise Conflict(f"You have {MOST} webhooks already. Remove one first.", code="too_many_webhooks")
+        raise Conflict(_("You have %(most)s webhooks already. Remove one first.") % {"most": MOST}, code="too_many_webhooks")
     secret, moment = new_secret(), now()
     endpoint = WebhookEndpoint.objects.create(
         user=user,
@@ -138,7 +139,7 @@ def ping_endpoint(endpoint_id: UUID, *, actor: User) -> WebhookDelivery:
     moment = now()
     recent = endpoint.deliveries.filter(event=PING, created_at__gt=moment - timedelta(minutes=1)).count()
     if recent >= PINGS:
-        raise TooMany("Enough test events for a minute. Try again shortly.")
+        raise TooMany(_("Enough test events for a minute. Try again shortly."))
     (delivery,) = write(PING, [endpoint], lambda reader: {"endpoint_id": str(endpoint.pk)}, moment)
     record(Event.WEBHOOK_PINGED, actor=actor, target=endpoint, delivery=delivery.pk)
     return delivery
@@ -157,7 +158,7 @@ def replay_delivery(delivery_id: UUID, *, actor: User) -> WebhookDelivery:
         delivery.save(update_fields=["due_at", "tries"])
     else:
         if delivery.status == DeliveryStatus.SENDING:
-            raise Conflict("It is being sent just now.", code="sending")
+            raise Conflict(_("It is being sent just now."), code="sending")
         delivery.move_to(DeliveryStatus.PENDING, **_anew(moment))
     record(Event.WEBHOOK_REPLAYED, actor=actor, target=endpoint, delivery=delivery.pk)
     enqueue(SEND)
@@ -189,23 +190,23 @@ def _lock(endpoint_id: UUID, actor: User) -> WebhookEndpoint:
     endpoint = WebhookEndpoint.objects.select_related("user").lock(endpoint_id)
     _require_self(endpoint.user, actor)
     if endpoint.status == EndpointStatus.REMOVED:
-        raise Conflict("This webhook was removed.", code="webhook_removed")
+        raise Conflict(_("This webhook was removed."), code="webhook_removed")
     return endpoint
 
 
 def _require_self(user: User, actor: User) -> None:
     if user.pk != actor.pk:
-        raise NotAllowed("Only the person can do that.")
+        raise NotAllowed(_("Only the person can do that."))
 
 
 def _require_on(endpoint: WebhookEndpoint) -> None:
     if endpoint.status != EndpointStatus.ACTIVE:
-        raise Conflict("Nothing is sent to this webhook at the moment. Have it go on first.", code="webhook_off")
+        raise Conflict(_("Nothing is sent to this webhook at the moment. Have it go on first."), code="webhook_off")
 
 
 def _checked_url(url: str) -> str:
     if CONTROL.search(url) or len(url) > 500:
-        raise Invalid("Give a whole address without spaces, of at most 500 characters.", code="url")
+        raise Invalid(_("Give a whole address without spaces, of at most 500 characters."), code="url")
     if why_not := outbound.refuses(url):
         raise Invalid(why_not, code="url")
     return url
@@ -214,7 +215,7 @@ def _checked_url(url: str) -> str:
 def _checked_words(text: str) -> str:
     text = " ".join(text.split())
     if len(text) > 120 or "\x00" in text:
-        raise Invalid("Describe it in at most 120 characters.", code="description")
+        raise Invalid(_("Describe it in at most 120 characters."), code="description")
     return text
 
 
@@ -222,9 +223,9 @@ def _checked_events(events: Iterable[str]) -> list[str]:
     """In the order of the table, each once; "*" stands for all."""
     chosen = set(events)
     if unknown := chosen - {EVERYTHING, *NAMES}:
-        raise Invalid(f"There is no event {sorted(unknown)[0][:60]}.", code="events")
+        raise Invalid(_("There is no event %(unknown)s.") % {"unknown": sorted(unknown)[0][:60]}, code="events")
     if not chosen:
-        raise Invalid("Choose at least one event.", code="events")
+        raise Invalid(_("Choose at least one event."), code="events")
     return [EVERYTHING] if EVERYTHING in chosen else [name for name in NAMES if name in chosen]
 
 

@@ -19,6 +19,8 @@ from uuid import UUID
 import requests
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from requests_hardened.ip_filter import InvalidIPAddress
 
 from auditlog.actions import record
@@ -26,6 +28,7 @@ from auditlog.events import Event
 from port444.kit import outbound, signed
 from port444.kit.clock import now
 from port444.kit.jobs import SWEEP_SECONDS, enqueue
+from port444.kit.language import speaking_to
 from port444.kit.locks import alone
 from port444.notifications.actions import notify
 from port444.webhooks.models import (
@@ -120,7 +123,7 @@ def _send_until(ends: float) -> int:
                 running[pool.submit(post, claimed)] = claimed
             if not running:
                 return tried
-            done, _ = wait(running, timeout=1, return_when=FIRST_COMPLETED)
+            done, __ = wait(running, timeout=1, return_when=FIRST_COMPLETED)
             for future in done:
                 settle(running.pop(future), future.result())
                 tried += 1
@@ -230,9 +233,12 @@ def _fails(endpoint: WebhookEndpoint, answer: Answer, moment: datetime, *, given
         why = DisabledWhy.GONE if answer.code == 410 else DisabledWhy.FAILING
         endpoint.move_to(EndpointStatus.DISABLED, disabled_at=moment, disabled_why=why)
         record(Event.WEBHOOK_DISABLED, actor=None, target=endpoint, why=why.value)
-        _tell(endpoint, "webhook.disabled", "Your webhook was stopped", endpoint.stopped_words)
+        with speaking_to(endpoint.user):
+            _tell(endpoint, "webhook.disabled", _("Your webhook was stopped"), endpoint.stopped_words)
     elif given_up:
-        _tell(endpoint, "webhook.failing", "Your webhook does not answer", "An event was given up after three days of trying. Its log says why.")
+        with speaking_to(endpoint.user):
+            words = _("An event was given up after three days of trying. Its log says why.")
+            _tell(endpoint, "webhook.failing", _("Your webhook does not answer"), words)
 
 
 def _tell(endpoint: WebhookEndpoint, kind: str, title: str, body: str) -> None:
@@ -244,7 +250,7 @@ def _tell(endpoint: WebhookEndpoint, kind: str, title: str, body: str) -> None:
         body=body,
         url=endpoint.get_absolute_url(),
         dedupe_key=f"{kind}:{endpoint.pk}:{endpoint.failing_since:%Y%m%d%H%M%S}",
-        context={"label": "Look at it"},
+        context={"label": gettext_lazy("Look at it")},
     )
 
 
