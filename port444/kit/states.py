@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from django.db import models
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from .errors import Stale, WrongState
@@ -44,10 +45,11 @@ def meet[Row: models.Model](row: Row) -> Row:
 class StateMachine(models.Model):
     """A row with a `status` that changes only through `move_to`.
 
-    `NEXT` maps a status to those that may follow; a status that is absent is terminal.
+    `NEXT` maps a status to those that may follow; a status that is absent is terminal. `called` is what people call a row.
     """
 
     NEXT: ClassVar[Mapping[str, frozenset[str]]] = {}
+    called: ClassVar[str | Promise] = ""
     status: Any
     # The move that nobody has written down yet: from where, and to where. The log takes it.
     untold_move: tuple[str, str] | None = None
@@ -68,7 +70,7 @@ class StateMachine(models.Model):
     def turn_to(self, status: str, **stamps: Any) -> None:
         """The same without writing, for many rows that one `bulk_update` writes. Raises WrongState."""
         if not self.can_move_to(status):
-            name, is_now = self._meta.verbose_name, self.status_words()
+            name, is_now = str(self.called or self._meta.verbose_name), self.status_words()
             raise WrongState(
                 _("This %(name)s is %(status)s already.") % {"name": name, "status": is_now}
                 if status == self.status

@@ -63,6 +63,7 @@ EVERYTHING = "*"
 class WebhookEndpoint(StateMachine):
     """An address of a person to which port444 posts what happens to them."""
 
+    called = _("webhook endpoint")
     NEXT = {
         E.ACTIVE: frozenset({E.PAUSED, E.DISABLED, E.REMOVED}),
         E.PAUSED: frozenset({E.ACTIVE, E.REMOVED}),

@@ -76,6 +76,7 @@ class Dispute(StateMachine):
     that neither side answers or settles in time staff decide.
     """
 
+    called = _("dispute")
     NEXT = {
         S.OPEN: frozenset({S.ANSWERED, S.ESCALATED, S.SETTLED, S.WITHDRAWN, S.DECIDED}),
         S.ANSWERED: frozenset({S.ESCALATED, S.SETTLED, S.WITHDRAWN, S.DECIDED}),

@@ -74,6 +74,7 @@ class Nudge(StateMachine):
     """One reminder to one person, planned when the order comes into a state. Sent is written in the transaction that writes the
     notification, so there is one for ever. `why` says why it waits longer or was not sent."""
 
+    called = _("reminder")
     NEXT = {NudgeStatus.PLANNED: frozenset({NudgeStatus.SENT, NudgeStatus.SKIPPED})}
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

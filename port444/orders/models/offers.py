@@ -61,6 +61,7 @@ class Offer(StateMachine):
     Past `expires_at` an open offer cannot be accepted, whether or not anybody has written so down: `is_open_at` says what holds.
     """
 
+    called = _("offer")
     NEXT = {
         S.OPEN: frozenset({S.ACCEPTED, S.DECLINED, S.WITHDRAWN, S.COUNTERED, S.REPLACED, S.EXPIRED}),
         S.ACCEPTED: frozenset({S.OPEN, S.EXPIRED, S.REPLACED, S.WITHDRAWN}),  # the order was not paid
@@ -180,6 +181,7 @@ class SuggestionQuerySet(models.QuerySet["Suggestion"]):
 class Suggestion(StateMachine):
     """The hint to a builder that a long talk might need an offer: seen by them alone, once in 30 days in a conversation."""
 
+    called = _("suggestion")
     NEXT = {SuggestionStatus.SHOWN: frozenset({SuggestionStatus.DISMISSED, SuggestionStatus.USED})}
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -109,6 +109,7 @@ class Order(StateMachine):
     in a dispute, which alone ends an order as completed that was not delivered.
     """
 
+    called = _("order")
     NEXT = {
         S.PENDING_PAYMENT: frozenset({S.FUNDING, S.EXPIRED, S.CANCELLED}),
         S.FUNDING: frozenset({S.PENDING_REQUIREMENTS, S.IN_PROGRESS, S.CANCELLED}),

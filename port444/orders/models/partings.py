@@ -60,6 +60,7 @@ class Parting(StateMachine):
     It is as it was written: another division is another row. The clock of the order runs on meanwhile.
     """
 
+    called = _("parting")
     NEXT = {S.OPEN: frozenset({S.ACCEPTED, S.DECLINED, S.COUNTERED, S.WITHDRAWN, S.LAPSED})}
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -61,6 +61,7 @@ class Invoice(StateMachine):
     A credit note is a row of the same kind that corrects an invoice; its amounts are positive and mean money given back.
     """
 
+    called = _("invoice")
     NEXT = {InvoiceStatus.OPEN: frozenset({InvoiceStatus.PAID, InvoiceStatus.VOID})}
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

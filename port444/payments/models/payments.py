@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -43,6 +44,7 @@ class Payment(StateMachine):
     payment that paid the invoice.
     """
 
+    called = _("payment")
     NEXT = {
         PaymentStatus.CREATED: frozenset({PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.FAILED, PaymentStatus.EXPIRED}),
         PaymentStatus.PENDING: frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.FAILED, PaymentStatus.EXPIRED}),
@@ -128,6 +130,7 @@ class RefundQuerySet(models.QuerySet["Refund"]):
 class Refund(StateMachine):
     """Money on its way back to the payer. `dedupe_key` names the reason's row, so that asking twice gives one refund."""
 
+    called = _("refund")
     NEXT = {
         RefundStatus.REQUESTED: frozenset({RefundStatus.COMPLETED, RefundStatus.FAILED}),
         RefundStatus.FAILED: frozenset({RefundStatus.REQUESTED}),

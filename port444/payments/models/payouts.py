@@ -161,6 +161,7 @@ class Withdrawal(StateMachine):
     and one that nobody began to send may be completed, because the owner took the money out of a chain's contract alone.
     """
 
+    called = _("withdrawal")
     NEXT = {
         W.REQUESTED: frozenset({W.HELD, W.SENDING, W.COMPLETED, W.CANCELLED, W.FAILED}),
         W.HELD: frozenset({W.REQUESTED, W.CANCELLED, W.FAILED}),
