@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -45,14 +46,14 @@ def drop(favourite_id: UUID, *, actor: User) -> None:
 
 def _save(actor: User, thing: Service | Builder, builder: Builder, price: Decimal | None) -> Favourite:
     if builder.user_id == actor.pk:
-        raise Invalid("This is your own.", code="own_favourite")
+        raise Invalid(_("This is your own."), code="own_favourite")
     User.objects.lock(actor.pk)
     mine, key = Favourite.objects.filter(user=actor), {"service" if isinstance(thing, Service) else "builder": thing}
     found = mine.filter(**key).first()
     if found is not None:
         return found
     if mine.count() >= MOST:
-        raise Conflict(f"You have saved {MOST} things. Let some go first.", code="too_many_saved")
+        raise Conflict(_("You have saved %(most)s things. Let some go first.") % {"most": MOST}, code="too_many_saved")
     made = Favourite.objects.create(user=actor, price=price, created_at=now(), **key)
     record(Event.FAVOURITE_SAVED, actor=actor, target=thing)
     return made

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from port444.builders.models import Builder
@@ -62,14 +63,14 @@ def builder(request: UserRequest, slug: str) -> HttpResponse:
 def _wanted(request: UserRequest) -> bool:
     """Whether it is to be saved, or let go."""
     if request.POST.get("do") not in ("save", "drop"):
-        raise Invalid("This page is out of date. Reload it and press again.", code="heart")
+        raise Invalid(_("This page is out of date. Reload it and press again."), code="heart")
     return request.POST["do"] == "save"
 
 
 def _heart(request: UserRequest, kind: str, slug: str, name: str, *, on: bool) -> HttpResponse:
     """The heart in its other state, wherever it stands."""
     if not request.htmx:
-        return done(request, next_url(request), "Saved." if on else "It is not saved any more.")
+        return done(request, next_url(request), _("Saved.") if on else _("It is not saved any more."))
     return render(request, "favourites/_heart.html", {"kind": kind, "slug": slug, "name": name, "on": on})
 
 

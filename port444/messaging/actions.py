@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 from auditlog.actions import Finding, Reason, open_incident, record
 from auditlog.events import Event
@@ -24,6 +25,7 @@ from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongState
 from port444.kit.ids import uuid7
 from port444.kit.jobs import enqueue
+from port444.kit.language import speaking_to
 from port444.kit.sentences import Said
 from port444.notifications.actions import notify, read_about
 
@@ -50,9 +52,9 @@ TICK = timedelta(microseconds=1)
 def open_conversation(client: User, builder_user: User, *, actor: User | None) -> Conversation:
     """The one conversation of `client` and `builder_user`, made when there is none. `actor` is one of both, or None for the system."""
     if client.pk == builder_user.pk:
-        raise Invalid("You cannot write to yourself.", code="self")
+        raise Invalid(_("You cannot write to yourself."), code="self")
     if actor is not None and actor.pk not in (client.pk, builder_user.pk):
-        raise NotAllowed("Only the two people of a conversation can open it.")
+        raise NotAllowed(_("Only the two people of a conversation can open it."))
     moment = now()
     row = Conversation(client=client, builder=builder_user, created_at=moment, last_message_at=moment)
     Conversation.objects.bulk_create([row], ignore_conflicts=True)
@@ -81,13 +83,13 @@ def send_message(
     """
     conversation = _lock(conversation_id)
     if not conversation.is_party(actor):
-        raise NotAllowed("This is not your conversation.")
+        raise NotAllowed(_("This is not your conversation."))
     sent = Message.objects.filter(conversation=conversation, client_key=client_key, author=actor).first()
     if sent is not None:
         return sent
     reader = conversation.other(actor)
     if reader.is_suspended or not reader.is_active:
-        raise WrongState(f"The account of {reader.first_name} is closed at the moment, so messages cannot reach it.")
+        raise WrongState(_("The account of %(name)s is closed at the moment, so messages cannot reach it.") % {"name": reader.first_name})
     text = _checked(body, uploads)
     moment = now()
     _refuse_flood(actor, moment)
@@ -119,7 +121,7 @@ def keep_upload(conversation: Conversation, upload: Any, *, actor: User) -> Atta
     The bytes are written at once: when the caller's transaction fails later they stay behind without a row, unreachable.
     """
     if not conversation.is_party(actor):
-        raise NotAllowed("This is not your conversation.")
+        raise NotAllowed(_("This is not your conversation."))
     with _kept_or_removed() as kept:
         kept.append(_keep(conversation, upload, actor, None))
     return kept[0]
@@ -130,7 +132,7 @@ def mark_read(conversation_id: UUID, *, actor: User, until: datetime | None = No
     """Note that `actor` has seen the conversation up to `until` (now); never moves back."""
     conversation = Conversation.objects.visible_to(actor).filter(pk=conversation_id).first()
     if conversation is None:
-        raise NotAllowed("This is not your conversation.")
+        raise NotAllowed(_("This is not your conversation."))
     marker = ReadMarker.objects.filter(conversation=conversation, user=actor).first()
     if marker is not None and marker.read_at >= conversation.last_message_at:
         return
@@ -147,13 +149,14 @@ def _checked(body: str, uploads: Sequence[Any]) -> str:
     """The text as it is kept. Every file is checked before the first one is written."""
     text = body.replace("\r\n", "\n").strip()
     if not text and not uploads:
-        raise Invalid("Write something, or add a file.", code="empty")
+        raise Invalid(_("Write something, or add a file."), code="empty")
     if len(text) > LONGEST:
-        raise Invalid(f"A message has at most {LONGEST} characters; this one has {len(text)}.", code="too_long")
+        said = _("A message has at most %(most)s characters; this one has %(length)s.") % {"most": LONGEST, "length": len(text)}
+        raise Invalid(said, code="too_long")
     if "\x00" in text:
-        raise Invalid("The text holds a character that cannot be kept.", code="characters")
+        raise Invalid(_("The text holds a character that cannot be kept."), code="characters")
     if len(uploads) > settings.UPLOAD_MAX_FILES:
-        raise Invalid(f"A message takes at most {settings.UPLOAD_MAX_FILES} files.", code="too_many_files")
+        raise Invalid(_("A message takes at most %(most)s files.") % {"most": settings.UPLOAD_MAX_FILES}, code="too_many_files")
     for upload in uploads:
         files.check(upload)
     return text
@@ -162,7 +165,7 @@ def _checked(body: str, uploads: Sequence[Any]) -> str:
 def _refuse_flood(actor: User, moment: datetime) -> None:
     recent = Message.objects.filter(author=actor, created_at__gt=moment - timedelta(minutes=1))
     if recent[: settings.MESSAGES_A_MINUTE].count() >= settings.MESSAGES_A_MINUTE:
-        raise TooMany("That were many messages in one minute. Wait a moment and send again; your text is not lost.")
+        raise TooMany(_("That were many messages in one minute. Wait a moment and send again; your text is not lost."))
 
 
 def _append(
@@ -235,13 +238,13 @@ def report_conversation(conversation_id: UUID, *, actor: User, reason: ReportRea
     """
     conversation = _lock(conversation_id)
     if not conversation.is_party(actor):
-        raise NotAllowed("This is not your conversation.")
+        raise NotAllowed(_("This is not your conversation."))
     text = text.replace("\r\n", "\n").strip()
     first = Report.objects.filter(conversation=conversation, reporter=actor).first()
     if first is not None:
         if (first.reason, first.text) == (reason, text):
             return first
-        raise Conflict("You have reported this conversation already. Support looks at it.", code="reported")
+        raise Conflict(_("You have reported this conversation already. Support looks at it."), code="reported")
     other = conversation.other(actor)
     report = Report.objects.create(conversation=conversation, reporter=actor, reason=reason, text=text, created_at=now())
     record(Event.CONVERSATION_REPORTED, actor=actor, target=conversation, reason=reason, reported=other.pk)
@@ -251,7 +254,7 @@ def report_conversation(conversation_id: UUID, *, actor: User, reason: ReportRea
         incident_type=incident_type,
         severity=severity,
         confidence=CONFIDENCE,
-        description=f"{actor.name} reported the conversation with {other.name}: {reason.label}",
+        description=f"{actor.name} reported the conversation with {other.name}: {_named(reason)}",
         user_id=other.pk,
         related_users=[actor.pk],
         pattern="reported conversation",
@@ -268,22 +271,22 @@ def report_person(person_id: UUID, *, actor: User, reason: ReportReason, text: s
     The same report again gives the first one. Raises NotAllowed for oneself, and Conflict for other words or too many in a day.
     """
     if person_id == actor.pk:
-        raise NotAllowed("This is you.")
+        raise NotAllowed(_("This is you."))
     User.objects.lock(actor.pk)
     text = text.replace("\r\n", "\n").strip()
     first = PersonReport.objects.filter(person=person_id, reporter=actor).first()
     if first is not None:
         if (first.reason, first.text) == (reason, text):
             return first
-        raise Conflict("You have reported this person already. Support looks at it.", code="reported")
+        raise Conflict(_("You have reported this person already. Support looks at it."), code="reported")
     moment = now()
     if PersonReport.objects.filter(reporter=actor, created_at__gt=moment - timedelta(days=1)).count() >= MOST_REPORTS:
-        raise Conflict("You have reported many people today. Write to support about the rest.", code="too_many_reports")
+        raise Conflict(_("You have reported many people today. Write to support about the rest."), code="too_many_reports")
     person = User.objects.get(pk=person_id)
     report = PersonReport.objects.create(person=person, reporter=actor, reason=reason, text=text, created_at=moment)
     record(Event.PERSON_REPORTED, actor=actor, target=person, reason=reason, report=report.pk)
     words = list(PersonReport.objects.filter(person=person).order_by("-pk")[:20])
-    said = f"{person.name} was reported: {ReportReason(reason).label}"
+    said = f"{person.name} was reported: {_named(reason)}"
     open_incident(case_of(words, f"reported:{person.pk}", person.pk, said, "reported person"), actor=actor, method=DetectionMethod.USER_REPORT)
     return report
 
@@ -291,7 +294,7 @@ def report_person(person_id: UUID, *, actor: User, reason: ReportReason, text: s
 def case_of(words: Sequence[Any], fingerprint: str, user_id: UUID, said: str, pattern: str, **evidence: Any) -> Finding:
     """What several people reported of one thing, newest first, as one case: each report has `reporter_id`, `reason` and `text`."""
     incident_type, severity = max((WEIGHTS[ReportReason(one.reason)] for one in words), key=lambda weight: RANK[weight[1]])
-    reasons = [Reason(CONFIDENCE, f"Reported: {ReportReason(words[-1].reason).label}")]
+    reasons = [Reason(CONFIDENCE, f"Reported: {_named(words[-1].reason)}")]
     if len(words) > 1:
         reasons.append(Reason(min(10 * (len(words) - 1), 40), f"By {len(words)} people who wrote each for themselves"))
     return Finding(
@@ -305,6 +308,12 @@ def case_of(words: Sequence[Any], fingerprint: str, user_id: UUID, said: str, pa
         reasons=reasons,
         evidence={"reports": [{"reporter": str(one.reporter_id), "reason": one.reason, "text": one.text} for one in words], **evidence},
     )
+
+
+def _named(reason: str) -> str:
+    """A reason as support reads it, in whatever language somebody reported."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return str(ReportReason(reason).label)
 
 
 @contextlib.contextmanager
@@ -355,19 +364,20 @@ def _tell(conversation: Conversation, message: Message, reader: User, kept: Sequ
     """Tell the reader once for all that waits unread: the first unread message names the fact."""
     first = queries.first_unread(conversation, reader)
     if first is None:
-        raise Conflict("This message could not be sent. Please try again.")
+        raise Conflict(_("This message could not be sent. Please try again."))
     author = conversation.other(reader)
     shown = message.body or ", ".join(attachment.name for attachment in kept)
-    notify(
-        reader,
-        "message.received",
-        title=f"{author.name} wrote to you",
-        body=shown[:200],
-        url=conversation.get_absolute_url(),
-        dedupe_key=f"message:{first.pk}",
-        context={"label": "Read and answer"},
-        moment=message.created_at,
-    )
+    with speaking_to(reader):
+        notify(
+            reader,
+            "message.received",
+            title=_("%(name)s wrote to you") % {"name": author.name},
+            body=shown[:200],
+            url=conversation.get_absolute_url(),
+            dedupe_key=f"message:{first.pk}",
+            context={"label": _("Read and answer")},
+            moment=message.created_at,
+        )
 
 
 ANSWERED_WITHIN = timedelta(days=90)  # what an answer counts for

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext_lazy as _
 
 from port444.kit.ids import uuid7
 
@@ -26,17 +27,17 @@ class FilesField(forms.FileField):
 class MessageForm(forms.Form):
     """What the composer sends. `client_key` lets the same press of the button count once."""
 
-    body = forms.CharField(label="Message", required=False, strip=False)
-    uploads = FilesField(label="Files", required=False)
+    body = forms.CharField(label=_("Message"), required=False, strip=False)
+    uploads = FilesField(label=_("Files"), required=False)
     client_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid7)
 
 
 class ReportForm(forms.Form):
-    reason = forms.ChoiceField(label="What is wrong?", choices=ReportReason.choices, widget=forms.RadioSelect)
+    reason = forms.ChoiceField(label=_("What is wrong?"), choices=ReportReason.choices, widget=forms.RadioSelect)
     text = forms.CharField(
-        label="What happened?",
+        label=_("What happened?"),
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="Support sees this and knows what it is about.",
+        help_text=_("Support sees this and knows what it is about."),
     )

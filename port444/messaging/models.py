@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from port444.builders.models import Builder
 from port444.kit.clock import now
@@ -140,11 +141,11 @@ class FirstAnswer(models.Model):
 
 
 class ReportReason(models.TextChoices):
-    SPAM = "spam", "Spam or advertising"
-    OFF_PLATFORM = "off_platform", "Wants to be paid outside of port444"
-    ABUSE = "abuse", "Insults or threats"
-    FRAUD = "fraud", "Seems to be a fraud"
-    OTHER = "other", "Something else"
+    SPAM = "spam", _("Spam or advertising")
+    OFF_PLATFORM = "off_platform", _("Wants to be paid outside of port444")
+    ABUSE = "abuse", _("Insults or threats")
+    FRAUD = "fraud", _("Seems to be a fraud")
+    OTHER = "other", _("Something else")
 
 
 class Report(models.Model):
@@ -188,10 +189,10 @@ class PersonReport(models.Model):
 
 
 class PreviewStatus(models.TextChoices):
-    NONE = "none", "Of this kind none is made"
-    WAITING = "waiting", "Being drawn"
-    READY = "ready", "Drawn"
-    FAILED = "failed", "It could not be drawn"
+    NONE = "none", _("Of this kind none is made")
+    WAITING = "waiting", _("Being drawn")
+    READY = "ready", _("Drawn")
+    FAILED = "failed", _("It could not be drawn")
 
 
 class AttachmentQuerySet(models.QuerySet["Attachment"]):

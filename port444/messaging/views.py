@@ -18,6 +18,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.builders.models import Builder
@@ -75,7 +76,7 @@ def send(request: UserRequest, conversation: Conversation) -> HttpResponse:
     form = MessageForm(request.POST, request.FILES)
     try:
         if not form.is_valid():
-            raise Invalid("This message could not be read. Reload the page and try again.")
+            raise Invalid(_("This message could not be read. Reload the page and try again."))
         data = form.cleaned_data
         actions.send_message(conversation.pk, actor=request.user, body=data["body"], client_key=data["client_key"], uploads=data["uploads"])
     except DomainError as error:
@@ -130,7 +131,7 @@ def report_person(request: UserRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         reason, text = ReportReason(form.cleaned_data["reason"]), form.cleaned_data["text"]
         actions.report_person(builder.user_id, actor=request.user, reason=reason, text=text)
-        return done(request, builder.get_absolute_url(), "Thank you. Support looks at it; nobody else is told.")
+        return done(request, builder.get_absolute_url(), _("Thank you. Support looks at it; nobody else is told."))
     report = PersonReport.objects.filter(person=builder.user, reporter=request.user).first()
     context = {"person": builder.user, "form": form, "report": report, "back": builder.get_absolute_url(), "is_of_person": True}
     return render(request, "messaging/report.html", context, status=422 if request.method == "POST" else 200)
@@ -147,7 +148,7 @@ def report(request: UserRequest, conversation_id: UUID) -> HttpResponse:
         actions.report_conversation(
             conversation.pk, actor=request.user, reason=ReportReason(form.cleaned_data["reason"]), text=form.cleaned_data["text"]
         )
-        return done(request, conversation.get_absolute_url(), "Thank you. Support looks at it; the other side is not told.")
+        return done(request, conversation.get_absolute_url(), _("Thank you. Support looks at it; the other side is not told."))
     context = {
         "back": conversation.get_absolute_url(),
         "person": conversation.other(request.user),
@@ -163,7 +164,7 @@ def start(request: UserRequest, slug: str) -> HttpResponse:
     """Write to a builder; the conversation begins with the first message."""
     builder = get_object_or_404(Builder.objects.visible().select_related("user"), slug=slug)
     if builder.user_id == request.user.pk:
-        raise Invalid("This is your own page: you cannot write to yourself.")
+        raise Invalid(_("This is your own page: you cannot write to yourself."))
     form = MessageForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
