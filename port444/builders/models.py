@@ -11,6 +11,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -23,9 +25,9 @@ LENGTHS = (15, 30, 60)
 class Level(models.TextChoices):
     """How much a builder has done here; prices are compared within a level."""
 
-    NEW = "new", "New"
-    ESTABLISHED = "established", "Established"
-    TOP = "top", "Top"
+    NEW = "new", _("New")
+    ESTABLISHED = "established", _("Established")
+    TOP = "top", _("Top")
 
 
 # From how many completed orders, and with what mean of stars (in tenths).
@@ -69,7 +71,7 @@ class Builder(models.Model):
     consultation_30min_price = amount_field(null=True, blank=True)
     consultation_60min_price = amount_field(null=True, blank=True)
     consultation_calendar_url = models.URLField(blank=True)
-    meeting_url = models.URLField("your meeting room", blank=True, help_text="A link that both sides open at the time of the call.")
+    meeting_url = models.URLField("your meeting room", blank=True, help_text=_("A link that both sides open at the time of the call."))
 
     # The span of being away that is planned or runs, written by the app of away mode. Nothing is switched on or off: who asks, asks the
     # clock. `away_paused_at` is when the span was first saved, and names it.
@@ -195,11 +197,14 @@ class Builder(models.Model):
         """How soon new clients hear from the builder, in words; empty while there are too few to say."""
         if self.answer_minutes is None or self.answer_count < LEAST_TOLD:
             return ""
-        for most, length, name in ((55, 1, "minute"), (36 * 60, 60, "hour"), (10**9, 24 * 60, "day")):
-            if self.answer_minutes < most:
-                count = max(1, round(self.answer_minutes / length))
-                return f"about {count} {name}{'s' if count > 1 else ''}"
-        raise AssertionError("no answer takes so long")
+        if self.answer_minutes < 55:
+            count = max(1, self.answer_minutes)
+            return ngettext("about %(count)s minute", "about %(count)s minutes", count) % {"count": count}
+        if self.answer_minutes < 36 * 60:
+            count = round(self.answer_minutes / 60)
+            return ngettext("about %(count)s hour", "about %(count)s hours", count) % {"count": count}
+        count = round(self.answer_minutes / (24 * 60))
+        return ngettext("about %(count)s day", "about %(count)s days", count) % {"count": count}
 
     @property
     def on_time_percent(self) -> int | None:

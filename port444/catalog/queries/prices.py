@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from port444.builders.models import Builder
 from port444.catalog.market import JUMP, Ask, Cell, Comparison, Verdict, compare, count_bars
@@ -42,10 +43,12 @@ class Hint:
         if cell is None or verdict is None:
             return ""
         if cell.below == 0:
-            return "below all of them" if cell.equal == 0 else "the lowest of them"
+            return _("below all of them") if cell.equal == 0 else _("the lowest of them")
         if verdict == Verdict.LOW:
-            return f"below {cell.percent_above}% of them"
-        return "above all of them" if cell.below == cell.count else f"above {cell.percent_below}% of them"
+            return _("below %(percent)s%% of them") % {"percent": cell.percent_above}
+        if cell.below == cell.count:
+            return _("above all of them")
+        return _("above %(percent)s%% of them") % {"percent": cell.percent_below}
 
     @property
     def kept(self) -> Decimal | None:
