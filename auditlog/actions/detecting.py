@@ -28,9 +28,9 @@ from .incidents import Finding, Reason, Taken, note, take_findings
 
 LOCK = 0x64657463  # the number of the lock by which runs of one database know of each other
 MARK = "detectors"
-CHUNK = 2_000_000  # rows in one transaction at most: who is linked with whom is worked out once for all of them
+CHUNK = 4_000_000  # rows in one transaction at most: who is linked with whom is worked out once for all of them
 SHORT = 10_000  # the same where time is short
-STRETCH = 30 * DAY  # seconds of the log in one transaction at most: what shows for a while only is not to be passed over
+STRETCH = 60 * DAY  # seconds of the log in one transaction at most: what shows for a while only is not to be passed over
 STEP = 2_500  # rows that are learnt together: all that they are about is at hand
 Progress = Callable[[int], object]
 

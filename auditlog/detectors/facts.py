@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, NamedTuple
 
 DAY = 86_400  # seconds
-FAR = 150 * DAY  # of a file: who is linked with whom is worked out after each, because what it follows from is not remembered for ever
+MONTH = 30 * DAY  # of a file, in each of which facts come person by person
 MICRO = 1_000_000  # amounts are remembered in millionths, whole numbers that JSON keeps
 
 # What the application records, and what detectors call it. Files may use either name.

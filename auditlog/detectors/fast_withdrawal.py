@@ -24,28 +24,29 @@ PARAMETERS = (
     Parameter("show_at", 40, 0, 100, "From which confidence on it is a weak signal; below it is nothing."),
     Parameter("window_minutes", 60, 5, 1440, "How long before a withdrawal earnings are fresh."),
     Parameter("least_share", 0.2, 0, 1, "Part of a withdrawal that is fresh at least."),
-    Parameter("share_points", 25, 0, 100, "Points for a withdrawal that is all fresh."),
-    Parameter("exact_points", 3, 0, 50, "Points when it takes just what was earned (with or without the fee)."),
-    Parameter("young_builder_points", 11, 0, 50, "Points for a builder who came lately."),
-    Parameter("young_builder_days", 30, 1, 365, "Within how many days that is lately."),
-    Parameter("young_client_points", 20, 0, 50, "Points for a paying client who came lately."),
+    Parameter("share_points", 21, 0, 100, "Points for a withdrawal that is fresh."),
+    Parameter("full_share", 0.5, 0.05, 1, "Part of it from which on it has all of these points."),
+    Parameter("exact_points", 2, 0, 50, "Points when it takes just what was earned (with or without the fee)."),
+    Parameter("young_builder_points", 17, 0, 50, "Points for a builder who came lately."),
+    Parameter("young_builder_days", 7, 1, 365, "Within how many days that is lately; up to four times as many, a part of the points is left."),
+    Parameter("young_client_points", 18, 0, 50, "Points for a paying client who came lately."),
     Parameter("young_client_days", 7, 1, 365, "Within how many days that is lately; up to four times as many, a part of the points is left."),
-    Parameter("quick_points", 15, 0, 50, "Points for orders that were paid and released within a day."),
+    Parameter("quick_points", 24, 0, 50, "Points for orders that were paid and released within a day."),
     Parameter(
-        "only_points", 20, 0, 50, "Points for a client who has paid nobody else, and not for the first time; by the part of the builder's money."
+        "only_points", 16, 0, 50, "Points for a client who has paid nobody else, and not for the first time; by the part of the builder's money."
     ),
-    Parameter("known_points", 5, 0, 50, "Points for a builder of whom an earlier withdrawal was told in the last 60 days."),
-    Parameter("group_points", 10, 0, 50, "Points for a builder in a group of linked accounts that is told."),
-    Parameter("no_papers_points", 8, 0, 50, "Points for a builder without a verified identity."),
-    Parameter("amount_points", 5, 0, 50, "Points for a large amount."),
+    Parameter("known_points", 12, 0, 50, "Points for a builder of whom an earlier withdrawal was told in the last 60 days."),
+    Parameter("group_points", 12, 0, 50, "Points for a builder in a group of linked accounts that is told."),
+    Parameter("no_papers_points", 6, 0, 50, "Points for a builder without a verified identity."),
+    Parameter("amount_points", 6, 0, 50, "Points for a large amount."),
     Parameter("large_amount", 150, 0, 1_000_000, "From which amount on in USDC."),
-    Parameter("habit_points", 12, 0, 50, "Points taken off for each of up to three clients or times that money was taken out as fast before."),
+    Parameter("habit_points", 11, 0, 50, "Points taken off for each of up to three clients or times that money was taken out as fast before."),
     Parameter("habit_days", 10, 1, 90, "How many days ago that has to be: so soon, somebody would have complained."),
-    Parameter("linked_points", 30, 0, 50, "Points for a client who is linked with the builder."),
+    Parameter("linked_points", 38, 0, 50, "Points for a client who is linked with the builder."),
     Parameter(
-        "strange_points", 15, 0, 50, "Points for a browser that the account had first used within three days before, though it has one that it keeps."
+        "strange_points", 5, 0, 50, "Points for a browser that the account had first used within three days before, though it has one that it keeps."
     ),
-    Parameter("address_points", 15, 0, 50, "Points for a payout address that was given within 72 hours before."),
+    Parameter("address_points", 8, 0, 50, "Points for a payout address that was given within 72 hours before."),
 )
 MINUTE, MONTH = 60, 30 * DAY
 
@@ -106,17 +107,18 @@ def _assess(person: str, row: list[Any], fresh: list[list[Any]], web: Web, memor
     minutes = (second - max(earning[0] for earning in fresh)) // MINUTE
     parts: list[tuple[float, str, str]] = [
         (
-            terms["share_points"] * share,
+            terms["share_points"] * min(1, share / terms["full_share"]),
             f"{100 * share:.0f} % of it was earned within the hour before, the last {minutes} minutes ago",
             f"{left / 1e6:,.2f} USDC",
         )
     ]
     if 0.84 <= micro / max(left, 1) <= 1.1:
         parts.append((terms["exact_points"], "It takes out just what came in", f"{micro / 1e6:,.2f} USDC"))
-    days = _days(notes, second, memory)
-    if days is not None and days < terms["young_builder_days"]:
-        parts.append((terms["young_builder_points"], f"The builder's account was {days} days old", ""))
-    youth = sum(earning[1] * _youth(memory[who(earning[2])], earning[0], memory, terms) for earning in fresh if earning[2]) / total
+    youth = _youth(notes, second, memory, terms["young_builder_days"])
+    if youth:
+        parts.append((terms["young_builder_points"] * youth, f"The builder's account was {_days(notes, second, memory)} days old", ""))
+    limit = terms["young_client_days"]
+    youth = sum(earning[1] * _youth(memory[who(earning[2])], earning[0], memory, limit) for earning in fresh if earning[2]) / total
     if youth:
         words = "The paying client's account was opened lately"
         parts.append((terms["young_client_points"] * youth, words, ", ".join(sorted({earning[2] for earning in fresh if earning[2]}))))
@@ -178,9 +180,9 @@ def _days(notes: Notes, second: int, memory: Memory) -> int | None:
     return None if up is None else max(0, (second - up) // DAY)
 
 
-def _youth(notes: Notes, second: int, memory: Memory, terms: Terms) -> float:
+def _youth(notes: Notes, second: int, memory: Memory, limit: float) -> float:
     """1 for whoever came within the days that count as lately, and less and less for up to four times as many."""
-    days, limit = _days(notes, second, memory), terms["young_client_days"]
+    days = _days(notes, second, memory)
     return 0.0 if days is None else max(0.0, min(1.0, (4 * limit - days) / (3 * limit)))
 
 

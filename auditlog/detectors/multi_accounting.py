@@ -7,7 +7,7 @@ a weak signal of its own, a row an address, that alerts nobody.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +20,7 @@ from .people import HIDDEN, LOG, VALUES, opened, usual, who
 from .suspicions import Suspicion, settle
 
 NAME = "multi_accounting"
+PEOPLE = 2_000  # at shared addresses who are looked at together
 PARAMETERS = (
     *LINK_PARAMETERS,
     Parameter("alert_at", 55, 30, 100, "From which confidence on somebody is told."),
@@ -335,9 +336,12 @@ def judge_addresses(subjects: Iterable[str], memory: Memory, terms: Terms) -> li
     # Who was there last before nobody new could meet them adds to nothing that was not looked at by then.
     met = {key: {person: span for person, span in memory[key].items() if person and span[1] >= day} for key, day in since.items()}
     keys = [key for key, spans in met.items() if least <= _most_at_once(spans, window) > memory[f"told:{key}"].get("accounts", 0)]
-    memory.fetch(who(person) for key in keys for person, span in met[key].items() if not _is_known(span))
-    found = []
-    for key in keys:
+    found, at_hand = [], 0
+    for place, key in enumerate(keys):
+        if place == at_hand:  # the gateways of a network stand side by side
+            memory.make_room()
+            at_hand += _as_many(met[one] for one in keys[place:])
+            memory.fetch(who(person) for one in keys[place:at_hand] for person, span in met[one].items() if not _is_known(span))
         holders = memory[key]
         people, day = most_within([(person, days) for person, span in met[key].items() if (days := _days_at(key, person, span, memory))], window)
         more = HIDDEN in holders
@@ -369,6 +373,16 @@ def judge_addresses(subjects: Iterable[str], memory: Memory, terms: Terms) -> li
             )
         )
     return found
+
+
+def _as_many(groups: Iterable[Collection[str]]) -> int:
+    """How many of the next groups are looked at together."""
+    total, count = 0, 0
+    for group in groups:
+        total, count = total + len(group), count + 1
+        if total >= PEOPLE:
+            break
+    return count
 
 
 def _most_at_once(spans: Mapping[str, Sequence[int]], window: int) -> int:

@@ -8,27 +8,33 @@ from itertools import batched, groupby
 from typing import Any
 
 from .bounded import unswept
-from .facts import FAR, Fact
+from .facts import MONTH, Fact
 from .parameters import Terms
 from .registry import DETECTORS, Detector, Look
 from .spilled import Spilled
 from .suspicions import Suspicion
 
 STEP = 5_000  # facts that are learnt together
+FAR = 5  # months after which it is worked out who is linked with whom: what that follows from is not remembered for ever
 SEVERITIES = ("low", "medium", "high", "critical")
 
 
 @unswept()
 def detect(facts: Iterable[Fact], detectors: Iterable[Detector] = DETECTORS, terms: Mapping[str, Terms] | None = None) -> list[Suspicion]:
-    """What a file's facts lead to: each case once, as it stood when it was surest. All facts of a stretch of time come before those of the next."""
+    """What a file's facts lead to: each case once, as it stood when it was surest. All facts of a month come before those of the next."""
     detectors = list(detectors)
     cases = dict[str, Suspicion]()
     inforce = {one.name: (terms or {}).get(one.name) or Terms(one.parameters) for one in detectors}
     look = Look(detectors, Spilled(), inforce)
-    for _, some in groupby(facts, key=lambda fact: fact.second // FAR):
+    looked = None
+    for month, some in groupby(facts, key=lambda fact: fact.second // MONTH):
+        looked = month if looked is None else looked
+        if month - looked >= FAR:
+            _take(look.end(), cases)
+            looked = month
         for step in batched(some, STEP):
             _take(look.learn(step), cases)
-        _take(look.end(), cases)
+    _take(look.end(), cases)
     return list(cases.values())
 
 

@@ -64,7 +64,8 @@ def sightings(fact: Fact) -> list[tuple[str, str]]:
 
 
 def learn(fact: Fact, memory: Memory, touched: set[str], shared: dict[str, int]) -> None:
-    """Remember a fact. Adds to `touched` whose standing may have changed by it, and to `shared` the addresses that were seen anew, with the day."""
+    """Remember a fact. Adds to `touched` whose standing may have changed by it, and to `shared` the addresses of several at which somebody was
+    seen anew, with the day."""
     _begin(fact, memory)
     person = fact.person
     if person:
@@ -74,7 +75,7 @@ def learn(fact: Fact, memory: Memory, touched: set[str], shared: dict[str, int])
         for key, kind in sightings(fact):
             if _see(notes, key, kind, day):
                 _hold(memory, key, person, day, fact.second, touched)
-                if kind == "ip":
+                if kind == "ip" and len(memory[key]) > 1:
                     shared[key] = min(day, shared.get(key, day))
                 touched.add(person)
         LEARN.get(fact.kind, _nothing)(notes, fact)

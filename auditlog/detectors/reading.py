@@ -20,7 +20,7 @@ from functools import lru_cache
 from io import TextIOWrapper
 from typing import IO, Any
 
-from .facts import FAR, Fact, kind_of, network
+from .facts import MONTH, Fact, kind_of, network
 
 NEEDED = ("occurred_at", "event_type", "actor_id")
 COLUMNS = (*NEEDED, "actor_type", "target_id", "target_type", "ip_address", "device_id", "amount", "metadata")
@@ -45,7 +45,7 @@ class Reader:
         self.examples: dict[str, int] = {}  # what was wrong -> the first line of it
 
     def facts(self) -> Iterator[Fact]:
-        """All facts by stretches of time, in each of them person by person, and of one by time and then by their place in the file; of two that
+        """All facts month by month, in each of them person by person, and of one by time and then by their place in the file; of two that
         are the same in all one. So what is remembered of somebody is used at once, and need not be at hand all the time."""
         with ExitStack() as stack:
             runs: list[IO[bytes]] = []
@@ -261,7 +261,7 @@ def _otherwise(text: str) -> datetime | None:
 
 
 def _place(fact: Fact) -> tuple[int, str, datetime]:
-    return fact.second // FAR, fact.doer, fact.at
+    return fact.second // MONTH, fact.doer, fact.at
 
 
 def _spilled(facts: list[Fact]) -> IO[bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from .bounded import ENCODE, Bounded
-from .facts import DAY, FAR, KINDS, Fact, network
+from .facts import DAY, KINDS, MONTH, Fact, network
 from .memory import Notes
 
 # As words, so that neither side makes something of an id or an address that is a word again here.
@@ -36,7 +36,7 @@ CHUNK = f"SELECT {COLUMNS} {BEYOND} AND (xid, id) <= (%s, %s) ORDER BY {BY_PERSO
 LEFT = f"EXPLAIN (FORMAT JSON) SELECT {BEYOND}"
 SINCE = f"""
 SELECT {COLUMNS} FROM audit_log WHERE event_type = ANY(%s) AND timestamp >= %s AND timestamp < %s
-ORDER BY date_bin('{FAR} seconds', timestamp, 'epoch'), {BY_PERSON}, timestamp, id
+ORDER BY date_bin('{MONTH} seconds', timestamp, 'epoch'), {BY_PERSON}, timestamp, id
 """  # noqa: S608 - names that stand above
 # Thousands of words go over as one, which is quicker than to quote each.
 READ = r"SELECT key, data FROM detector_memory WHERE key = ANY(string_to_array(%s, E'\x1f'))"

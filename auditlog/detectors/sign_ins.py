@@ -13,6 +13,7 @@ from .parameters import Parameter, Terms
 from .people import HIDDEN, who
 from .suspicions import Suspicion, settle
 
+LEAST = 3  # accounts in one browser that may be too many
 NAME = "sign_in_bursts"
 KINDS = frozenset({"sign_in", "sign_in_failed"})
 PARAMETERS = (
@@ -21,7 +22,7 @@ PARAMETERS = (
     Parameter("address_minutes", 30, 5, 240, "Within how many minutes."),
     Parameter("account_tries", 10, 5, 200, "Tries at one account in vain that are too many."),
     Parameter("account_minutes", 10, 1, 240, "Within how many minutes."),
-    Parameter("device_accounts", 5, 3, 40, "Older accounts that are new in one browser on one day that are too many."),
+    Parameter("device_accounts", 5, LEAST, 40, "Older accounts that are new in one browser on one day that are too many."),
     Parameter("old_days", 7, 1, 90, "Days since which an account is known by then."),
     Parameter("burst_points", 60, 20, 100, "Points for a burst from one address, or into one browser."),
     Parameter("account_points", 50, 20, 100, "Points for a burst at one account."),
@@ -60,8 +61,9 @@ def keys(fact: Fact) -> Iterable[str]:
 
 def learn(fact: Fact, memory: Memory, touched: set[str]) -> None:
     if fact.kind == "sign_in":
-        if fact.device and fact.person:
-            touched.add(f"device:{fact.device[:120]}")
+        key = f"device:{fact.device[:120]}"
+        if fact.device and fact.person and len(memory[key]) >= LEAST:
+            touched.add(key)
         return
     tried = account(fact)
     if tried:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Sequence
 
 from auditlog.detectors import over_file
-from auditlog.detectors.facts import FAR, Fact
+from auditlog.detectors.facts import MONTH, Fact
 from auditlog.detectors.memory import Memory
 from auditlog.detectors.parameters import Terms
 from auditlog.detectors.registry import DETECTORS, Detector, Touched, learn
@@ -37,7 +37,7 @@ def in_any_order(name: str, facts: Sequence[Fact]) -> bool:
     for seed in range(5):
         mixed = list(facts)
         random.Random(seed).shuffle(mixed)
-        mixed.sort(key=lambda fact: fact.second // FAR)
+        mixed.sort(key=lambda fact: fact.second // MONTH)
         if gist(one for one in over_file.detect(mixed) if one.detector == name) != straight:
             return False
     return bool(straight)

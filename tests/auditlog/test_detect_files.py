@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from auditlog.detectors import reading
-from auditlog.detectors.facts import FAR
+from auditlog.detectors.facts import MONTH
 from auditlog.detectors.reading import Reader, Unreadable, moment_of
 from scripts.database import HOME
 
@@ -128,7 +128,7 @@ def test_rows_come_person_by_person_and_by_time_whatever_their_order(tmp_path: P
         for n in range(500)
     ]
     in_order = facts(write(tmp_path / "a.csv", rows))
-    assert in_order == sorted(in_order, key=lambda fact: (fact.second // FAR, fact.actor, fact.at))
+    assert in_order == sorted(in_order, key=lambda fact: (fact.second // MONTH, fact.actor, fact.at))
     random.Random(4).shuffle(rows)
     shuffled = facts(write(tmp_path / "b.csv", rows))
     assert [(fact.actor, fact.at) for fact in shuffled] == [(fact.actor, fact.at) for fact in in_order]
