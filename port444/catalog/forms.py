@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
 
 from port444.builders.forms import LANGUAGES, ListField
 from port444.builders.models import Level
@@ -19,7 +20,7 @@ from .queries import Search, Sort
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 MOST_DAYS = 90
-RATINGS = [("4.0", "4.0 or more"), ("4.5", "4.5 or more"), ("4.8", "4.8 or more")]
+RATINGS = [("4.0", _("4.0 or more")), ("4.5", _("4.5 or more")), ("4.8", _("4.8 or more"))]
 
 
 class WordsField(forms.Field):
@@ -33,16 +34,16 @@ class SearchForm(forms.Form):
     """The filters of the search. A wrong one is left out and named in `ignored`; a search never fails for it."""
 
     q = WordsField(required=False)
-    category = forms.CharField(required=False, label="Category")
-    lowest = AmountField(required=False, label="Price from")
-    highest = AmountField(required=False, label="Price to")
-    days = forms.IntegerField(required=False, min_value=1, max_value=MOST_DAYS, label="Delivered within")
-    level = forms.ChoiceField(required=False, choices=[("", "Any level"), *Level.choices], label="Level")
-    rating = forms.ChoiceField(required=False, choices=[("", "Any"), *RATINGS], label="Stars")
-    calls = forms.BooleanField(required=False, label="Takes calls")
-    free = forms.BooleanField(required=False, label="Free this week")
-    language = forms.ChoiceField(required=False, choices=[("", "Any language"), *((name, name) for name in LANGUAGES)], label="Speaks")
-    sort = forms.ChoiceField(required=False, choices=Sort.choices, label="Sort by")
+    category = forms.CharField(required=False, label=_("Category"))
+    lowest = AmountField(required=False, label=_("Price from"))
+    highest = AmountField(required=False, label=_("Price to"))
+    days = forms.IntegerField(required=False, min_value=1, max_value=MOST_DAYS, label=_("Delivered within"))
+    level = forms.ChoiceField(required=False, choices=[("", _("Any level")), *Level.choices], label=_("Level"))
+    rating = forms.ChoiceField(required=False, choices=[("", _("Any")), *RATINGS], label=_("Stars"))
+    calls = forms.BooleanField(required=False, label=_("Takes calls"))
+    free = forms.BooleanField(required=False, label=_("Free this week"))
+    language = forms.ChoiceField(required=False, choices=[("", _("Any language")), *((name, name) for name in LANGUAGES)], label=_("Speaks"))
+    sort = forms.ChoiceField(required=False, choices=Sort.choices, label=_("Sort by"))
     literal = forms.BooleanField(required=False)
 
     def __init__(self, data: Mapping[str, Any], categories: Sequence[Category]) -> None:
@@ -52,7 +53,7 @@ class SearchForm(forms.Form):
     def clean_category(self) -> Category | None:
         slug = self.cleaned_data["category"]
         if slug and slug not in self.categories:
-            raise ValidationError("There is no such category.", code="category")
+            raise ValidationError(_("There is no such category."), code="category")
         return self.categories.get(slug)
 
     def search(self) -> Search:
@@ -83,23 +84,25 @@ class SearchForm(forms.Form):
 
 
 class SavedSearchForm(forms.Form):
-    name = forms.CharField(max_length=60, label="Call it")
-    frequency = forms.ChoiceField(choices=Frequency.choices, initial=Frequency.DAILY, label="Mail about new services")
+    name = forms.CharField(max_length=60, label=_("Call it"))
+    frequency = forms.ChoiceField(choices=Frequency.choices, initial=Frequency.DAILY, label=_("Mail about new services"))
 
 
 class ServiceForm(forms.Form):
-    title = forms.CharField(max_length=90, help_text="What the client gets, for example: Make slow Django pages fast.")
-    category = forms.ModelChoiceField(Category.objects.all(), empty_label="Choose one")
-    summary = forms.CharField(max_length=160, required=False, help_text="One line under the title in search. Needed to publish.", label="Summary")
+    title = forms.CharField(max_length=90, help_text=_("What the client gets, for example: Make slow Django pages fast."))
+    category = forms.ModelChoiceField(Category.objects.all(), empty_label=_("Choose one"))
+    summary = forms.CharField(
+        max_length=160, required=False, help_text=_("One line under the title in search. Needed to publish."), label=_("Summary")
+    )
     description = forms.CharField(
         max_length=6000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 9}),
-        help_text="How you work, what is included, what is not. An empty line starts a paragraph. Needed to publish.",
-        label="Description",
+        help_text=_("How you work, what is included, what is not. An empty line starts a paragraph. Needed to publish."),
+        label=_("Description"),
     )
-    tags = ListField(most=8, length=30, required=False, help_text="Up to 8 words people search for, with commas between them.")
-    offer_floor = AmountField(required=False, positive=True, label="Never below")
+    tags = ListField(most=8, length=30, required=False, help_text=_("Up to 8 words people search for, with commas between them."))
+    offer_floor = AmountField(required=False, positive=True, label=_("Never below"))
     version = forms.IntegerField(required=False, widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
 
     @classmethod
@@ -122,13 +125,13 @@ class ServiceForm(forms.Form):
 class PackageForm(forms.Form):
     """One column of the three; empty columns are not saved."""
 
-    is_offered = forms.BooleanField(required=False, label="Offer this package")
+    is_offered = forms.BooleanField(required=False, label=_("Offer this package"))
     name = forms.CharField(max_length=60, required=False)
     price = AmountField(required=False, positive=True)
-    delivery_days = forms.IntegerField(required=False, min_value=1, max_value=MOST_DAYS, label="Days")
+    delivery_days = forms.IntegerField(required=False, min_value=1, max_value=MOST_DAYS, label=_("Days"))
     revisions = forms.IntegerField(required=False, min_value=0, max_value=20)
     deliverables = ListField(
-        most=12, length=120, separator="\n", required=False, label="Included, one a line", widget=forms.Textarea(attrs={"rows": 5})
+        most=12, length=120, separator="\n", required=False, label=_("Included, one a line"), widget=forms.Textarea(attrs={"rows": 5})
     )
 
     def __init__(self, data: Mapping[str, Any] | None, tier: Tier, package: Package | None) -> None:
@@ -151,7 +154,7 @@ class PackageForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         if self.is_used:
-            wanted = {"name": "Give it a name.", "price": "Set a price.", "delivery_days": "Say in how many days."}
+            wanted = {"name": _("Give it a name."), "price": _("Set a price."), "delivery_days": _("Say in how many days.")}
             for name, words in wanted.items():
                 if name not in self.errors and not self.cleaned_data.get(name):
                     self.add_error(name, words)
@@ -173,20 +176,22 @@ class PackageForm(forms.Form):
 class QuestionForm(forms.Form):
     """One question to the client; a row without a question is not saved."""
 
-    label = forms.CharField(max_length=200, required=False, label="Question")
-    help = forms.CharField(max_length=200, required=False, label="Help", help_text="Stands under the question: what you need it for, or an example.")
-    kind = forms.ChoiceField(choices=QuestionKind.choices, required=False, label="Answer")
-    required = forms.BooleanField(required=False, label="Must be answered")
+    label = forms.CharField(max_length=200, required=False, label=_("Question"))
+    help = forms.CharField(
+        max_length=200, required=False, label=_("Help"), help_text=_("Stands under the question: what you need it for, or an example.")
+    )
+    kind = forms.ChoiceField(choices=QuestionKind.choices, required=False, label=_("Answer"))
+    required = forms.BooleanField(required=False, label=_("Must be answered"))
     options = ListField(
-        most=MOST_OPTIONS, length=100, separator="\n", required=False, label="Options, one a line", widget=forms.Textarea(attrs={"rows": 3})
+        most=MOST_OPTIONS, length=100, separator="\n", required=False, label=_("Options, one a line"), widget=forms.Textarea(attrs={"rows": 3})
     )
 
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
         if data.get("label") and data.get("kind") in CHOOSING and "options" in data and len(data["options"]) < 2:
-            self.add_error("options", "A choice needs at least two options.")
+            self.add_error("options", _("A choice needs at least two options."))
         if data.get("options") and not data.get("label") and "label" not in self.errors:
-            self.add_error("label", "Write the question that these options answer.")
+            self.add_error("label", _("Write the question that these options answer."))
         return data
 
     def question(self) -> Question | None:

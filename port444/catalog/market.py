@@ -21,6 +21,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connections, models
+from django.utils.translation import gettext_lazy as _
 
 from port444.kit import readonly
 from port444.kit.money import CENT
@@ -34,18 +35,18 @@ WHOLE_FROM = Decimal(10)  # from here on a suggested price is in whole dollars
 class Source(models.TextChoices):
     """Where the voices of a cell come from, in the order in which they are asked."""
 
-    LEVEL = "level", "paid to builders of this level"
-    TIER = "tier", "paid to all builders"
-    ASKED = "asked", "asked in live services"
+    LEVEL = "level", _("paid to builders of this level")
+    TIER = "tier", _("paid to all builders")
+    ASKED = "asked", _("asked in live services")
 
 
 PAID = (Source.LEVEL, Source.TIER)
 
 
 class Verdict(models.TextChoices):
-    LOW = "low", "Consider raising it"
-    USUAL = "mid", "In the usual range"
-    HIGH = "high", "Premium pricing"
+    LOW = "low", _("Consider raising it")
+    USUAL = "mid", _("In the usual range")
+    HIGH = "high", _("Premium pricing")
 
 
 @dataclass(frozen=True, slots=True)

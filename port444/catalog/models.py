@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Upper
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category as LogCategory
 from auditlog.models import Watched
@@ -24,25 +25,25 @@ from port444.kit.states import StateMachine, known_status
 
 
 class ServiceStatus(models.TextChoices):
-    DRAFT = "draft", "Draft"
-    PUBLISHED = "published", "Published"
-    PAUSED = "paused", "Paused"
+    DRAFT = "draft", _("Draft")
+    PUBLISHED = "published", _("Published")
+    PAUSED = "paused", _("Paused")
 
 
 class Tier(models.TextChoices):
-    BASIC = "basic", "Basic"
-    STANDARD = "standard", "Standard"
-    PREMIUM = "premium", "Premium"
+    BASIC = "basic", _("Basic")
+    STANDARD = "standard", _("Standard")
+    PREMIUM = "premium", _("Premium")
 
 
 class QuestionKind(models.TextChoices):
-    TEXT = "text", "Text"
-    LONG = "long", "Long text"
-    CHOICE = "choice", "One choice"
-    CHOICES = "choices", "Several choices"
-    FILE = "file", "File"
-    DATE = "date", "Date"
-    LINK = "link", "Link"
+    TEXT = "text", _("Text")
+    LONG = "long", _("Long text")
+    CHOICE = "choice", _("One choice")
+    CHOICES = "choices", _("Several choices")
+    FILE = "file", _("File")
+    DATE = "date", _("Date")
+    LINK = "link", _("Link")
 
 
 CHOOSING = (QuestionKind.CHOICE, QuestionKind.CHOICES)  # these have options
@@ -290,9 +291,9 @@ class Synonym(models.Model):
 class Frequency(models.TextChoices):
     """How often mail may tell what a saved search has found."""
 
-    DAILY = "daily", "At once, at most once a day"
-    WEEKLY = "weekly", "Once a week"
-    NEVER = "never", "Never"
+    DAILY = "daily", _("At once, at most once a day")
+    WEEKLY = "weekly", _("Once a week")
+    NEVER = "never", _("Never")
 
 
 class SavedSearch(models.Model):

@@ -9,6 +9,9 @@ from uuid import UUID
 
 from django.db import transaction
 from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -18,6 +21,7 @@ from port444.catalog.models import Frequency, SavedSearch, Service
 from port444.catalog.queries import matches_of
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, word_constraint
+from port444.kit.language import speaking_to
 from port444.notifications.actions import Notice, notify_many
 
 MOST_SAVED = 20
@@ -26,9 +30,9 @@ SETTLES = timedelta(minutes=2)  # what was published just now may not be committ
 EVERY = {Frequency.DAILY: timedelta(days=1), Frequency.WEEKLY: timedelta(days=7)}
 FOUND = "search.found"
 
-SAVED_ALREADY = Conflict("You have saved this search already.", code="search_saved")
+SAVED_ALREADY = Conflict(_("You have saved this search already."), code="search_saved")
 word_constraint("saved_search_once", SAVED_ALREADY)
-word_constraint("saved_search_frequency_known", Invalid("Choose how often to be told.", code="frequency"))
+word_constraint("saved_search_frequency_known", Invalid(_("Choose how often to be told."), code="frequency"))
 
 
 @transaction.atomic
@@ -39,7 +43,7 @@ def save_search(asked: Mapping[str, str], *, actor: User, name: str, frequency: 
     if SavedSearch.objects.filter(user=user, asked=dict(asked)).exists():
         raise Conflict(SAVED_ALREADY.message, code=SAVED_ALREADY.code)
     if SavedSearch.objects.filter(user=user).count() >= MOST_SAVED:
-        raise Invalid(f"You have {MOST_SAVED} saved searches. Remove one first.", code="too_many_searches")
+        raise Invalid(gettext("You have %(most)s saved searches. Remove one first.") % {"most": MOST_SAVED}, code="too_many_searches")
     row = SavedSearch(user=user, asked=dict(asked), seen_at=moment, told_until=moment, created_at=moment)
     _set(row, name, frequency, moment)
     row.save()
@@ -114,17 +118,23 @@ def _told(user: User, due: Sequence[SavedSearch], moment: datetime) -> Notice | 
     SavedSearch.objects.bulk_update(due, ["told_until", "due_at"])
     if not found or not user.is_active or user.is_suspended:
         return None
-    names = ", ".join(f"“{row.name}”" for row, _ in found)
-    body = "\n\n".join(f"{row.name}: {_counted(services)}." for row, services in found)
-    links: list[Any] = [(f"{one.title}, from ${one.from_price}", one.get_absolute_url()) for _, services in found for one in services[:MOST_TOLD]]
-    context = {"links": links, "label": "See your searches"}
-    return Notice(user, FOUND, f"New services for {names}", body, reverse("catalog:saved_searches"), key, context)
+    with speaking_to(user):
+        names = ", ".join(gettext("“%(name)s”") % {"name": row.name} for row, _services in found)
+        body = "\n\n".join(f"{row.name}: {_counted(services)}." for row, services in found)
+        links: list[Any] = [
+            (gettext("%(title)s, from $%(price)s") % {"title": one.title, "price": number_format(one.from_price)}, one.get_absolute_url())
+            for _row, services in found
+            for one in services[:MOST_TOLD]
+        ]
+        title = gettext("New services for %(names)s") % {"names": names}
+    context = {"links": links, "label": _("See your searches")}
+    return Notice(user, FOUND, title, body, reverse("catalog:saved_searches"), key, context)
 
 
 def _counted(services: Sequence[Service]) -> str:
     if len(services) > MOST_TOLD:
-        return f"more than {MOST_TOLD} new services"
-    return f"{len(services)} new service{'s' if len(services) > 1 else ''}"
+        return gettext("more than %(most)s new services") % {"most": MOST_TOLD}
+    return ngettext("%(count)s new service", "%(count)s new services", len(services)) % {"count": len(services)}
 
 
 def _next(moment: datetime, wait: timedelta) -> datetime:
@@ -141,5 +151,5 @@ def _set(row: SavedSearch, name: str, frequency: str, moment: datetime) -> None:
 def _own(search_id: UUID, actor: User) -> SavedSearch:
     row = SavedSearch.objects.select_for_update(of=("self",), no_key=True).get(pk=search_id)
     if row.user_id != actor.pk:
-        raise NotAllowed("This is not your search.")
+        raise NotAllowed(_("This is not your search."))
     return row

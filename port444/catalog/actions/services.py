@@ -12,6 +12,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Min
 from django.utils.text import slugify
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -26,16 +28,16 @@ from port444.kit.money import positive
 MOST_SERVICES = 50
 MOST_QUESTIONS = 8
 MOST_OPTIONS = 12
-STALE = "This service was changed elsewhere since you opened it."
+STALE = _("This service was changed elsewhere since you opened it.")
 
-NOT_EMPTY = Invalid("A service that is not a draft keeps at least one package on offer.", code="no_package")
+NOT_EMPTY = Invalid(_("A service that is not a draft keeps at least one package on offer."), code="no_package")
 word_constraint("service_published_is_complete", NOT_EMPTY)
-word_constraint("catalog_service_slug_key", Conflict("Somebody took that address at the same moment. Please try again.", code="slug_taken"))
+word_constraint("catalog_service_slug_key", Conflict(_("Somebody took that address at the same moment. Please try again."), code="slug_taken"))
 word_constraint("package_tier_once", Conflict(STALE, code="stale"))
-word_constraint("service_floor_positive", Invalid("The lowest price for offers must be more than zero.", code="amount_zero"))
-word_constraint("package_price_positive", Invalid("The price of a package must be more than zero.", code="amount_zero"))
-word_constraint("package_days_in_range", Invalid("A package is delivered within 1 to 90 days.", code="days_range"))
-word_constraint("package_revisions_in_range", Invalid("A package has at most 20 revisions.", code="revisions_range"))
+word_constraint("service_floor_positive", Invalid(_("The lowest price for offers must be more than zero."), code="amount_zero"))
+word_constraint("package_price_positive", Invalid(_("The price of a package must be more than zero."), code="amount_zero"))
+word_constraint("package_days_in_range", Invalid(_("A package is delivered within 1 to 90 days."), code="days_range"))
+word_constraint("package_revisions_in_range", Invalid(_("A package has at most 20 revisions."), code="revisions_range"))
 
 
 class Question(TypedDict):
@@ -75,7 +77,7 @@ class PackageText(TypedDict):
 def _own(service_id: UUID, actor: User) -> Service:
     service = Service.objects.lock(service_id)
     if service.builder.user_id != actor.pk:
-        raise NotAllowed("Only the builder of this service can change it.")
+        raise NotAllowed(_("Only the builder of this service can change it."))
     return service
 
 
@@ -85,9 +87,11 @@ def create_service(builder_id: UUID, *, actor: User, packages: Sequence[PackageT
     moment = now()
     builder = Builder.objects.lock(builder_id)
     if builder.user_id != actor.pk:
-        raise NotAllowed("Only the builder can add a service to this profile.")
+        raise NotAllowed(_("Only the builder can add a service to this profile."))
     if builder.services.count() >= MOST_SERVICES:
-        raise Invalid(f"A builder has at most {MOST_SERVICES} services. Change one that you have.", code="too_many_services")
+        raise Invalid(
+            gettext("A builder has at most %(most)s services. Change one that you have.") % {"most": MOST_SERVICES}, code="too_many_services"
+        )
     service = Service(builder=builder, slug=_free_slug(text.get("title", "")), created_at=moment)
     values = _checked(text)
     for name, value in values.items():
@@ -145,13 +149,13 @@ def set_packages(service_id: UUID, *, actor: User, packages: Sequence[PackageTex
 
 def missing(service: Service) -> list[str]:
     """What the service lacks for being published, in words; empty when it is complete."""
-    lacks = []
+    lacks: list[str] = []
     if not service.summary:
-        lacks.append("Write a summary of one line.")
+        lacks.append(gettext("Write a summary of one line."))
     if not service.description:
-        lacks.append("Write a description.")
+        lacks.append(gettext("Write a description."))
     if service.from_price is None:
-        lacks.append("Offer at least one package with a price and a delivery time.")
+        lacks.append(gettext("Offer at least one package with a price and a delivery time."))
     return lacks
 
 
@@ -206,7 +210,7 @@ def _free_slug(title: str) -> str:
 
 def _require_category(text: ServiceText) -> None:
     if "category_id" not in text or not Category.objects.filter(pk=text["category_id"]).exists():
-        raise Invalid("Choose a category.", code="category")
+        raise Invalid(_("Choose a category."), code="category")
 
 
 def _checked(text: ServiceText) -> dict[str, Any]:
@@ -216,7 +220,7 @@ def _checked(text: ServiceText) -> dict[str, Any]:
     if "questions" in text:
         values["questions"] = [_checked_question(question) for question in text["questions"]]
         if len(values["questions"]) > MOST_QUESTIONS:
-            raise Invalid(f"Ask at most {MOST_QUESTIONS} questions.", code="too_many_questions")
+            raise Invalid(gettext("Ask at most %(most)s questions.") % {"most": MOST_QUESTIONS}, code="too_many_questions")
     return values
 
 
@@ -225,22 +229,22 @@ def _checked_question(question: Question) -> Question:
     options = [option.strip() for option in question["options"] if option.strip()] if kind in CHOOSING else []
     words = question.get("help", "").strip()
     if not 0 < len(label) <= 200:
-        raise Invalid("A question has 1 to 200 characters.", code="question_label")
+        raise Invalid(_("A question has 1 to 200 characters."), code="question_label")
     if kind not in QuestionKind.values:
-        raise Invalid("Choose what kind of answer you want.", code="question_kind")
+        raise Invalid(_("Choose what kind of answer you want."), code="question_kind")
     if len(words) > 200 or "\x00" in words:
-        raise Invalid("The help to a question has at most 200 characters.", code="question_help")
+        raise Invalid(_("The help to a question has at most 200 characters."), code="question_help")
     if kind in CHOOSING and not 2 <= len(set(options)) == len(options) <= MOST_OPTIONS:
-        raise Invalid(f"“{label}” needs 2 to {MOST_OPTIONS} different options.", code="question_options")
+        raise Invalid(gettext("“%(label)s” needs 2 to %(most)s different options.") % {"label": label, "most": MOST_OPTIONS}, code="question_options")
     if any(len(option) > 100 for option in options):
-        raise Invalid("An option has at most 100 characters.", code="question_options")
+        raise Invalid(_("An option has at most 100 characters."), code="question_options")
     return {"label": label, "kind": kind, "required": bool(question["required"]), "options": options, "help": words}
 
 
 def _write_packages(service: Service, packages: Sequence[PackageText]) -> None:
     wanted: dict[str, PackageText] = {package["tier"]: package for package in packages}
     if len(wanted) != len(packages) or set(wanted) - set(Tier.values):
-        raise Invalid("A service has at most one package of each size.", code="tier")
+        raise Invalid(_("A service has at most one package of each size."), code="tier")
     existing = {package.tier: package for package in service.packages.all()}
     for tier, text in wanted.items():
         values: Mapping[str, Any] = {"is_offered": True, **text, "price": positive(text["price"])}

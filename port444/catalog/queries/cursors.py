@@ -13,16 +13,17 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 MOST_INTEGER = 2**31 - 1
 
 
 class Sort(models.TextChoices):
-    BEST = "best", "Best match"
-    CHEAP = "cheap", "Price, low first"
-    DEAR = "dear", "Price, high first"
-    ORDERED = "ordered", "Most ordered"
-    NEW = "new", "Newest"
+    BEST = "best", _("Best match")
+    CHEAP = "cheap", _("Price, low first")
+    DEAR = "dear", _("Price, high first")
+    ORDERED = "ordered", _("Most ordered")
+    NEW = "new", _("Newest")
 
 
 class Way(models.TextChoices):

@@ -78,13 +78,14 @@ def check_prices(typed: Typed, offered: Collection[Tier], saved: Typed) -> dict[
             continue
         before = saved.get(tier)
         if before is not None and price * JUMP <= before:
-            found[tier].append(f"It was {money.usd(before)}. Is a zero missing?")
+            found[tier].append(_("It was %(price)s. Is a zero missing?") % {"price": money.usd(before)})
         elif before is not None and price >= before * JUMP:
-            found[tier].append(f"It was {money.usd(before)}. Is there a zero too many?")
+            found[tier].append(_("It was %(price)s. Is there a zero too many?") % {"price": money.usd(before)})
         if tier not in offered:
             continue
         least = typed[smaller] if smaller else None
         if smaller and least is not None and price < least:
-            found[tier].append(f"{tier.label} costs less than {smaller.label} ({money.usd(least)}). Swap them, or raise it?")
+            facts = {"larger": tier.label, "smaller": smaller.label, "price": money.usd(least)}
+            found[tier].append(_("%(larger)s costs less than %(smaller)s (%(price)s). Swap them, or raise it?") % facts)
         smaller = tier
     return found

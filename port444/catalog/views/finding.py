@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
+from django.utils.formats import number_format
 from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -27,7 +28,7 @@ from port444.catalog.queries import Search, Sort, Way, asked, find_services, loo
 from port444.kit.http import HtmxRequest
 from port444.kit.publicity import Public
 
-DAYS = [(1, "1 day"), (3, "3 days"), (7, "7 days"), (14, "14 days"), ("", "Any")]
+DAYS = (1, 3, 7, 14)
 
 
 @require_GET
@@ -47,10 +48,10 @@ def search(request: HtmxRequest) -> HttpResponse:
         "chips": chips(wanted),
         "clear": address(Search(words=wanted.words, sort=wanted.sort)),
         "literally": address(replace(wanted, literal=True)) if found.way != Way.SAID else "",
-        "ignored": [*form.ignored, *(["The place in the list was lost; this is its beginning."] if text and not cursor else [])],
+        "ignored": [*form.ignored, *([_("The place in the list was lost; this is its beginning.")] if text and not cursor else [])],
         "loosened": [(loose_words(name, other), address(other), count) for name, other, count in loosen(wanted)] if not found.count else [],
         "sorts": Sort.choices,
-        "day_choices": DAYS,
+        "day_choices": [*((days, ngettext("%(days)s day", "%(days)s days", days) % {"days": days}) for days in DAYS), ("", _("Any"))],
         "levels": Level.choices,
         "ratings": RATINGS,
         "is_continued": cursor is not None,
@@ -83,38 +84,38 @@ def chips(search: Search) -> list[tuple[str, str]]:
     if search.lowest is not None or search.highest is not None:
         on.append((price_words(search), replace(search, lowest=None, highest=None)))
     if search.days is not None:
-        on.append((f"Within {search.days} day{'s' if search.days > 1 else ''}", replace(search, days=None)))
+        on.append((ngettext("Within %(days)s day", "Within %(days)s days", search.days) % {"days": search.days}, replace(search, days=None)))
     if search.level:
-        on.append((f"{Level(search.level).label} builders", replace(search, level="")))
+        on.append((_("%(level)s builders") % {"level": Level(search.level).label}, replace(search, level="")))
     if search.rating:
-        on.append((f"{search.rating} stars or more", replace(search, rating=None)))
+        on.append((_("%(stars)s stars or more") % {"stars": number_format(search.rating)}, replace(search, rating=None)))
     if search.calls:
-        on.append(("Takes calls", replace(search, calls=False)))
+        on.append((_("Takes calls"), replace(search, calls=False)))
     if search.free:
-        on.append(("Free this week", replace(search, free=False)))
+        on.append((_("Free this week"), replace(search, free=False)))
     if search.language:
-        on.append((f"Speaks {search.language}", replace(search, language="")))
+        on.append((_("Speaks %(language)s") % {"language": search.language}, replace(search, language="")))
     return [(words, address(other)) for words, other in on]
 
 
 def price_words(search: Search) -> str:
-    lowest, highest = plain(search.lowest), plain(search.highest)
+    lowest, highest = number_format(plain(search.lowest)), number_format(plain(search.highest))
     if search.lowest is not None and search.highest is not None:
-        return f"${lowest} to ${highest}"
-    return f"Up to ${highest}" if search.highest is not None else f"From ${lowest}"
+        return _("$%(lowest)s to $%(highest)s") % {"lowest": lowest, "highest": highest}
+    return _("Up to $%(highest)s") % {"highest": highest} if search.highest is not None else _("From $%(lowest)s") % {"lowest": lowest}
 
 
 def loose_words(name: str, other: Search) -> str:
     return {
-        "category": "In any category",
-        "price": "At any price",
-        "days": "In any time",
-        "level": "Of any level",
-        "rating": "With any stars",
-        "calls": "Without calls, too",
-        "free": "Away this week, too",
-        "language": "In any language",
-        "words": "Without the words",
+        "category": _("In any category"),
+        "price": _("At any price"),
+        "days": _("In any time"),
+        "level": _("Of any level"),
+        "rating": _("With any stars"),
+        "calls": _("Without calls, too"),
+        "free": _("Away this week, too"),
+        "language": _("In any language"),
+        "words": _("Without the words"),
     }[name]
 
 

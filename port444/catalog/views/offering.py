@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.builders.models import Builder
@@ -41,7 +42,7 @@ def mine(request: UserRequest) -> HttpResponse:
 def create(request: UserRequest) -> HttpResponse:
     builder = own_builder(request)
     if builder is None:
-        return done(request, reverse("builders:edit"), "First say who you are; then add your services.")
+        return done(request, reverse("builders:edit"), _("First say who you are; then add your services."))
     if "move" in request.POST:
         return page(request, Editor(Editor.moved(request.POST, request.POST["move"])), builder, None)
     editor = Editor(request.POST if request.method == "POST" else None)
@@ -145,14 +146,14 @@ def saved(request: UserRequest, row: Service, asked: str = "") -> HttpResponse:
     """After saving: publish when that was asked for, and say what is missing when it cannot be done."""
     back = reverse("catalog:edit", args=[row.pk])
     if "publish" not in request.POST:
-        return done(request, back, f"Saved.{asked}")
+        return done(request, back, _("Saved.") + asked)
     try:
         actions.publish_service(row.pk, actor=request.user)
     except Invalid as error:
         editor = Editor(service=row)
         context = {"editor": editor, "service": row, "lacks": error.message, **hinted(editor, row.builder, row)}
         return render(request, "catalog/edit.html", context, status=422)
-    return done(request, row.get_absolute_url(), f"Published. Clients can find and order it now.{asked}")
+    return done(request, row.get_absolute_url(), _("Published. Clients can find and order it now.") + asked)
 
 
 @login_required
@@ -160,7 +161,7 @@ def saved(request: UserRequest, row: Service, asked: str = "") -> HttpResponse:
 def publish(request: UserRequest, pk: UUID) -> HttpResponse:
     row = get_object_or_404(Service.objects.owned_by(request.user), pk=pk)
     actions.publish_service(row.pk, actor=request.user)
-    return done(request, reverse("catalog:mine"), f"“{row.title}” is published.")
+    return done(request, reverse("catalog:mine"), _("“%(title)s” is published.") % {"title": row.title})
 
 
 @login_required
@@ -168,4 +169,4 @@ def publish(request: UserRequest, pk: UUID) -> HttpResponse:
 def pause(request: UserRequest, pk: UUID) -> HttpResponse:
     row = get_object_or_404(Service.objects.owned_by(request.user), pk=pk)
     actions.pause_service(row.pk, actor=request.user)
-    return done(request, reverse("catalog:mine"), f"“{row.title}” is paused. Orders that run go on.")
+    return done(request, reverse("catalog:mine"), _("“%(title)s” is paused. Orders that run go on.") % {"title": row.title})

@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.catalog import actions
@@ -31,7 +32,7 @@ def saved_searches(request: UserRequest) -> HttpResponse:
 
 def words_of(search: Search) -> str:
     """A search in a line."""
-    return ", ".join([f"“{search.words}”"] * bool(search.words) + [words for words, _ in chips(search)]) or "All services"
+    return ", ".join([_("“%(name)s”") % {"name": search.words}] * bool(search.words) + [words for words, _link in chips(search)]) or _("All services")
 
 
 @login_required
@@ -43,7 +44,7 @@ def save_search(request: UserRequest) -> HttpResponse:
     if form.is_valid():
         try:
             actions.save_search(asked(wanted), actor=request.user, **form.cleaned_data)
-            return done(request, reverse("catalog:saved_searches"), "Saved.")
+            return done(request, reverse("catalog:saved_searches"), _("Saved."))
         except (Invalid, Conflict) as error:
             form.add_error(None, error.message)
     context = {"form": form, "words": words_of(wanted), "back": address(wanted)}
@@ -60,16 +61,16 @@ def change_search(request: UserRequest, pk: UUID) -> HttpResponse:
     row = own_search(request, pk)
     form = SavedSearchForm(request.POST)
     if not form.is_valid():
-        raise Invalid("Give it a name, and choose how often to be told.", code="invalid")
+        raise Invalid(_("Give it a name, and choose how often to be told."), code="invalid")
     actions.change_search(row.pk, actor=request.user, **form.cleaned_data)
-    return done(request, reverse("catalog:saved_searches"), "Saved.")
+    return done(request, reverse("catalog:saved_searches"), _("Saved."))
 
 
 @login_required
 @require_POST
 def remove_search(request: UserRequest, pk: UUID) -> HttpResponse:
     actions.remove_search(own_search(request, pk).pk, actor=request.user)
-    return done(request, reverse("catalog:saved_searches"), "Removed.")
+    return done(request, reverse("catalog:saved_searches"), _("Removed."))
 
 
 @login_required
