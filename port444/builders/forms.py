@@ -5,6 +5,8 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from .actions import PieceText, Profile
 from .models import Builder, PortfolioPiece
@@ -37,13 +39,15 @@ class ListField(forms.Field):
             return []
         text = str(value)
         if "\x00" in text:
-            raise ValidationError("Null characters are not allowed.", code="null_characters")
+            raise ValidationError(_("Null characters are not allowed."), code="null_characters")
         parts = text.splitlines() if self.separator == "\n" else text.replace("\n", self.separator).split(self.separator)
         items = list({part.casefold(): part for part in (" ".join(part.split()) for part in reversed(parts)) if part}.values())[::-1]
         if len(items) > self.most:
-            raise ValidationError(f"At most {self.most}.", code="too_many")
+            raise ValidationError(gettext("At most %(most)s.") % {"most": self.most}, code="too_many")
         if long := next((item for item in items if len(item) > self.length), None):
-            raise ValidationError(f"“{long[:20]}…” is longer than {self.length} characters.", code="too_long")
+            raise ValidationError(
+                gettext("“%(start)s…” is longer than %(length)s characters.") % {"start": long[:20], "length": self.length}, code="too_long"
+            )
         return items
 
 
@@ -52,26 +56,35 @@ def known_languages(names: Iterable[str]) -> list[str]:
     known = {name.casefold(): name for name in LANGUAGES}
     unknown = [name for name in names if name.casefold() not in known]
     if unknown:
-        raise ValidationError(f"We do not know “{unknown[0]}”. Write the language in English, for example Spanish.", code="language")
+        raise ValidationError(
+            gettext("We do not know “%(language)s”. Write the language in English, for example Spanish.") % {"language": unknown[0]}, code="language"
+        )
     return [known[name.casefold()] for name in names]
 
 
 class ProfileForm(forms.Form):
-    headline = forms.CharField(max_length=120, help_text="What you do, in one line. It stands under your name.")
+    headline = forms.CharField(max_length=120, help_text=_("What you do, in one line. It stands under your name."))
     about = forms.CharField(
-        max_length=3000, required=False, widget=forms.Textarea(attrs={"rows": 7}), help_text="Who you are and how you work. Up to 3,000 characters."
+        max_length=3000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 7}),
+        help_text=_("Who you are and how you work. Up to 3,000 characters."),
     )
-    skills = ListField(most=15, length=30, required=False, help_text="Up to 15, with commas between them.")
+    skills = ListField(most=15, length=30, required=False, help_text=_("Up to 15, with commas between them."))
     languages = ListField(
-        most=8, length=30, required=False, help_text="Those you can work in, in English, with commas: English, Hindi.", label="Languages you speak"
+        most=8,
+        length=30,
+        required=False,
+        help_text=_("Those you can work in, in English, with commas: English, Hindi."),
+        label=_("Languages you speak"),
     )
     city = forms.CharField(max_length=60, required=False)
     meeting_url = forms.URLField(
-        label="Your meeting room",
+        label=_("Your meeting room"),
         required=False,
         max_length=200,
         assume_scheme="https",
-        help_text="A link that both sides open at the time of a call. Only people with a confirmed call see it.",
+        help_text=_("A link that both sides open at the time of a call. Only people with a confirmed call see it."),
     )
 
     @classmethod
@@ -95,19 +108,23 @@ class ProfileForm(forms.Form):
 
 class PhotoForm(forms.Form):
     photo = forms.FileField(
-        label="Photo",
+        label=_("Photo"),
         max_length=255,
-        help_text="PNG, JPEG or WebP, up to 8 MB. It is cut to a square.",
+        help_text=_("PNG, JPEG or WebP, up to 8 MB. It is cut to a square."),
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )
 
 
 class PieceForm(forms.Form):
-    title = forms.CharField(max_length=90, help_text="What it is, for example: A booking page for a ferry.")
+    title = forms.CharField(max_length=90, help_text=_("What it is, for example: A booking page for a ferry."))
     words = forms.CharField(
-        max_length=1000, required=False, widget=forms.Textarea(attrs={"rows": 4}), label="About it", help_text="What was asked for, and what you did."
+        max_length=1000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        label=_("About it"),
+        help_text=_("What was asked for, and what you did."),
     )
-    link = forms.URLField(max_length=200, required=False, assume_scheme="https", label="Link", help_text="Where it can be seen, if it can.")
+    link = forms.URLField(max_length=200, required=False, assume_scheme="https", label=_("Link"), help_text=_("Where it can be seen, if it can."))
 
     @classmethod
     def of(cls, piece: PortfolioPiece) -> PieceForm:
@@ -120,8 +137,8 @@ class PieceForm(forms.Form):
 
 class PictureForm(forms.Form):
     picture = forms.FileField(
-        label="Picture",
+        label=_("Picture"),
         max_length=255,
-        help_text="PNG, JPEG or WebP, up to 8 MB. Large ones are made smaller, and what a camera wrote into it goes.",
+        help_text=_("PNG, JPEG or WebP, up to 8 MB. Large ones are made smaller, and what a camera wrote into it goes."),
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )

@@ -99,16 +99,16 @@ def _flat(upload: Any) -> Any:
     name, _, _ = check(upload)
     extension = name.rpartition(".")[2].lower()
     if not any(extension in extensions for extensions in FORMATS.values()):
-        raise Invalid("A photo is a PNG, JPEG or WebP picture.", code="photo_type")
+        raise Invalid(_("A photo is a PNG, JPEG or WebP picture."), code="photo_type")
     if upload.size > PHOTO_BYTES:
-        raise Invalid(f"The photo is larger than {PHOTO_BYTES // 2**20} MB.", code="photo_size")
+        raise Invalid(_("The photo is larger than %(size)s MB.") % {"size": PHOTO_BYTES // 2**20}, code="photo_size")
     try:
         with Image.open(upload, formats=list(FORMATS)) as opened:
             if opened.width * opened.height > PHOTO_PIXELS:
-                raise Invalid("The photo has too many pixels. 512 by 512 is enough.", code="photo_size")
+                raise Invalid(_("The photo has too many pixels. 512 by 512 is enough."), code="photo_size")
             picture = ImageOps.exif_transpose(opened).convert("RGBA")
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Invalid("This picture cannot be read. Try another one.", code="photo_content") from error
+        raise Invalid(_("This picture cannot be read. Try another one."), code="photo_content") from error
     flat = Image.new("RGB", picture.size, "white")
     flat.paste(picture, mask=picture.getchannel("A"))
     return flat

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.csp import CSP
 from django.utils.http import quote_etag
+from django.utils.translation import gettext as _
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -100,9 +101,9 @@ def edit(request: UserRequest) -> HttpResponse:
             try:
                 if builder is None:
                     actions.create_builder(request.user, actor=request.user, **form.profile())
-                    return done(request, reverse("catalog:create"), "Your profile is open. Now describe what you sell.")
+                    return done(request, reverse("catalog:create"), _("Your profile is open. Now describe what you sell."))
                 actions.change_builder(builder.pk, actor=request.user, **form.profile())
-                return done(request, reverse("builders:edit"), "Saved.")
+                return done(request, reverse("builders:edit"), _("Saved."))
             except Invalid as error:
                 form.add_error(None, error.message)
         return render(request, "builders/edit.html", {"form": form, "photo_form": PhotoForm(), "builder": builder}, status=422)
@@ -115,15 +116,15 @@ def edit(request: UserRequest) -> HttpResponse:
 def put_photo(request: UserRequest) -> HttpResponse:
     builder = own(request)
     if builder is None:
-        raise Conflict("Open your profile first.", code="no_profile")
+        raise Conflict(_("Open your profile first."), code="no_profile")
     if "remove" in request.POST:
         actions.remove_photo(builder.pk, actor=request.user)
-        return done(request, reverse("builders:edit"), "The drawn portrait is back.")
+        return done(request, reverse("builders:edit"), _("The drawn portrait is back."))
     form = PhotoForm(request.POST, request.FILES)
     if form.is_valid():
         try:
             actions.change_photo(builder.pk, actor=request.user, upload=form.cleaned_data["photo"])
-            return done(request, reverse("builders:edit"), "Your photo is up.")
+            return done(request, reverse("builders:edit"), _("Your photo is up."))
         except Invalid as error:
             form.add_error("photo", error.message)
     return render(request, "builders/edit.html", {"form": ProfileForm.of(builder), "photo_form": form, "builder": builder}, status=422)
@@ -138,12 +139,12 @@ def portfolio(request: UserRequest) -> HttpResponse:
     """All pieces in their order, and a form for another one."""
     builder = own(request)
     if builder is None:
-        return done(request, reverse("builders:edit"), "First say who you are; then show what you have made.")
+        return done(request, reverse("builders:edit"), _("First say who you are; then show what you have made."))
     form = PieceForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
             row = actions.add_piece(builder.pk, actor=request.user, **form.text())
-            return done(request, reverse("builders:piece", args=[row.pk]), "Added. Now put pictures to it.")
+            return done(request, reverse("builders:piece", args=[row.pk]), _("Added. Now put pictures to it."))
         except Invalid as error:
             form.add_error(None, error.message)
     pieces = list(builder.portfolio.prefetch_related("pictures"))
@@ -163,7 +164,7 @@ def piece(request: UserRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             actions.change_piece(row.pk, actor=request.user, **form.text())
-            return done(request, reverse("builders:piece", args=[row.pk]), "Saved.")
+            return done(request, reverse("builders:piece", args=[row.pk]), _("Saved."))
         except Invalid as error:
             form.add_error(None, error.message)
     return piece_page(request, row, form, PictureForm())
@@ -184,7 +185,7 @@ def put_picture(request: UserRequest, pk: UUID) -> HttpResponse:
     if form.is_valid():
         try:
             actions.add_picture(row.pk, actor=request.user, upload=form.cleaned_data["picture"])
-            return done(request, reverse("builders:piece", args=[row.pk]), "The picture is up.")
+            return done(request, reverse("builders:piece", args=[row.pk]), _("The picture is up."))
         except Invalid as error:
             form.add_error("picture", error.message)
     return piece_page(request, row, PieceForm.of(row), form)
@@ -201,7 +202,7 @@ def move_piece(request: UserRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def remove_piece(request: UserRequest, pk: UUID) -> HttpResponse:
     actions.remove_piece(own_piece(request, pk).pk, actor=request.user)
-    return done(request, reverse("builders:portfolio"), "Taken away.")
+    return done(request, reverse("builders:portfolio"), _("Taken away."))
 
 
 @login_required
@@ -209,4 +210,4 @@ def remove_piece(request: UserRequest, pk: UUID) -> HttpResponse:
 def remove_picture(request: UserRequest, pk: UUID) -> HttpResponse:
     row = get_object_or_404(PortfolioPicture, pk=pk, piece__builder__user=request.user)
     actions.remove_picture(row.pk, actor=request.user)
-    return done(request, reverse("builders:piece", args=[row.piece_id]), "Taken away.")
+    return done(request, reverse("builders:piece", args=[row.piece_id]), _("Taken away."))

@@ -9,6 +9,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -38,7 +39,7 @@ def add_piece(builder_id: UUID, *, actor: User, **text: Unpack[PieceText]) -> Po
     builder = own(builder_id, actor)
     pieces = builder.portfolio.aggregate(last=Max("position"))
     if builder.portfolio.count() >= MOST_PIECES:
-        raise Invalid(f"A portfolio has at most {MOST_PIECES} pieces. Take one away first.", code="too_many_pieces")
+        raise Invalid(_("A portfolio has at most %(most)s pieces. Take one away first.") % {"most": MOST_PIECES}, code="too_many_pieces")
     piece = PortfolioPiece(builder=builder, position=(pieces["last"] or 0) + 1, created_at=now(), **text)
     check_fields(piece, {"title": "", **text})
     piece.save()
@@ -98,7 +99,7 @@ def add_picture(piece_id: UUID, *, actor: User, upload: Any) -> PortfolioPicture
 def _keep_picture(piece_id: UUID, actor: User, name: str, width: int, height: int) -> PortfolioPicture:
     piece = _own_piece(piece_id, actor)
     if piece.pictures.count() >= MOST_PICTURES:
-        raise Invalid(f"A piece has at most {MOST_PICTURES} pictures. Take one away first.", code="too_many_pictures")
+        raise Invalid(_("A piece has at most %(most)s pictures. Take one away first.") % {"most": MOST_PICTURES}, code="too_many_pictures")
     picture = PortfolioPicture.objects.create(piece=piece, file=name, width=width, height=height)
     record(Event.PORTFOLIO_CHANGED, actor=actor, target=piece.builder, after={"piece": str(piece.pk), "picture": str(picture.pk)})
     return picture

@@ -14,6 +14,8 @@ from django.core.files.storage import default_storage
 from django.db import models, transaction
 from django.db.models import F
 from django.utils.text import slugify
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -25,12 +27,13 @@ from port444.kit.errors import Conflict, Invalid, NotAllowed, word_constraint
 from port444.kit.ids import uuid7
 from port444.kit.money import positive
 
-word_constraint("builders_builder_user_id_key", Conflict("You have a builder profile already.", code="profile_exists"))
-word_constraint("builders_builder_slug_key", Conflict("Somebody took that address at the same moment. Please try again.", code="slug_taken"))
-word_constraint("builder_calls_have_a_price", Invalid("Set a price for at least one length of call, or stop offering calls.", code="call_price"))
+word_constraint("builders_builder_user_id_key", Conflict(_("You have a builder profile already."), code="profile_exists"))
+word_constraint("builders_builder_slug_key", Conflict(_("Somebody took that address at the same moment. Please try again."), code="slug_taken"))
+word_constraint("builder_calls_have_a_price", Invalid(_("Set a price for at least one length of call, or stop offering calls."), code="call_price"))
 for _minutes in LENGTHS:
     word_constraint(
-        f"builder_call_price_{_minutes}_positive", Invalid(f"The price of a call of {_minutes} minutes must be more than zero.", code="call_price")
+        f"builder_call_price_{_minutes}_positive",
+        Invalid(_("The price of a call of %(minutes)s minutes must be more than zero.") % {"minutes": _minutes}, code="call_price"),
     )
 
 
@@ -77,7 +80,7 @@ def own(builder_id: UUID, actor: User) -> Builder:
     """The profile of `actor`, locked. Raises NotAllowed for anybody else."""
     builder = Builder.objects.lock(builder_id)
     if builder.user_id != actor.pk:
-        raise NotAllowed("Only the builder can change this profile.")
+        raise NotAllowed(_("Only the builder can change this profile."))
     return builder
 
 
@@ -86,11 +89,11 @@ def create_builder(user: User, *, actor: User, **profile: Unpack[Profile]) -> Bu
     """Open the builder's side of a user who offers work. Raises Conflict when there is one."""
     user = User.objects.lock(user.pk)
     if actor.pk != user.pk:
-        raise NotAllowed("Only you can open your builder profile.")
+        raise NotAllowed(_("Only you can open your builder profile."))
     if not user.is_builder:
-        raise NotAllowed("Say in your settings that you offer work, then open your builder profile.")
+        raise NotAllowed(_("Say in your settings that you offer work, then open your builder profile."))
     if Builder.objects.filter(user=user).exists():
-        raise Conflict("You have a builder profile already.", code="profile_exists")
+        raise Conflict(_("You have a builder profile already."), code="profile_exists")
     builder = Builder(user=user, slug=_free_slug(user.name), created_at=now(), **profile)
     check_fields(builder, {"headline": "", **profile})
     builder.save()
@@ -115,11 +118,11 @@ def set_call_prices(builder_id: UUID, *, actor: User, enabled: bool, prices: Map
     """Say which lengths of call are on offer (minutes to price, None takes one off) and whether calls are offered at all."""
     builder = own(builder_id, actor)
     if unknown := set(prices) - set(LENGTHS):
-        raise Invalid(f"Calls last 15, 30 or 60 minutes, not {min(unknown)}.", code="call_length")
+        raise Invalid(gettext("Calls last 15, 30 or 60 minutes, not %(minutes)s.") % {"minutes": min(unknown)}, code="call_length")
     values: dict[str, Any] = {f"consultation_{minutes}min_price": positive(price) if price is not None else None for minutes, price in prices.items()}
     offered = {f"consultation_{m}min_price": getattr(builder, f"consultation_{m}min_price") for m in LENGTHS} | values
     if enabled and not any(offered.values()):
-        raise Invalid("Set a price for at least one length of call, or stop offering calls.", code="call_price")
+        raise Invalid(_("Set a price for at least one length of call, or stop offering calls."), code="call_price")
     before, after = write_changes(builder, {"consultation_enabled": enabled, **values})
     if after:
         record(Event.BUILDER_CHANGED, actor=actor, target=builder, before=before, after=after)
