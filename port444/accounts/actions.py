@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -28,8 +30,8 @@ SENT_MAIL_LIVES = timedelta(days=30)
 TOKEN_DAYS, CONSOLE_TOKEN_DAYS, MOST_TOKENS = 366, 7, 25
 ANSWERS_LIVE = timedelta(days=7)
 
-word_constraint("user_email_once", Conflict("There is an account with this e-mail already. Sign in instead.", code="email_taken"))
-word_constraint("accounts_user_email_key", Conflict("There is an account with this e-mail already. Sign in instead.", code="email_taken"))
+word_constraint("user_email_once", Conflict(_("There is an account with this e-mail already. Sign in instead."), code="email_taken"))
+word_constraint("accounts_user_email_key", Conflict(_("There is an account with this e-mail already. Sign in instead."), code="email_taken"))
 
 
 # Tokens of programs
@@ -43,17 +45,19 @@ def create_token(user_id: UUID, *, actor: User, name: str, scopes: Collection[st
     _require_self(user, actor)
     moment, chosen, name = now(), [scope for scope in Scope.values if scope in scopes], name.strip()
     if not name or len(name) > 60 or not chosen or len(chosen) != len(set(scopes)):
-        raise Invalid("A token needs a name of up to 60 characters, and at least one thing that it may do.", code="invalid_token")
+        raise Invalid(_("A token needs a name of up to 60 characters, and at least one thing that it may do."), code="invalid_token")
     if not 1 <= days <= TOKEN_DAYS:
-        raise Invalid(f"A token lasts between one day and {TOKEN_DAYS}.", code="invalid_token")
+        raise Invalid(gettext("A token lasts between one day and %(days)s.") % {"days": TOKEN_DAYS}, code="invalid_token")
     if Scope.CONSOLE in chosen and not user.is_staff:
-        raise NotAllowed("The console is for staff.")
+        raise NotAllowed(_("The console is for staff."))
     if Scope.CONSOLE in chosen and not second_factor:
-        raise NotAllowed("The console opens with a code from your authenticator app, and so does a token for it.", code="second_factor")
+        raise NotAllowed(_("The console opens with a code from your authenticator app, and so does a token for it."), code="second_factor")
     if Scope.CONSOLE in chosen and days > CONSOLE_TOKEN_DAYS:
-        raise Invalid(f"A token for the console lasts {CONSOLE_TOKEN_DAYS} days at most.", code="invalid_token")
+        raise Invalid(gettext("A token for the console lasts %(days)s days at most.") % {"days": CONSOLE_TOKEN_DAYS}, code="invalid_token")
     if ApiToken.objects.usable(moment).filter(user=user).count() >= MOST_TOKENS:
-        raise Conflict(f"There are {MOST_TOKENS} tokens already. Revoke one that is not used any more.", code="too_many_tokens")
+        raise Conflict(
+            gettext("There are %(most)s tokens already. Revoke one that is not used any more.") % {"most": MOST_TOKENS}, code="too_many_tokens"
+        )
     text = callers.PREFIX + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
         user=user,
@@ -198,7 +202,7 @@ def choose_theme(user_id: UUID, theme: str, *, actor: User) -> User:
     user = User.objects.lock(user_id)
     _require_self(user, actor)
     if theme not in Theme.values:
-        raise Invalid("Choose light, dark or the same as the device.", code="theme")
+        raise Invalid(_("Choose light, dark or the same as the device."), code="theme")
     before = user.theme
     if before != theme:
         user.theme = theme
@@ -213,7 +217,7 @@ def offer_work(user_id: UUID, *, actor: User) -> User:
     user = User.objects.lock(user_id)
     _require_self(user, actor)
     if user.is_builder:
-        raise WrongState("You offer work already.")
+        raise WrongState(_("You offer work already."))
     user.is_builder = True
     user.save(update_fields=["is_builder"])
     record(Event.PROFILE_CHANGED, actor=actor, target=user, before={"is_builder": False}, after={"is_builder": True})
@@ -222,7 +226,7 @@ def offer_work(user_id: UUID, *, actor: User) -> User:
 
 def _require_self(user: User, actor: User) -> None:
     if actor.pk != user.pk:
-        raise NotAllowed("Only the person themselves can change this.")
+        raise NotAllowed(_("Only the person themselves can change this."))
 
 
 # Standing
@@ -235,12 +239,12 @@ def suspend(user_id: UUID, *, actor: User, reason: str) -> User:
     user = User.objects.lock(user_id)
     _require_staff(actor)
     if actor.pk == user.pk:
-        raise NotAllowed("Nobody suspends themselves.", code="own_case")
+        raise NotAllowed(_("Nobody suspends themselves."), code="own_case")
     if user.is_suspended:
-        raise WrongState("This account is suspended already.")
+        raise WrongState(_("This account is suspended already."))
     reason = " ".join(reason.split())
     if not 10 <= len(reason) <= 300:
-        raise Invalid("Give a reason of 10 to 300 characters. The person reads it.", code="reason")
+        raise Invalid(_("Give a reason of 10 to 300 characters. The person reads it."), code="reason")
     before = _standing(user)
     user.suspended_at, user.suspension_reason = moment, reason
     user.save(update_fields=["suspended_at", "suspension_reason"])
@@ -256,9 +260,9 @@ def reinstate(user_id: UUID, *, actor: User, reason: str = "") -> User:
     user = User.objects.lock(user_id)
     _require_staff(actor)
     if actor.pk == user.pk:
-        raise NotAllowed("Nobody reinstates themselves.", code="own_case")
+        raise NotAllowed(_("Nobody reinstates themselves."), code="own_case")
     if not user.is_suspended:
-        raise WrongState("This account is not suspended.")
+        raise WrongState(_("This account is not suspended."))
     before = _standing(user)
     user.suspended_at, user.suspension_reason = None, ""
     user.save(update_fields=["suspended_at", "suspension_reason"])
@@ -274,7 +278,7 @@ def _standing(user: User) -> dict[str, Any]:
 
 def _require_staff(actor: User) -> None:
     if not actor.is_staff or actor.is_suspended or not actor.is_active:
-        raise NotAllowed("Only staff can do this.")
+        raise NotAllowed(_("Only staff can do this."))
 
 
 # Mail about accounts

@@ -30,6 +30,8 @@ from .browsers import country, fingerprint
 from .emails import Letter
 from .models import User
 
+TOO_MANY = "too many tries"  # as the audit log has it
+
 
 class WithProfile(AuthenticationBackend):  # type: ignore[misc]  # allauth carries no types
     """Who is signed in comes with their builder profile in the same query, because every page says whether that builder is away."""
@@ -76,7 +78,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ca
         try:
             super().pre_authenticate(request, **credentials)
         except ValidationError:
-            actions.note_failed_login(credentials.get("email", ""), why="too many tries")
+            actions.note_failed_login(credentials.get("email", ""), why=TOO_MANY)
             raise
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:

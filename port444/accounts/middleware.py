@@ -16,6 +16,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
 
 from port444.kit import context, rest
 from port444.kit.http import Handler, done
@@ -134,7 +135,7 @@ def second_factor(get_response: Handler) -> Handler:
             return get_response(request)
         if request.path.startswith("/api/"):
             return rest.problem(403, "second_factor", "Staff sign in with a second factor. Set yours up on the site to go on.")
-        messages.warning(request, "Staff sign in with a second factor. Set yours up to go on.")
+        messages.warning(request, _("Staff sign in with a second factor. Set yours up to go on."))
         return done(request, reverse("mfa_activate_totp"))
 
     return middleware

@@ -86,7 +86,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[check_zone])
     language = models.CharField(max_length=8, default="en")
-    phone = models.CharField(max_length=20, blank=True, help_text="In international form, for example +31 20 123 4567.")
+    phone = models.CharField(max_length=20, blank=True, help_text=_("In international form, for example +31 20 123 4567."))
     theme = models.CharField(max_length=6, choices=Theme.choices, default=Theme.SYSTEM)
     suspended_at = models.DateTimeField(null=True, blank=True)
     suspension_reason = models.CharField(max_length=300, blank=True)
@@ -253,7 +253,7 @@ class ApiToken(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=60)
-    start = models.CharField(max_length=12, help_text="The first characters, by which its owner knows it again.")
+    start = models.CharField(max_length=12, help_text=_("The first characters, by which its owner knows it again."))
     digest = models.CharField(max_length=64, unique=True)
     scopes = ArrayField(models.CharField(max_length=12, choices=Scope.choices))
     created_at = models.DateTimeField(default=now)
@@ -289,7 +289,7 @@ class AnsweredCall(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=200)
-    asked = models.CharField(max_length=64, help_text="SHA-256 of method, address and body.")
+    asked = models.CharField(max_length=64, help_text=_("SHA-256 of method, address and body."))
     code = models.PositiveSmallIntegerField(default=0)
     answer = models.TextField(blank=True)
     created_at = models.DateTimeField(default=now)
@@ -305,7 +305,7 @@ class AnsweredCall(models.Model):
 class ApiAllowance(models.Model):
     """When a caller will have used nothing, if they stop now (GCRA, ITU-T I.371): one row and one statement decide about a request."""
 
-    who = models.CharField(max_length=60, primary_key=True, help_text="Whose and which, for example user:<id>:reads.")
+    who = models.CharField(max_length=60, primary_key=True, help_text=_("Whose and which, for example user:<id>:reads."))
     free_at = models.DateTimeField()
 
     class Meta:

@@ -10,6 +10,7 @@ import hashlib
 import io
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
 from PIL import UnidentifiedImageError
 
 from port444.kit import lazy
@@ -96,7 +97,7 @@ def redraw(upload: Any) -> tuple[bytes, int, int]:
 
 def _flat(upload: Any) -> Any:
     """What was sent, on white, the right way up."""
-    name, _, _ = check(upload)
+    name = check(upload)[0]
     extension = name.rpartition(".")[2].lower()
     if not any(extension in extensions for extensions in FORMATS.values()):
         raise Invalid(_("A photo is a PNG, JPEG or WebP picture."), code="photo_type")

@@ -13,7 +13,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import models, transaction
 from django.db.models import F
-from django.utils.text import slugify
+from django.utils.text import format_lazy, slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -33,7 +33,7 @@ word_constraint("builder_calls_have_a_price", Invalid(_("Set a price for at leas
 for _minutes in LENGTHS:
     word_constraint(
         f"builder_call_price_{_minutes}_positive",
-        Invalid(_("The price of a call of %(minutes)s minutes must be more than zero.") % {"minutes": _minutes}, code="call_price"),
+        Invalid(format_lazy(_("The price of a call of {minutes} minutes must be more than zero."), minutes=_minutes), code="call_price"),
     )
 
 
