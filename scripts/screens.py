@@ -89,7 +89,7 @@ def as_client(page: Page) -> None:
     keep(page, "checkout")
     page.goto("/calls/")
     page.get_by_role("listitem").filter(has_text="min").get_by_role("link").first.click()
-    page.wait_for_url("**/calls/*/")
+    page.wait_for_url("**/calls/*/*")
     keep(page, "call")
     for name in ("spending", "help"):
         page.goto(f"/{name}/")
