@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
 
 from port444.kit.clock import now
+from port444.kit.language import dated, speaking_to
 from port444.kit.mail import Attachment
 from port444.kit.moments import when
 from port444.kit.money import fee, usd
+from port444.kit.sentences import Said, say
 from port444.payments.handlers import Description, Promise, Step
 from port444.payments.models import Credit, Invoice
 
@@ -44,6 +50,20 @@ class Words:
     body: str
 
 
+def said_to[**P, R](reader: Callable[P, Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Words of a function are those of whom they are for; `reader` finds that person in its arguments."""
+
+    def around(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def worded(*args: P.args, **options: P.kwargs) -> R:
+            with speaking_to(reader(*args, **options)):
+                return function(*args, **options)
+
+        return worded
+
+    return around
+
+
 def zone_of(call: Consultation, reader: Any) -> str:
     return call.zone_of(reader)
 
@@ -52,6 +72,7 @@ def other_of(call: Consultation, reader: Any) -> Any:
     return call.other(reader)
 
 
+@said_to(lambda call, reader: reader)
 def context(call: Consultation, reader: Any) -> dict[str, Any]:
     """What the mail needs beside words: the time on both clocks, and the call for the invitation."""
     other = other_of(call, reader)
@@ -59,19 +80,22 @@ def context(call: Consultation, reader: Any) -> dict[str, Any]:
         "at": call.scheduled_at.isoformat(),
         "other_zone": zone_of(call, other),
         "other": other.name,
-        "label": "Open the call",
+        "label": gettext_lazy("Open the call"),
         "consultation": str(call.pk),
     }
 
 
 def policy_words(policy: str, free: datetime | None, zone: str, moment: datetime) -> str:
     """What the client gets back for cancelling from `moment` on, in one sentence; `free` is until when it is everything."""
-    late = "half" if policy == RefundPolicy.HALF else "nothing"
+    half = policy == RefundPolicy.HALF
     if free is None:
-        return "Nothing back if you cancel"
-    if free > moment:
-        return f"Everything back if you cancel until {when(free, zone)}, {late} later"
-    return f"The free time is over: {late} back if you cancel"
+        return _("Nothing back if you cancel")
+    if free <= moment:
+        return _("The free time is over: half back if you cancel") if half else _("The free time is over: nothing back if you cancel")
+    until = {"until": when(free, zone)}
+    if half:
+        return _("Everything back if you cancel until %(until)s, half later") % until
+    return _("Everything back if you cancel until %(until)s, nothing later") % until
 
 
 def policy_of(call: Consultation, moment: datetime) -> str:
@@ -79,33 +103,54 @@ def policy_of(call: Consultation, moment: datetime) -> str:
     return policy_words(call.refund_policy, call.free_until, call.client_zone, moment)
 
 
+@said_to(lambda call, reader: reader)
 def scheduled(call: Consultation, reader: Any) -> Words:
     other, at = other_of(call, reader), when(call.scheduled_at, zone_of(call, reader))
-    title = f"Call with {other.first_name}: {at}"
-    room = f"The room opens {JOIN_MINUTES} minutes before. An invitation for your calendar is attached."
+    title = _("Call with %(name)s: %(at)s") % {"name": other.first_name, "at": at}
+    room = _("The room opens %(ahead)s minutes before. An invitation for your calendar is attached.") % {"ahead": JOIN_MINUTES}
     if reader.pk == call.client_id:
-        return Words(title, f"{call.duration} minutes, {usd(call.total)} paid. {room}\n\n{policy_of(call, now())}.")
+        return Words(
+            title,
+            _("%(minutes)s minutes, %(total)s paid.") % {"minutes": call.duration, "total": usd(call.total)}
+            + f" {room}\n\n{policy_of(call, now())}.",
+        )
     named = call.meeting_url or call.meeting_provider != MeetingProvider.OWN_LINK  # another room is made by itself
-    link = "" if named else "\n\nYou have not named a meeting room yet. Add its link to your profile before the call."
-    notes = f"\n\n{other.first_name} writes: “{call.client_notes}”" if call.client_notes else ""
-    return Words(title, f"{call.duration} minutes, {usd(call.price)} in escrow. {room}{notes}{link}")
+    link = "" if named else "\n\n" + _("You have not named a meeting room yet. Add its link to your profile before the call.")
+    notes = "\n\n" + _("%(name)s writes: “%(words)s”") % {"name": other.first_name, "words": call.client_notes} if call.client_notes else ""
+    return Words(
+        title, _("%(minutes)s minutes, %(price)s in escrow.") % {"minutes": call.duration, "price": usd(call.price)} + f" {room}{notes}{link}"
+    )
 
 
+@said_to(lambda call, reader, kind: reader)
 def reminder(call: Consultation, reader: Any, kind: ReminderKind) -> Words:
     """Worded without "tomorrow" or "in an hour", so that it is true whenever it is read."""
     other, at = other_of(call, reader), when(call.scheduled_at, zone_of(call, reader))
-    title = f"Your call with {other.first_name}: {at}" if kind == ReminderKind.DAY else f"Soon: your call with {other.first_name}, {at}"
-    body = f"{call.duration} minutes. The room opens {JOIN_MINUTES} minutes before, at {when(call.opens_at, zone_of(call, reader))}."
+    title = (
+        _("Your call with %(name)s: %(at)s") % {"name": other.first_name, "at": at}
+        if kind == ReminderKind.DAY
+        else _("Soon: your call with %(name)s, %(at)s") % {"name": other.first_name, "at": at}
+    )
+    body = _("%(minutes)s minutes. The room opens %(ahead)s minutes before, at %(opens)s.") % {
+        "minutes": call.duration,
+        "ahead": JOIN_MINUTES,
+        "opens": when(call.opens_at, zone_of(call, reader)),
+    }
     if reader.pk != call.client_id and call.client_notes:
-        body += f"\n\n{other.first_name} writes: “{call.client_notes}”"
+        body += "\n\n" + _("%(name)s writes: “%(words)s”") % {"name": other.first_name, "words": call.client_notes}
     return Words(title, body)
 
 
+@said_to(lambda call, reader: reader)
 def reminder_context(call: Consultation, reader: Any) -> dict[str, Any]:
     """Looking at any of these addresses changes nothing: what acts is a button on the page."""
     join = reverse("consultations:join", args=[call.pk])
     move = reverse("consultations:move", args=[call.pk])
-    links = [["Join the call", join], ["Move it", move], ["Cancel it", f"{call.url}#cancel"]]
+    links = [
+        [_("Join the call"), join],
+        [pgettext("call", "Move it"), move],
+        [pgettext("call", "Cancel it"), f"{call.url}#cancel"],
+    ]
     return {**context(call, reader), "links": links}
 
 
@@ -116,68 +161,88 @@ def reminder_holds(notification: Any) -> bool:
     return ready.filter(scheduled_at__gt=now() + ahead).exists()
 
 
+@said_to(lambda call, amount, free: call.client)
 def late(call: Consultation, amount: str, free: Sequence[datetime]) -> Words:
     name = call.builder.user.first_name
-    body = (
-        f"Your payment arrived after the hold on {when(call.scheduled_at, call.client_zone)} had ended, and the time is gone. "
-        f"{amount} goes back to where it came from, service fee included."
-    )
+    body = _(
+        "Your payment arrived after the hold on %(at)s had ended, and the time is gone. %(amount)s goes back to where it "
+        "came from, service fee included."
+    ) % {"at": when(call.scheduled_at, call.client_zone), "amount": amount}
     if free:
-        body += f"\n\n{name} is free at:\n" + "\n".join(when(start, call.client_zone) for start in free)
-    return Words(f"Your call with {name} could not be booked", body)
+        body += "\n\n" + _("%(name)s is free at:") % {"name": name} + "\n" + "\n".join(when(start, call.client_zone) for start in free)
+    return Words(_("Your call with %(name)s could not be booked") % {"name": name}, body)
 
 
+@said_to(lambda call, reader, credit, *, settled=True: reader)
 def completed(call: Consultation, reader: Any, credit: Credit, *, settled: bool = True) -> Words:
     """What was said, what it cost, and what can come next. `settled`: the money has moved already."""
-    writer = "You" if reader.pk == call.client_id else call.client.first_name
-    asked = f"\n\n{writer} wrote before: “{call.client_notes}”" if call.client_notes else ""
-    notes = f"\n\nNotes of {call.builder.user.first_name}: “{call.builder_notes}”" if call.builder_notes else ""
+    asked = notes = ""
+    if call.client_notes:
+        said = _("You wrote before: “%(words)s”") if reader.pk == call.client_id else _("%(name)s wrote before: “%(words)s”")
+        asked = "\n\n" + said % {"name": call.client.first_name, "words": call.client_notes}
+    if call.builder_notes:
+        notes = "\n\n" + _("Notes of %(name)s: “%(words)s”") % {"name": call.builder.user.first_name, "words": call.builder_notes}
     if reader.pk == call.client_id:
         name = call.builder.user.first_name
-        until = f" until {day(credit.expires_at, call.client_zone)}" if credit.expires_at else ""
-        next_ = f"\n\nWhat next: {usd(credit.remaining)} counts towards an order with {name}{until}. Choose a package on the page of the call."
-        return Words(f"Your call with {name} is complete", f"{usd(call.price)} was released to {name}.{asked}{notes}{next_}")
+        facts = {"amount": usd(credit.remaining), "name": name, "price": usd(call.price)}
+        if credit.expires_at:
+            facts["until"] = day(credit.expires_at, call.client_zone)
+            next_ = _("What next: %(amount)s counts towards an order with %(name)s until %(until)s. Choose a package on the page of the call.")
+        else:
+            next_ = _("What next: %(amount)s counts towards an order with %(name)s. Choose a package on the page of the call.")
+        released = _("%(price)s was released to %(name)s.") % facts
+        return Words(_("Your call with %(name)s is complete") % facts, f"{released}{asked}{notes}\n\n{next_ % facts}")
     share, name = call.price - fee(call.price, call.builder_fee_bps), call.client.first_name
-    next_ = f"\n\nShould {name} order from you, {usd(credit.amount)} of this call counts towards the price."
-    when_ = "now" if settled else "as soon as escrow has released it, usually within minutes"
-    money = f"{usd(call.price)} less the platform fee. You can withdraw it {when_}."
-    return Words(f"Call with {name}: {usd(share)} is yours", f"{money}{asked}{notes}{next_}")
+    facts = {"name": name, "credit": usd(credit.amount), "price": usd(call.price), "share": usd(share)}
+    next_ = _("Should %(name)s order from you, %(credit)s of this call counts towards the price.") % facts
+    if settled:
+        money = _("%(price)s less the platform fee. You can withdraw it now.") % facts
+    else:
+        money = _("%(price)s less the platform fee. You can withdraw it as soon as escrow has released it, usually within minutes.") % facts
+    return Words(_("Call with %(name)s: %(share)s is yours") % facts, f"{money}{asked}{notes}\n\n{next_}")
 
 
+@said_to(lambda call, reader: reader)
 def summary(call: Consultation, reader: Any) -> dict[str, Any]:
     """The facts of a call that took place."""
     mine = reader.pk == call.client_id
-    facts = [["Call", when(call.scheduled_at, zone_of(call, reader))], ["Length", f"{call.duration} minutes"], ["Price", usd(call.price)]]
-    links = [["Turn it into an order", f"{call.url}#convert"]] if mine else []
-    return {"label": "Open the call", "facts": facts, "links": links}
+    facts = [
+        [_("Call"), when(call.scheduled_at, zone_of(call, reader))],
+        [_("Length"), _("%(minutes)s minutes") % {"minutes": call.duration}],
+        [_("Price"), usd(call.price)],
+    ]
+    links = [[_("Turn it into an order"), f"{call.url}#convert"]] if mine else []
+    return {"label": gettext_lazy("Open the call"), "facts": facts, "links": links}
 
 
 def day(moment: datetime, zone: str) -> str:
-    local = moment.astimezone(ZoneInfo(zone))
-    return f"{local.day} {local:%b %Y}"
+    return dated(moment.astimezone(ZoneInfo(zone)), "j M Y")
 
 
 def credit_label(call: Consultation) -> str:
     return f"call with {call.builder.user.name}, {day(call.scheduled_at, call.client_zone)}"
 
 
+@said_to(lambda call, provider: call.builder.user)
 def room_missing(call: Consultation, provider: str) -> Words:
     """For the builder: no room could be made, and their profile names no link that could stand in."""
     at = when(call.scheduled_at, call.builder_zone)
-    body = (
-        f"{provider} has not given your call with {call.client.first_name} a room yet. We go on trying. To be safe, add a link of your own "
+    body = _(
+        "%(provider)s has not given your call with %(name)s a room yet. We go on trying. To be safe, add a link of your own "
         "to your profile: it stands in at once."
-    )
-    return Words(f"No room yet for the call of {at}", body)
+    ) % {"provider": provider, "name": call.client.first_name}
+    return Words(_("No room yet for the call of %(at)s") % {"at": at}, body)
 
 
+@said_to(lambda call, reader, back: reader)
 def cancelled(call: Consultation, reader: Any, back: Back) -> Words:
     by_me = call.cancelled_by_id == reader.pk
-    who = "You" if by_me else other_of(call, reader).first_name
-    at = when(call.scheduled_at, zone_of(call, reader))
-    title = f"{who} cancelled the call of {at}" if call.cancelled_by_id else f"The call of {at} was cancelled"
+    facts = {"name": other_of(call, reader).first_name, "at": when(call.scheduled_at, zone_of(call, reader))}
+    title = _("%(name)s cancelled the call of %(at)s") if call.cancelled_by_id else _("The call of %(at)s was cancelled")
+    if by_me:
+        title = _("You cancelled the call of %(at)s")
     reason = f" “{call.cancellation_reason}”" if call.cancellation_reason and not by_me else ""
-    return Words(title, f"{money_for(call, reader, back)}{reason}")
+    return Words(title % facts, f"{money_for(call, reader, back)}{reason}")
 
 
 def money_for(call: Consultation, reader: Any, back: Back) -> str:
@@ -187,47 +252,60 @@ def money_for(call: Consultation, reader: Any, back: Back) -> str:
     yours = kept - fee(kept, call.builder_fee_bps)
     if reader.pk == call.client_id:
         if not back.total:
-            return f"By the refund policy nothing goes back, and {builder} is paid."
+            return _("By the refund policy nothing goes back, and %(builder)s is paid.") % {"builder": builder}
         if not kept:
-            return f"{usd(back.total)} goes back to where it came from, service fee included."
-        return f"{usd(back.total)} goes back to where it came from: half the price and half the service fee. The rest of the price goes to {builder}."
+            return _("%(total)s goes back to where it came from, service fee included.") % {"total": usd(back.total)}
+        return _("%(total)s goes back to where it came from: half the price and half the service fee. The rest of the price goes to %(builder)s.") % {
+            "total": usd(back.total),
+            "builder": builder,
+        }
     if not kept:
-        return f"{client} gets everything back, and you are not paid."
-    share = f"{usd(yours)} is yours: {usd(kept)} less the platform fee."
-    return f"{share} {usd(back.total)} goes back to {client}." if back.total else share
+        return _("%(client)s gets everything back, and you are not paid.") % {"client": client}
+    share = _("%(share)s is yours: %(kept)s less the platform fee.") % {"share": usd(yours), "kept": usd(kept)}
+    rest = _("%(amount)s goes back to %(name)s.") % {"amount": usd(back.total), "name": client}
+    return f"{share} {rest}" if back.total else share
 
 
+@said_to(lambda call, came: call.person(came))
 def absence_suggested(call: Consultation, came: Party) -> Words:
     reader, absent = call.person(came), call.person(came.other).first_name
     at = when(call.scheduled_at, zone_of(call, reader))
     return Words(
-        f"Did {absent} come to the call of {at}?", f"Only you were seen in the room. If {absent} did not come, say so on the page of the call."
+        _("Did %(absent)s come to the call of %(at)s?") % {"absent": absent, "at": at},
+        _("Only you were seen in the room. If %(absent)s did not come, say so on the page of the call.") % {"absent": absent},
     )
 
 
+@said_to(lambda call, party: call.person(party))
 def nobody_seen(call: Consultation, party: Party) -> Words:
     reader, other = call.person(party), call.person(party.other).first_name
     at = when(call.scheduled_at, zone_of(call, reader))
-    body = f"We saw nobody in the room, which happens when people meet elsewhere. If {other} did not come, say so on the page of the call."
-    return Words(f"Did the call of {at} take place?", body)
+    body = _("We saw nobody in the room, which happens when people meet elsewhere. If %(other)s did not come, say so on the page of the call.") % {
+        "other": other
+    }
+    return Words(_("Did the call of %(at)s take place?") % {"at": at}, body)
 
 
+@said_to(lambda call, absence: call.person(absence.party))
 def absence_reported(call: Consultation, absence: Absence) -> Words:
     absent = Party(absence.party)
     reader, other = call.person(absent), call.person(absent.other).first_name
     assert absence.answer_by is not None  # by constraint
     until = when(absence.answer_by, zone_of(call, reader))
-    note = f"\n\n{other} writes: “{absence.note}”" if absence.note else ""
+    note = "\n\n" + _("%(name)s writes: “%(words)s”") % {"name": other, "words": absence.note} if absence.note else ""
     money = money_for(call, reader, if_absent(call, absent))
     return Words(
-        f"{other} says that you did not come: answer by {until}", f"Admit it or say what happened. Without an answer it counts. {money}{note}"
+        _("%(other)s says that you did not come: answer by %(until)s") % {"other": other, "until": until},
+        _("Admit it or say what happened. Without an answer it counts.") + f" {money}{note}",
     )
 
 
+@said_to(lambda call, absence: call.person(Party(absence.party).other))
 def absence_disputed(call: Consultation, absence: Absence) -> Words:
     absent = call.person(absence.party).first_name
     return Words(
-        f"{absent} says that they did come", f"“{absence.dispute_note}”\n\nSomebody of port444 looks at it and decides. Nothing is paid until then."
+        _("%(absent)s says that they did come") % {"absent": absent},
+        f"“{absence.dispute_note}”\n\n" + _("Somebody of port444 looks at it and decides. Nothing is paid until then."),
     )
 
 
@@ -238,18 +316,24 @@ def absence_to_decide(call: Consultation, absence: Absence) -> Words:
     )
 
 
+@said_to(lambda call, absence, party: call.person(party))
 def absence_dismissed(call: Consultation, absence: Absence, party: Party) -> Words:
     if absence.decision_note and absence.disputed_at:
-        return Words("Decided: the call counts as held", f"“{absence.decision_note}”\n\nThe builder completes it, or it completes by itself.")
-    return Words(f"{call.person(party.other).first_name} took it back: the call counts as held", "There is nothing to answer any more.")
+        return Words(
+            _("Decided: the call counts as held"), f"“{absence.decision_note}”\n\n" + _("The builder completes it, or it completes by itself.")
+        )
+    return Words(
+        _("%(name)s took it back: the call counts as held") % {"name": call.person(party.other).first_name}, _("There is nothing to answer any more.")
+    )
 
 
+@said_to(lambda call, absence, party, back: call.person(party))
 def no_show(call: Consultation, absence: Absence, party: Party, back: Back) -> Words:
     reader = call.person(party)
-    who = "You" if party == absence.party else call.person(absence.party).first_name
-    at = when(call.scheduled_at, zone_of(call, reader))
-    note = f"\n\nDecided by port444: “{absence.decision_note}”" if absence.decision_note else ""
-    return Words(f"{who} did not come to the call of {at}", f"{money_for(call, reader, back)}{note}")
+    facts = {"name": call.person(absence.party).first_name, "at": when(call.scheduled_at, zone_of(call, reader))}
+    title = _("You did not come to the call of %(at)s") if party == absence.party else _("%(name)s did not come to the call of %(at)s")
+    note = "\n\n" + _("Decided by port444: “%(words)s”") % {"words": absence.decision_note} if absence.decision_note else ""
+    return Words(title % facts, f"{money_for(call, reader, back)}{note}")
 
 
 def if_absent(call: Consultation, absent: Party) -> Back:
@@ -257,43 +341,60 @@ def if_absent(call: Consultation, absent: Party) -> Back:
     return call.everything if absent == Party.BUILDER else call.late_back
 
 
-def absence_notice(call: Consultation, absence: Absence) -> str:
+def absence_notice(call: Consultation, absence: Absence) -> Said:
     absent = Party(absence.party)
-    return f"{call.person(absent.other).first_name} says that {call.person(absent).first_name} did not come to the call of {call.duration} minutes."
+    return say(
+        "%(name)s says that %(absent)s did not come to the call of %(minutes)s minutes.",
+        name=call.person(absent.other).first_name,
+        absent=call.person(absent).first_name,
+        minutes=call.duration,
+    )
 
 
-def dismissed_notice(call: Consultation, absence: Absence) -> str:
-    return f"The call of {call.duration} minutes counts as held after all."
+def dismissed_notice(call: Consultation, absence: Absence) -> Said:
+    return say("The call of %(minutes)s minutes counts as held after all.", minutes=call.duration)
 
 
-def no_show_notice(call: Consultation, back: Back) -> str:
-    who, kept, parts = call.person(call.no_show_party).first_name, call.price - back.price, []
-    if back.total:
-        parts.append(f"{usd(back.total)} goes back to {call.client.first_name}.")
+def no_show_notice(call: Consultation, back: Back) -> Said:
+    missed = say("%(name)s did not come to the call of %(minutes)s minutes.", name=call.person(call.no_show_party).first_name, minutes=call.duration)
+    return say("%(what)s %(money)s", what=missed, money=_money_notice(call, back))
+
+
+def _money_notice(call: Consultation, back: Back) -> Said:
+    """Where the money of a call that does not take place goes, said to both."""
+    kept, client, builder = call.price - back.price, call.client.first_name, call.builder.user.first_name
+    if back.total and kept:
+        return say("%(amount)s goes back to %(client)s. %(kept)s goes to %(builder)s.", amount=back.total, client=client, kept=kept, builder=builder)
     if kept:
-        parts.append(f"{usd(kept)} goes to {call.builder.user.first_name}.")
-    return f"{who} did not come to the call of {call.duration} minutes. {' '.join(parts)}"
+        return say("%(amount)s goes to %(name)s.", amount=kept, name=builder)
+    return say("%(amount)s goes back to %(name)s.", amount=back.total, name=client)
 
 
 def both_clocks(moment: datetime, call: Consultation) -> str:
-    """A moment for both: "Tue 24 Nov, 04:30 (Amsterdam), Tue 24 Nov, 09:00 (Kolkata)"."""
-    return ", ".join(dict.fromkeys(when(moment, zone) for zone in (call.client_zone, call.builder_zone)))
+    """A moment for both: "Tue 24 Nov, 04:30 (Amsterdam), Tue 24 Nov, 09:00 (Kolkata)"; in English, since both read the same words."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return ", ".join(dict.fromkeys(when(moment, zone) for zone in (call.client_zone, call.builder_zone)))
 
 
+@said_to(lambda call, earlier, reader, wished_by: reader)
 def moved(call: Consultation, earlier: Consultation, reader: Any, wished_by: Any) -> Words:
     zone, other = zone_of(call, reader), other_of(call, reader)
-    who = "You" if wished_by.pk == reader.pk else wished_by.first_name
-    body = (
-        f"{who} moved it from {when(earlier.scheduled_at, zone)}. It is {call.duration} minutes as before, and paid. "
-        "The attached file moves it in your calendar."
-    )
+    facts = {"name": wished_by.first_name, "earlier": when(earlier.scheduled_at, zone), "minutes": call.duration}
+    who = _("You moved it from %(earlier)s.") if wished_by.pk == reader.pk else _("%(name)s moved it from %(earlier)s.")
+    rest = _("It is %(minutes)s minutes as before, and paid. The attached file moves it in your calendar.")
+    body = f"{who % facts} {rest % facts}"
     if reader.pk == call.client_id:
         body += f"\n\n{policy_of(call, now())}."
-    return Words(f"Call with {other.first_name} moved to {when(call.scheduled_at, zone)}", body)
+    return Words(_("Call with %(name)s moved to %(at)s") % {"name": other.first_name, "at": when(call.scheduled_at, zone)}, body)
 
 
-def moved_notice(call: Consultation, earlier: Consultation, wished_by: Any) -> str:
-    return f"{wished_by.first_name} moved the call to {both_clocks(call.scheduled_at, call)}. It was {both_clocks(earlier.scheduled_at, call)}."
+def moved_notice(call: Consultation, earlier: Consultation, wished_by: Any) -> Said:
+    return say(
+        "%(name)s moved the call to %(at)s. It was %(earlier)s.",
+        name=wished_by.first_name,
+        at=both_clocks(call.scheduled_at, call),
+        earlier=both_clocks(earlier.scheduled_at, call),
+    )
 
 
 def proposal_context(proposal: Proposal, reader: Any) -> dict[str, Any]:
@@ -301,7 +402,7 @@ def proposal_context(proposal: Proposal, reader: Any) -> dict[str, Any]:
     call = proposal.consultation
     other = other_of(call, reader)
     at = proposal.starts_at or call.scheduled_at
-    return {"at": at.isoformat(), "other_zone": zone_of(call, other), "other": other.name, "label": "Open the call"}
+    return {"at": at.isoformat(), "other_zone": zone_of(call, other), "other": other.name, "label": gettext_lazy("Open the call")}
 
 
 def _proposed_at(proposal: Proposal, zone: str) -> str:
@@ -309,84 +410,100 @@ def _proposed_at(proposal: Proposal, zone: str) -> str:
     return when(proposal.starts_at, zone)
 
 
+@said_to(lambda proposal, reader: reader)
 def proposed(proposal: Proposal, reader: Any) -> Words:
     call, maker = proposal.consultation, proposal.made_by
     zone = zone_of(call, reader)
     note = f" “{proposal.note}”" if proposal.note else ""
-    body = (
-        f"It would move from {when(call.scheduled_at, zone)}.{note} Accept or decline until {when(proposal.answer_by, zone)}; "
-        "without an answer the call stays where it is."
-    )
-    return Words(f"{maker.first_name} proposes {_proposed_at(proposal, zone)} for your call", body)
+    body = _("It would move from %(at)s.") % {"at": when(call.scheduled_at, zone)} + note + " "
+    body += _("Accept or decline until %(until)s; without an answer the call stays where it is.") % {"until": when(proposal.answer_by, zone)}
+    return Words(_("%(name)s proposes %(proposed)s for your call") % {"name": maker.first_name, "proposed": _proposed_at(proposal, zone)}, body)
 
 
-def proposed_notice(proposal: Proposal) -> str:
+def proposed_notice(proposal: Proposal) -> Said:
     assert proposal.starts_at is not None
-    note = f" “{proposal.note}”" if proposal.note else ""
-    return f"{proposal.made_by.first_name} proposed another time for the call: {both_clocks(proposal.starts_at, proposal.consultation)}.{note}"
+    name, at = proposal.made_by.first_name, both_clocks(proposal.starts_at, proposal.consultation)
+    if proposal.note:
+        return say("%(name)s proposed another time for the call: %(at)s. “%(note)s”", name=name, at=at, note=proposal.note)
+    return say("%(name)s proposed another time for the call: %(at)s.", name=name, at=at)
 
 
+@said_to(lambda proposal: proposal.made_by)
 def declined(proposal: Proposal) -> Words:
     call, reader = proposal.consultation, proposal.made_by
     zone = zone_of(call, reader)
-    title = f"{other_of(call, reader).first_name} keeps the call at {when(call.scheduled_at, zone)}"
-    return Words(title, f"{_proposed_at(proposal, zone)} does not suit. The call stays where it was.")
+    title = _("%(name)s keeps the call at %(at)s") % {"name": other_of(call, reader).first_name, "at": when(call.scheduled_at, zone)}
+    return Words(title, _("%(proposed)s does not suit. The call stays where it was.") % {"proposed": _proposed_at(proposal, zone)})
 
 
+@said_to(lambda proposal: other_of(proposal.consultation, proposal.made_by))
 def withdrawn(proposal: Proposal) -> Words:
     call = proposal.consultation
     zone = zone_of(call, other_of(call, proposal.made_by))
     return Words(
-        f"{proposal.made_by.first_name} took the proposed time back",
-        f"The call stays at {when(call.scheduled_at, zone)}; you need to do nothing.",
+        _("%(name)s took the proposed time back") % {"name": proposal.made_by.first_name},
+        _("The call stays at %(at)s; you need to do nothing.") % {"at": when(call.scheduled_at, zone)},
     )
 
 
+@said_to(lambda proposal: proposal.made_by)
 def lapsed(proposal: Proposal) -> Words:
     call, reader = proposal.consultation, proposal.made_by
     zone = zone_of(call, reader)
-    return Words(f"The call stays at {when(call.scheduled_at, zone)}", f"{_proposed_at(proposal, zone)} was not accepted in time.")
+    return Words(
+        _("The call stays at %(at)s") % {"at": when(call.scheduled_at, zone)},
+        _("%(proposed)s was not accepted in time.") % {"proposed": _proposed_at(proposal, zone)},
+    )
 
 
+@said_to(lambda proposal: proposal.consultation.builder.user)
 def vanished(proposal: Proposal) -> Words:
     call = proposal.consultation
     zone = call.builder_zone
-    body = (
-        f"It is still booked and paid. Say until {when(proposal.answer_by, zone)} that it takes place and it is written into your calendar "
-        f"again. Otherwise it is cancelled then, and {call.client.first_name} gets everything back."
-    )
-    return Words(f"Does the call of {when(call.scheduled_at, zone)} take place? It is gone from your calendar", body)
+    body = _(
+        "It is still booked and paid. Say until %(until)s that it takes place and it is written into your calendar again. "
+        "Otherwise it is cancelled then, and %(name)s gets everything back."
+    ) % {"until": when(proposal.answer_by, zone), "name": call.client.first_name}
+    return Words(_("Does the call of %(at)s take place? It is gone from your calendar") % {"at": when(call.scheduled_at, zone)}, body)
 
 
+@said_to(lambda call, wanted: call.builder.user)
 def kept(call: Consultation, wanted: datetime) -> Words:
     """The builder moved the call in their calendar to where it cannot be."""
     zone, name = call.builder_zone, call.client.first_name
-    body = (
-        f"You moved it to {when(wanted, zone)} in your calendar, but that time is not free for both of you. "
-        f"{name} was not asked. Propose another time on the page of the call."
+    body = _(
+        "You moved it to %(wanted)s in your calendar, but that time is not free for both of you. %(name)s was not asked. "
+        "Propose another time on the page of the call."
+    ) % {"wanted": when(wanted, zone), "name": name}
+    return Words(_("The call with %(name)s stays at %(at)s") % {"name": name, "at": when(call.scheduled_at, zone)}, body)
+
+
+def scheduled_notice(call: Consultation) -> Said:
+    return say(
+        "%(name)s booked a call of %(minutes)s minutes. %(price)s went into escrow.",
+        name=call.client.first_name,
+        minutes=call.duration,
+        price=call.price,
     )
-    return Words(f"The call with {name} stays at {when(call.scheduled_at, zone)}", body)
 
 
-def scheduled_notice(call: Consultation) -> str:
-    return f"{call.client.first_name} booked a call of {call.duration} minutes. {usd(call.price)} went into escrow."
+def completed_notice(call: Consultation) -> Said:
+    return say(
+        "The call of %(minutes)s minutes is complete. %(price)s was released to %(name)s.",
+        minutes=call.duration,
+        price=call.price,
+        name=call.builder.user.first_name,
+    )
 
 
-def completed_notice(call: Consultation) -> str:
-    return f"The call of {call.duration} minutes is complete. {usd(call.price)} was released to {call.builder.user.first_name}."
-
-
-def cancelled_notice(call: Consultation, back: Back) -> str:
-    who = call.client if call.cancelled_by_id == call.client_id else call.builder.user
-    kept, parts = call.price - back.price, []
-    if back.total:
-        parts.append(f"{usd(back.total)} goes back to {call.client.first_name}.")
-    if kept:
-        parts.append(f"{usd(kept)} goes to {call.builder.user.first_name}.")
-    money = " ".join(parts)
+def cancelled_notice(call: Consultation, back: Back) -> Said:
+    money = _money_notice(call, back)
     if call.cancelled_by_id is None:
-        return f"The call of {call.duration} minutes was cancelled. {call.cancellation_reason} {money}"
-    return f"{who.first_name} cancelled the call of {call.duration} minutes. {money}"
+        said = say("The call of %(minutes)s minutes was cancelled.", minutes=call.duration)
+        return say("%(what)s %(why)s %(money)s", what=said, why=call.cancellation_reason, money=money)
+    who = call.client if call.cancelled_by_id == call.client_id else call.builder.user
+    said = say("%(name)s cancelled the call of %(minutes)s minutes.", name=who.first_name, minutes=call.duration)
+    return say("%(what)s %(money)s", what=said, money=money)
 
 
 def invitation(notification: Any) -> list[Attachment]:
@@ -408,22 +525,23 @@ def describe(invoice: Invoice) -> Description:
     moment = now()
     free = Promise("undo-2" if call.free_until and call.free_until > moment else "info", policy_of(call, moment))
     return Description(
-        title=f"{call.duration} minute video call",
-        kind=f"Call with {call.builder.user.name}",
+        title=_("%(minutes)s minute video call") % {"minutes": call.duration},
+        kind=_("Call with %(name)s") % {"name": call.builder.user.name},
         icon="video",
-        heading="Pay for your call",
-        lede=f"{when(call.scheduled_at, call.client_zone)}, {when(call.scheduled_at, call.builder_zone)} for {name}.",
+        heading=_("Pay for your call"),
+        lede=_("%(at)s, %(theirs)s for %(name)s.")
+        % {"at": when(call.scheduled_at, call.client_zone), "theirs": when(call.scheduled_at, call.builder_zone), "name": name},
         thing="call",
-        held="This time is held",
-        paid_note=f"The price waits in escrow until the call took place. {name} is paid after it.",
+        held=_("This time is held"),
+        paid_note=_("The price waits in escrow until the call took place. %(name)s is paid after it.") % {"name": name},
         back_url=reverse("consultations:book", args=[call.builder.slug]),
-        back_text="Pick another time",
+        back_text=_("Pick another time"),
         steps=(
-            Step("The call is confirmed", "Both of you get an invitation for the calendar."),
-            Step("You meet", f"The room opens {JOIN_MINUTES} minutes before."),
-            Step(f"{name} is paid", "After the call, out of escrow."),
+            Step(_("The call is confirmed"), _("Both of you get an invitation for the calendar.")),
+            Step(_("You meet"), _("The room opens %(ahead)s minutes before.") % {"ahead": JOIN_MINUTES}),
+            Step(_("%(name)s is paid") % {"name": name}, _("After the call, out of escrow.")),
         ),
-        promises=(free, Promise("shield-check", f"Everything back if {name} cancels")),
+        promises=(free, Promise("shield-check", _("Everything back if %(name)s cancels") % {"name": name})),
     )
 
 
@@ -432,46 +550,62 @@ def join_address(call: Consultation) -> str:
     return f"{settings.SITE_URL}{reverse('consultations:join', args=[call.pk])}"
 
 
+@said_to(lambda call: call.builder.user)
 def calendar_copy(call: Consultation) -> Words:
     """The call in the builder's own calendar."""
     at = when(call.scheduled_at, call.client_zone)
-    lines = [f"Join: {join_address(call)}", f"The call: {settings.SITE_URL}{call.url}", "", f"{at} for {call.client.first_name}."]
+    name = call.client.first_name
+    lines = [_("Join: %(link)s") % {"link": join_address(call)}, _("The call: %(link)s") % {"link": f"{settings.SITE_URL}{call.url}"}]
+    lines += ["", _("%(at)s for %(name)s.") % {"at": at, "name": name}]
     if call.client_notes:
-        lines += ["", f"{call.client.first_name} writes: {call.client_notes}"]
-    lines += ["", "Move or delete it here and we ask before anything changes for the other side."]
-    return Words(f"Call with {call.client.name}", "\n".join(lines))
+        lines += ["", _("%(name)s writes: %(words)s") % {"name": name, "words": call.client_notes}]
+    lines += ["", _("Move or delete it here and we ask before anything changes for the other side.")]
+    return Words(_("Call with %(name)s") % {"name": call.client.name}, "\n".join(lines))
 
 
+@said_to(lambda link: link.builder.user)
 def calendar_broken(link: CalendarLink) -> Words:
     label = link.get_provider_display()
     return Words(
-        f"{label} has to be connected again",
-        f"{label} ({link.account}) does not let us in any more. For 24 hours we go on with what it said last, so that clients can still book you; "
-        "after that no times are offered, because we could not tell when you are busy. Connecting again takes a minute and keeps your choices.",
+        _("%(label)s has to be connected again") % {"label": label},
+        _(
+            "%(label)s (%(account)s) does not let us in any more. For 24 hours we go on with what it said last, so that clients "
+            "can still book you; after that no times are offered, because we could not tell when you are busy. Connecting again "
+            "takes a minute and keeps your choices."
+        )
+        % {"label": label, "account": link.account},
     )
 
 
+@said_to(lambda calendar, read_at: calendar.link.builder.user)
 def calendar_stale(calendar: LinkedCalendar, read_at: datetime) -> Words:
     zone = calendar.link.builder.user.time_zone
     return Words(
-        "Clients cannot book you at the moment",
-        f"Your calendar {calendar.name} ({calendar.link.get_provider_display()}) could not be read since {when(read_at, zone)}. "
-        "We do not know any more when you are busy, so no times are offered until it can be read again. "
-        "Calls that are booked are not touched.",
+        _("Clients cannot book you at the moment"),
+        _(
+            "Your calendar %(name)s (%(label)s) could not be read since %(since)s. We do not know any more when you are busy, "
+            "so no times are offered until it can be read again. Calls that are booked are not touched."
+        )
+        % {"name": calendar.name, "label": calendar.link.get_provider_display(), "since": when(read_at, zone)},
     )
 
 
+@said_to(lambda call, calendar_name: call.builder.user)
 def calendar_conflict(call: Consultation, calendar_name: str) -> Words:
     at = when(call.scheduled_at, call.builder_zone)
     return Words(
-        f"Your calendar is busy during your call of {at}",
-        f"Something new in {calendar_name} lies over your call with {call.client.first_name}. The call stays booked: "
-        "move one of the two, or propose another time on the page of the call.",
+        _("Your calendar is busy during your call of %(at)s") % {"at": at},
+        _(
+            "Something new in %(calendar_name)s lies over your call with %(name)s. The call stays booked: move one of the two, "
+            "or propose another time on the page of the call."
+        )
+        % {"calendar_name": calendar_name, "name": call.client.first_name},
     )
 
 
+@said_to(lambda call, *, gone, error: call.builder.user)
 def copy_failed(call: Consultation, *, gone: bool, error: str) -> Words:
     at = when(call.scheduled_at, call.builder_zone)
-    what = "is still in your calendar, although it was called off" if gone else "is not in your calendar"
-    body = f"{error} We have stopped trying. You can start another attempt on the page of your calendars. The call itself is not touched."
-    return Words(f"The call of {at} {what}", body)
+    title = _("The call of %(at)s is still in your calendar, although it was called off") if gone else _("The call of %(at)s is not in your calendar")
+    body = f"{error} " + _("We have stopped trying. You can start another attempt on the page of your calendars. The call itself is not touched.")
+    return Words(title % {"at": at}, body)
