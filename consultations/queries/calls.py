@@ -10,9 +10,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.utils.translation import gettext as _
 
 from consultations.models import Absence, AbsenceStatus, Back, Consultation, ConsultationStatus, Party, Proposal, ProposalKind, ProposalStatus
 from port444.kit.clock import now
+from port444.kit.language import dated
 from port444.kit.money import ZERO
 from port444.messaging.handlers import Chip, Fact
 from port444.messaging.models import Conversation
@@ -124,14 +126,14 @@ def chips(conversation_ids: Sequence[UUID], user: Any) -> Mapping[UUID, Chip]:
     """For each conversation the next call."""
     rows = Consultation.objects.filter(conversation__in=conversation_ids, status=ConsultationStatus.SCHEDULED, ends_at__gt=now())
     calls = rows.order_by("conversation_id", "scheduled_at").distinct("conversation_id")
-    return {call.conversation_id: Chip(f"Call, {_day(call, user)}", "tint", "video") for call in calls}
+    return {call.conversation_id: Chip(_("Call, %(day)s") % {"day": _day(call, user)}, "tint", "video") for call in calls}
 
 
 def facts(conversation: Conversation, user: Any) -> list[Fact]:
     """The next calls of the two, on the reader's clock."""
     rows = Consultation.objects.filter(conversation=conversation, status=ConsultationStatus.SCHEDULED, ends_at__gt=now())
     return [
-        Fact(f"Call of {call.duration} min", f"{_day(call, user)}, {_local(call, user):%H:%M}", call.url)
+        Fact(_("Call of %(minutes)s min") % {"minutes": call.duration}, f"{_day(call, user)}, {_local(call, user):%H:%M}", call.url)
         for call in rows.order_by("scheduled_at")[:BESIDE]
     ]
 
@@ -141,5 +143,4 @@ def _local(call: Consultation, user: Any) -> datetime:
 
 
 def _day(call: Consultation, user: Any) -> str:
-    local = _local(call, user)
-    return f"{local:%a} {local.day} {local:%b}"
+    return dated(_local(call, user), "D j M")

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
 from consultations.models import (
     Absence,
     AbsenceStatus,
@@ -52,7 +55,7 @@ def timeline(call: Consultation, reader: Any) -> list[Happened]:
 
 
 def _name(person: Any, reader: Any) -> str:
-    return "You" if person.pk == reader.pk else person.first_name
+    return _("You") if person.pk == reader.pk else person.first_name
 
 
 def _side(call: Consultation, party: str) -> Any:
@@ -64,7 +67,10 @@ def _booked_and_moved(rows: Sequence[Consultation], proposals: Sequence[Proposal
     zone = first.zone_of(reader)
     if first.paid_at is not None:
         yield Happened(
-            first.paid_at, "calendar-check", _name(first.client, reader), f"booked {short(first.scheduled_at, zone)} and paid {usd(first.total)}"
+            first.paid_at,
+            "calendar-check",
+            _name(first.client, reader),
+            _("booked %(at)s and paid %(total)s") % {"at": short(first.scheduled_at, zone), "total": usd(first.total)},
         )
     accepted = {proposal.consultation_id: proposal for proposal in proposals if proposal.status == P.ACCEPTED}
     following = {row.rescheduled_from_id: row for row in rows}
@@ -73,10 +79,11 @@ def _booked_and_moved(rows: Sequence[Consultation], proposals: Sequence[Proposal
             continue
         to = following[row.pk].scheduled_at
         proposal = accepted.get(row.pk)
-        text = f"moved it from {short(row.scheduled_at, zone)} to {short(to, zone)}"
+        facts = {"earlier": short(row.scheduled_at, zone), "at": short(to, zone)}
+        text = _("moved it from %(earlier)s to %(at)s") % facts
         mover = row.client
         if proposal is not None:
-            mover, text = row.other(proposal.made_by), f"accepted: the call moved from {short(row.scheduled_at, zone)} to {short(to, zone)}"
+            mover, text = row.other(proposal.made_by), _("accepted: the call moved from %(earlier)s to %(at)s") % facts
         yield Happened(row.rescheduled_at, "calendar-clock", _name(mover, reader), text)
 
 
@@ -86,30 +93,30 @@ def _proposed(call: Consultation, proposals: Sequence[Proposal], reader: Any) ->
         maker = _name(proposal.made_by, reader)
         if proposal.kind == ProposalKind.CANCEL:
             if is_builder:  # between the builder and their calendar, until the call is called off
-                yield Happened(proposal.created_at, "calendar-off", "", "The call vanished from your calendar.", proposal.status == P.OPEN)
+                yield Happened(proposal.created_at, "calendar-off", "", _("The call vanished from your calendar."), proposal.status == P.OPEN)
                 if proposal.answered_at and proposal.status == P.DECLINED:
-                    yield Happened(proposal.answered_at, "calendar-check", "You", "said that it takes place")
+                    yield Happened(proposal.answered_at, "calendar-check", _("You"), _("said that it takes place"))
             continue
         assert proposal.starts_at is not None  # a move has a time, by constraint
-        how = " in the calendar" if proposal.from_calendar else ""
+        words = _("proposed %(at)s in the calendar.") if proposal.from_calendar else _("proposed %(at)s.")
         note = f" “{proposal.note}”" if proposal.note else ""
-        yield Happened(proposal.created_at, "hourglass", maker, f"proposed {short(proposal.starts_at, zone)}{how}.{note}", proposal.status == P.OPEN)
+        yield Happened(proposal.created_at, "hourglass", maker, words % {"at": short(proposal.starts_at, zone)} + note, proposal.status == P.OPEN)
         if proposal.answered_at is None:
             continue
         other = _name(call.other(proposal.made_by), reader)
         if proposal.status == P.DECLINED:
-            yield Happened(proposal.answered_at, "x", other, "declined the proposed time")
+            yield Happened(proposal.answered_at, "x", other, _("declined the proposed time"))
         elif proposal.status == P.LAPSED:
-            yield Happened(proposal.answered_at, "clock", "", "The proposed time was not accepted in time.")
+            yield Happened(proposal.answered_at, "clock", "", _("The proposed time was not accepted in time."))
         elif proposal.status == P.WITHDRAWN:
-            yield Happened(proposal.answered_at, "undo-2", "", "The proposed time was taken back.")
+            yield Happened(proposal.answered_at, "undo-2", "", _("The proposed time was taken back."))
 
 
 def _reminded(rows: Sequence[Consultation], reader: Any) -> Iterator[Happened]:
-    names = {ReminderKind.DAY: "a day before", ReminderKind.HOUR: "an hour before"}
+    said = {ReminderKind.DAY: _("were reminded, a day before"), ReminderKind.HOUR: _("were reminded, an hour before")}
     for reminder in Reminder.objects.filter(consultation__in=rows, recipient=reader, status=ReminderStatus.SENT):
         if reminder.settled_at is not None:
-            yield Happened(reminder.settled_at, "bell", "You", f"were reminded, {names[ReminderKind(reminder.kind)]}")
+            yield Happened(reminder.settled_at, "bell", _("You"), said[ReminderKind(reminder.kind)])
 
 
 def _joined(call: Consultation, reader: Any) -> Iterator[Happened]:
@@ -117,7 +124,7 @@ def _joined(call: Consultation, reader: Any) -> Iterator[Happened]:
     for session in Attendance.objects.filter(consultation=call).order_by("joined_at")[:MOST_SESSIONS]:
         if session.party not in seen:
             seen.add(session.party)
-            yield Happened(session.joined_at, "video", _name(_side(call, session.party), reader), "joined")
+            yield Happened(session.joined_at, "video", _name(_side(call, session.party), reader), pgettext("call", "joined"))
 
 
 def _absences(call: Consultation, reader: Any) -> Iterator[Happened]:
@@ -125,29 +132,33 @@ def _absences(call: Consultation, reader: Any) -> Iterator[Happened]:
         missing = _side(call, absence.party)
         other = call.other(missing)
         if absence.reported_at:
-            did_not = "you did not come" if missing.pk == reader.pk else f"{missing.first_name} did not come"
-            yield Happened(absence.reported_at, "user-x", _name(other, reader), f"said that {did_not}", absence.status == AbsenceStatus.REPORTED)
+            did_not = _("said that you did not come") if missing.pk == reader.pk else _("said that %(name)s did not come")
+            yield Happened(
+                absence.reported_at, "user-x", _name(other, reader), did_not % {"name": missing.first_name}, absence.status == AbsenceStatus.REPORTED
+            )
         if absence.disputed_at:
-            yield Happened(absence.disputed_at, "gavel", _name(missing, reader), "disagreed. Support looks at it", absence.decided_at is None)
+            yield Happened(absence.disputed_at, "gavel", _name(missing, reader), _("disagreed. Support looks at it"), absence.decided_at is None)
         if absence.decided_at and absence.status == AbsenceStatus.DISMISSED:
-            yield Happened(absence.decided_at, "circle-check", "", "It counts as attended.")
+            yield Happened(absence.decided_at, "circle-check", "", _("It counts as attended."))
 
 
 def _ended(call: Consultation, reader: Any) -> Iterator[Happened]:
     if call.completed_at:
-        yield Happened(call.completed_at, "circle-check", "", "The call is complete.")
+        yield Happened(call.completed_at, "circle-check", "", _("The call is complete."))
     if call.cancelled_at:
         who = _name(call.other(call.client) if call.cancelled_by_id != call.client_id else call.client, reader) if call.cancelled_by_id else ""
-        yield Happened(call.cancelled_at, "calendar-x-2", who, "cancelled the call" if who else "The call was cancelled.")
+        yield Happened(call.cancelled_at, "calendar-x-2", who, _("cancelled the call") if who else _("The call was cancelled."))
     if call.no_show_at:
         missing = _side(call, call.no_show_party)
-        yield Happened(call.no_show_at, "user-x", _name(missing, reader), "did not come. The call is settled that way")
+        yield Happened(call.no_show_at, "user-x", _name(missing, reader), _("did not come. The call is settled that way"))
 
 
 def _refunds(call: Consultation, reader: Any) -> Iterator[Happened]:
-    to = "you" if reader.pk == call.client_id else call.client.first_name
+    mine, name = reader.pk == call.client_id, {"name": call.client.first_name}
     for refund in Refund.objects.filter(payment__invoice=call.invoice_id):
         if refund.completed_at:
-            yield Happened(refund.completed_at, "banknote", usd(refund.amount), f"was sent back to {to}")
+            yield Happened(
+                refund.completed_at, "banknote", usd(refund.amount), _("was sent back to you") if mine else _("was sent back to %(name)s") % name
+            )
         elif refund.status == RefundStatus.REQUESTED:
-            yield Happened(refund.requested_at, "banknote", usd(refund.amount), f"goes back to {to}")
+            yield Happened(refund.requested_at, "banknote", usd(refund.amount), _("goes back to you") if mine else _("goes back to %(name)s") % name)
