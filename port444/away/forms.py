@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from .terms import LONGEST_MESSAGE, Plan
 
@@ -24,16 +25,16 @@ class DayInput(forms.DateInput):
 class AwayForm(forms.Form):
     """Both days, what stops, and what people read."""
 
-    first_on = forms.DateField(label="First day away", widget=DayInput, error_messages={"required": "Pick a first day."})
+    first_on = forms.DateField(label=_("First day away"), widget=DayInput, error_messages={"required": _("Pick a first day.")})
     last_on = forms.DateField(
-        label="Last day away", widget=DayInput, error_messages={"required": "Pick a last day. We never end it on a day you did not choose."}
+        label=_("Last day away"), widget=DayInput, error_messages={"required": _("Pick a last day. We never end it on a day you did not choose.")}
     )
     stops_orders = forms.BooleanField(required=False)
     stops_calls = forms.BooleanField(required=False)
     stops_clock = forms.BooleanField(required=False)
     message = forms.CharField(
-        label="What should people read?",
-        help_text="Shown on your profile, and once in each conversation with an open order.",
+        label=_("What should people read?"),
+        help_text=_("Shown on your profile, and once in each conversation with an open order."),
         max_length=LONGEST_MESSAGE,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "data-count": "message-c"}),
@@ -46,7 +47,7 @@ class AwayForm(forms.Form):
         data: dict[str, Any] = super().clean() or self.cleaned_data
         first, last = data.get("first_on"), data.get("last_on")
         if first and last and last < first:
-            self.add_error("last_on", "The last day is before the first.")
+            self.add_error("last_on", _("The last day is before the first."))
         return data
 
     def plan(self) -> Plan:
@@ -55,10 +56,10 @@ class AwayForm(forms.Form):
 
 class ObjectionForm(forms.Form):
     reason = forms.CharField(
-        label="Why does the later date not work?",
+        label=_("Why does the later date not work?"),
         max_length=300,
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": "Say why the later date does not work."},
+        error_messages={"required": _("Say why the later date does not work.")},
     )
 
 

@@ -10,6 +10,7 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.accounts.models import check_zone
@@ -108,10 +109,10 @@ class Span(models.Model):
 
 
 class MoveStatus(models.TextChoices):
-    TOLD = "told", "Told to the client"
-    OBJECTED = "objected", "The client objects"
-    KEPT = "kept", "The earlier date stands"
-    STANDS = "stands", "The later date stands"
+    TOLD = "told", _("Told to the client")
+    OBJECTED = "objected", _("The client objects")
+    KEPT = "kept", _("The earlier date stands")
+    STANDS = "stands", _("The later date stands")
 
 
 class DueMove(StateMachine):

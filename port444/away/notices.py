@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 
+from port444.kit.sentences import Day, Said, say, say_many
 from port444.kit.templatetags.ui import city
-from port444.orders.helm import days_words, span_words
+from port444.orders.helm import span_words
 from port444.orders.models import Order
 
 from .models import Span
@@ -13,56 +14,69 @@ from .models import Span
 AWAY, BACK, OBJECTED, SETTLED = "tree-palm", "sun", "calendar-off", "calendar-check"
 
 
-def day(on: date) -> str:
-    return f"{on:%a} {on.day} {on:%b}"
-
-
-def days(span: Span) -> str:
+def days(span: Span) -> Said:
     """The days of `span`: "27 to 29 Nov", "27 Nov"."""
-    first, last = span.first_on, span.last_on
-    if first == last:
-        return f"{last.day} {last:%b}"
-    begin = f"{first.day}" if (first.year, first.month) == (last.year, last.month) else f"{first.day} {first:%b}"
-    return f"{begin} to {last.day} {last:%b}"
+    first, last = span.first_on, Day(span.last_on, "j M")
+    if first == span.last_on:
+        return say("%(on)s", on=last)
+    if (first.year, first.month) == (last.on.year, last.on.month):
+        return say("%(day)s to %(last)s", day=first.day, last=last)
+    return say("%(first)s to %(last)s", first=Day(first, "j M"), last=last)
 
 
-def by(moved: timedelta) -> str:
+def by(moved: timedelta) -> Said:
     """How far, in words: "3 days", "5 h"."""
     seconds = abs(moved.total_seconds())
     whole = round(seconds / 86_400)
-    return days_words(whole) if whole and abs(seconds - whole * 86_400) < 60 else span_words(seconds)
+    if whole and abs(seconds - whole * 86_400) < 60:
+        return say_many("%(number)s day", "%(number)s days", whole)
+    if seconds >= 48 * 3600:
+        return say_many("%(number)s day", "%(number)s days", int(seconds // 60 + 12 * 60) // (24 * 60))
+    return say("%(time)s", time=span_words(seconds))
 
 
-def away(span: Span) -> str:
-    name, zone = span.builder.user.first_name, span.time_zone
-    said = f" “{span.message}”" if span.message else ""
-    return f"{name} is away {days(span)} ({city(zone)}).{said}"
+def away(span: Span) -> Said:
+    name, place = span.builder.user.first_name, city(span.time_zone)
+    if span.message:
+        return say("%(name)s is away %(days)s (%(city)s). “%(message)s”", name=name, days=days(span), city=place, message=span.message)
+    return say("%(name)s is away %(days)s (%(city)s).", name=name, days=days(span), city=place)
 
 
-def moved(order: Order, by_how_much: timedelta) -> str:
-    way = "moves by" if by_how_much > timedelta(0) else "is earlier by"
-    return f"The due date of order {order.number} {way} {by(by_how_much)}."
+def both(one: Said, other: Said) -> Said:
+    """Two sentences in one line."""
+    return say("%(one)s %(other)s", one=one, other=other)
 
 
-def back(span: Span, order: Order, by_how_much: timedelta) -> str:
+def stays(order: Order) -> Said:
+    return say("The due date of order %(number)s stays.", number=str(order.number))
+
+
+def moved(order: Order, by_how_much: timedelta) -> Said:
+    number, span = str(order.number), by(by_how_much)
+    if by_how_much > timedelta(0):
+        return say("The due date of order %(number)s moves by %(span)s.", number=number, span=span)
+    return say("The due date of order %(number)s is earlier by %(span)s.", number=number, span=span)
+
+
+def back(span: Span, order: Order, by_how_much: timedelta) -> Said:
     name = span.builder.user.first_name
-    begin = f"{name} will not be away." if span.cancelled_at else f"{name} is back sooner."
-    return f"{begin} {moved(order, by_how_much)}"
+    begin = say("%(name)s will not be away.", name=name) if span.cancelled_at else say("%(name)s is back sooner.", name=name)
+    return both(begin, moved(order, by_how_much))
 
 
-def objected(order: Order) -> str:
-    return f"{order.client.first_name} objects to the later due date of order {order.number}."
+def objected(order: Order) -> Said:
+    return say("%(client)s objects to the later due date of order %(number)s.", client=order.client.first_name, number=str(order.number))
 
 
-def kept(order: Order) -> str:
-    return f"{order.builder.user.first_name} keeps the earlier due date of order {order.number}."
+def kept(order: Order) -> Said:
+    return say("%(builder)s keeps the earlier due date of order %(number)s.", builder=order.builder.user.first_name, number=str(order.number))
 
 
-def stands(order: Order, *, answered: bool) -> str:
-    name, client = order.builder.user.first_name, order.client.first_name
+def stands(order: Order, *, answered: bool) -> Said:
+    builder, number = order.builder.user.first_name, str(order.number)
     how = (
-        f"{name} holds to the later due date of order {order.number}."
+        say("%(builder)s holds to the later due date of order %(number)s.", builder=builder, number=number)
         if answered
-        else f"The later due date of order {order.number} stays, as {name} did not answer."
+        else say("The later due date of order %(number)s stays, as %(builder)s did not answer.", builder=builder, number=number)
     )
-    return f"{how} {client} may cancel it with everything back."
+    return both(how, say("%(client)s may cancel it with everything back.", client=order.client.first_name))

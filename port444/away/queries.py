@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Count, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from port444.builders.models import Builder
 from port444.catalog.models import ServiceStatus
@@ -57,7 +58,7 @@ class Touched:
 
     @property
     def words(self) -> str:
-        return notices.by(self.after - self.before)
+        return str(notices.by(self.after - self.before))
 
     @property
     def earlier(self) -> bool:
@@ -96,7 +97,7 @@ class Preview:
 
     @property
     def days_words(self) -> str:
-        return notices.days(Span(first_on=self.plan.first_on, last_on=self.plan.last_on))
+        return str(notices.days(Span(first_on=self.plan.first_on, last_on=self.plan.last_on)))
 
 
 def preview(builder: Builder, plan: Plan, moment: datetime, span: Span | None = None) -> Preview:
@@ -224,8 +225,8 @@ def look_at(order: Order, move: DueMove, viewer: Any, moment: datetime) -> Look:
     return Look(
         move,
         before=before,
-        by=notices.by(move.moved),
-        days=notices.days(move.span),
+        by=str(notices.by(move.moved)),
+        days=str(notices.days(move.span)),
         zone=city(move.span.time_zone),
         can_object=not builder and move.can_be_objected_to(moment),
         can_answer=builder and objected,
@@ -241,12 +242,12 @@ def helm_of(order: Order, move: DueMove, moment: datetime) -> Helm:
     assert order.due_at is not None
     earlier = order.due_at - move.moved
     return Helm(
-        "Your turn",
-        f"{name} objects to the later date",
-        f"“{move.objection}” Keep the earlier date, or say that the later one stays.",
+        _("Your turn"),
+        _("%(name)s objects to the later date") % {"name": name},
+        _("“%(reason)s” Keep the earlier date, or say that the later one stays.") % {"reason": move.objection},
         False,
         href="#moved",
-        link="Answer",
+        link=_("Answer"),
         icon_name="calendar-off",
         at=earlier if earlier > moment else order.due_at,
     )

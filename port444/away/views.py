@@ -11,6 +11,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from port444.builders.models import Builder
@@ -61,7 +63,7 @@ def _off(request: UserRequest, builder: Builder, span: Span | None, moment: date
     return _ended(request, actions.end_away(span.pk, actor=request.user))
 
 
-CHANGED = "This has changed meanwhile. Look at it again."
+CHANGED = gettext_lazy("This has changed meanwhile. Look at it again.")
 
 
 def _save(request: UserRequest, builder: Builder, span: Span | None, moment: datetime, form: AwayForm) -> HttpResponse:
@@ -74,7 +76,7 @@ def _save(request: UserRequest, builder: Builder, span: Span | None, moment: dat
     except (Conflict, Span.DoesNotExist):
         fresh = queries.standing_of(builder, moment)
         return _page(request, builder, fresh, moment, AwayForm(initial=_initial(fresh)), on=fresh is not None, fault=CHANGED, status=409)
-    return done(request, reverse(HOME), f"Saved. You are away {notices.days(saved)}.")
+    return done(request, reverse(HOME), _("Saved. You are away %(days)s.") % {"days": notices.days(saved)})
 
 
 def _saved(named: str, plan: Plan, actor: Any) -> Span:
@@ -85,7 +87,7 @@ def _span_id(named: str) -> UUID:
     try:
         return UUID(named)
     except ValueError:
-        raise Invalid("This page is out of date. Reload it.", code="span") from None
+        raise Invalid(_("This page is out of date. Reload it."), code="span") from None
 
 
 def _sent(request: UserRequest, span: Span | None) -> Any:

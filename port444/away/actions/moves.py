@@ -15,6 +15,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -23,6 +25,7 @@ from port444.away.models import DueMove, MoveStatus, Span
 from port444.builders.models import Builder
 from port444.kit.clock import now
 from port444.kit.errors import Invalid, NotAllowed, WrongState
+from port444.kit.sentences import Said
 from port444.messaging.actions import post_notice
 from port444.notifications.actions import notify
 from port444.orders.actions import prolong_escrow
@@ -140,7 +143,7 @@ def _tell_moved(span: Span, move: DueMove, before: datetime, moment: datetime) -
     assert order.due_at is not None
     by = order.due_at - before
     over = span.cancelled_at is not None or span.returned_at is not None
-    words = notices.back(span, order, by) if over else f"{notices.away(span)} {notices.moved(order, by)}"
+    words = notices.back(span, order, by) if over else notices.both(notices.away(span), notices.moved(order, by))
     _post(order, words, notices.BACK if over else notices.AWAY)
     _tell(order, order.client, "away.moved", emails.moved(span, move, before), f"{move.pk}:{order.due_at.isoformat()}:{moment.isoformat()}")
 
@@ -151,8 +154,8 @@ def tell_of_absence(span: Span, orders: Iterable[Order], told: Sequence[Order]) 
     for order in orders:
         if order.status in RUNNING and order.conversation_id not in heard:
             heard.add(order.conversation_id)
-            stays = f" The due date of order {order.number} stays." if order.status in WORKING else ""
-            _post(order, f"{notices.away(span)}{stays}", notices.AWAY)
+            away = notices.away(span)
+            _post(order, notices.both(away, notices.stays(order)) if order.status in WORKING else away, notices.AWAY)
 
 
 # What the client says to it
@@ -165,11 +168,11 @@ def object_to_move(move_id: UUID, *, actor: Any, reason: str) -> DueMove:
     move.order.require_client(actor)
     reason = " ".join(reason.split())
     if not move.can_be_objected_to(moment):
-        raise WrongState("There is nothing to object to any more.", code="move_settled")
+        raise WrongState(_("There is nothing to object to any more."), code="move_settled")
     if not reason:
-        raise Invalid("Say why the later date does not work.", code="reason_missing")
+        raise Invalid(_("Say why the later date does not work."), code="reason_missing")
     if len(reason) > LONGEST_OBJECTION:
-        raise Invalid(f"A reason has at most {LONGEST_OBJECTION} characters.", code="reason_long")
+        raise Invalid(_("A reason has at most %(most)s characters.") % {"most": LONGEST_OBJECTION}, code="reason_long")
     order = move.order
     move.move_to(M.OBJECTED, objection=reason, objected_at=moment)
     record(Event.DUE_DATE_OBJECTED, actor=actor, target=order, number=order.number, span=move.span_id, reason=reason)
@@ -184,7 +187,7 @@ def keep_date(move_id: UUID, *, actor: Any) -> DueMove:
     move, moment = _answerable(move_id, actor), now()
     order, back_to = move.order, move.back_to(moment)
     if back_to <= moment:
-        raise WrongState("The earlier date has passed already.", code="date_passed")
+        raise WrongState(_("The earlier date has passed already."), code="date_passed")
     before = order.due_at
     assert before is not None
     if order.builder.away_paused_at == move.span.created_at:  # another span since then is none of this
@@ -210,7 +213,7 @@ def lapse_objection(move_id: UUID) -> DueMove:
     """The builder never answered: the later date stays, and the client may leave as if they had said so. For the sweep."""
     move = _lock_move(move_id)
     if not move.waits or now() < move.answer_by:
-        raise WrongState("There is nothing to settle here any more.", code="move_settled")
+        raise WrongState(_("There is nothing to settle here any more."), code="move_settled")
     return _hold(move, None)
 
 
@@ -241,13 +244,13 @@ def _answerable(move_id: UUID, actor: Any) -> DueMove:
     move = _lock_move(move_id)
     if move.order.is_builder(actor):
         if not move.waits:
-            raise WrongState("There is nothing to answer here any more.", code="move_settled")
+            raise WrongState(_("There is nothing to answer here any more."), code="move_settled")
         return move
-    raise NotAllowed("Only the builder of this order can do that.")
+    raise NotAllowed(_("Only the builder of this order can do that."))
 
 
-def _post(order: Order, body: str, icon: str) -> None:
-    post_notice(order.conversation_id, body=body[:1000], icon=icon, subject=("order", order.pk))
+def _post(order: Order, body: Said, icon: str) -> None:
+    post_notice(order.conversation_id, body=body, icon=icon, subject=("order", order.pk))
 
 
 def _tell(order: Order, person: Any, kind: str, words: Words, step: str) -> None:
@@ -258,5 +261,5 @@ def _tell(order: Order, person: Any, kind: str, words: Words, step: str) -> None
         body=words.body,
         url=reverse("orders:detail", args=[order.number]),
         dedupe_key=f"{kind}:{step}:{person.pk}",
-        context={"label": "Open the order"},
+        context={"label": gettext_lazy("Open the order")},
     )

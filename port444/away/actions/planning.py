@@ -8,6 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -19,7 +21,7 @@ from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState, word_c
 
 from .moves import hold_orders, move_dates, settle_past, tell_of_absence
 
-word_constraint("span_no_overlap", Conflict("You are away on some of these days already. Reload the page.", code="away_already"))
+word_constraint("span_no_overlap", Conflict(gettext_lazy("You are away on some of these days already. Reload the page."), code="away_already"))
 
 
 @transaction.atomic
@@ -32,7 +34,7 @@ def plan_away(*, actor: Any, plan: Plan) -> Span:
     standing = _standing(builder, moment)
     if standing is not None:
         if plan_of(standing, plan.keep) != plan:
-            raise Conflict("You have planned to be away already. Reload the page to change that.", code="away_already")
+            raise Conflict(_("You have planned to be away already. Reload the page to change that."), code="away_already")
         return _change(standing, plan, actor, moment)
     _require_fit(plan, builder.user.time_zone, moment)
     starts_at, ends_at = bounds(plan, builder.user.time_zone, moment)
@@ -67,7 +69,7 @@ def change_away(span_id: UUID, *, actor: Any, plan: Plan) -> Span:
 def _change(span: Span, plan: Plan, actor: Any, moment: datetime) -> Span:
     builder, runs = span.builder, span.starts_at <= moment
     if runs and plan.first_on != span.first_on:
-        raise Invalid("You are away already: the first day stays.", code="first_day_passed")
+        raise Invalid(_("You are away already: the first day stays."), code="first_day_passed")
     _require_fit(plan, span.time_zone, moment, runs=runs)
     held, before = hold_orders(builder, moment), _facts(span)
     days_before = (span.first_on, span.last_on)
@@ -108,7 +110,7 @@ def _lock_builder(actor: Any) -> Builder:
     """The actor's own profile, under lock: before all orders, and before anybody else who goes or comes back."""
     builder = Builder.objects.select_related("user").select_for_update(of=("self",), no_key=True).filter(user=actor.pk).first()
     if builder is None:
-        raise NotAllowed("Only a builder can be away.")
+        raise NotAllowed(_("Only a builder can be away."))
     return builder
 
 
@@ -124,9 +126,9 @@ def _standing(builder: Builder, moment: datetime) -> Span | None:
 def _lock_span(span_id: UUID, builder: Builder, moment: datetime) -> Span:
     span = Span.objects.lock(span_id)
     if span.builder_id != builder.pk:
-        raise NotAllowed("Only the builder can change when they are away.")
+        raise NotAllowed(_("Only the builder can change when they are away."))
     if span.cancelled_at is not None or span.ends_at <= moment:
-        raise WrongState("This time away is over.", code="away_over")
+        raise WrongState(_("This time away is over."), code="away_over")
     span.builder = builder
     return span
 
@@ -134,15 +136,15 @@ def _lock_span(span_id: UUID, builder: Builder, moment: datetime) -> Span:
 def _require_fit(plan: Plan, zone: str, moment: datetime, *, runs: bool = False) -> None:
     here = today(zone, moment)
     if plan.last_on < plan.first_on:
-        raise Invalid("The last day is before the first.", code="days_order")
+        raise Invalid(_("The last day is before the first."), code="days_order")
     if plan.first_on < here and not runs:
-        raise Invalid("The first day has passed already.", code="first_day_past")
+        raise Invalid(_("The first day has passed already."), code="first_day_past")
     if (plan.last_on - here).days > DAYS_AHEAD:
-        raise Invalid("The last day may be at most a year ahead.", code="too_far")
+        raise Invalid(_("The last day may be at most a year ahead."), code="too_far")
     if plan.last_on < here or midnight(plan.last_on + ONE_DAY, zone) <= moment:
-        raise Invalid("The last day has passed already. To come back now, switch it off.", code="last_day_past")
+        raise Invalid(_("The last day has passed already. To come back now, switch it off."), code="last_day_past")
     if len(plan.message) > LONGEST_MESSAGE:
-        raise Invalid(f"What people read has at most {LONGEST_MESSAGE} characters.", code="message_long")
+        raise Invalid(_("What people read has at most %(most)s characters.") % {"most": LONGEST_MESSAGE}, code="message_long")
 
 
 def _repeat_on_builder(span: Span) -> None:

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Count
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -23,6 +25,7 @@ from port444.builders.models import Builder
 from port444.catalog.models import Service, ServiceStatus
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid
+from port444.kit.language import dated, speaking_to
 from port444.notifications.actions import Notice, notify_many
 from port444.notifications.models import Notification
 
@@ -38,12 +41,12 @@ def want_to_know(builder_id: UUID, *, actor: Any) -> ReturnAlert:
     builder = Builder.objects.visible().select_related("user").select_for_update(of=("self",), no_key=True).get(pk=builder_id)
     moment = now()
     if builder.user_id == actor.pk:
-        raise Invalid("This is you.", code="own_profile")
+        raise Invalid(_("This is you."), code="own_profile")
     if not builder.is_away_at(moment):
-        raise Conflict(f"{builder.user.first_name} is here already.", code="not_away")
+        raise Conflict(_("%(name)s is here already.") % {"name": builder.user.first_name}, code="not_away")
     waiting = ReturnAlert.objects.filter(user=actor, told_at__isnull=True)
     if waiting.exclude(builder=builder)[:MOST_ALERTS].count() >= MOST_ALERTS:
-        raise Conflict("You wait for very many people already. Take one off first.", code="too_many_alerts")
+        raise Conflict(_("You wait for very many people already. Take one off first."), code="too_many_alerts")
     ReturnAlert.objects.bulk_create([alert := ReturnAlert(builder=builder, user=actor, created_at=moment)], ignore_conflicts=True)
     stands = waiting.get(builder=builder)
     if stands.pk == alert.pk:
@@ -54,7 +57,7 @@ def want_to_know(builder_id: UUID, *, actor: Any) -> ReturnAlert:
 @transaction.atomic
 def forget(builder_id: UUID, *, actor: Any) -> None:
     """`actor` does not want to hear of the return any more."""
-    gone, _ = ReturnAlert.objects.filter(builder=builder_id, user=actor, told_at__isnull=True).delete()
+    gone, _rows = ReturnAlert.objects.filter(builder=builder_id, user=actor, told_at__isnull=True).delete()
     if gone:
         record(Event.RETURN_ALERT_DROPPED, actor=actor, target=Builder(pk=builder_id))
 
@@ -76,19 +79,29 @@ def remind_batch(moment: datetime, limit: int) -> int:
 def _reminder(span: Span, moment: datetime) -> Notice:
     zone = ZoneInfo(span.time_zone)
     local, today = span.ends_at.astimezone(zone), moment.astimezone(zone).date()
-    day = {0: "today, ", 1: "tomorrow, "}.get((local.date() - today).days, "")
-    opens = " and ".join([*(["your services"] if span.stops_orders else []), *(["your calendar"] if span.stops_calls else [])])
-    by_itself = f"{opens[:1].upper()}{opens[1:]} open by themselves at {local:%H:%M}." if opens else "Your message comes down by itself."
-    return Notice(
-        span.builder.user,
-        "away.near",
-        title=f"Back {day}{local:%a} {local.day} {local:%b}",
-        body=f"You do not have to do anything. {by_itself} If you need longer, choose a later last day before then.",
-        url=reverse("away:home"),
-        # The end is part of the fact: who has stayed longer is reminded again before the new end.
-        dedupe_key=f"away.near:{span.pk}:{span.ends_at.isoformat()}",
-        context={"span": str(span.pk), "ends_at": span.ends_at.isoformat(), "label": "Stay away longer"},
-    )
+    with speaking_to(span.builder.user):
+        on = {"on": dated(local, "D j M")}
+        back = {0: _("Back today, %(on)s"), 1: _("Back tomorrow, %(on)s")}.get((local.date() - today).days, _("Back %(on)s"))
+        return Notice(
+            span.builder.user,
+            "away.near",
+            title=back % on,
+            body=_("You do not have to do anything. %(by_itself)s If you need longer, choose a later last day before then.")
+            % {"by_itself": _opening(span, f"{local:%H:%M}")},
+            url=reverse("away:home"),
+            # The end is part of the fact: who has stayed longer is reminded again before the new end.
+            dedupe_key=f"away.near:{span.pk}:{span.ends_at.isoformat()}",
+            context={"span": str(span.pk), "ends_at": span.ends_at.isoformat(), "label": _("Stay away longer")},
+        )
+
+
+def _opening(span: Span, at: str) -> str:
+    """What opens at the end of `span` without anybody doing anything."""
+    if span.stops_orders and span.stops_calls:
+        return _("Your services and your calendar open by themselves at %(at)s.") % {"at": at}
+    if span.stops_orders:
+        return _("Your services open by themselves at %(at)s.") % {"at": at}
+    return _("Your calendar open by themselves at %(at)s.") % {"at": at} if span.stops_calls else _("Your message comes down by itself.")
 
 
 def is_near(notification: Notification) -> bool:
@@ -125,23 +138,26 @@ def _welcomes(spans: Sequence[Span], asked: dict[UUID, int]) -> list[Notice]:
 
 
 def _welcome(span: Span, services: int, moved: int, asked: int) -> Notice:
-    facts = []
-    if services and span.stops_orders:
-        facts.append(f"{services} service{'s are' if services > 1 else ' is'} live")
-    if moved:
-        facts.append(f"{moved} due date{'s' if moved > 1 else ''} moved")
-    if asked:
-        facts.append(f"{asked} {'people' if asked > 1 else 'person'} asked to be told, and {'are' if asked > 1 else 'is'}")
-    told = f"{', '.join(facts)}." if facts else "Nothing had to change while you were away."
-    return Notice(
-        span.builder.user,
-        "away.back",
-        title="Welcome back",
-        body=f"{told} You are in the search again as before, and these days count nowhere." if span.stops_orders else told,
-        url=reverse("orders:today"),
-        dedupe_key=f"away.back:{span.pk}",
-        context={"label": "See what waits for you"},
-    )
+    with speaking_to(span.builder.user):
+        facts = []
+        if services and span.stops_orders:
+            facts.append(ngettext("%(n)s service is live", "%(n)s services are live", services) % {"n": services})
+        if moved:
+            facts.append(ngettext("%(n)s due date moved", "%(n)s due dates moved", moved) % {"n": moved})
+        if asked:
+            facts.append(ngettext("%(n)s person asked to be told, and is", "%(n)s people asked to be told, and are", asked) % {"n": asked})
+        told = f"{', '.join(facts)}." if facts else _("Nothing had to change while you were away.")
+        if span.stops_orders:
+            told = f"{told} {_('You are in the search again as before, and these days count nowhere.')}"
+        return Notice(
+            span.builder.user,
+            "away.back",
+            title=_("Welcome back"),
+            body=told,
+            url=reverse("orders:today"),
+            dedupe_key=f"away.back:{span.pk}",
+            context={"label": _("See what waits for you")},
+        )
 
 
 @transaction.atomic
@@ -162,15 +178,16 @@ def tell_batch(moment: datetime, limit: int) -> int:
 def _is_back(alert: ReturnAlert) -> Notice:
     builder = alert.builder
     name = builder.user.first_name
-    return Notice(
-        alert.user,
-        "away.returned",
-        title=f"{name} is back",
-        body=f"You asked to hear when {builder.user.name} is back. This is the one message about it.",
-        url=builder.get_absolute_url(),
-        dedupe_key=f"away.returned:{alert.pk}",
-        context={"builder": str(builder.pk), "label": f"See what {name} offers"},
-    )
+    with speaking_to(alert.user):
+        return Notice(
+            alert.user,
+            "away.returned",
+            title=_("%(name)s is back") % {"name": name},
+            body=_("You asked to hear when %(name)s is back. This is the one message about it.") % {"name": builder.user.name},
+            url=builder.get_absolute_url(),
+            dedupe_key=f"away.returned:{alert.pk}",
+            context={"builder": str(builder.pk), "label": _("See what %(name)s offers") % {"name": name}},
+        )
 
 
 def is_back(notification: Notification) -> bool:
