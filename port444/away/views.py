@@ -75,7 +75,7 @@ def _save(request: UserRequest, builder: Builder, span: Span | None, moment: dat
         return _page(request, builder, span, moment, form, on=True, status=422)
     except (Conflict, Span.DoesNotExist):
         fresh = queries.standing_of(builder, moment)
-        return _page(request, builder, fresh, moment, AwayForm(initial=_initial(fresh)), on=fresh is not None, fault=CHANGED, status=409)
+        return _page(request, builder, fresh, moment, AwayForm(initial=_initial(fresh)), on=fresh is not None, fault=str(CHANGED), status=409)
     return done(request, reverse(HOME), _("Saved. You are away %(days)s.") % {"days": notices.days(saved)})
 
 
