@@ -170,6 +170,7 @@ def test_the_sums_follow_what_is_written(as_: Reader, talk: Conversation, builde
     assert "$90.00 USDC" in html
     assert "instead of </span>$180.00</del>" in html
     assert "$105.50" in html
+    assert "and $5.50 service fee, USDC." in html
     assert 'id="offerbar" hx-swap-oob' in html
     assert not Offer.objects.exists()
 

@@ -11,6 +11,7 @@ from django.http import HttpResponse, HttpResponseNotModified, HttpResponseRedir
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.kit.clock import now
@@ -137,7 +138,7 @@ def _page(request: UserRequest, found: Dispute, *, bound: Forms | None = None, r
 
 def _forms(look: queries.Look) -> Forms:
     found: Forms = {}
-    whom = "you" if not look.is_builder else look.order.client.first_name
+    whom = pgettext("whom money goes back to", "you") if not look.is_builder else look.order.client.first_name
     if look.may_answer:
         found["answer"] = AnswerDisputeForm(look.dispute.amount, whom, auto_id="answer_%s")
     if look.may_change:
@@ -167,7 +168,7 @@ def _step(request: UserRequest, number: int, name: str, form: forms.Form | None,
 
 
 def _whom(request: UserRequest, found: Dispute) -> str:
-    return "you" if request.user.pk == found.order.client_id else str(found.order.client.first_name)
+    return pgettext("whom money goes back to", "you") if request.user.pk == found.order.client_id else str(found.order.client.first_name)
 
 
 @login_required

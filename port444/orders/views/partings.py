@@ -12,6 +12,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from port444.kit.errors import Conflict, Invalid, TooMany
@@ -35,7 +36,7 @@ def end(request: UserRequest, number: int) -> HttpResponse:
     standing = queries.open_parting(order)
     if not queries.may_part(order) or (standing is not None and standing.proposed_by_id == request.user.pk):
         return HttpResponseRedirect(f"{_order_url(order)}#{'parting' if standing else 'problem'}")
-    whom = order.client.first_name if order.is_builder(request.user) else "you"
+    whom = order.client.first_name if order.is_builder(request.user) else pgettext("whom money goes back to", "you")
     if request.method != "POST":
         half = (order.price / 2).quantize(Decimal("0.01"))
         initial = {"client_key": uuid7(), "to_client": standing.to_client if standing is not None else half}
