@@ -26,14 +26,16 @@ def detect(facts: Iterable[Fact], detectors: Iterable[Detector] = DETECTORS, ter
     cases = dict[str, Suspicion]()
     inforce = {one.name: (terms or {}).get(one.name) or Terms(one.parameters) for one in detectors}
     look = Look(detectors, Spilled(), inforce)
-    looked = None
+    known, looked = 0, None
     for month, some in groupby(facts, key=lambda fact: fact.second // MONTH):
-        looked = month if looked is None else looked
-        if month - looked >= FAR:
+        if looked is not None and month - looked >= FAR:
             _take(look.end(), cases)
-            looked = month
+            known, looked = 0, None
         for step in batched(some, STEP):
             _take(look.learn(step), cases)
+            known += len(step)
+        if looked is None and known >= STEP:  # the few that come from long before the others say little by themselves
+            looked = month
     _take(look.end(), cases)
     return list(cases.values())
 

@@ -116,7 +116,7 @@ def test_a_file_that_is_larger_than_memory_leads_to_the_same(monkeypatch: pytest
     assert len(memory.notes) < 100
 
 
-def test_a_run_that_has_no_time_stops_after_a_step(own_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_has_no_time_takes_few_rows_and_no_run_many_days_at_once(own_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it has read is kept, so that a log that is too long for one run is read by several."""
     facts = town()
     with as_superuser(own_database) as owner:
@@ -126,7 +126,10 @@ def test_a_run_that_has_no_time_stops_after_a_step(own_database: str, monkeypatc
         assert time.monotonic() < ends, "rows stay unread"
     monkeypatch.setattr(detecting, "SHORT", 100)
     assert [run_detectors(seconds=0).rows for _ in range(2)] == [100, 100]
-    assert run_detectors().rows == len(facts) - 200
+    monkeypatch.setattr(detecting, "STRETCH", 2 * 86_400)
+    ran = run_detectors()
+    assert ran.rows == len(facts) - 200
+    assert 5 < ran.chunks < 12, "one for each two days"
 
 
 def finding(name: str, confidence: int = 60, severity: IncidentSeverity = IncidentSeverity.MEDIUM) -> Finding:
