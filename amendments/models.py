@@ -10,6 +10,8 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -32,18 +34,18 @@ class AmendmentType(models.TextChoices):
 
 
 class AmendmentStatus(models.TextChoices):
-    PENDING = "pending", "Waiting for an answer"
-    CHANGES_REQUESTED = "changes_requested", "Changes asked for"
-    APPROVED = "approved", "Approved, waiting for payment"
-    PAID = "paid", "Paid"
-    FUNDING = "funding", "Going into escrow"
-    FUNDING_FAILED = "funding_failed", "Escrow did not take it"
-    COMPLETED = "completed", "In force"
-    REJECTED = "rejected", "Declined"
-    WITHDRAWN = "withdrawn", "Withdrawn"
-    SUPERSEDED = "superseded", "Replaced by a new version"
-    EXPIRED = "expired", "Expired"
-    REFUNDED = "refunded", "Not in force, money returned"
+    PENDING = "pending", _("Waiting for an answer")
+    CHANGES_REQUESTED = "changes_requested", _("Changes asked for")
+    APPROVED = "approved", _("Approved, waiting for payment")
+    PAID = "paid", _("Paid")
+    FUNDING = "funding", _("Going into escrow")
+    FUNDING_FAILED = "funding_failed", _("Escrow did not take it")
+    COMPLETED = "completed", _("In force")
+    REJECTED = "rejected", _("Declined")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+    SUPERSEDED = "superseded", _("Replaced by a new version")
+    EXPIRED = "expired", _("Expired")
+    REFUNDED = "refunded", _("Not in force, money returned")
 
 
 A = AmendmentStatus
@@ -202,8 +204,8 @@ class Amendment(StateMachine):
 
     def require_proposer(self, actor: Any) -> None:
         if actor.pk != self.proposer.pk:
-            raise NotAllowed("Only who proposed this can do that.")
+            raise NotAllowed(gettext("Only who proposed this can do that."))
 
     def require_answerer(self, actor: Any) -> None:
         if actor.pk != self.answerer.pk:
-            raise NotAllowed("Only the other side can answer this.")
+            raise NotAllowed(gettext("Only the other side can answer this."))

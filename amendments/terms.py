@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+
 from port444.kit.errors import Invalid
 from port444.kit.money import ZERO, parse, usd
 
@@ -54,7 +56,7 @@ def terms_of(amendment: Amendment) -> Terms:
 def checked(terms: Terms) -> Terms:
     """`terms` without blanks around its texts. Raises Invalid when they do not make a change of that type."""
     if terms.amendment_type not in T.values:
-        raise Invalid("Choose what should change.", code="amendment_type")
+        raise Invalid(_("Choose what should change."), code="amendment_type")
     terms = replace(
         terms,
         reason=terms.reason.strip(),
@@ -70,51 +72,52 @@ def checked(terms: Terms) -> Terms:
 
 def _check_texts(terms: Terms) -> None:
     if not terms.reason:
-        raise Invalid("Say in one sentence why.", code="reason_missing")
+        raise Invalid(_("Say in one sentence why."), code="reason_missing")
     if len(terms.reason) > LONGEST_REASON:
-        raise Invalid(f"The reason has at most {LONGEST_REASON} characters.", code="reason_long")
+        raise Invalid(_("The reason has at most %(most)s characters.") % {"most": LONGEST_REASON}, code="reason_long")
     if len(terms.description) > LONGEST_DESCRIPTION:
-        raise Invalid(f"The description has at most {LONGEST_DESCRIPTION} characters.", code="description_long")
+        raise Invalid(_("The description has at most %(most)s characters.") % {"most": LONGEST_DESCRIPTION}, code="description_long")
     if len(terms.deliverables) > MOST_DELIVERABLES:
-        raise Invalid(f"At most {MOST_DELIVERABLES} deliverables can be added at once.", code="deliverables_many")
+        raise Invalid(_("At most %(most)s deliverables can be added at once.") % {"most": MOST_DELIVERABLES}, code="deliverables_many")
     if any(len(one) > LONGEST_DELIVERABLE for one in terms.deliverables):
-        raise Invalid(f"A deliverable has at most {LONGEST_DELIVERABLE} characters.", code="deliverable_long")
+        raise Invalid(_("A deliverable has at most %(most)s characters.") % {"most": LONGEST_DELIVERABLE}, code="deliverable_long")
     if any("\x00" in text for text in (terms.reason, terms.description, *terms.deliverables)):
-        raise Invalid("The text has a character that cannot be stored.", code="text_null")
+        raise Invalid(_("The text has a character that cannot be stored."), code="text_null")
 
 
 def _check_bounds(terms: Terms) -> None:
     if terms.amount and not LEAST_AMOUNT <= terms.amount <= MOST_AMOUNT:
-        raise Invalid(f"The amount is between {usd(LEAST_AMOUNT)} and {usd(MOST_AMOUNT)}.", code="amount_range")
+        between = {"least": usd(LEAST_AMOUNT), "most": usd(MOST_AMOUNT)}
+        raise Invalid(_("The amount is between %(least)s and %(most)s.") % between, code="amount_range")
     if not 0 <= terms.days <= MOST_DAYS:
-        raise Invalid(f"At most {MOST_DAYS} days can be added at once.", code="days_range")
+        raise Invalid(_("At most %(most)s days can be added at once.") % {"most": MOST_DAYS}, code="days_range")
     if terms.revisions not in (0, ONE_REVISION):
-        raise Invalid("One revision can be added at once.", code="revisions_range")
+        raise Invalid(_("One revision can be added at once."), code="revisions_range")
 
 
 def _check_type(terms: Terms) -> None:
-    kind, beyond = terms.amendment_type, "Choose a change of scope to change more than one thing."
+    kind, beyond = terms.amendment_type, _("Choose a change of scope to change more than one thing.")
     if kind == T.TOP_UP:
         if not terms.amount:
-            raise Invalid("Say by how much the budget grows.", code="amount_missing")
+            raise Invalid(_("Say by how much the budget grows."), code="amount_missing")
         if terms.days or terms.revisions or terms.deliverables:
-            raise Invalid(f"A larger budget changes the price alone. {beyond}", code="type_differs")
+            raise Invalid(f"{_('A larger budget changes the price alone.')} {beyond}", code="type_differs")
     elif kind == T.TIMELINE_EXTENSION:
         if not terms.days:
-            raise Invalid("Say how many days more are needed.", code="days_missing")
+            raise Invalid(_("Say how many days more are needed."), code="days_missing")
         if terms.amount or terms.revisions or terms.deliverables:
-            raise Invalid(f"More time changes the date alone. {beyond}", code="type_differs")
+            raise Invalid(f"{_('More time changes the date alone.')} {beyond}", code="type_differs")
     elif kind == T.ADD_DELIVERABLE:
         if not terms.deliverables:
-            raise Invalid("Name what is delivered on top.", code="deliverables_missing")
+            raise Invalid(_("Name what is delivered on top."), code="deliverables_missing")
         if terms.revisions:
-            raise Invalid(f"An extra deliverable brings no revision with it. {beyond}", code="type_differs")
+            raise Invalid(f"{_('An extra deliverable brings no revision with it.')} {beyond}", code="type_differs")
     elif kind == T.OUT_OF_SCOPE_REVISION:
         if terms.revisions != ONE_REVISION:
-            raise Invalid("An extra revision is one revision.", code="revisions_missing")
+            raise Invalid(_("An extra revision is one revision."), code="revisions_missing")
         if not terms.amount:
-            raise Invalid("Say what the extra revision costs.", code="amount_missing")
+            raise Invalid(_("Say what the extra revision costs."), code="amount_missing")
         if terms.deliverables:
-            raise Invalid(f"An extra revision adds no deliverables. {beyond}", code="type_differs")
+            raise Invalid(f"{_('An extra revision adds no deliverables.')} {beyond}", code="type_differs")
     elif not terms.description:
-        raise Invalid("Describe the new scope.", code="description_missing")
+        raise Invalid(_("Describe the new scope."), code="description_missing")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from amendments import checkout, emails, notices
 from amendments.models import Amendment, AmendmentStatus
@@ -81,8 +82,8 @@ def decline(amendment_id: UUID, *, actor: Any, reason: str) -> Amendment:
     amendment = lock(amendment_id)
     amendment.require_answerer(actor)
     if not amendment.can_move_to(A.REJECTED):
-        raise WrongState(f"This change is {amendment.status_words()} and cannot be declined any more.")
-    answer = _checked_answer(reason or (DATE_STAYS if amendment.asks_for_time else ""), "Say why not.")
+        raise WrongState(_("This change is %(status)s and cannot be declined any more.") % {"status": amendment.status_words()})
+    answer = _checked_answer(reason or (DATE_STAYS if amendment.asks_for_time else ""), _("Say why not."))
     stamps: dict[str, Any] = {"answered_at": now(), "answered_by": actor, "answer": answer}
     close(amendment, A.REJECTED, actor=actor, event=Event.AMENDMENT_REJECTED, **stamps)
     post(amendment, notices.declined(amendment), notices.DECLINED)
@@ -94,7 +95,7 @@ def decline(amendment_id: UUID, *, actor: Any, reason: str) -> Amendment:
 def ask_for_changes(amendment_id: UUID, *, actor: Any, note: str) -> Amendment:
     """Neither yes nor no: the proposer is asked for another version, and has the whole time anew for it."""
     amendment, moment = _to_answer(amendment_id, actor)
-    note = _checked_answer(note, "Say what should be different.")
+    note = _checked_answer(note, _("Say what should be different."))
     expires_at = moment + timedelta(hours=settings.AMENDMENT_HOURS)
     amendment.move_to(A.CHANGES_REQUESTED, answered_at=moment, answered_by=actor, answer=note, expires_at=expires_at)
     record(Event.AMENDMENT_CHANGES_ASKED, actor=actor, target=amendment, after={"answer": note}, **facts(amendment))
@@ -108,12 +109,12 @@ def _to_answer(amendment_id: UUID, actor: Any) -> tuple[Amendment, datetime]:
     amendment = lock(amendment_id)
     amendment.require_answerer(actor)
     if actor.is_suspended:
-        raise NotAllowed("A suspended account cannot change an order.", code="suspended")
+        raise NotAllowed(_("A suspended account cannot change an order."), code="suspended")
     if amendment.status != A.PENDING:
-        raise WrongState(f"This change is {amendment.status_words()} already.", code="answered")
+        raise WrongState(_("This change is %(status)s already.") % {"status": amendment.status_words()}, code="answered")
     moment = now()
     if amendment.expires_at <= moment:
-        raise WrongState("The time to answer has passed.", code="lapsed")
+        raise WrongState(_("The time to answer has passed."), code="lapsed")
     return amendment, moment
 
 
@@ -121,12 +122,12 @@ def _require_unchanged(amendment: Amendment) -> None:
     """Whether the order still is what the proposal shows. Its first date is no change: it counts the same days of work."""
     order = amendment.order
     if order.status not in LIVE:
-        raise WrongState(f"This order is {order.status_words()}. What runs can be changed.")
+        raise WrongState(_("This order is %(status)s. What runs can be changed.") % {"status": order.status_words()})
     moved = amendment.due_before is not None and amendment.due_before != order.due_at
     if moved or amendment.price_before != order.price or amendment.deliverables_before != order.deliverables:
-        raise Conflict("The order has changed since this was proposed. Ask for a new version of it.", code="order_changed")
+        raise Conflict(_("The order has changed since this was proposed. Ask for a new version of it."), code="order_changed")
     if amendment.proposer.is_suspended or not amendment.proposer.is_active:
-        raise Conflict(f"The account of {amendment.proposer.first_name} is closed at the moment.", code="account_closed")
+        raise Conflict(_("The account of %(name)s is closed at the moment.") % {"name": amendment.proposer.first_name}, code="account_closed")
 
 
 def _checked_answer(text: str, missing: str) -> str:
@@ -134,7 +135,7 @@ def _checked_answer(text: str, missing: str) -> str:
     if not text:
         raise Invalid(missing, code="answer_missing")
     if len(text) > LONGEST_ANSWER:
-        raise Invalid(f"An answer has at most {LONGEST_ANSWER} characters.", code="answer_long")
+        raise Invalid(_("An answer has at most %(most)s characters.") % {"most": LONGEST_ANSWER}, code="answer_long")
     return text
 
 

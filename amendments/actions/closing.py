@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from amendments import emails, notices
 from amendments.models import NO_MONEY_YET, Amendment, AmendmentStatus
@@ -63,7 +64,7 @@ def expire(amendment_id: UUID) -> Amendment:
     """Nobody answered in time; for the sweep. What is approved and not paid expires with its invoice."""
     amendment = lock(amendment_id)
     if amendment.status not in (A.PENDING, A.CHANGES_REQUESTED) or amendment.expires_at > now():
-        raise WrongState("This change is not over.")
+        raise WrongState(_("This change is not over."))
     _expire(amendment, invoice_is_void=False)
     return amendment
 
@@ -104,10 +105,10 @@ def dispute_begins(order: Order, actor: Any | None) -> None:
         return
     amendment = lock_within(order, open_id)
     if amendment.status == A.FUNDING_FAILED:
-        raise WrongState("Escrow did not take a change of this order. Try that again or give it up first.", code="amendment_funding")
+        raise WrongState(_("Escrow did not take a change of this order. Try that again or give it up first."), code="amendment_funding")
     if amendment.status not in NO_MONEY_YET:
         raise WrongState(
-            "A change of this order is on its way into escrow. Wait until it has arrived, usually for minutes.", code="amendment_funding"
+            _("A change of this order is on its way into escrow. Wait until it has arrived, usually for minutes."), code="amendment_funding"
         )
     close(amendment, A.EXPIRED, actor=actor, event=Event.AMENDMENT_EXPIRED, answer=IN_DISPUTE)
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from amendments import emails, notices
 from amendments.models import Amendment, AmendmentStatus
@@ -225,7 +226,7 @@ def retry_funding(amendment_id: UUID, *, actor: Any) -> Amendment:
     """Ask escrow once more, after it has refused for good; for the client and for staff."""
     amendment = _to_repair(amendment_id, actor)
     if amendment.order.status not in LIVE:
-        raise WrongState(f"This order is {amendment.order.status_words()}. Take the money back instead.")
+        raise WrongState(_("This order is %(status)s. Take the money back instead.") % {"status": amendment.order.status_words()})
     _begin(amendment, actor=actor)
     return fresh(amendment)
 
@@ -265,9 +266,9 @@ def _to_repair(amendment_id: UUID, actor: Any) -> Amendment:
     """Under lock, with nothing of it in escrow and nothing on the way there."""
     amendment = lock(amendment_id)
     if not actor.is_staff and actor.pk != amendment.order.client_id:
-        raise NotAllowed("Only the client of this order can do that.")
+        raise NotAllowed(_("Only the client of this order can do that."))
     if amendment.status != A.FUNDING_FAILED:
-        raise WrongState(f"This change is {amendment.status_words()}.")
+        raise WrongState(_("This change is %(status)s.") % {"status": amendment.status_words()})
     if EscrowOperation.objects.filter(op_id=amendment.funding).exclude(status__in=VOID).exists():
-        raise Conflict("Escrow may still take it. Please wait a moment.", code="still_flying")
+        raise Conflict(_("Escrow may still take it. Please wait a moment."), code="still_flying")
     return amendment

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from amendments import emails, notices
 from amendments.models import Amendment, AmendmentStatus, AmendmentType
@@ -28,9 +30,10 @@ A_DAY = timedelta(days=1)
 MOST_A_DAY = 10  # for one order, versions counted: each is a mail to the other side
 
 word_constraint(
-    "amendment_one_open_an_order", Conflict("A change of this order is under way already. Answer or withdraw that first.", code="amendment_open")
+    "amendment_one_open_an_order",
+    Conflict(gettext_lazy("A change of this order is under way already. Answer or withdraw that first."), code="amendment_open"),
 )
-word_constraint("amendment_proposed_once", Conflict("This form has been sent already. Look at the order.", code="sent_already"))
+word_constraint("amendment_proposed_once", Conflict(gettext_lazy("This form has been sent already. Look at the order."), code="sent_already"))
 
 
 @transaction.atomic
@@ -48,7 +51,7 @@ def propose(order_id: UUID, *, actor: Any, client_key: UUID, terms: Terms) -> Am
         return sent
     _require_changeable(order)
     if Amendment.objects.filter(order=order).open().exists():
-        raise Conflict("A change of this order is under way already. Answer or withdraw that first.", code="amendment_open")
+        raise Conflict(_("A change of this order is under way already. Answer or withdraw that first."), code="amendment_open")
     moment = now()
     _require_few(order, moment)
     _require_end(order, terms, moment)
@@ -70,11 +73,11 @@ def revise(amendment_id: UUID, *, actor: Any, client_key: UUID, terms: Terms) ->
     if sent is not None:
         return sent
     if not old.can_move_to(A.SUPERSEDED):
-        raise WrongState(f"This change is {old.status_words()}; it takes no new version.")
+        raise WrongState(_("This change is %(status)s; it takes no new version.") % {"status": old.status_words()})
     _require_changeable(order)
     moment = now()
     if old.expires_at <= moment:
-        raise WrongState("The time for this change has passed. Propose it anew.", code="lapsed")
+        raise WrongState(_("The time for this change has passed. Propose it anew."), code="lapsed")
     _require_few(order, moment)
     _require_end(order, terms, moment)
     before = _said(old)
@@ -101,7 +104,7 @@ def withdraw(amendment_id: UUID, *, actor: Any) -> Amendment:
     amendment = lock(amendment_id)
     amendment.require_proposer(actor)
     if not amendment.can_move_to(A.WITHDRAWN):
-        raise WrongState(f"This change is {amendment.status_words()} and cannot be withdrawn any more.")
+        raise WrongState(_("This change is %(status)s and cannot be withdrawn any more.") % {"status": amendment.status_words()})
     by_builder = amendment.by_builder
     close(amendment, A.WITHDRAWN, actor=actor, event=Event.AMENDMENT_WITHDRAWN, to_builder=not by_builder, to_client=by_builder)
     post(amendment, notices.withdrawn(amendment), notices.CLOSED)
@@ -113,35 +116,35 @@ def _require_party(order: Order, actor: Any) -> None:
     if not order.is_builder(actor):
         order.require_client(actor)
     if actor.is_suspended:
-        raise NotAllowed("A suspended account cannot change an order.", code="suspended")
+        raise NotAllowed(_("A suspended account cannot change an order."), code="suspended")
 
 
 def _require_changeable(order: Order) -> None:
     order.require_undisputed()
     if order.status not in LIVE:
-        raise WrongState(f"This order is {order.status_words()}. What runs can be changed.")
+        raise WrongState(_("This order is %(status)s. What runs can be changed.") % {"status": order.status_words()})
     if order.asks_more:
-        raise WrongState(f"{order.client.first_name} owes answers first; the clock stands for them.", code="asks_more")
+        raise WrongState(_("%(name)s owes answers first; the clock stands for them.") % {"name": order.client.first_name}, code="asks_more")
     for person in (order.client, order.builder.user):
         if person.is_suspended or not person.is_active:
-            raise Conflict(f"The account of {person.first_name} is closed at the moment.", code="account_closed")
+            raise Conflict(_("The account of %(name)s is closed at the moment.") % {"name": person.first_name}, code="account_closed")
 
 
 def _require_few(order: Order, moment: datetime) -> None:
     if Amendment.objects.filter(order=order, created_at__gt=moment - A_DAY).count() >= MOST_A_DAY:
-        raise TooMany("Enough changes were proposed for this order today. Write to each other instead.", code="too_many_amendments")
+        raise TooMany(_("Enough changes were proposed for this order today. Write to each other instead."), code="too_many_amendments")
 
 
 def _require_end(order: Order, terms: Terms, moment: datetime) -> None:
     begin = order.due_at or moment + timedelta(days=order.delivery_days)
     if terms.days and order.paid_at is not None and begin + timedelta(days=terms.days) > order.paid_at + LONGEST_ORDER:
-        raise Invalid("An order cannot run that long. Finish this one and begin another.", code="days_range")
+        raise Invalid(_("An order cannot run that long. Finish this one and begin another."), code="days_range")
 
 
 def _sent_already(order: Order, actor: Any, client_key: UUID, terms: Terms) -> Amendment | None:
     sent = Amendment.objects.with_people().filter(requested_by=actor, client_key=client_key).first()
     if sent is not None and (sent.order_id != order.pk or terms_of(sent) != terms):
-        raise Conflict("This form has been sent already with something else in it. Look at the order.", code="sent_already")
+        raise Conflict(_("This form has been sent already with something else in it. Look at the order."), code="sent_already")
     return sent
 
 

@@ -58,7 +58,7 @@ def home(request: UserRequest) -> HttpResponse:
 def _off(request: UserRequest, builder: Builder, span: Span | None, moment: datetime, form: AwayForm) -> HttpResponse:
     """The switch is off: come back, where there is something to come back from."""
     if span is None or str(span.pk) != request.POST.get("span"):
-        fault, status = ("", 200) if span is None else (CHANGED, 409)
+        fault, status = ("", 200) if span is None else (str(CHANGED), 409)
         return _page(request, builder, span, moment, AwayForm(initial=_initial(span)), on=span is not None, fault=fault, status=status)
     return _ended(request, actions.end_away(span.pk, actor=request.user))
 
