@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 from ninja.responses import Status
 
-from port444.accounts.callers import may, once
+from port444.accounts.callers import client_key, may, once
 from port444.accounts.models import Scope
 from port444.kit.clock import now
 from port444.kit.errors import Invalid, WrongState
@@ -58,10 +58,6 @@ def _out(request: UserRequest, amendment: Amendment) -> AmendmentOut:
     return amendment_out(amendment, request.user, effect)
 
 
-def _key(request: UserRequest) -> UUID:
-    return uuid5(request.user.pk, request.headers["Idempotency-Key"])
-
-
 def _fitting(body: ProposeIn) -> None:
     """What a type does not take is refused; a page does not even ask for it."""
     said = {
@@ -96,7 +92,7 @@ def propose_amendment(request: UserRequest, order_id: UUID, body: ProposeIn) -> 
     """The other side has to say yes, and the client pays. The clock of the order stands meanwhile."""
     order = _order(request, order_id)
     _fitting(body)
-    made = actions.propose(order.pk, actor=request.user, client_key=_key(request), terms=terms_in(body))
+    made = actions.propose(order.pk, actor=request.user, client_key=client_key(request), terms=terms_in(body))
     return Status(201, _out(request, _amendment(request, made.pk)))
 
 
@@ -194,7 +190,7 @@ def revise_amendment(request: UserRequest, amendment_id: UUID, body: ProposeIn) 
     amendment = _amendment(request, amendment_id)
     _fitting(body)
     with unless_changed(request, amendment):
-        made = actions.revise(amendment.pk, actor=request.user, client_key=_key(request), terms=terms_in(body))
+        made = actions.revise(amendment.pk, actor=request.user, client_key=client_key(request), terms=terms_in(body))
     return Status(201, _out(request, _amendment(request, made.pk)))
 
 

@@ -51,6 +51,54 @@ Everything a person can do on a page, a program can do here, by the same rules.
 """.strip()
 
 
+# What a text may say, by the name of its field, where the field says nothing itself.
+EXAMPLES = {
+    "action_taken": "no_action",
+    "additional_deliverables": "A report on the timings",
+    "answer": "The order list and the customer page.",
+    "author": "Anaya Krishnan",
+    "body": "Can you look at the slow pages?",
+    "builder": "Anaya Krishnan",
+    "builder_time_zone": "Asia/Kolkata",
+    "category": "web-development",
+    "claim": "Two of the five pages are as slow as before.",
+    "client_time_zone": "Europe/Amsterdam",
+    "currency": "USDC",
+    "decision": "Three of five pages are done.",
+    "deliverables": "A patch as a branch",
+    "description": "Three pages, with timings before and after.",
+    "detector": "shared_address",
+    "email": "jonas@example.com",
+    "error": "Nobody answered within ten seconds.",
+    "events": "order.paid",
+    "fields": "id,status",
+    "headline": "Django and PostgreSQL performance",
+    "ip_address": "203.0.113.7",
+    "key": "pages-slow",
+    "label": "For the lost days",
+    "language": "en",
+    "mimetype": "text/plain",
+    "name": "Anaya Krishnan",
+    "note": "All five are fast now.",
+    "package": "Five pages",
+    "phone": "+31201234567",
+    "questions": "Which server is it?",
+    "reason": "We had other plans.",
+    "reference": "P4-1061",
+    "reply": "Thank you.",
+    "resolution": "One household.",
+    "scope": "The five slowest pages.",
+    "service": "Make slow Django pages fast",
+    "slug": "anaya-krishnan",
+    "summary": "Profile, patch with tests, timings before and after.",
+    "tags": "django",
+    "text": "Thank you, all of it works.",
+    "time_zone": "Europe/Amsterdam",
+    "title": "Make five slow Django pages fast",
+    "told": "Somebody else may have your password.",
+    "url": "https://port444.example/orders/2187/",
+    "words": "A booking site for a ferry.",
+}
 THING = re.compile(r"(?P<all>/api(/[a-z-]+)+)/\{(?P<id>\w+)\}(/[a-z-]+)?$")
 
 
@@ -113,6 +161,9 @@ def complete(schema: OpenAPISchema, scopes: Mapping[str, str]) -> OpenAPISchema:
                     operation["responses"][status] = {"$ref": f"#/components/responses/Refused{status}"}
                 else:
                     response["headers"] = {**headers, **response.get("headers", {})}
+    for part in parts["schemas"].values():
+        if part.get("type") == "object":
+            part.setdefault("examples", [reference.example(schema, part, EXAMPLES)])
     _link(schema["paths"])
     return schema
 

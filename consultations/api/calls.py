@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -18,7 +18,7 @@ from consultations.meetings import MeetingError
 from consultations.models import Consultation, ConsultationStatus, MeetingProvider
 from consultations.schemas.calls import BookIn, CallOut, CallRow, CallsOut, DoorOut, HappenedOut, JoinIn, RoomOut, TimelineOut, call_out, rows_for
 from consultations.slots import Span
-from port444.accounts.callers import may, once
+from port444.accounts.callers import client_key, may, once
 from port444.accounts.models import Scope
 from port444.kit.clock import now
 from port444.kit.http import UserRequest
@@ -101,7 +101,7 @@ def _hold(request: UserRequest, body: BookIn, live: Sequence[Span]) -> Status[Ca
         starts_at=body.starts_at,
         client_zone=body.time_zone or request.user.time_zone,
         notes=body.notes,
-        client_key=uuid5(request.user.pk, request.headers["Idempotency-Key"]),
+        client_key=client_key(request),
         live=live,
     )
     return Status(201, answer(request, call.pk))

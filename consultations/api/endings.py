@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.http import Http404
 from ninja import Router
@@ -22,7 +22,7 @@ from consultations.schemas.calls import (
     cancel_quote_out,
     conversion_out,
 )
-from port444.accounts.callers import may, once
+from port444.accounts.callers import client_key, may, once
 from port444.accounts.models import Scope
 from port444.kit.clock import now
 from port444.kit.errors import WrongState
@@ -162,7 +162,6 @@ def get_consultation_conversion(request: UserRequest, call_id: UUID) -> Conversi
 def convert_consultation(request: UserRequest, call_id: UUID, body: ConvertIn) -> Status[OrderOut]:
     """Its client orders a package of its builder, with the call's credit counted in. Pay what is left on the order's invoice."""
     call = call_of(request, call_id)
-    key = uuid5(request.user.pk, request.headers["Idempotency-Key"])
     with unless_changed(request, call):
-        order = actions.convert_call(call.pk, actor=request.user, package_id=body.package_id, client_key=key)
+        order = actions.convert_call(call.pk, actor=request.user, package_id=body.package_id, client_key=client_key(request))
     return Status(201, order_out(order, request.user))

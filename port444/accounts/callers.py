@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
 from typing import Any, cast
+from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -22,6 +23,7 @@ from ninja.utils import check_csrf
 from port444.kit.clock import now
 from port444.kit.errors import DomainError, Invalid, NotAllowed
 from port444.kit.http import client_ip
+from port444.kit.ids import uuid7
 
 from .models import AnsweredCall, ApiToken, Scope
 
@@ -124,6 +126,12 @@ def allow(request: Any) -> Allowed:
 
 
 # Once
+
+
+def client_key(request: Any) -> UUID:
+    """For the `client_key=` of an action: what the caller's `Idempotency-Key` names, or another one each time where there is none."""
+    key = request.headers.get("Idempotency-Key", "")
+    return uuid5(request.user.pk, key) if key else uuid7()
 
 
 def sent_with(request: Any) -> bytes:

@@ -9,10 +9,10 @@ from ninja import File, Router
 from ninja.files import UploadedFile
 from ninja.responses import Status
 
-from port444.accounts.callers import may
+from port444.accounts.callers import may, once
 from port444.accounts.models import Scope
 from port444.kit.http import UserRequest
-from port444.kit.rest import answers
+from port444.kit.rest import KEY, also, answers
 
 from . import actions
 from .models import Builder, PortfolioPicture, PortfolioPiece
@@ -62,7 +62,14 @@ def remove_portfolio_piece(request: UserRequest, piece_id: UUID) -> Status[None]
     return Status(204, None)
 
 
-@router.post("/portfolio/{uuid:piece_id}/pictures", response=answers(201, PieceOut), auth=may(Scope.ORDERS), summary="Put up a picture")
+@router.post(
+    "/portfolio/{uuid:piece_id}/pictures",
+    response=answers(201, PieceOut),
+    auth=may(Scope.ORDERS),
+    openapi_extra=also(KEY),
+    summary="Put up a picture",
+)
+@once
 def add_portfolio_picture(request: UserRequest, piece_id: UUID, picture: File[UploadedFile]) -> Status[PieceOut]:
     """PNG, JPEG or WebP, up to 8 MB; it is drawn anew, at most 1,600 px on either side. Four for a piece."""
     piece = _piece(request, piece_id)

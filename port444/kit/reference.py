@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Document = Mapping[str, Any]
+NOTHING: Mapping[str, str] = {}
+PLAIN = {"uuid": "01a20871-b821-7633-9c68-cd819ce5df50", "date-time": "2026-11-23T10:00:00Z", "date": "2026-11-23"}
 
 
 @dataclass(frozen=True)
@@ -138,26 +140,26 @@ def _choice(schema: Document) -> str:
     return " | ".join(str(value) for value in schema.get("enum", [schema.get("const")]))
 
 
-def example(document: Document, schema: Document, depth: int = 0) -> Any:
-    """A value that the schema allows: its own example, or one put together of its parts'."""
+def example(document: Document, schema: Document, named: Mapping[str, str] = NOTHING, name: str = "") -> Any:
+    """A value that the schema allows: its own example, one put together of its parts', or for text what is said of parts that are called so."""
     schema = resolved(document, schema)
     if schema.get("examples"):
         return schema["examples"][0]
     for either in ("anyOf", "oneOf"):
         if either in schema:
-            return example(document, schema[either][0], depth)
+            return example(document, schema[either][0], named, name)
     if "enum" in schema or "const" in schema:
         return schema.get("const", schema.get("enum", [None])[0])
-    if schema.get("type") == "object" and depth < 4:
-        return {name: example(document, part, depth + 1) for name, part in schema.get("properties", {}).items()}
+    if schema.get("type") == "object":
+        return {part: example(document, inner, named, part) for part, inner in schema.get("properties", {}).items()}
     if schema.get("type") == "array":
-        return [example(document, schema.get("items", {}), depth + 1)]
+        return [example(document, schema.get("items", {}), named, name)]
     if "default" in schema:
         return schema["default"]
-    plain = {"uuid": "01a20871-b821-7633-9c68-cd819ce5df50", "date-time": "2026-11-23T10:00:00Z", "date": "2026-11-23"}
-    return plain.get(schema.get("format", "")) or {"integer": 1, "number": 1, "boolean": True, "string": "text", "null": None}.get(
-        schema.get("type", ""), {}
-    )
+    if found := PLAIN.get(schema.get("format", "")):
+        return found
+    text = named.get(name, "text")[: schema.get("maxLength")]
+    return {"integer": schema.get("minimum", 1), "number": 1, "boolean": True, "string": text, "null": None}.get(schema.get("type", ""), {})
 
 
 def _written(value: Any) -> str:

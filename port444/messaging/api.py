@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404
@@ -13,13 +13,12 @@ from ninja.responses import Status
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from port444.accounts.callers import may
+from port444.accounts.callers import client_key, may, once
 from port444.accounts.models import Scope
 from port444.builders.models import Builder
 from port444.kit.errors import Invalid
 from port444.kit.http import UserRequest
-from port444.kit.ids import uuid7
-from port444.kit.rest import Paging, also, answers, chosen, parameter
+from port444.kit.rest import KEY, Paging, also, answers, chosen, parameter
 from port444.kit.uploads import handed_out
 
 from . import actions, queries
@@ -99,7 +98,7 @@ def list_conversations(request: UserRequest, paging: Query[ConversationPaging]) 
 def start_conversation(request: UserRequest, body: StartIn) -> Status[MessageRow]:
     """There is one conversation for two people: it begins with the first message, and goes on with every other."""
     builder = get_object_or_404(Builder.objects.visible(), pk=body.builder_id)
-    sent = actions.start_conversation(builder.pk, actor=request.user, body=body.body, client_key=_client_key(request))
+    sent = actions.start_conversation(builder.pk, actor=request.user, body=body.body, client_key=client_key(request))
     return Status(201, _sent(request, sent, body.body))
 
 
@@ -143,7 +142,7 @@ def list_messages(request: UserRequest, conversation_id: UUID, paging: Query[Mes
 )
 def send_message(request: UserRequest, conversation_id: UUID, body: MessageIn) -> Status[MessageRow]:
     conversation = _conversation(request, conversation_id)
-    sent = actions.send_message(conversation.pk, actor=request.user, body=body.body, client_key=_client_key(request))
+    sent = actions.send_message(conversation.pk, actor=request.user, body=body.body, client_key=client_key(request))
     return Status(201, _sent(request, sent, body.body))
 
 
@@ -151,19 +150,15 @@ def send_message(request: UserRequest, conversation_id: UUID, body: MessageIn) -
     "/conversations/{uuid:conversation_id}/messages/files",
     response=answers(201, MessageRow),
     auth=may(Scope.MESSAGES),
-    openapi_extra=also(MAY_KEY),
+    openapi_extra=also(KEY),
     summary="Write a message with files",
 )
+@once
 def send_files(request: UserRequest, conversation_id: UUID, uploads: File[list[UploadedFile]], form: Form[MessageForm]) -> Status[MessageRow]:
     """Sent as `multipart/form-data`."""
     conversation = _conversation(request, conversation_id)
-    sent = actions.send_message(conversation.pk, actor=request.user, body=form.body, client_key=_client_key(request), uploads=uploads)
+    sent = actions.send_message(conversation.pk, actor=request.user, body=form.body, client_key=client_key(request), uploads=uploads)
     return Status(201, _sent(request, sent, form.body))
-
-
-def _client_key(request: UserRequest) -> UUID:
-    key = request.headers.get("Idempotency-Key", "")
-    return uuid5(request.user.pk, key) if key else uuid7()
 
 
 def _sent(request: UserRequest, message: Message, body: str) -> MessageRow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from uuid import UUID, uuid5
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -15,7 +15,7 @@ from ninja import Query, Router
 from ninja.responses import Status
 from pydantic import Field
 
-from port444.accounts.callers import may, once
+from port444.accounts.callers import client_key, may, once
 from port444.accounts.models import Scope
 from port444.kit.clock import now
 from port444.kit.errors import Invalid
@@ -208,8 +208,7 @@ def list_withdrawals(request: UserRequest, paging: Query[WithdrawalPaging]) -> H
 def withdraw(request: UserRequest, body: WithdrawIn) -> Status[WithdrawalRow]:
     """To the wallet or the bank account that is known; the fee is part of the amount. It may be `held`, and says why."""
     _builders_only(request)
-    key = uuid5(request.user.pk, request.headers["Idempotency-Key"])
-    made = actions.request_withdrawal(actor=request.user, amount=body.amount, client_key=key, method=body.method)
+    made = actions.request_withdrawal(actor=request.user, amount=body.amount, client_key=client_key(request), method=body.method)
     return Status(201, _withdrawal_row(request, made.pk))
 
 

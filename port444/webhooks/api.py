@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from typing import Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 from ninja.responses import Status
 
-from port444.accounts.callers import may
+from port444.accounts.callers import client_key, may
 from port444.accounts.models import Scope
 from port444.kit.errors import NotAllowed
 from port444.kit.http import UserRequest
-from port444.kit.ids import uuid7
 from port444.kit.rest import IF_MATCH, Paging, also, answers, page, parameter, tagged, unless_changed
 
 from . import actions, queries
@@ -63,11 +62,8 @@ def list_webhooks(request: UserRequest, paging: Query[Paging]) -> HttpResponse:
 def add_webhook(request: UserRequest, body: WebhookIn) -> Status[NewWebhookOut]:
     """From now on events are posted there, signed with the secret of the answer."""
     _require_token(request)
-    key = request.headers.get("Idempotency-Key")
     terms = actions.Terms(body.url, body.events, body.description)
-    endpoint, secret = actions.add_endpoint(
-        request.user.pk, actor=request.user, terms=terms, client_key=uuid5(request.user.pk, key) if key else uuid7()
-    )
+    endpoint, secret = actions.add_endpoint(request.user.pk, actor=request.user, terms=terms, client_key=client_key(request))
     return Status(201, new_webhook_out(endpoint, secret))
 
 

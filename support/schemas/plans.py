@@ -55,7 +55,11 @@ class PlanOut(PlanRow):
     figures: list[FigureOut]
     tells: list[str] = Field(description="Who will read what")
     blocked: list[str] = Field(description="Why it cannot be done now")
-    seen: str = Field(description="Names these figures. Submit and approve send it back: nothing else is done than what was seen", max_length=64)
+    seen: str = Field(
+        description="Names these figures. Submit and approve send it back: nothing else is done than what was seen",
+        max_length=64,
+        examples=["5f" * 32],
+    )
     differs: bool = Field(description="Whether the figures of now are others than those that were asked for")
     cannot_decide: str = Field(description="Why you cannot approve or decline it; empty when you can")
     made: str | None = Field(description="What an executed plan made: the id of a credit, the number of an order")
@@ -67,11 +71,11 @@ class PlansOut(Out):
 
 
 class SubmitIn(In):
-    seen: str = Field(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$")
+    seen: str = Field(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$", examples=["5f" * 32])
 
 
 class ApproveIn(In):
-    seen: str = Field(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$")
+    seen: str = Field(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$", examples=["5f" * 32])
     code: str = CODE
     note: Text = Field("", max_length=600)
 

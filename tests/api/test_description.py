@@ -40,6 +40,17 @@ def test_it_is_an_openapi_document() -> None:
         assert name
 
 
+def test_every_body_has_an_example_that_fits() -> None:
+    document = described()
+    bodies = {name: schema for name, schema in document["components"]["schemas"].items() if schema.get("type") == "object"}
+    assert len(bodies) > 200
+    found = []
+    for name, schema in bodies.items():
+        wrong = OAS31Validator({**schema, "components": document["components"]}).iter_errors(schema["examples"][0])
+        found += [f"{name}: {error.message}" for error in wrong]
+    assert found == []
+
+
 def test_every_operation_says_who_may_what_comes_and_what_does_not() -> None:
     names = [one["operationId"] for _, one in operations()]
     assert len(names) == len(set(names))

@@ -83,13 +83,16 @@ def test_a_key_sends_once(talk: Conversation, client_user: User, caller: Make) -
 
 def test_files_are_checked_and_sent(talk: Conversation, client_user: User, builder_user: User, caller: Make, settings: Any, tmp_path: Any) -> None:
     settings.MEDIA_ROOT = tmp_path
-    client, path = caller(client_user), f"/api/conversations/{talk.pk}/messages/files"
-    sent = client.client.post(path, {"uploads": [SimpleUploadedFile("a.txt", b"A"), SimpleUploadedFile("b.md", b"# B")], "body": "Both"})
+    client, path, key = caller(client_user), f"/conversations/{talk.pk}/messages/files", str(uuid4())
+    sent = client.upload(path, SimpleUploadedFile("a.txt", b"A"), SimpleUploadedFile("b.md", b"# B"), idempotency_key=key, body="Both")
     assert (sent.status_code, [one["name"] for one in sent.json()["files"]], sent.json()["body"]) == (201, ["a.txt", "b.md"], "Both")
-    assert client.client.post(path, {"uploads": [SimpleUploadedFile("only.txt", b"A")]}).status_code == 201
-    assert client.client.post(path, {"uploads": [SimpleUploadedFile("run.exe", b"MZ")]}).json()["code"] == "file_type"
-    assert client.client.post(path, {"uploads": [SimpleUploadedFile("a.png", b"no")]}).status_code == 422
-    assert client.client.post(path, {"body": "No file"}).status_code == 422
+    other = client.upload(path, SimpleUploadedFile("a.txt", b"Another"), SimpleUploadedFile("b.md", b"# B"), idempotency_key=key, body="Both")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert client.upload(path, SimpleUploadedFile("only.txt", b"A")).status_code == 201
+    assert client.upload(path, SimpleUploadedFile("run.exe", b"MZ")).json()["code"] == "file_type"
+    assert client.upload(path, SimpleUploadedFile("a.png", b"no")).status_code == 422
+    assert client.upload(path, body="No file").status_code == 422
+    assert client.client.post(f"/api{path}", {"uploads": [SimpleUploadedFile("a.txt", b"A")]}).json()["code"] == "idempotency_key"
     assert Message.objects.count() == 2
     assert [len(row["files"]) for row in caller(builder_user).get(f"/conversations/{talk.pk}/messages").json()["items"]] == [1, 2]
 

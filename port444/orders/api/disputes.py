@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -10,7 +10,7 @@ from ninja import File, Form, Query, Router
 from ninja.files import UploadedFile
 from ninja.responses import Status
 
-from port444.accounts.callers import may, once
+from port444.accounts.callers import client_key, may, once
 from port444.accounts.models import Scope
 from port444.kit.http import UserRequest
 from port444.kit.rest import IF_MATCH, KEY, Paging, also, answers, page, tagged, unless_changed
@@ -65,8 +65,9 @@ def list_disputes(request: UserRequest, paging: Query[DisputePaging]) -> HttpRes
 def open_dispute(request: UserRequest, order_id: UUID, body: DisputeIn) -> Status[DisputeOut]:
     """The order stands still from now on, and its money stays where it is. The other side has time to answer."""
     order = get_object_or_404(Order.objects.visible_to(request.user), pk=order_id)
-    key = uuid5(request.user.pk, request.headers["Idempotency-Key"])
-    made = actions.open_dispute(order.pk, actor=request.user, client_key=key, reason=body.reason, claim=body.claim, to_client=body.to_client)
+    made = actions.open_dispute(
+        order.pk, actor=request.user, client_key=client_key(request), reason=body.reason, claim=body.claim, to_client=body.to_client
+    )
     return Status(201, _out(request, made.pk))
 
 

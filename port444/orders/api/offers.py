@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -12,7 +12,7 @@ from ninja import Query, Router
 from ninja.responses import Status
 from pydantic.json_schema import SkipJsonSchema
 
-from port444.accounts.callers import may, once
+from port444.accounts.callers import client_key, may, once
 from port444.accounts.models import Scope
 from port444.catalog.models import Package
 from port444.kit.clock import now
@@ -53,10 +53,6 @@ def _offer(request: UserRequest, offer_id: UUID) -> Offer:
 
 def _out(request: UserRequest, offer_id: UUID) -> OfferOut:
     return offer_out(_offer(request, offer_id), request.user, now())
-
-
-def _key(request: UserRequest) -> UUID:
-    return uuid5(request.user.pk, request.headers["Idempotency-Key"])
 
 
 @router.get("/offers", response=answers(200, OffersOut), auth=may(), summary="Your offers")
@@ -116,7 +112,7 @@ def make_offer(request: UserRequest, conversation_id: UUID, body: OfferIn) -> St
     """For the builder of the conversation. One offer is open at a time; `answers_id` names the one in whose place it comes."""
     conversation = get_object_or_404(Conversation.objects.visible_to(request.user), pk=conversation_id)
     terms = _terms(request, body) if request.user.pk == conversation.builder_id else _nobodys(body)
-    made = actions.send_offer(conversation.pk, actor=request.user, terms=terms, client_key=_key(request), answers=body.answers_id)
+    made = actions.send_offer(conversation.pk, actor=request.user, terms=terms, client_key=client_key(request), answers=body.answers_id)
     return Status(201, _out(request, made.pk))
 
 
@@ -138,7 +134,7 @@ def counter_offer(request: UserRequest, offer_id: UUID, body: CounterIn) -> Stat
     offer = _offer(request, offer_id)
     terms = replace(terms_of(offer), price=body.price, days=body.delivery_days, revisions=body.revisions, scope=body.scope)
     with unless_changed(request, offer):
-        made = actions.counter_offer(offer.pk, actor=request.user, terms=terms, client_key=_key(request))
+        made = actions.counter_offer(offer.pk, actor=request.user, terms=terms, client_key=client_key(request))
     return Status(201, _out(request, made.pk))
 
 
@@ -157,7 +153,7 @@ def send_counter(request: UserRequest, offer_id: UUID) -> Status[OfferOut]:
         raise Invalid("These are your own terms already.", code="own_terms")
     terms = replace(terms_of(counter), hours=settings.OFFER_HOURS)
     with unless_changed(request, counter):
-        made = actions.send_offer(counter.conversation_id, actor=request.user, terms=terms, client_key=_key(request), answers=counter.pk)
+        made = actions.send_offer(counter.conversation_id, actor=request.user, terms=terms, client_key=client_key(request), answers=counter.pk)
     return Status(201, _out(request, made.pk))
 
 
@@ -173,7 +169,7 @@ def accept_offer(request: UserRequest, offer_id: UUID) -> Status[OrderOut]:
     """For the client: an order with its terms, and an invoice that waits to be paid until `pay_until`."""
     offer = _offer(request, offer_id)
     with unless_changed(request, offer):
-        order = actions.accept_offer(offer.pk, actor=request.user, client_key=_key(request))
+        order = actions.accept_offer(offer.pk, actor=request.user, client_key=client_key(request))
     return Status(201, order_out(Order.objects.with_people().get(pk=order.pk), request.user))
 
 

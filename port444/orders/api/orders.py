@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -11,7 +11,7 @@ from ninja.files import UploadedFile
 from ninja.responses import Status
 from pydantic import Field
 
-from port444.accounts.callers import may, once
+from port444.accounts.callers import client_key, may, once
 from port444.accounts.models import Scope
 from port444.catalog.models import Package, Service
 from port444.kit.clock import now
@@ -52,12 +52,12 @@ router = Router(tags=["Orders"])
 
 class OrderPaging(Paging):
     status: OrderStatus | None = None
-    as_: str | None = Field(None, alias="as", pattern="^(client|builder)$", description="Those in which you are that")
+    as_: str | None = Field(None, alias="as", pattern="^(client|builder)$", examples=["client"], description="Those in which you are that")
     placed_from: Moment | None = None
     placed_to: Moment | None = None
 
 
-def _order(request: UserRequest, order_id: UUID) -> Order:
+def order_of(request: UserRequest, order_id: UUID) -> Order:
     return get_object_or_404(Order.objects.visible_to(request.user).with_people(), pk=order_id)
 
 
@@ -77,7 +77,7 @@ def list_orders(request: UserRequest, paging: Query[OrderPaging]) -> HttpRespons
 
 @router.get("/orders/{uuid:order_id}", response=answers(200, OrderOut), auth=may(), summary="An order")
 def get_order(request: UserRequest, response: HttpResponse, order_id: UUID) -> OrderOut:
-    order = _order(request, order_id)
+    order = order_of(request, order_id)
     tagged(response, order)
     return order_out(order, request.user)
 
@@ -87,8 +87,8 @@ def get_order(request: UserRequest, response: HttpResponse, order_id: UUID) -> O
 def place_order(request: UserRequest, body: PlaceIn) -> Status[OrderOut]:
     """The terms are copied and an invoice waits to be paid until `pay_until`."""
     package = get_object_or_404(Package.objects.filter(service__in=Service.objects.visible_to(request.user)), pk=body.package_id)
-    key = uuid5(request.user.pk, request.headers["Idempotency-Key"])
-    return Status(201, order_out(actions.place_order(package.pk, actor=request.user, client_key=key, like=body.like), request.user))
+    order = actions.place_order(package.pk, actor=request.user, client_key=client_key(request), like=body.like)
+    return Status(201, order_out(order, request.user))
 
 
 @router.get("/orders/{uuid:order_id}/again", response=answers(200, AgainOut), auth=may(), summary="What ordering again would be")
@@ -108,7 +108,7 @@ def get_order_again(request: UserRequest, order_id: UUID) -> AgainOut:
 @once
 def accept_delivery(request: UserRequest, order_id: UUID) -> Status[OrderOut]:
     """Ends the order and pays the builder out of escrow."""
-    order = _order(request, order_id)
+    order = order_of(request, order_id)
     with unless_changed(request, order):
         order = actions.accept_delivery(order.pk, actor=request.user)
     return Status(200, order_out(order, request.user))
@@ -116,7 +116,7 @@ def accept_delivery(request: UserRequest, order_id: UUID) -> Status[OrderOut]:
 
 @router.get("/orders/{uuid:order_id}/funds", response=answers(200, FundsOut), auth=may(), summary="Where the money of an order is")
 def get_order_funds(request: UserRequest, order_id: UUID) -> FundsOut:
-    return funds_out(queries.purse(_order(request, order_id)))
+    return funds_out(queries.purse(order_of(request, order_id)))
 
 
 # Answers
@@ -136,7 +136,7 @@ def _known(order: Order, body: AnswersIn) -> dict[int, str]:
 @router.get("/orders/{uuid:order_id}/requirements", response=answers(200, QuestionsOut), auth=may(), summary="Questions of an order")
 def get_requirements(request: UserRequest, order_id: UUID) -> QuestionsOut:
     """The builder's questions and the client's answers."""
-    return _questions(request, _order(request, order_id))
+    return _questions(request, order_of(request, order_id))
 
 
 @router.put(
@@ -148,7 +148,7 @@ def get_requirements(request: UserRequest, order_id: UUID) -> QuestionsOut:
 )
 def save_requirements(request: UserRequest, order_id: UUID, body: AnswersIn) -> QuestionsOut:
     """What is named is written; the rest stays. No clock starts."""
-    order = _order(request, order_id)
+    order = order_of(request, order_id)
     order.require_client(request.user)
     with unless_changed(request, order):
         actions.save_answers(order.pk, actor=request.user, answers=_known(order, body))
@@ -165,7 +165,7 @@ def save_requirements(request: UserRequest, order_id: UUID, body: AnswersIn) -> 
 @once
 def add_requirement_files(request: UserRequest, order_id: UUID, position: int, uploads: File[list[UploadedFile]]) -> Status[QuestionsOut]:
     """Sent as `multipart/form-data`. They are kept, and sent with the answers."""
-    order = _order(request, order_id)
+    order = order_of(request, order_id)
     order.require_client(request.user)
     if position > 1000 or not order.requirements.filter(position=position).exists():
         raise Http404
@@ -182,10 +182,10 @@ def add_requirement_files(request: UserRequest, order_id: UUID, position: int, u
 )
 def ask_more(request: UserRequest, order_id: UUID, body: AskMoreIn) -> QuestionsOut:
     """For the builder in the work, once in an order. The clock stands until they are answered."""
-    order = _order(request, order_id)
+    order = order_of(request, order_id)
     with unless_changed(request, order):
         actions.ask_more(order.pk, actor=request.user, questions=body.questions)
-    return _questions(request, _order(request, order_id))
+    return _questions(request, order_of(request, order_id))
 
 
 @router.post(
@@ -197,7 +197,7 @@ def ask_more(request: UserRequest, order_id: UUID, body: AskMoreIn) -> Questions
 )
 def go_on_without_answers(request: UserRequest, order_id: UUID) -> OrderOut:
     """For the builder who asked in the work. The clock runs again."""
-    order = _order(request, order_id)
+    order = order_of(request, order_id)
     with unless_changed(request, order):
         order = actions.go_on_without(order.pk, actor=request.user)
     return order_out(order, request.user)
@@ -212,7 +212,7 @@ def go_on_without_answers(request: UserRequest, order_id: UUID) -> OrderOut:
 )
 def answer_requirements(request: UserRequest, order_id: UUID, body: AnswersIn) -> OrderOut:
     """With those that were kept before. The builder's clock starts."""
-    order = _order(request, order_id)
+    order = order_of(request, order_id)
     order.require_client(request.user)
     with unless_changed(request, order):
         order = actions.answer_requirements(order.pk, actor=request.user, answers=_known(order, body))
@@ -230,7 +230,7 @@ def _deliveries(order: Order) -> list[DeliveryOut]:
 @router.get("/orders/{uuid:order_id}/deliveries", response=answers(200, DeliveriesOut), auth=may(), summary="What was delivered")
 def list_deliveries(request: UserRequest, order_id: UUID) -> DeliveriesOut:
     """With what was asked to be different. There is one for each revision and one more."""
-    return DeliveriesOut(items=_deliveries(_order(request, order_id)))
+    return DeliveriesOut(items=_deliveries(order_of(request, order_id)))
 
 
 @router.post(
@@ -238,7 +238,7 @@ def list_deliveries(request: UserRequest, order_id: UUID) -> DeliveriesOut:
 )
 def deliver(request: UserRequest, order_id: UUID, body: NoteIn) -> Status[DeliveryOut]:
     """For the builder: words. The client's time to review starts."""
-    order = _order(request, order_id)
+    order = order_of(request, order_id)
     with unless_changed(request, order):
         actions.deliver(order.pk, actor=request.user, note=body.note)
     return Status(201, _deliveries(order)[-1])
@@ -254,7 +254,7 @@ def deliver(request: UserRequest, order_id: UUID, body: NoteIn) -> Status[Delive
 @once
 def deliver_files(request: UserRequest, order_id: UUID, uploads: File[list[UploadedFile]], form: Form[NoteForm]) -> Status[DeliveryOut]:
     """For the builder: files and words, sent as `multipart/form-data`. The client's time to review starts."""
-    order = _order(request, order_id)
+    order = order_of(request, order_id)
     actions.deliver(order.pk, actor=request.user, note=form.note, uploads=uploads)
     return Status(201, _deliveries(order)[-1])
 
@@ -268,10 +268,10 @@ def deliver_files(request: UserRequest, order_id: UUID, uploads: File[list[Uploa
 )
 def request_revision(request: UserRequest, order_id: UUID, body: NoteIn) -> OrderOut:
     """For the client, as long as the package has revisions left."""
-    order = _order(request, order_id)
+    order = order_of(request, order_id)
     with unless_changed(request, order):
         actions.request_revision(order.pk, actor=request.user, note=body.note)
-    return order_out(_order(request, order_id), request.user)
+    return order_out(order_of(request, order_id), request.user)
 
 
 # The end
@@ -280,7 +280,7 @@ def request_revision(request: UserRequest, order_id: UUID, body: NoteIn) -> Orde
 @router.get("/orders/{uuid:order_id}/cancel", response=answers(200, CancelQuoteOut), auth=may(), summary="What cancelling would do")
 def quote_cancel(request: UserRequest, order_id: UUID) -> CancelQuoteOut:
     """Whether you may cancel the order as it stands, and what comes back then."""
-    order = _order(request, order_id)
+    order = order_of(request, order_id)
     return cancel_quote_out(order, order.may_cancel(request.user, now()))
 
 
@@ -294,7 +294,7 @@ def quote_cancel(request: UserRequest, order_id: UUID) -> CancelQuoteOut:
 @once
 def cancel_order(request: UserRequest, order_id: UUID, body: CancelIn) -> Status[CancelledOut]:
     """What was paid goes back whole, service fee and credits included."""
-    order = _order(request, order_id)
+    order = order_of(request, order_id)
     with unless_changed(request, order):
         actions.cancel_order(order.pk, actor=request.user, reason=body.reason)
-    return Status(200, cancelled_out(_order(request, order_id), request.user))
+    return Status(200, cancelled_out(order_of(request, order_id), request.user))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 from ninja.responses import Status
 
-from port444.accounts.callers import may, once
+from port444.accounts.callers import client_key, may, once
 from port444.accounts.models import Scope
 from port444.kit.errors import WrongState
 from port444.kit.http import UserRequest
 from port444.kit.rest import IF_MATCH, KEY, Paging, also, answers, page, tagged, unless_changed
 from port444.orders import actions
-from port444.orders.models import Order, Parting
+from port444.orders.api.orders import order_of
+from port444.orders.models import Parting
 from port444.orders.queries import partings as queries
 from port444.orders.schemas import (
     DivisionIn,
@@ -33,29 +34,21 @@ from port444.orders.schemas import (
 router = Router(tags=["Ends by agreement"])
 
 
-def _order(request: UserRequest, order_id: UUID) -> Order:
-    return get_object_or_404(Order.objects.visible_to(request.user).with_people(), pk=order_id)
-
-
 def _parting(request: UserRequest, parting_id: UUID) -> Parting:
     return get_object_or_404(Parting.objects.visible_to(request.user).with_people(), pk=parting_id)
-
-
-def _key(request: UserRequest) -> UUID:
-    return uuid5(request.user.pk, request.headers["Idempotency-Key"])
 
 
 @router.get("/orders/{uuid:order_id}/partings", response=answers(200, PartingsOut), auth=may(), summary="Proposals to end an order")
 def list_partings(request: UserRequest, order_id: UUID, paging: Query[Paging]) -> HttpResponse:
     """All of them, whatever became of them."""
-    rows = Parting.objects.filter(order=_order(request, order_id)).with_people()
+    rows = Parting.objects.filter(order=order_of(request, order_id)).with_people()
     return page(request, paging, rows, PartingRow, lambda row: parting_row(row, request.user))
 
 
 @router.post("/orders/{uuid:order_id}/partings/quote", response=answers(200, PartingSharesOut), auth=may(), summary="What a division would come to")
 def quote_parting(request: UserRequest, order_id: UUID, body: DivisionIn) -> PartingSharesOut:
     """Nothing is proposed."""
-    order = _order(request, order_id)
+    order = order_of(request, order_id)
     if not queries.may_part(order):
         raise WrongState(f"This order is {order.status_words()}, or in a dispute. What is in work can be ended by agreement.")
     return shares_out(queries.shares_of(order, body.to_client), builder=order.is_builder(request.user))
@@ -71,8 +64,8 @@ def quote_parting(request: UserRequest, order_id: UUID, body: DivisionIn) -> Par
 @once
 def propose_parting(request: UserRequest, order_id: UUID, body: PartingIn) -> Status[PartingOut]:
     """The other side accepts, declines or counters. The order goes on meanwhile."""
-    order = _order(request, order_id)
-    made = actions.propose_parting(order.pk, actor=request.user, client_key=_key(request), to_client=body.to_client, reason=body.reason)
+    order = order_of(request, order_id)
+    made = actions.propose_parting(order.pk, actor=request.user, client_key=client_key(request), to_client=body.to_client, reason=body.reason)
     return Status(201, parting_out(_parting(request, made.pk), request.user))
 
 
@@ -126,7 +119,7 @@ def counter_parting(request: UserRequest, parting_id: UUID, body: PartingIn) -> 
     """For the side that did not propose it. The proposal before is `countered`."""
     parting = _parting(request, parting_id)
     with unless_changed(request, parting):
-        made = actions.counter_parting(parting.pk, actor=request.user, client_key=_key(request), to_client=body.to_client, reason=body.reason)
+        made = actions.counter_parting(parting.pk, actor=request.user, client_key=client_key(request), to_client=body.to_client, reason=body.reason)
     return Status(201, parting_out(_parting(request, made.pk), request.user))
 
 

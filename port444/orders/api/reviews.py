@@ -20,7 +20,8 @@ from port444.kit.http import UserRequest
 from port444.kit.rest import answers
 from port444.messaging.models import Conversation
 from port444.orders import actions
-from port444.orders.models import Order, Review, ReviewQuerySet
+from port444.orders.api.orders import order_of
+from port444.orders.models import Review, ReviewQuerySet
 from port444.orders.queries.reviews import PAGE, exchange, review_page
 from port444.orders.schemas import ReplyIn, ReviewIn, ReviewOut, ReviewReportIn, ReviewsOut, ReviewsPageOut, review_out, reviews_out, reviews_page_out
 
@@ -33,10 +34,6 @@ class ReviewPaging(Schema):
     limit: int = Field(PAGE, ge=1, le=100)
 
 
-def _order(request: UserRequest, order_id: UUID) -> Order:
-    return get_object_or_404(Order.objects.visible_to(request.user).with_people(), pk=order_id)
-
-
 def _review(request: UserRequest, review_id: UUID) -> Review:
     return get_object_or_404(Review.objects.readable_by(request.user, now()).select_related("author"), pk=review_id)
 
@@ -45,7 +42,7 @@ def _review(request: UserRequest, review_id: UUID) -> Review:
 def list_order_reviews(request: UserRequest, order_id: UUID) -> ReviewsOut:
     """Yours, and the other side's once both have written or seven days have passed since the end. 404 before the order is complete."""
     moment = now()
-    found = exchange(_order(request, order_id), request.user, moment)
+    found = exchange(order_of(request, order_id), request.user, moment)
     if found is None:
         raise Http404
     return reviews_out(found, request.user, moment)
@@ -54,14 +51,14 @@ def list_order_reviews(request: UserRequest, order_id: UUID) -> ReviewsOut:
 @router.post("/orders/{uuid:order_id}/review", response=answers(201, ReviewOut), auth=may(Scope.ORDERS), summary="Review an order")
 def review_order(request: UserRequest, order_id: UUID, body: ReviewIn) -> Status[ReviewOut]:
     """For both sides of a completed order, once, within seven days after its end."""
-    made = actions.leave_review(_order(request, order_id).pk, actor=request.user, **body.model_dump())
+    made = actions.leave_review(order_of(request, order_id).pk, actor=request.user, **body.model_dump())
     return Status(201, review_out(made, request.user, now()))
 
 
 @router.put("/orders/{uuid:order_id}/review", response=answers(200, ReviewOut), auth=may(Scope.ORDERS), summary="Change your review of an order")
 def change_review(request: UserRequest, order_id: UUID, body: ReviewIn) -> ReviewOut:
     """As long as it is not shown. What is left out is taken back."""
-    changed = actions.change_review(_order(request, order_id).pk, actor=request.user, **body.model_dump())
+    changed = actions.change_review(order_of(request, order_id).pk, actor=request.user, **body.model_dump())
     return review_out(changed, request.user, now())
 
 
