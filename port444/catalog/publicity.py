@@ -34,7 +34,6 @@ def public_service(service: Service, packages: Sequence[Package]) -> Public:
         "description": service.summary,
         "url": url,
         "image": card,
-        "category": service.category.name,
         "provider": person_of(builder),
     }
     if packages:
@@ -44,17 +43,13 @@ def public_service(service: Service, packages: Sequence[Package]) -> Public:
             "lowPrice": str(packages[0].price),
             "highPrice": str(packages[-1].price),
             "offerCount": len(packages),
-            "offers": [
-                {"@type": "Offer", "name": package.name, "price": str(package.price), "priceCurrency": CURRENCY, "url": url} for package in packages
-            ],
+            "offers": [{"@type": "Offer", "name": one.name, "price": str(one.price), "priceCurrency": CURRENCY} for one in packages],
         }
     if service.rating_count:
         product["aggregateRating"] = {
             "@type": "AggregateRating",
             "ratingValue": str(service.rating),
             "reviewCount": service.rating_count,
-            "bestRating": 5,
-            "worstRating": 1,
         }
     return Public(
         title=_("%(title)s, by %(name)s") % {"title": service.title, "name": builder.user.name},
@@ -62,7 +57,7 @@ def public_service(service: Service, packages: Sequence[Package]) -> Public:
         url=url,
         card=card,
         kind="product",
-        facts=(product, crumbs(front(), *_above(service.category), (service.title, url))),
+        facts=(product, crumbs(front(), *_above(service.category)[1:], (service.title, url))),
         listed=service.status == ServiceStatus.PUBLISHED,
     )
 

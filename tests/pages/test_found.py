@@ -54,7 +54,7 @@ def test_a_service_tells_what_it_is_and_costs(client: Client, make_service: Make
     assert (offers["lowPrice"], offers["highPrice"], offers["offerCount"], offers["priceCurrency"]) == ("60.00", "420.00", 2, "USDC")
     assert (product["aggregateRating"]["ratingValue"], product["aggregateRating"]["reviewCount"]) == ("4.7", 10)
     way = [step["name"] for step in facts(html)["BreadcrumbList"]["itemListElement"]]
-    assert way == ["Find a builder", "Categories", "Web development", "WordPress sites", bad]
+    assert way == ["Find a builder", "Web development", "WordPress sites", bad]
     assert f'<link rel="canonical" href="{url}">' in html
     assert (meta(html, "og:url"), meta(html, "og:image"), meta(html, "twitter:card")) == (url, f"{url}card.jpg", "summary_large_image")
     assert "<script>alert" not in html
