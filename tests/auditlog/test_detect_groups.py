@@ -12,6 +12,7 @@ from auditlog.detectors.parameters import Terms
 from auditlog.detectors.registry import Touched, learn
 
 from .happenings import BEGIN, alerts, detected, groups, happened, lives, pays
+from .suspected import bit_by_bit
 
 
 def web_of(*facts: object) -> Web:
@@ -276,3 +277,13 @@ def test_accounts_older_than_the_log_are_found_by_what_they_share() -> None:
 def test_nobody_knows_whether_a_wallet_of_many_is_an_agencys() -> None:
     wallet = [happened(2, "payout_address_added", f"u{n}", address_hash="w") for n in range(8)]
     assert told_circles(crowd(), before_the_log(8), wallet) == []
+
+
+def test_three_who_come_to_an_address_one_by_one_are_told_when_the_third_comes() -> None:
+    facts = [happened(day, "sign_in", f"u{day}", ip="8.8.8.8") for day in (1, 4, 8)]
+    said = bit_by_bit("shared_address", facts, 3)
+    assert [[one.people for one in found] for found in said] == [[], [], [["u1", "u4", "u8"]]]
+    late = [*facts[:2], happened(9, "sign_in", "u9", ip="8.8.8.8")]
+    assert bit_by_bit("shared_address", late, 3) == [[], [], []], "the first was there eight days before"
+    at_once = [*facts, happened(40, "sign_in", "u40", ip="8.8.8.8")]
+    assert [one.people for one in bit_by_bit("shared_address", at_once, 1)[0]] == [["u1", "u4", "u8"]], "whatever came there later"
