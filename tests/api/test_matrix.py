@@ -153,13 +153,13 @@ def least(schema: dict[str, Any]) -> Any:
     for said in ("const", "default"):
         if schema.get(said) is not None:
             return schema[said]
+    if schema.get("type") == "object":
+        return {name: least(part) for name, part in schema.get("properties", {}).items() if name in schema.get("required", ())}
     if schema.get("examples"):
         return schema["examples"][0]
     if "enum" in schema:
         return schema["enum"][0]
     match schema.get("type"):
-        case "object":
-            return {name: least(part) for name, part in schema.get("properties", {}).items() if name in schema.get("required", ())}
         case "array":
             return [least(schema["items"]) for _ in range(schema.get("minItems", 0))]
         case "integer" | "number":

@@ -43,7 +43,10 @@ class Machine(HTMLParser):
             return
         for name, value in attrs:
             is_words = (
-                name in SAID or (name == "value" and given.get("type") in ("submit", "button")) or (name.startswith("data-") and " " in (value or ""))
+                name in SAID
+                or (name == "value" and given.get("type") in ("submit", "button"))
+                or name.startswith("data-confirm")
+                or (name.startswith("data-") and " " in (value or ""))
             )
             if not is_words:
                 self.found.append((tag, name, value or ""))

@@ -117,7 +117,7 @@ HELD = "SELECT count(*) FROM payments_payouthold h JOIN accounts_user u ON u.id 
 def wait_for_payout(site: Site, email: str, arrived: Callable[[], object]) -> None:
     """Nothing clears on this site, so that people withdraw what they have earned a moment ago. That is what the detectors look for: where
     they have held it, security looks into it and lets it go."""
-    wait_until(lambda: arrived() or site.value(HELD, email), 60, "neither paid out nor held")
+    wait_until(lambda: arrived() or site.value(HELD, email), 180, "neither paid out nor held")
     if not arrived():
         site.run(LET_GO.format(email=email))
     wait_until(arrived, 60, "no payout arrived")

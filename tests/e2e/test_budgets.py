@@ -25,7 +25,7 @@ class Budget(NamedTuple):
     who: str  # "" for a visitor
     path: str
     statements: int  # of a second look, when nothing is left to be cached
-    kilobytes: int  # of HTML, at most
+    kilobytes: int  # of HTML, at most: what it was when measured and some two more, for what others do on the site meanwhile
 
 
 SERVICE, BUILDER = "/s/make-slow-django-pages-fast/", "/b/anaya-krishnan/"
@@ -34,22 +34,22 @@ ORDER = "SELECT '/orders/' || number || '/' FROM orders_order WHERE client_id = 
 CALL = "SELECT '/calls/' || id || '/' FROM consultations_consultation WHERE client_id = {who} AND status = 'scheduled' ORDER BY id LIMIT 1"
 TALK = "SELECT '/messages/' || id || '/' FROM messaging_conversation WHERE client_id = {who} ORDER BY id LIMIT 1"
 PAGES: Mapping[str, Budget] = {
-    "home": Budget("", "/", 7, 34),
-    "category": Budget("", "/c/", 1, 9),
-    "service": Budget("", SERVICE, 3, 18),
-    "builder": Budget("", BUILDER, 5, 16),
-    "booking": Budget(cast.CLIENT, BUILDER + "call/", 10, 60),
-    "orders": Budget(cast.CLIENT, "/orders/", 13, 16),
-    "order": Budget(cast.CLIENT, ORDER.replace("{status}", "delivered"), 21, 20),
-    "call": Budget(cast.CLIENT, CALL, 12, 11),
-    "inbox": Budget(cast.CLIENT, TALK, 22, 21),
-    "spending": Budget(cast.CLIENT, "/spending/", 8, 12),
-    "today": Budget(cast.BUILDER, "/today/", 23, 15),
-    "services": Budget(cast.BUILDER, "/services/", 6, 9),
-    "hours": Budget(cast.BUILDER, "/calls/availability/", 13, 105),
-    "earnings": Budget(cast.BUILDER, "/earnings/", 15, 19),
-    "insights": Budget(cast.BUILDER, "/insights/", 11, 22),
-    "notifications": Budget(cast.BUILDER, "/notifications/", 5, 25),
+    "home": Budget("", "/", 7, 36),
+    "category": Budget("", "/c/", 1, 11),
+    "service": Budget("", SERVICE, 3, 20),
+    "builder": Budget("", BUILDER, 5, 18),
+    "booking": Budget(cast.CLIENT, BUILDER + "call/", 10, 62),
+    "orders": Budget(cast.CLIENT, "/orders/", 13, 18),
+    "order": Budget(cast.CLIENT, ORDER.replace("{status}", "delivered"), 21, 22),
+    "call": Budget(cast.CLIENT, CALL, 12, 13),
+    "inbox": Budget(cast.CLIENT, TALK, 22, 23),
+    "spending": Budget(cast.CLIENT, "/spending/", 8, 14),
+    "today": Budget(cast.BUILDER, "/today/", 23, 17),
+    "services": Budget(cast.BUILDER, "/services/", 6, 11),
+    "hours": Budget(cast.BUILDER, "/calls/availability/", 13, 107),
+    "earnings": Budget(cast.BUILDER, "/earnings/", 15, 21),
+    "insights": Budget(cast.BUILDER, "/insights/", 11, 24),
+    "notifications": Budget(cast.BUILDER, "/notifications/", 5, 27),
 }
 COUNT = """
 import json

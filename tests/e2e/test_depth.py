@@ -53,7 +53,8 @@ def test_what_waits_and_files_to_look_at(person: Make, width: int) -> None:
     page.get_by_role("link", name=re.compile("^before-and-after.png")).first.click()
     picture = page.locator(".looked img")
     expect(picture).to_be_visible()
-    assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
+    expect(picture).to_have_js_property("complete", True)
+    assert picture.evaluate("image => image.naturalWidth") > 0
     builder.check_page("file")
     press(page, "Next")
     expect(page.locator("h1")).to_have_text("report.pdf")
