@@ -531,7 +531,7 @@ def describe(invoice: Invoice) -> Description:
         heading=_("Pay for your call"),
         lede=_("%(at)s, %(theirs)s for %(name)s.")
         % {"at": when(call.scheduled_at, call.client_zone), "theirs": when(call.scheduled_at, call.builder_zone), "name": name},
-        thing="call",
+        thing=pgettext("what is paid for", "call"),
         held=_("This time is held"),
         paid_note=_("The price waits in escrow until the call took place. %(name)s is paid after it.") % {"name": name},
         back_url=reverse("consultations:book", args=[call.builder.slug]),

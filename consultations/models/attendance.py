@@ -83,6 +83,7 @@ class Absence(StateMachine):
     dispute it; silence confirms it. A dispute is decided by staff. CONFIRMED makes the call a no-show and moves the money.
     """
 
+    called = _("absence")
     NEXT = {
         A.SUGGESTED: frozenset({A.REPORTED, A.DISMISSED}),
         A.REPORTED: frozenset({A.CONFIRMED, A.DISPUTED, A.DISMISSED}),

@@ -41,6 +41,7 @@ class CalendarLink(StateMachine):
     told, and then both it and the credentials are emptied.
     """
 
+    called = _("calendar link")
     NEXT = {
         LinkStatus.ACTIVE: frozenset({LinkStatus.BROKEN, LinkStatus.OFF}),
         LinkStatus.BROKEN: frozenset({LinkStatus.ACTIVE, LinkStatus.OFF}),

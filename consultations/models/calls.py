@@ -114,6 +114,7 @@ class Consultation(StateMachine):
     row, and share invoice and escrow; `conversation`, price and rules are copied.
     """
 
+    called = _("call")
     NEXT = {
         C.HELD: frozenset({C.SCHEDULED, C.EXPIRED}),
         C.EXPIRED: frozenset({C.SCHEDULED}),  # a late payment that finds its slot still free

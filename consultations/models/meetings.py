@@ -34,6 +34,7 @@ class MeetingRoom(StateMachine):
     then the provider is asked who was there.
     """
 
+    called = _("meeting room")
     NEXT = {
         RoomStatus.WANTED: frozenset({RoomStatus.READY, RoomStatus.UNWANTED, RoomStatus.CLOSED, RoomStatus.FAILED}),
         RoomStatus.READY: frozenset({RoomStatus.WANTED, RoomStatus.UNWANTED, RoomStatus.CLOSED}),

@@ -48,6 +48,7 @@ class Proposal(StateMachine):
     refund, because nobody would have come.
     """
 
+    called = _("proposal")
     NEXT = {
         ProposalStatus.OPEN: frozenset({ProposalStatus.ACCEPTED, ProposalStatus.DECLINED, ProposalStatus.WITHDRAWN, ProposalStatus.LAPSED}),
     }

@@ -118,6 +118,7 @@ class MoveStatus(models.TextChoices):
 class DueMove(StateMachine):
     """By how much one order's due date moved for a span away, and what its client said to that."""
 
+    called = _("due move")
     NEXT = {
         MoveStatus.TOLD: frozenset({MoveStatus.OBJECTED, MoveStatus.KEPT}),
         MoveStatus.OBJECTED: frozenset({MoveStatus.KEPT, MoveStatus.STANDS}),

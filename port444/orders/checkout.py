@@ -8,7 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from port444.catalog.models import Package
 from port444.kit.moments import short
@@ -40,7 +40,7 @@ def describe(invoice: Invoice) -> Description:
         kind=order.bought_as,
         heading=_("Pay into escrow"),
         lede=_lowered(offer, name) + _("The money waits in escrow. %(name)s gets it when you accept the work.") % {"name": name},
-        thing="order",
+        thing=pgettext("what is paid for", "order"),
         held=_("This price is held"),
         paid_note=_credited(order)
         + _("%(name)s is paid when you accept, or %(days)s after the delivery if you say nothing.")

@@ -6,26 +6,27 @@ const part = name => root.querySelector(`[data-${name}]`);
 const show = at => root.querySelectorAll('[data-at]').forEach(node => { node.hidden = node.dataset.at !== at; });
 const say = text => { part('say').hidden = !text; part('say').querySelector('p').textContent = text; };
 const short = address => `${address.slice(0, 6)}…${address.slice(-4)}`;
+const money = new Intl.NumberFormat(document.documentElement.lang, { style: 'currency', currency: 'USD' });
 const same = (a, b) => a.toLowerCase() === b.toLowerCase();
 const KEPT = 'wallet-' + facts.payment, LAST = 'wallet-last';
 
 let wallet = null, account = '', busy = false, leaving = false;
 
-// What wallets answer, in words. 4001 is "the person said no".
+// What wallets answer, in words of the page. 4001 is "the person said no".
 const WORDS = {
-  4001: 'You said no in the wallet. Nothing was taken.',
-  4100: 'The wallet is locked, or it does not let this page ask. Unlock it and try again.',
-  4200: 'This wallet cannot do that. Try the other way, or another wallet.',
-  4900: 'The wallet is not connected to any network.',
-  4901: 'The wallet is not connected to this network.',
-  [-32002]: 'Your wallet is asking you already. Open it and answer there.',
+  4001: facts.refused,
+  4100: facts.locked,
+  4200: facts.unable,
+  4900: facts.offline,
+  4901: facts.elsewhere,
+  [-32002]: facts.askingAlready,
 };
 const words = error => {
   const code = error?.code ?? error?.data?.originalError?.code;
   if (WORDS[code]) return WORDS[code];
   if (error?.refused) return error.message;
   const said = String(error?.message ?? '').replace(/\s+/g, ' ').slice(0, 160);
-  return said ? `The wallet did not do it: ${said}` : 'The wallet did not answer. Nothing was taken.';
+  return said ? `${facts.saidNo} ${said}` : facts.silent;
 };
 const ask = (method, params) => wallet.provider.request(params ? { method, params } : { method });
 
@@ -36,9 +37,9 @@ const post = async (id, fields) => {
   let answer, said;
   try {
     answer = await fetch(form.action, { method: 'POST', body, headers: { Accept: 'application/json' } });
-  } catch { refuse('No answer from port444. Check your connection and try again.'); }
-  try { said = await answer.json(); } catch { refuse('You may be signed out. Reload the page and try again.'); }
-  if (!answer.ok) refuse(said.error?.message ?? 'That did not work. Reload the page and try again.');
+  } catch { refuse(facts.noAnswer); }
+  try { said = await answer.json(); } catch { refuse(facts.signedOut); }
+  if (!answer.ok) refuse(said.error?.message ?? facts.failed);
   return said.url;
 };
 const go = (url, message = '') => {
@@ -112,7 +113,7 @@ const look = async (loud = false) => {
     held = BigInt(await ask('eth_call', [{ to: facts.token, data: '0x70a08231' + account.slice(2).toLowerCase().padStart(64, '0') }, 'latest']));
   } catch { /* the server and the chain will tell */ }
   const cents = held === null ? null : held / 10000n;
-  part('balance').textContent = cents === null ? 'unknown' : `$${(cents / 100n).toLocaleString('en-US')}.${String(cents % 100n).padStart(2, '0')} USDC`;
+  part('balance').textContent = cents === null ? facts.unknown : `${money.format(Number(cents) / 100)} USDC`;
   part('poor').hidden = held === null || held >= units;
   root.querySelectorAll('[data-do="sign"], [data-do="send"]').forEach(node => { node.disabled = held !== null && held < units; });
 };
@@ -131,7 +132,7 @@ const switchChain = async () => {
 const still = async () => {
   const [accounts, chain] = await Promise.all([ask('eth_accounts'), ask('eth_chainId')]);
   if (!accounts?.[0] || !same(accounts[0], account) || BigInt(chain) !== BigInt(facts.chain)) {
-    throw Object.assign(new Error('The wallet changed its account or network meanwhile. Look again, then press once more.'), { refused: true });
+    throw Object.assign(new Error(facts.moved), { refused: true });
   }
 };
 
@@ -169,7 +170,7 @@ sessionStorage.removeItem(KEPT);
 dispatchEvent(new Event('eip6963:requestProvider'));
 setTimeout(async () => {
   if (!wallets.size && typeof window.ethereum?.request === 'function') {
-    wallets.set('window', { info: { uuid: 'window', name: 'Wallet of this browser', rdns: 'window' }, provider: window.ethereum });
+    wallets.set('window', { info: { uuid: 'window', name: facts.thisBrowser, rdns: 'window' }, provider: window.ethereum });
   }
   const before = part('say').querySelector('p').textContent;
   list();

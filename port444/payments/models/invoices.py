@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -25,9 +26,9 @@ class InvoiceKind(models.TextChoices):
 
 
 class InvoiceStatus(models.TextChoices):
-    OPEN = "open"
-    PAID = "paid"
-    VOID = "void"
+    OPEN = "open", pgettext_lazy("invoice", "Open")
+    PAID = "paid", pgettext_lazy("invoice", "Paid")
+    VOID = "void", pgettext_lazy("invoice", "Void")
 
 
 class Series(models.Model):

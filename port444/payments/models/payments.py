@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -18,11 +19,11 @@ from .invoices import Invoice
 
 
 class PaymentStatus(models.TextChoices):
-    CREATED = "created"
-    PENDING = "pending"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    EXPIRED = "expired"
+    CREATED = "created", pgettext_lazy("payment", "Created")
+    PENDING = "pending", pgettext_lazy("payment", "Pending")
+    SUCCEEDED = "succeeded", pgettext_lazy("payment", "Succeeded")
+    FAILED = "failed", pgettext_lazy("payment", "Failed")
+    EXPIRED = "expired", pgettext_lazy("payment", "Expired")
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):
@@ -117,9 +118,9 @@ class ProviderEvent(models.Model):
 
 
 class RefundStatus(models.TextChoices):
-    REQUESTED = "requested"
-    COMPLETED = "completed"
-    FAILED = "failed"
+    REQUESTED = "requested", pgettext_lazy("refund", "Requested")
+    COMPLETED = "completed", pgettext_lazy("refund", "Completed")
+    FAILED = "failed", pgettext_lazy("refund", "Failed")
 
 
 class RefundQuerySet(models.QuerySet["Refund"]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy
+
 from port444.payments.models import Payment, Refund, Withdrawal
 
 from .protocol import Answer, Outcome, Refused, Report
@@ -11,7 +13,7 @@ CLOSED = "Payments are not open here yet. Nothing was taken."
 
 class Nobody:
     name = "none"
-    label = "No payment"
+    label = gettext_lazy("No payment")
     text = ""
 
     def require(self) -> None:

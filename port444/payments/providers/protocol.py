@@ -7,6 +7,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from django.utils.functional import Promise
+
 from port444.kit.errors import Conflict
 from port444.payments.models import Payment, Refund, Withdrawal
 
@@ -68,10 +70,13 @@ class Provider(Protocol):
     """
 
     name: str
-    label: str
 
     @property
-    def text(self) -> str:
+    def label(self) -> str | Promise:
+        """What people call it."""
+
+    @property
+    def text(self) -> str | Promise:
         """One sentence for the checkout."""
 
     def require(self) -> None:

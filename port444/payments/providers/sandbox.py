@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import F
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django_q.models import Schedule
 from django_q.tasks import schedule
 
@@ -64,8 +65,8 @@ class Manner(StrEnum):
 
 class Sandbox:
     name = "sandbox"
-    label = "Test wallet"
-    text = "Play money, for trying things out. Nothing leaves a real wallet."
+    label = gettext_lazy("Test wallet")
+    text = gettext_lazy("Play money, for trying things out. Nothing leaves a real wallet.")
 
     def require(self) -> None:
         return

@@ -23,6 +23,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from port444.accounts.models import User
 from port444.kit.clock import now
@@ -71,7 +72,7 @@ DOMAIN = [
 
 class Wallet:
     name = "wallet"
-    label = "Your own wallet"
+    label = gettext_lazy("Your own wallet")
 
     @property
     def text(self) -> str:
