@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from port444.kit.money import BPS, fee, usd
 from port444.orders.models import Order
@@ -20,21 +22,21 @@ def describe(invoice: Invoice) -> Description:
     name = order.builder.user.first_name
     return Description(
         title=f"{amendment.get_amendment_type_display()}: {order.title}",
-        kind=f"Change of order {order.number}",
-        heading="Pay into escrow",
-        lede=f"The order changes when escrow has the money. {name} gets it when you accept the work.",
+        kind=_("Change of order %(number)s") % {"number": order.number},
+        heading=_("Pay into escrow"),
+        lede=_("The order changes when escrow has the money. %(name)s gets it when you accept the work.") % {"name": name},
         thing="change",
-        held="This change waits for you",
-        paid_note=f"The price of the order is then {usd(amendment.price_after)}.",
+        held=_("This change waits for you"),
+        paid_note=_("The price of the order is then %(price)s.") % {"price": usd(amendment.price_after)},
         back_url=reverse("orders:detail", args=[order.number]),
-        back_text=f"Order {order.number}",
+        back_text=_("Order %(number)s") % {"number": order.number},
         steps=(
-            Step("Escrow takes the money", "Until then the order stays as it is."),
-            Step("The change is in force", f"{gist(amendment)[:1].upper()}{gist(amendment)[1:]}."),
+            Step(_("Escrow takes the money"), _("Until then the order stays as it is.")),
+            Step(_("The change is in force"), f"{capfirst(str(gist(amendment)))}."),
         ),
         promises=(
-            Promise("shield-check", "Nobody can take the money out before you accept."),
-            Promise("undo-2", "When escrow does not take it, all of it comes back, service fee included."),
+            Promise("shield-check", _("Nobody can take the money out before you accept.")),
+            Promise("undo-2", _("When escrow does not take it, all of it comes back, service fee included.")),
         ),
     )
 

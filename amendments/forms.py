@@ -8,12 +8,21 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from port444.kit.amounts import plain
 from port444.kit.errors import Invalid
-from port444.kit.money import ZERO, parse
+from port444.kit.money import ZERO, parse, usd
 
 from .models import MOST_DAYS, AmendmentType
 from .terms import LEAST_AMOUNT, LONGEST_DELIVERABLE, LONGEST_DESCRIPTION, LONGEST_REASON, MOST_AMOUNT, MOST_DELIVERABLES, ONE_REVISION, Terms
+
+type Words = str | Promise
+
+WHAT_CHANGES = _("What exactly changes?")
 
 T = AmendmentType
 NO, MAY, MUST = 0, 1, 2
@@ -25,14 +34,14 @@ class Kind:
     """One type of change as it is chosen: what it is for, and which fields it takes."""
 
     value: str
-    title: str
-    text: str
+    title: Words
+    text: Words
     icon_name: str
     description: int = MAY
     amount: int = NO
     days: int = NO
     deliverables: int = NO
-    ask: str = "What exactly changes?"
+    ask: Words = WHAT_CHANGES
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -44,18 +53,18 @@ KINDS = {
     for kind in (
         Kind(
             T.ADD_DELIVERABLE,
-            "Extra deliverable",
-            "Something more is handed over at the end.",
+            _("Extra deliverable"),
+            _("Something more is handed over at the end."),
             "package",
             amount=MAY,
             days=MAY,
             deliverables=MUST,
-            ask="What should the other side know about it?",
+            ask=_("What should the other side know about it?"),
         ),
         Kind(
             T.SCOPE_CHANGE,
-            "Change of scope",
-            "The work itself becomes another one, or more of it.",
+            _("Change of scope"),
+            _("The work itself becomes another one, or more of it."),
             "pencil",
             description=MUST,
             amount=MAY,
@@ -64,17 +73,20 @@ KINDS = {
         ),
         Kind(
             T.OUT_OF_SCOPE_REVISION,
-            "Extra revision",
-            "One more round of changes than the package has.",
+            _("Extra revision"),
+            _("One more round of changes than the package has."),
             "undo-2",
             amount=MUST,
             days=MAY,
-            ask="What should be different?",
+            ask=_("What should be different?"),
         ),
-        Kind(T.TIMELINE_EXTENSION, "More time", "The date moves, the price stays.", "calendar-clock", description=NO, days=MUST),
-        Kind(T.TOP_UP, "Larger budget", "The price grows, date and scope stay.", "coins", description=NO, amount=MUST),
+        Kind(T.TIMELINE_EXTENSION, _("More time"), _("The date moves, the price stays."), "calendar-clock", description=NO, days=MUST),
+        Kind(T.TOP_UP, _("Larger budget"), _("The price grows, date and scope stay."), "coins", description=NO, amount=MUST),
     )
 }
+
+
+DAYS_AT_ONCE = format_lazy(_("At most {days} days at once."), days=MOST_DAYS)
 
 
 class AmountField(forms.CharField):
@@ -85,17 +97,18 @@ class AmountField(forms.CharField):
         self.widget.attrs |= {"inputmode": "decimal", "autocomplete": "off", "class": "in"}
 
     def clean(self, value: Any) -> Decimal:
-        text = super().clean(value).replace(",", "") if value else super().clean(value)
-        if not text:
+        text = super().clean(value)
+        if not text.replace(",", ""):
             return ZERO
         try:
-            amount = parse(text.strip().removeprefix("$"))
+            amount = parse(plain(text.strip().removeprefix("$").removesuffix("$").strip()).replace(",", ""))
         except Invalid as error:
             raise forms.ValidationError(error.message, code=error.code) from None
         if self.required and not amount:
             raise forms.ValidationError(self.error_messages["required"], code="required")
         if amount and not LEAST_AMOUNT <= amount <= MOST_AMOUNT:
-            raise forms.ValidationError(f"Between ${LEAST_AMOUNT:,} and ${MOST_AMOUNT:,}.", code="amount_range")
+            between = {"least": usd(LEAST_AMOUNT), "most": usd(MOST_AMOUNT)}
+            raise forms.ValidationError(gettext("Between %(least)s and %(most)s.") % between, code="amount_range")
         return amount
 
 
@@ -107,9 +120,9 @@ class LinesField(forms.CharField):
         if self.required and not found:
             raise forms.ValidationError(self.error_messages["required"], code="required")
         if len(found) > MOST_DELIVERABLES:
-            raise forms.ValidationError(f"At most {MOST_DELIVERABLES} at once.", code="deliverables_many")
+            raise forms.ValidationError(gettext("At most %(most)s at once.") % {"most": MOST_DELIVERABLES}, code="deliverables_many")
         if any(len(line) > LONGEST_DELIVERABLE for line in found):
-            raise forms.ValidationError(f"Each has at most {LONGEST_DELIVERABLE} characters.", code="deliverable_long")
+            raise forms.ValidationError(gettext("Each has at most %(most)s characters.") % {"most": LONGEST_DELIVERABLE}, code="deliverable_long")
         return found
 
 
@@ -117,36 +130,36 @@ class ProposeForm(forms.Form):
     """A change as one side proposes it. The fields are those that its type takes; what others carry is not read."""
 
     deliverables = LinesField(
-        label="What is delivered on top",
+        label=_("What is delivered on top"),
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="One thing a line. Each can be checked off at the end.",
-        error_messages={"required": "Name what is delivered on top."},
+        help_text=_("One thing a line. Each can be checked off at the end."),
+        error_messages={"required": _("Name what is delivered on top.")},
     )
     description = forms.CharField(
-        label="What exactly changes?",
+        label=WHAT_CHANGES,
         max_length=LONGEST_DESCRIPTION,
         widget=forms.Textarea(attrs={"rows": 4}),
-        error_messages={"required": "Describe what changes, so that both of you mean the same."},
+        error_messages={"required": _("Describe what changes, so that both of you mean the same.")},
     )
-    amount = AmountField(label="Price on top", error_messages={"required": "Say by how much the price grows."})
+    amount = AmountField(label=_("Price on top"), error_messages={"required": _("Say by how much the price grows.")})
     days = forms.IntegerField(
-        label="Days on top",
+        label=_("Days on top"),
         min_value=0,
         max_value=MOST_DAYS,
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "class": "in"}),
         error_messages={
-            "required": "Say how many days more are needed.",
-            "invalid": "Write a whole number of days.",
-            "max_value": f"At most {MOST_DAYS} days at once.",
-            "min_value": "Days can be added, not taken away.",
+            "required": _("Say how many days more are needed."),
+            "invalid": _("Write a whole number of days."),
+            "max_value": DAYS_AT_ONCE,
+            "min_value": _("Days can be added, not taken away."),
         },
     )
     reason = forms.CharField(
-        label="Why, in a sentence",
+        label=_("Why, in a sentence"),
         max_length=LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="The first thing that the other side reads.",
-        error_messages={"required": "Say in one sentence why."},
+        help_text=_("The first thing that the other side reads."),
+        error_messages={"required": _("Say in one sentence why.")},
     )
 
     def __init__(self, kind: Kind, *args: Any, **kwargs: Any) -> None:
@@ -165,7 +178,7 @@ class ProposeForm(forms.Form):
     def clean_days(self) -> int:
         days = self.cleaned_data["days"] or 0
         if self.kind.days == MUST and not days:
-            raise forms.ValidationError("Say how many days more are needed.", code="required")
+            raise forms.ValidationError(gettext("Say how many days more are needed."), code="required")
         return int(days)
 
     def terms(self) -> Terms:
@@ -201,16 +214,16 @@ class KeyForm(forms.Form):
     """Which press of the button this is: the same key proposes once."""
 
     client_key = forms.UUIDField(
-        error_messages={"required": "This form is out of date. Load the page again.", "invalid": "This form is out of date."}
+        error_messages={"required": _("This form is out of date. Load the page again."), "invalid": _("This form is out of date.")}
     )
 
 
 class DeclineForm(forms.Form):
     reason = forms.CharField(
-        label="Why not?",
+        label=_("Why not?"),
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": "Say why, so that the other side knows what to do next."},
+        error_messages={"required": _("Say why, so that the other side knows what to do next.")},
     )
 
     def __init__(self, *args: Any, reason_needed: bool, **kwargs: Any) -> None:
@@ -220,11 +233,11 @@ class DeclineForm(forms.Form):
 
 class AskForm(forms.Form):
     note = forms.CharField(
-        label="What should be different?",
+        label=_("What should be different?"),
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Price, days or content: the new version comes to you to be approved.",
-        error_messages={"required": "Say what should be different."},
+        help_text=_("Price, days or content: the new version comes to you to be approved."),
+        error_messages={"required": _("Say what should be different.")},
     )
 
 
@@ -232,17 +245,17 @@ class ExtraRevisionForm(forms.Form):
     """One more revision than the package has, proposed in one press."""
 
     note = forms.CharField(
-        label="What should be different?",
+        label=_("What should be different?"),
         max_length=LONGEST_DESCRIPTION,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="Be as exact as you can; it becomes the task of this revision.",
-        error_messages={"required": "Say what should be different."},
+        help_text=_("Be as exact as you can; it becomes the task of this revision."),
+        error_messages={"required": _("Say what should be different.")},
     )
-    amount = AmountField(label="Price", error_messages={"required": "Say what you offer for it."})
+    amount = AmountField(label=_("Price"), error_messages={"required": _("Say what you offer for it.")})
     days = forms.IntegerField(
-        label="Days",
+        label=_("Days"),
         min_value=0,
         max_value=MOST_DAYS,
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "class": "in"}),
-        error_messages={"required": "Say how many days it may take.", "max_value": f"At most {MOST_DAYS} days at once."},
+        error_messages={"required": _("Say how many days it may take."), "max_value": DAYS_AT_ONCE},
     )

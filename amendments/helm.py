@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from port444.kit.money import ZERO, fee, usd
 from port444.orders.helm import Helm, days_words, moment_words, span_words
@@ -31,36 +34,41 @@ ICONS = {
     T.TIMELINE_EXTENSION: "calendar-clock",
     T.ADD_DELIVERABLE: "package",
 }
-TAGS = {
-    A.PENDING: ("Waiting for an answer", ""),
-    A.CHANGES_REQUESTED: ("Changes asked for", ""),
-    A.APPROVED: ("To be paid", ""),
-    A.PAID: ("Going into escrow", "tint"),
-    A.FUNDING: ("Going into escrow", "tint"),
-    A.FUNDING_FAILED: ("Not in escrow", "bad"),
-    A.COMPLETED: ("In force", "ok"),
-    A.REJECTED: ("Declined", "quiet"),
-    A.WITHDRAWN: ("Withdrawn", "quiet"),
-    A.SUPERSEDED: ("Replaced", "quiet"),
-    A.EXPIRED: ("Lapsed", "quiet"),
-    A.REFUNDED: ("Money returned", "quiet"),
+TAGS: dict[A, tuple[str | Promise, str]] = {
+    A.PENDING: (gettext_lazy("Waiting for an answer"), ""),
+    A.CHANGES_REQUESTED: (gettext_lazy("Changes asked for"), ""),
+    A.APPROVED: (gettext_lazy("To be paid"), ""),
+    A.PAID: (gettext_lazy("Going into escrow"), "tint"),
+    A.FUNDING: (gettext_lazy("Going into escrow"), "tint"),
+    A.FUNDING_FAILED: (gettext_lazy("Not in escrow"), "bad"),
+    A.COMPLETED: (gettext_lazy("In force"), "ok"),
+    A.REJECTED: (gettext_lazy("Declined"), "quiet"),
+    A.WITHDRAWN: (gettext_lazy("Withdrawn"), "quiet"),
+    A.SUPERSEDED: (gettext_lazy("Replaced"), "quiet"),
+    A.EXPIRED: (gettext_lazy("Lapsed"), "quiet"),
+    A.REFUNDED: (gettext_lazy("Money returned"), "quiet"),
 }
-OPERATIONS = {
-    EscrowStatus.QUEUED: "Waits for its turn",
-    EscrowStatus.SIGNED: "Being sent to the chain",
-    EscrowStatus.SENT: "Sent to the chain",
-    EscrowStatus.MINED: "In a block, being confirmed",
-    EscrowStatus.BLOCKED: "Held up for a moment",
-    EscrowStatus.CONFIRMED: "Confirmed",
-    EscrowStatus.FAILED: "Not taken",
-    EscrowStatus.CANCELLED: "Called off",
-    EscrowStatus.NEEDS_REVIEW: "A person of our team looks at it",
+OPERATIONS: dict[EscrowStatus, str | Promise] = {
+    EscrowStatus.QUEUED: gettext_lazy("Waits for its turn"),
+    EscrowStatus.SIGNED: gettext_lazy("Being sent to the chain"),
+    EscrowStatus.SENT: gettext_lazy("Sent to the chain"),
+    EscrowStatus.MINED: gettext_lazy("In a block, being confirmed"),
+    EscrowStatus.BLOCKED: gettext_lazy("Held up for a moment"),
+    EscrowStatus.CONFIRMED: gettext_lazy("Confirmed"),
+    EscrowStatus.FAILED: gettext_lazy("Not taken"),
+    EscrowStatus.CANCELLED: gettext_lazy("Called off"),
+    EscrowStatus.NEEDS_REVIEW: gettext_lazy("A person of our team looks at it"),
 }
+
+
+def tag_of(amendment: Amendment) -> tuple[str, str]:
+    words, kind = TAGS[A(amendment.status)]
+    return str(words), kind
 
 
 def hours_words(hours: int = settings.AMENDMENT_HOURS) -> str:
     """How long the other side has to answer."""
-    return days_words(hours // 24) if hours % 24 == 0 else f"{hours} hours"
+    return days_words(hours // 24) if hours % 24 == 0 else _("%(hours)s hours") % {"hours": hours}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,29 +111,31 @@ def rows(before: Preview, terms: Terms) -> list[Row]:
     found = []
     if terms.deliverables:
         count = len(terms.deliverables)
-        found.append(Row("Scope", before.deliverables_before, terms.deliverables, f"{count} deliverable{'' if count == 1 else 's'} more", "list"))
+        words = ngettext("%(number)s deliverable more", "%(number)s deliverables more", count) % {"number": count}
+        found.append(Row(_("Scope"), before.deliverables_before, terms.deliverables, words, "list"))
     if terms.revisions:
-        found.append(Row("Revisions", f"{before.revisions_before}", f"{before.revisions_after}", f"+ {terms.revisions}"))
-    found.append(Row("Price", usd(before.price_before), usd(before.price_after), f"+ {usd(terms.amount)}" if terms.amount else ""))
+        found.append(Row(_("Revisions"), f"{before.revisions_before}", f"{before.revisions_after}", f"+ {terms.revisions}"))
+    found.append(Row(_("Price"), usd(before.price_before), usd(before.price_after), f"+ {usd(terms.amount)}" if terms.amount else ""))
     more = f"+ {days_words(terms.days)}" if terms.days else ""
     if before.due_before is not None:
         if before.due_after is not None:
             stood = before.due_after - before.due_before - timedelta(days=terms.days)
             # A delivered order that is taken up again gets its date from another rule than by adding days.
             if timedelta(minutes=1) <= stood and not before.reopens:
-                words = f"{span_words(stood.total_seconds())} that the clock stood"
-                more = f"{more} and {words}" if more else f"+ {words}"
-        found.append(Row("Due", before.due_before, before.due_after, more, "date"))
+                span = {"days": days_words(terms.days), "span": span_words(stood.total_seconds())}
+                more = (_("+ %(days)s and %(span)s that the clock stood") if terms.days else _("+ %(span)s that the clock stood")) % span
+        found.append(Row(pgettext("in a table", "Due"), before.due_before, before.due_after, more, "date"))
     else:
-        found.append(Row("Time", f"{days_words(before.days_before)} from the answers", f"{days_words(before.days_after)} from the answers", more))
+        spans = (_("%(days)s from the answers") % {"days": days_words(days)} for days in (before.days_before, before.days_after))
+        found.append(Row(_("Time"), *spans, more))
     return found
 
 
 def days_rule(order: Order) -> str:
     """How the days of a change are counted, in one sentence."""
     if order.status == OrderStatus.DELIVERED:
-        return "Days count from the date of the order, or from the day on which the change comes into force if that is later."
-    return "Days count from the date of the order, not from today. The clock stands while a request waits, and that time is added on top."
+        return _("Days count from the date of the order, or from the day on which the change comes into force if that is later.")
+    return _("Days count from the date of the order, not from today. The clock stands while a request waits, and that time is added on top.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,27 +206,29 @@ class Look:
     def waits_for(self) -> str:
         """Whom the order waits for, as "because a change waits for" goes on."""
         if self.on_its_way:
-            return "escrow"
+            return pgettext("a change waits for it", "escrow")
         if not self.helm.wait:
-            return "you"
+            return pgettext("a change waits for them", "you")
         people = {A.PENDING: self.amendment.answerer, A.CHANGES_REQUESTED: self.amendment.proposer}
         return str(people.get(A(self.status), self.order.client).first_name)
 
     @property
     def after_words(self) -> str:
         if self.status == A.COMPLETED:
-            return "Since then"
+            return _("Since then")
         if self.is_past:
-            return "It would have been"
+            return _("It would have been")
         if self.can_answer:
-            return "If you approve"
-        return "When in force" if self.status != A.PENDING else f"If {self.amendment.answerer.first_name} approves"
+            return _("If you approve")
+        if self.status != A.PENDING:
+            return _("When in force")
+        return _("If %(name)s approves") % {"name": self.amendment.answerer.first_name}
 
 
 def look(amendment: Amendment, viewer: Any, moment: datetime, preview: Preview, *, credit: Decimal = ZERO) -> Look:
     """How `viewer` meets the amendment. `preview` says what it does or did; `credit` is what the client's credits would pay of it."""
     order = amendment.order
-    tag, kind = TAGS[A(amendment.status)]
+    tag, kind = tag_of(amendment)
     invoice = amendment.invoice
     cost = sums(order, amendment.additional_amount, amendment.client_fee, invoice.credit if invoice is not None else credit)
     stopped = order.clock_stopped_at
@@ -252,14 +264,13 @@ def steer(amendment: Amendment, viewer: Any, to_pay: Decimal | None = None) -> H
 
 
 def _turn(amendment: Amendment, viewer: Any, who: Any | None, title: str, why: str, link: str, icon_name: str, *, until: bool = True) -> Helm:
-    """The line of an open amendment on which `who` has to act; nobody has while it is on its way into escrow. `title` may name `{until}`."""
-    order, zone = amendment.order, viewer.time_zone
+    """The line of an open amendment on which `who` has to act; nobody has while it is on its way into escrow."""
     mine = who is not None and who.pk == viewer.pk
-    name = "On its way" if who is None else "Your turn" if mine else f"{who.first_name}’s turn"
-    words = moment_words(amendment.expires_at, zone) if until else ""
+    name = _("On its way") if who is None else _("Your turn") if mine else _("%(name)s’s turn") % {"name": who.first_name}
+    words = _until(amendment, viewer) if until else ""
     return Helm(
-        who=f"{name}, the clock stands" if order.clock_stopped_at else name,
-        title=title.format(until=words),
+        who=_("%(turn)s, the clock stands") % {"turn": name} if amendment.order.clock_stopped_at else name,
+        title=title,
         why=why,
         wait=not mine,
         href="#change",
@@ -270,90 +281,110 @@ def _turn(amendment: Amendment, viewer: Any, who: Any | None, title: str, why: s
     )
 
 
+def _until(amendment: Amendment, viewer: Any) -> str:
+    return moment_words(amendment.expires_at, viewer.time_zone)
+
+
 def _lapse(amendment: Amendment) -> str:
     order = amendment.order
     if amendment.asks_for_time:
-        return "the date stays where it is"
+        return pgettext("and then", "the date stays where it is")
     if order.due_at is not None and order.status in WORKING:
-        return "the order stays as it is, and the time that the clock stood is added to its date"
-    return "the order stays as it is"
+        return pgettext("and then", "the order stays as it is, and the time that the clock stood is added to its date")
+    return pgettext("and then", "the order stays as it is")
 
 
 def _to_answer(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
     if amendment.asks_for_time:
-        words = f"{amendment.proposer.first_name} asks for {days_words(amendment.additional_days)} more, answer by {{until}}"
-        why = "One press says yes or no. Without an answer the date stays where it is; until then the order does not count as late."
-        return _turn(amendment, viewer, amendment.answerer, words, why, "Answer", "calendar-clock")
-    why = f"Without an answer it lapses: nothing is charged, {_lapse(amendment)}."
-    title = f"Answer {amendment.proposer.first_name}’s change request by {{until}}"
-    return _turn(amendment, viewer, amendment.answerer, title, why, "See the change", "git-compare")
+        days = amendment.additional_days
+        words = ngettext("%(name)s asks for %(n)s day more, answer by %(until)s", "%(name)s asks for %(n)s days more, answer by %(until)s", days)
+        title = words % {"name": amendment.proposer.first_name, "n": days, "until": _until(amendment, viewer)}
+        why = _("One press says yes or no. Without an answer the date stays where it is; until then the order does not count as late.")
+        return _turn(amendment, viewer, amendment.answerer, title, why, _("Answer"), "calendar-clock")
+    why = _("Without an answer it lapses: nothing is charged, %(lapse)s.") % {"lapse": _lapse(amendment)}
+    facts = {"name": amendment.proposer.first_name, "until": _until(amendment, viewer)}
+    title = _("Answer %(name)s’s change request by %(until)s") % facts
+    return _turn(amendment, viewer, amendment.answerer, title, why, _("See the change"), "git-compare")
 
 
 def _asked(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
-    what = "question for more time" if amendment.asks_for_time else "change request"
-    why = f"Work may go on meanwhile. Without an answer your request lapses, and {_lapse(amendment)}."
-    title = f"{amendment.answerer.first_name} answers your {what} by {{until}}"
-    return _turn(amendment, viewer, amendment.answerer, title, why, "See the change", "git-compare")
+    why = _("Work may go on meanwhile. Without an answer your request lapses, and %(lapse)s.") % {"lapse": _lapse(amendment)}
+    facts = {"name": amendment.answerer.first_name, "until": _until(amendment, viewer)}
+    if amendment.asks_for_time:
+        title = _("%(name)s answers your question for more time by %(until)s") % facts
+    else:
+        title = _("%(name)s answers your change request by %(until)s") % facts
+    return _turn(amendment, viewer, amendment.answerer, title, why, _("See the change"), "git-compare")
 
 
 def _to_revise(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
-    title = f"{amendment.answerer.first_name} asks for changes to your request, until {{until}}"
-    why = "Send a new version, or withdraw it. Without either it lapses."
-    return _turn(amendment, viewer, amendment.proposer, title, why, "See what to change", "pencil")
+    facts = {"name": amendment.answerer.first_name, "until": _until(amendment, viewer)}
+    title = _("%(name)s asks for changes to your request, until %(until)s") % facts
+    why = _("Send a new version, or withdraw it. Without either it lapses.")
+    return _turn(amendment, viewer, amendment.proposer, title, why, _("See what to change"), "pencil")
 
 
 def _revising(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
-    title = f"{amendment.proposer.first_name} revises the change request by {{until}}"
-    why = "You asked for changes. A new version comes to you to be approved; without one the request lapses."
-    return _turn(amendment, viewer, amendment.proposer, title, why, "See the change", "git-compare")
+    title = _("%(name)s revises the change request by %(until)s") % {"name": amendment.proposer.first_name, "until": _until(amendment, viewer)}
+    why = _("You asked for changes. A new version comes to you to be approved; without one the request lapses.")
+    return _turn(amendment, viewer, amendment.proposer, title, why, _("See the change"), "git-compare")
 
 
 def _to_pay(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
-    why = f"The change comes into force when escrow has the money. Without payment it lapses, and {_lapse(amendment)}."
-    title = f"Pay {usd(to_pay)} for the change by {{until}}"
-    turn = _turn(amendment, viewer, amendment.order.client, title, why, "Pay", "wallet")
+    why = _("The change comes into force when escrow has the money. Without payment it lapses, and %(lapse)s.") % {"lapse": _lapse(amendment)}
+    title = _("Pay %(amount)s for the change by %(until)s") % {"amount": usd(to_pay), "until": _until(amendment, viewer)}
+    turn = _turn(amendment, viewer, amendment.order.client, title, why, _("Pay"), "wallet")
     return replace(turn, href=reverse("payments:checkout", args=[amendment.invoice_id])) if amendment.invoice_id else turn
 
 
 def _paying(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
     client = amendment.order.client
-    why = "The change comes into force when escrow has the money. Before that nothing of it is part of the order."
-    return _turn(amendment, viewer, client, f"{client.first_name} pays for the change by {{until}}", why, "See the change", "git-compare")
+    why = _("The change comes into force when escrow has the money. Before that nothing of it is part of the order.")
+    title = _("%(name)s pays for the change by %(until)s") % {"name": client.first_name, "until": _until(amendment, viewer)}
+    return _turn(amendment, viewer, client, title, why, _("See the change"), "git-compare")
 
 
 def _funding(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
-    title = f"{usd(amendment.additional_amount)} is going into escrow" if amendment.additional_amount else "The change is being put into force"
-    why = "Price, date and scope change when that is confirmed, in about a minute. You need to do nothing, and you may close this page."
-    return _turn(amendment, viewer, None, title, why, "See how far it is", "git-compare", until=False)
+    amount = amendment.additional_amount
+    title = _("%(amount)s is going into escrow") % {"amount": usd(amount)} if amount else _("The change is being put into force")
+    why = _("Price, date and scope change when that is confirmed, in about a minute. You need to do nothing, and you may close this page.")
+    return _turn(amendment, viewer, None, title, why, _("See how far it is"), "git-compare", until=False)
 
 
 def _failed(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
     client = amendment.order.client
-    why = "The order is as it was, and no money is lost."
+    title = _("Escrow did not take the change")
     if viewer.pk == client.pk:
-        why = f"{why} Try again, or {'take the money back' if amendment.additional_amount else 'give the change up'}."
-        return _turn(amendment, viewer, client, "Escrow did not take the change", why, "See what you can do", "circle-alert", until=False)
-    why = f"{why} {client.first_name} tries again or gives it up."
-    return _turn(amendment, viewer, client, "Escrow did not take the change", why, "See the change", "circle-alert", until=False)
+        if amendment.additional_amount:
+            why = _("The order is as it was, and no money is lost. Try again, or take the money back.")
+        else:
+            why = _("The order is as it was, and no money is lost. Try again, or give the change up.")
+        return _turn(amendment, viewer, client, title, why, _("See what you can do"), "circle-alert", until=False)
+    why = _("The order is as it was, and no money is lost. %(name)s tries again or gives it up.") % {"name": client.first_name}
+    return _turn(amendment, viewer, client, title, why, _("See the change"), "circle-alert", until=False)
 
 
 def _ended(amendment: Amendment, viewer: Any, to_pay: Decimal) -> Helm:
-    zone, at = viewer.time_zone, amendment.completed_at or amendment.closed_at or amendment.answered_at
-    day = moment_words(at, zone)
+    day = {"day": moment_words(amendment.completed_at or amendment.closed_at or amendment.answered_at, viewer.time_zone)}
+    as_it_was = _("%(day)s. Nothing was charged, and the order is as it was.") % day
     you = viewer.pk == amendment.proposer.pk
-    proposer, answerer = amendment.proposer.first_name, amendment.answerer.first_name
+    proposer, answerer = {"name": amendment.proposer.first_name}, {"name": amendment.answerer.first_name}
     title, why = {
-        A.COMPLETED: ("The change is in force", f"Since {day}. Price, date and scope of the order are the new ones."),
-        A.REJECTED: (f"{answerer if you else 'You'} declined the change", f"{day}. Nothing was charged, and the order is as it was."),
-        A.WITHDRAWN: (f"{'You' if you else proposer} withdrew the change", f"{day}. Nothing was charged, and the order is as it was."),
-        A.SUPERSEDED: ("A newer version took its place", f"{day}. What counts is the newest version."),
+        A.COMPLETED: (_("The change is in force"), _("Since %(day)s. Price, date and scope of the order are the new ones.") % day),
+        A.REJECTED: (_("%(name)s declined the change") % answerer if you else _("You declined the change"), as_it_was),
+        A.WITHDRAWN: (_("You withdrew the change") if you else _("%(name)s withdrew the change") % proposer, as_it_was),
+        A.SUPERSEDED: (_("A newer version took its place"), _("%(day)s. What counts is the newest version.") % day),
         A.EXPIRED: (
-            "The change lapsed",
-            f"{amendment.answer or 'It was not settled in time'}, {day}. Nothing was charged, and the order is as it was.",
+            _("The change lapsed"),
+            _("%(what)s, %(day)s. Nothing was charged, and the order is as it was.")
+            % (day | {"what": amendment.answer_words or _("It was not settled in time")}),
         ),
-        A.REFUNDED: ("The change is not in force", f"{day}. The money goes back to where it came from, and the order is as it was."),
+        A.REFUNDED: (
+            _("The change is not in force"),
+            _("%(day)s. The money goes back to where it came from, and the order is as it was.") % day,
+        ),
     }[A(amendment.status)]
-    return Helm("Done" if amendment.status == A.COMPLETED else "Ended", title, why, True)
+    return Helm(_("Done") if amendment.status == A.COMPLETED else _("Ended"), title, why, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,8 +413,8 @@ def attempt(operation: EscrowOperation) -> Try:
         sent.append(operation.tx_hash)
     explorer = settings.CHAIN_EXPLORER_URL
     return Try(
-        "Time until which escrow holds it" if operation.kind == EscrowKind.EXTEND else "Money into escrow",
-        OPERATIONS[status],
+        _("Time until which escrow holds it") if operation.kind == EscrowKind.EXTEND else _("Money into escrow"),
+        str(OPERATIONS[status]),
         kind,
         operation.confirmed_at or operation.created_at,
         operation.reason,
@@ -406,30 +437,41 @@ class Step:
 def steps(amendment: Amendment, viewer: Any) -> list[Step]:
     """What happened to one version, oldest first."""
 
-    def name(person: Any) -> str:
-        return "You" if person.pk == viewer.pk else str(person.first_name)
+    def did(icon_name: str, person: Any, at: datetime, yours: str, theirs: str, quote: str = "") -> None:
+        """The two differ where a language says "you have" and "she has"."""
+        you = person.pk == viewer.pk
+        found.append(Step(icon_name, _("You") if you else str(person.first_name), yours if you else theirs, at, quote))
 
-    proposer, answerer = name(amendment.proposer), name(amendment.answerer)
-    found = [Step("git-compare", proposer, "proposed it" if amendment.version == 1 else f"sent version {amendment.version}", amendment.created_at)]
+    found: list[Step] = []
+    proposer, answerer, answer = amendment.proposer, amendment.answerer, amendment.answer_words
+    if amendment.version == 1:
+        did("git-compare", proposer, amendment.created_at, pgettext("after You", "proposed it"), _("proposed it"))
+    else:
+        version = {"number": amendment.version}
+        yours, theirs = pgettext("after You", "sent version %(number)s") % version, _("sent version %(number)s") % version
+        did("git-compare", proposer, amendment.created_at, yours, theirs)
     answered = amendment.answered_at
     if answered is not None and amendment.status != A.WITHDRAWN:
         if amendment.status in (A.CHANGES_REQUESTED, A.SUPERSEDED):
-            found.append(Step("pencil", answerer, "asked for changes", answered, amendment.answer))
+            did("pencil", answerer, answered, pgettext("after You", "asked for changes"), _("asked for changes"), answer)
         elif amendment.status == A.REJECTED:
-            found.append(Step("circle-x", answerer, "declined it", answered, amendment.answer))
+            did("circle-x", answerer, answered, pgettext("after You", "declined it"), _("declined it"), answer)
         elif amendment.status != A.EXPIRED:
-            found.append(Step("circle-check", answerer, "approved it", answered))
+            did("circle-check", answerer, answered, pgettext("after You", "approved it"), _("approved it"))
     if amendment.paid_at is not None:
         paid = amendment.invoice.total if amendment.invoice is not None else amendment.total
-        words = f"paid {usd(paid)}" if paid else "paid with credit alone"
-        found.append(Step("wallet", name(amendment.order.client), words, amendment.paid_at))
+        amount, payer = {"amount": usd(paid)}, amendment.order.client
+        if paid:
+            did("wallet", payer, amendment.paid_at, pgettext("after You", "paid %(amount)s") % amount, _("paid %(amount)s") % amount)
+        else:
+            did("wallet", payer, amendment.paid_at, pgettext("after You", "paid with credit alone"), _("paid with credit alone"))
     closed = amendment.closed_at
     if amendment.status == A.COMPLETED and amendment.completed_at is not None:
-        found.append(Step("lock", "", "It came into force", amendment.completed_at))
+        found.append(Step("lock", "", _("It came into force"), amendment.completed_at))
     elif amendment.status == A.WITHDRAWN and closed is not None:
-        found.append(Step("undo-2", proposer, "withdrew it", closed))
+        did("undo-2", proposer, closed, pgettext("after You", "withdrew it"), _("withdrew it"))
     elif amendment.status == A.EXPIRED and closed is not None:
-        found.append(Step("hourglass", "", amendment.answer or "It lapsed, as it was not settled in time", closed))
+        found.append(Step("hourglass", "", answer or _("It lapsed, as it was not settled in time"), closed))
     elif amendment.status == A.REFUNDED and closed is not None:
-        found.append(Step("undo-2", "", "It did not come into force, and the money was sent back", closed))
+        found.append(Step("undo-2", "", _("It did not come into force, and the money was sent back"), closed))
     return sorted(found, key=lambda step: step.at)

@@ -26,11 +26,11 @@ USER = settings.AUTH_USER_MODEL
 
 
 class AmendmentType(models.TextChoices):
-    SCOPE_CHANGE = "scope_change", "Change of scope"
-    TOP_UP = "top_up", "Larger budget"
-    OUT_OF_SCOPE_REVISION = "out_of_scope_revision", "Extra revision"
-    TIMELINE_EXTENSION = "timeline_extension", "More time"
-    ADD_DELIVERABLE = "add_deliverable", "Extra deliverable"
+    SCOPE_CHANGE = "scope_change", _("Change of scope")
+    TOP_UP = "top_up", _("Larger budget")
+    OUT_OF_SCOPE_REVISION = "out_of_scope_revision", _("Extra revision")
+    TIMELINE_EXTENSION = "timeline_extension", _("More time")
+    ADD_DELIVERABLE = "add_deliverable", _("Extra deliverable")
 
 
 class AmendmentStatus(models.TextChoices):
@@ -52,6 +52,16 @@ A = AmendmentStatus
 OPEN = [A.PENDING, A.CHANGES_REQUESTED, A.APPROVED, A.PAID, A.FUNDING, A.FUNDING_FAILED]
 NO_MONEY_YET = [A.PENDING, A.CHANGES_REQUESTED, A.APPROVED]  # it can be dropped without giving anything back
 MOST_DAYS = 90
+
+# What the site itself answers and asks for: kept in English, said in the language of whoever reads it.
+ORDER_ENDED, IN_DISPUTE, DATE_STAYS = "The order ended", "A dispute was opened", "The date stays."
+EXTRA_REVISION = "One more revision than the package has."
+OURS = {
+    ORDER_ENDED: _("The order ended"),
+    IN_DISPUTE: _("A dispute was opened"),
+    DATE_STAYS: _("The date stays."),
+    EXTRA_REVISION: _("One more revision than the package has."),
+}
 
 
 class AmendmentQuerySet(models.QuerySet["Amendment"]):
@@ -192,6 +202,14 @@ class Amendment(StateMachine):
     def asks_for_time(self) -> bool:
         """The builder's question for more time: a yes moves the date by its days alone, and anything else leaves the date where it is."""
         return self.by_builder and self.amendment_type == AmendmentType.TIMELINE_EXTENSION
+
+    @property
+    def reason_words(self) -> str:
+        return str(OURS.get(self.reason, self.reason))
+
+    @property
+    def answer_words(self) -> str:
+        return str(OURS.get(self.answer, self.answer))
 
     @property
     def proposer(self) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from port444.kit.money import usd
-from port444.orders.helm import days_words
+from collections.abc import Sequence
 
-from .models import Amendment
+from port444.kit.sentences import Said, say, say_many
+
+from .models import DATE_STAYS, Amendment, AmendmentType
 from .terms import terms_of
+
+T = AmendmentType
 
 PROPOSED, ANSWERED, REVISE, PAID, DECLINED, CLOSED, COMPLETED, FAILED = (
     "git-compare",
@@ -20,63 +23,103 @@ PROPOSED, ANSWERED, REVISE, PAID, DECLINED, CLOSED, COMPLETED, FAILED = (
 )
 
 
-def gist(amendment: Amendment) -> str:
+WHAT = {
+    T.SCOPE_CHANGE: say("change of scope"),
+    T.TOP_UP: say("larger budget"),
+    T.OUT_OF_SCOPE_REVISION: say("extra revision"),
+    T.TIMELINE_EXTENSION: say("more time"),
+    T.ADD_DELIVERABLE: say("extra deliverable"),
+}
+
+
+def gist(amendment: Amendment) -> Said:
     """What changes, in a few words: "$40.00 more, 3 days more, 1 deliverable more"."""
     terms = terms_of(amendment)
     parts = []
     if terms.amount:
-        parts.append(f"{usd(terms.amount)} more")
+        parts.append(say("%(amount)s more", amount=terms.amount))
     if terms.days:
-        parts.append(f"{days_words(terms.days)} more")
+        parts.append(say_many("%(number)s day more", "%(number)s days more", terms.days))
     if terms.revisions:
-        parts.append("1 revision more")
+        parts.append(say("1 revision more"))
     if terms.deliverables:
-        parts.append(f"{len(terms.deliverables)} deliverable{'' if len(terms.deliverables) == 1 else 's'} more")
-    return ", ".join(parts) or "the scope, for the same price and date"
+        parts.append(say_many("%(number)s deliverable more", "%(number)s deliverables more", len(terms.deliverables)))
+    return _listed(parts) if parts else say("the scope, for the same price and date")
 
 
-def proposed(amendment: Amendment) -> str:
-    again = " in a new version" if amendment.version > 1 else ""
-    what = amendment.get_amendment_type_display().lower()
-    return f"{amendment.proposer.first_name} proposed a change of order {amendment.order.number}{again}: {what}, {gist(amendment)}."
+def _listed(parts: Sequence[Said]) -> Said:
+    first, *rest = parts
+    return say("%(first)s, %(rest)s", first=first, rest=_listed(rest)) if rest else first
 
 
-def approved(amendment: Amendment) -> str:
-    who, payer = amendment.answerer.first_name, amendment.order.client.first_name
+def proposed(amendment: Amendment) -> Said:
+    name, number = amendment.proposer.first_name, amendment.order.number
+    what, more = WHAT[T(amendment.amendment_type)], gist(amendment)
+    if amendment.version > 1:
+        return say(
+            "%(name)s proposed a change of order %(number)s in a new version: %(what)s, %(more)s.", name=name, number=number, what=what, more=more
+        )
+    return say("%(name)s proposed a change of order %(number)s: %(what)s, %(more)s.", name=name, number=number, what=what, more=more)
+
+
+def approved(amendment: Amendment) -> Said:
+    who, number, payer = amendment.answerer.first_name, amendment.order.number, amendment.order.client.first_name
     if amendment.invoice_id is None:
-        return f"{who} approved the change of order {amendment.order.number}."
-    return f"{who} approved the change of order {amendment.order.number}. It is in force when {payer} has paid."
+        return say("%(name)s approved the change of order %(number)s.", name=who, number=number)
+    return say("%(name)s approved the change of order %(number)s. It is in force when %(payer)s has paid.", name=who, number=number, payer=payer)
 
 
-def changes_asked(amendment: Amendment) -> str:
-    return f"{amendment.answerer.first_name} asked for another version of the change of order {amendment.order.number}."
+def changes_asked(amendment: Amendment) -> Said:
+    return say(
+        "%(name)s asked for another version of the change of order %(number)s.", name=amendment.answerer.first_name, number=amendment.order.number
+    )
 
 
-def declined(amendment: Amendment) -> str:
-    return f"{amendment.answerer.first_name} declined the change of order {amendment.order.number}: {amendment.answer}"
+def declined(amendment: Amendment) -> Said:
+    answer = say("The date stays.") if amendment.answer == DATE_STAYS else amendment.answer
+    return say(
+        "%(name)s declined the change of order %(number)s: %(answer)s",
+        name=amendment.answerer.first_name,
+        number=amendment.order.number,
+        answer=answer,
+    )
 
 
-def withdrawn(amendment: Amendment) -> str:
-    return f"{amendment.proposer.first_name} withdrew the proposed change of order {amendment.order.number}."
+def withdrawn(amendment: Amendment) -> Said:
+    return say("%(name)s withdrew the proposed change of order %(number)s.", name=amendment.proposer.first_name, number=amendment.order.number)
 
 
-def expired(amendment: Amendment) -> str:
-    why = "paid" if amendment.invoice_id else "answered"
-    return f"The proposed change of order {amendment.order.number} was not {why} in time. The order stays as it is."
+def expired(amendment: Amendment) -> Said:
+    number = amendment.order.number
+    if amendment.invoice_id:
+        return say("The proposed change of order %(number)s was not paid in time. The order stays as it is.", number=number)
+    return say("The proposed change of order %(number)s was not answered in time. The order stays as it is.", number=number)
 
 
-def paid(amendment: Amendment) -> str:
-    return f"{amendment.order.client.first_name} paid {usd(amendment.additional_amount)} for the change of order {amendment.order.number}."
+def paid(amendment: Amendment) -> Said:
+    return say(
+        "%(name)s paid %(amount)s for the change of order %(number)s.",
+        name=amendment.order.client.first_name,
+        amount=amendment.additional_amount,
+        number=amendment.order.number,
+    )
 
 
-def completed(amendment: Amendment) -> str:
-    return f"The change of order {amendment.order.number} is in force: {gist(amendment)}."
+def completed(amendment: Amendment) -> Said:
+    return say("The change of order %(number)s is in force: %(more)s.", number=amendment.order.number, more=gist(amendment))
 
 
-def failed(amendment: Amendment) -> str:
-    return f"Escrow did not take the change of order {amendment.order.number}. The order stays as it is, and the money is safe."
+def failed(amendment: Amendment) -> Said:
+    return say("Escrow did not take the change of order %(number)s. The order stays as it is, and the money is safe.", number=amendment.order.number)
 
 
-def refunded(amendment: Amendment) -> str:
-    back = f" {usd(amendment.additional_amount)} goes back to {amendment.order.client.first_name}." if amendment.paid_at else ""
-    return f"The change of order {amendment.order.number} was given up.{back}"
+def refunded(amendment: Amendment) -> Said:
+    number = amendment.order.number
+    if not amendment.paid_at:
+        return say("The change of order %(number)s was given up.", number=number)
+    return say(
+        "The change of order %(number)s was given up. %(amount)s goes back to %(name)s.",
+        number=number,
+        amount=amendment.additional_amount,
+        name=amendment.order.client.first_name,
+    )

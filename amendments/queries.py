@@ -26,13 +26,12 @@ from port444.payments.models import EscrowAttempt, EscrowOperation
 
 from . import helm
 from .checkout import credit_wish
-from .models import OPEN, Amendment, AmendmentStatus, AmendmentType
+from .models import EXTRA_REVISION, OPEN, Amendment, AmendmentStatus, AmendmentType
 from .terms import LEAST_AMOUNT, LONGEST_DESCRIPTION, MOST_AMOUNT, ONE_REVISION, Terms, terms_of
 
 REVISION_BPS = 2000  # of the package's price, what an extra revision is suggested to cost
 DOLLAR = Decimal(1)
 MOST_SHOWN = 50
-EXTRA_REVISION = "One more revision than the package has."
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,9 +291,6 @@ def story_of(amendment: Amendment, viewer: Any, moment: datetime) -> Story:
     chain = versions_of(amendment, amendments_of(amendment.order))
     tries = [helm.attempt(row) for row in operations_of(amendment)] if amendment.funding else []
     versions = [
-        Version(
-            row, helm.rows(as_written(row), terms_of(row)), helm.steps(row, viewer), *helm.TAGS[AmendmentStatus(row.status)], row.pk == amendment.pk
-        )
-        for row in chain
+        Version(row, helm.rows(as_written(row), terms_of(row)), helm.steps(row, viewer), *helm.tag_of(row), row.pk == amendment.pk) for row in chain
     ]
     return Story(look_at(amendment, viewer, moment), versions, chain[-1], tries, mark_of(amendment))

@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseNotModified, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from port444.kit.clock import now
@@ -24,7 +25,7 @@ from port444.orders.queries import disputes
 
 from . import actions, helm, queries
 from .forms import FIELDS, KINDS, AskForm, DeclineForm, ExtraRevisionForm, KeyForm, Kind, ProposeForm, initial, kind_of
-from .models import OPEN, Amendment, AmendmentStatus, AmendmentType
+from .models import EXTRA_REVISION, OPEN, Amendment, AmendmentStatus, AmendmentType
 from .terms import Terms, terms_of
 
 A = AmendmentStatus
@@ -85,7 +86,7 @@ def _written(request: UserRequest, order: Order, replaces: Amendment | None) -> 
     form = ProposeForm(kind, request.POST) if kind else None
     key = KeyForm(request.POST)
     if form is None or not form.is_valid() or not key.is_valid():
-        fault = "Choose what should change." if form is None else "" if key.is_valid() else "This page is out of date."
+        fault = _("Choose what should change.") if form is None else "" if key.is_valid() else _("This page is out of date.")
         return _form_page(request, order, kind, form, replaces=replaces, fault=fault, status=422)
     try:
         if replaces is None:
@@ -97,7 +98,11 @@ def _written(request: UserRequest, order: Order, replaces: Amendment | None) -> 
         return _form_page(request, order, kind, form, replaces=replaces, status=422)
     except (Conflict, TooMany) as error:
         return _form_page(request, order, kind, form, replaces=replaces, fault=error.message, status=error.status)
-    return done(request, _order_url(order), f"{made.answerer.first_name} is asked, and answers within {helm.hours_words()}.")
+    return done(request, _order_url(order), _asked(made, helm.hours_words()))
+
+
+def _asked(made: Amendment, hours: str) -> str:
+    return _("%(name)s is asked, and answers within %(hours)s.") % {"name": made.answerer.first_name, "hours": hours}
 
 
 def _with_suggestion(order: Order, kind: Kind | None, written: dict[str, Any]) -> dict[str, Any]:
@@ -182,7 +187,7 @@ def more_time(request: UserRequest, number: int) -> HttpResponse:
     form, key = ProposeForm(kind, request.POST), KeyForm(request.POST)
     status = 422
     if not key.is_valid():
-        faults["fault"] = "This page is out of date."
+        faults["fault"] = _("This page is out of date.")
     elif form.is_valid():
         try:
             made = actions.propose(order.pk, actor=request.user, client_key=key.cleaned_data["client_key"], terms=form.terms())
@@ -191,8 +196,7 @@ def more_time(request: UserRequest, number: int) -> HttpResponse:
         except (Conflict, TooMany) as error:
             faults, status = {"fault": error.message, "standing": queries.open_amendment(order)}, error.status
         else:
-            words = helm.hours_words(settings.EXTENSION_HOURS)
-            return done(request, _order_url(order), f"{made.answerer.first_name} is asked, and answers within {words}.")
+            return done(request, _order_url(order), _asked(made, helm.hours_words(settings.EXTENSION_HOURS)))
     return render(request, "amendments/more_time.html", _time_page(order, form, request.POST.get("client_key") or uuid7()) | faults, status=status)
 
 
@@ -216,7 +220,8 @@ def extra_revision(request: UserRequest, number: int) -> HttpResponse:
         made = actions.propose(order.pk, actor=request.user, client_key=key.cleaned_data["client_key"], terms=terms)
     except (Conflict, Invalid, TooMany) as error:
         return _form_page(request, order, kind, _as_proposal(request, kind), fault=error.message, status=error.status)
-    return done(request, _order_url(order), f"{made.answerer.first_name} is asked for an extra revision, and answers within {helm.hours_words()}.")
+    facts = {"name": made.answerer.first_name, "hours": helm.hours_words()}
+    return done(request, _order_url(order), _("%(name)s is asked for an extra revision, and answers within %(hours)s.") % facts)
 
 
 def _as_proposal(request: UserRequest, kind: Kind) -> ProposeForm:
@@ -225,7 +230,7 @@ def _as_proposal(request: UserRequest, kind: Kind) -> ProposeForm:
     return ProposeForm(
         kind,
         {
-            "reason": queries.EXTRA_REVISION,
+            "reason": EXTRA_REVISION,
             "description": data.get("note", ""),
             "amount": data.get("amount", ""),
             "days": data.get("days", ""),
@@ -325,10 +330,10 @@ def _refuse(request: UserRequest, amendment_id: UUID, name: str, error: str) -> 
 def approve(request: UserRequest, amendment_id: UUID) -> HttpResponse:
     def said(amendment: Amendment) -> str:
         if amendment.status == A.COMPLETED:
-            return "Approved. The change is in force."
+            return _("Approved. The change is in force.")
         if amendment.status == A.APPROVED:
-            return f"Approved. It is in force when {amendment.order.client.first_name} has paid."
-        return "Approved. The change comes into force in about a minute."
+            return _("Approved. It is in force when %(name)s has paid.") % {"name": amendment.order.client.first_name}
+        return _("Approved. The change comes into force in about a minute.")
 
     return _answer(request, amendment_id, lambda row: actions.approve(row.pk, actor=request.user), said)
 
@@ -343,7 +348,14 @@ def decline(request: UserRequest, amendment_id: UUID) -> HttpResponse:
         request,
         amendment_id,
         lambda row: actions.decline(row.pk, actor=request.user, reason=form.cleaned_data["reason"]),
-        lambda row: f"Declined. {row.proposer.first_name} is told{'' if row.asks_for_time else ' why'}, and the order stays as it is.",
+        lambda row: (
+            (
+                _("Declined. %(name)s is told, and the order stays as it is.")
+                if row.asks_for_time
+                else _("Declined. %(name)s is told why, and the order stays as it is.")
+            )
+            % {"name": row.proposer.first_name}
+        ),
     )
 
 
@@ -357,7 +369,7 @@ def ask(request: UserRequest, amendment_id: UUID) -> HttpResponse:
         request,
         amendment_id,
         lambda row: actions.ask_for_changes(row.pk, actor=request.user, note=form.cleaned_data["note"]),
-        lambda row: f"{row.proposer.first_name} is asked for another version.",
+        lambda row: _("%(name)s is asked for another version.") % {"name": row.proposer.first_name},
     )
 
 
@@ -368,7 +380,7 @@ def withdraw(request: UserRequest, amendment_id: UUID) -> HttpResponse:
         request,
         amendment_id,
         lambda row: actions.withdraw(row.pk, actor=request.user),
-        lambda row: "Withdrawn. The order stays as it is.",
+        lambda row: _("Withdrawn. The order stays as it is."),
     )
 
 
@@ -379,7 +391,7 @@ def retry(request: UserRequest, amendment_id: UUID) -> HttpResponse:
         request,
         amendment_id,
         lambda row: actions.retry_funding(row.pk, actor=request.user),
-        lambda row: "The change is in force." if row.status == A.COMPLETED else "Escrow is asked once more. It takes about a minute.",
+        lambda row: _("The change is in force.") if row.status == A.COMPLETED else _("Escrow is asked once more. It takes about a minute."),
     )
 
 
@@ -390,5 +402,5 @@ def money_back(request: UserRequest, amendment_id: UUID) -> HttpResponse:
         request,
         amendment_id,
         lambda row: actions.take_money_back(row.pk, actor=request.user),
-        lambda row: "The money goes back to where it came from. The order stays as it was.",
+        lambda row: _("The money goes back to where it came from. The order stays as it was."),
     )

@@ -8,10 +8,11 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from amendments import checkout, emails, notices
-from amendments.models import Amendment, AmendmentStatus
+from amendments.models import DATE_STAYS, Amendment, AmendmentStatus
 from auditlog.actions import record
 from auditlog.events import Event
 from port444.kit.clock import now
@@ -25,7 +26,6 @@ from .telling import deal, facts, fresh, lock, post, tell
 
 A = AmendmentStatus
 LONGEST_ANSWER = 1000
-DATE_STAYS = "The date stays."
 
 
 @transaction.atomic
@@ -140,7 +140,9 @@ def _checked_answer(text: str, missing: str) -> str:
 
 
 def _lines(amendment: Amendment) -> list[Line]:
-    name = f"{amendment.get_amendment_type_display()} of order {amendment.order.number}, {amendment.order.title}"
+    with translation.override("en"):  # an invoice keeps its words
+        kind = amendment.get_amendment_type_display()
+    name = f"{kind} of order {amendment.order.number}, {amendment.order.title}"
     found = [Line(name[:200], amendment.additional_amount)]
     if amendment.client_fee:
         found.append(Line(f"Service fee, {settings.CLIENT_FEE_BPS / 100:g}%", amendment.client_fee, is_fee=True))

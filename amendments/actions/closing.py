@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from amendments import emails, notices
-from amendments.models import NO_MONEY_YET, Amendment, AmendmentStatus
+from amendments.models import IN_DISPUTE, NO_MONEY_YET, ORDER_ENDED, Amendment, AmendmentStatus
 from auditlog.actions import record
 from auditlog.events import Event
 from port444.kit.clock import now
@@ -22,8 +22,6 @@ from port444.payments.models import Invoice
 from .telling import facts, lock, lock_within, post, tell
 
 A = AmendmentStatus
-ORDER_ENDED = "The order ended"
-IN_DISPUTE = "A dispute was opened"
 
 
 def close(
@@ -126,5 +124,5 @@ def work_is_handed_over(order: Order, actor: Any | None) -> None:
 
 def _why_not(amendment: Amendment) -> str:
     if amendment.status == A.FUNDING_FAILED:
-        return "Escrow did not take a change of this order. Try that again or give it up first; then the order can end."
-    return "A change of this order is on its way into escrow. The order can end when it has arrived, usually within minutes."
+        return _("Escrow did not take a change of this order. Try that again or give it up first; then the order can end.")
+    return _("A change of this order is on its way into escrow. The order can end when it has arrived, usually within minutes.")

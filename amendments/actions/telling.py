@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext_lazy as _
+
 from amendments.emails import facts_for, link
 from amendments.models import Amendment
+from port444.kit.sentences import Said
 from port444.messaging.actions import post_notice
 from port444.notifications.actions import notify
 from port444.orders.emails import Words
@@ -58,9 +61,9 @@ def answer_pace(amendment: Amendment) -> dict[str, Any]:
     return {"seconds_to_answer": max(0, int((amendment.answered_at - amendment.created_at).total_seconds()))}
 
 
-def post(amendment: Amendment, body: str, icon: str) -> None:
+def post(amendment: Amendment, body: Said, icon: str) -> None:
     """A line in the conversation that both sides read."""
-    post_notice(amendment.order.conversation_id, body=body[:1000], icon=icon, subject=(ORDER, amendment.order_id))
+    post_notice(amendment.order.conversation_id, body=body, icon=icon, subject=(ORDER, amendment.order_id))
 
 
 def tell(amendment: Amendment, person: Any, kind: str, words: Words, step: str = "") -> None:
@@ -72,5 +75,5 @@ def tell(amendment: Amendment, person: Any, kind: str, words: Words, step: str =
         body=words.body,
         url=link(amendment),
         dedupe_key=f"{kind}:{amendment.pk}:{step}:{person.pk}",
-        context={"label": "Open the order", "facts": facts_for(amendment, person)},
+        context={"label": _("Open the order"), "facts": facts_for(amendment, person)},
     )
