@@ -462,7 +462,8 @@ def steps(amendment: Amendment, viewer: Any) -> list[Step]:
         paid = amendment.invoice.total if amendment.invoice is not None else amendment.total
         amount, payer = {"amount": usd(paid)}, amendment.order.client
         if paid:
-            did("wallet", payer, amendment.paid_at, pgettext("after You", "paid %(amount)s") % amount, _("paid %(amount)s") % amount)
+            yours, theirs = pgettext("after You", "paid %(amount)s") % amount, pgettext("after a name", "paid %(amount)s") % amount
+            did("wallet", payer, amendment.paid_at, yours, theirs)
         else:
             did("wallet", payer, amendment.paid_at, pgettext("after You", "paid with credit alone"), _("paid with credit alone"))
     closed = amendment.closed_at

@@ -219,8 +219,9 @@ def day(moment: datetime, zone: str) -> str:
     return dated(moment.astimezone(ZoneInfo(zone)), "j M Y")
 
 
+@said_to(lambda call: call.client)
 def credit_label(call: Consultation) -> str:
-    return f"call with {call.builder.user.name}, {day(call.scheduled_at, call.client_zone)}"
+    return _("call with %(name)s, %(day)s") % {"name": call.builder.user.name, "day": day(call.scheduled_at, call.client_zone)}
 
 
 @said_to(lambda call, provider: call.builder.user)

@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from port444.kit import lazy
 from port444.kit.clock import now
+from port444.kit.language import speaking_to
 from port444.kit.templatetags.ui import city
 
 from .calendars.protocol import Booking
@@ -123,9 +125,11 @@ def entry(booking: Booking, *, owner: str = "") -> bytes:
 
 def feed(calls: Iterable[Consultation], reader: Any) -> bytes:
     """All of these calls, to subscribe to. The same calls give the same bytes. It names the other side and where to join, no more."""
-    book = _book(*(_listed(call, reader) for call in calls))
+    with speaking_to(reader):
+        book = _book(*(_listed(call, reader) for call in calls))
+        name = _("port444 calls")
     book.add("method", "PUBLISH")
-    book.add("x-wr-calname", "port444 calls")
+    book.add("x-wr-calname", name)
     book.add("x-published-ttl", "PT1H")
     book.add("refresh-interval", timedelta(hours=1), parameters={"value": "DURATION"})
     return bytes(book.to_ical())
@@ -142,20 +146,20 @@ def _listed(call: Consultation, reader: Any) -> icalendar.Event:
     event.add("dtstamp", call.updated_at.astimezone(UTC))
     event.add("dtstart", call.scheduled_at.astimezone(UTC))
     event.add("dtend", call.ends_at.astimezone(UTC))
-    event.add("summary", f"Call with {other.name}")
+    event.add("summary", _("Call with %(name)s") % {"name": other.name})
     event.add("status", "CANCELLED" if gone else "CONFIRMED")
     event.add("transp", "TRANSPARENT" if gone else "OPAQUE")
     event.add("url", site + call.url)
     if not gone:
         event.add("location", join)
-        event.add("description", f"Join: {join}")
+        event.add("description", _("Join: %(link)s") % {"link": join})
     return event
 
 
 def _alarm() -> icalendar.Alarm:
     alarm = icalendar.Alarm()
     alarm.add("action", "DISPLAY")
-    alarm.add("description", "Your call starts soon")
+    alarm.add("description", _("Your call starts soon"))
     alarm.add("trigger", -timedelta(minutes=JOIN_MINUTES))
     return alarm
 

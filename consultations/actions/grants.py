@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
@@ -32,7 +34,7 @@ def keeper(link: CalendarLink) -> Keep:
 
 
 def plain(link: CalendarLink, error: Exception) -> str:
-    """What went wrong, for the builder."""
+    """What went wrong, for the builder. It is kept, so it is in the language in which jobs find it."""
     name = provider_of(link.provider).label
     match error:
         case NotConnected():
@@ -40,7 +42,8 @@ def plain(link: CalendarLink, error: Exception) -> str:
         case Limited():
             return f"{name} asks us to wait."
         case Refused():
-            return f"{name} refused: {error}"[:300]
+            with translation.override(settings.LANGUAGE_CODE):
+                return f"{name} refused: {error}"[:300]
         case _:
             return f"{name} did not answer properly."
 

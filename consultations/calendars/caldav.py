@@ -32,6 +32,8 @@ from zoneinfo import ZoneInfo
 import requests
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy
 from requests_hardened.ip_filter import InvalidIPAddress
 
 from consultations import ical
@@ -81,7 +83,7 @@ def connect(url: str, name: str, password: str) -> Connection:
     item = server.one("PROPFIND", principal, _propfind("<c:calendar-home-set/>", "<c:calendar-user-address-set/>"))
     home = item.href_in(f"{C}calendar-home-set") if item else ""
     if item is None or not home:
-        raise Refused("This server has no calendars for you.")
+        raise Refused(gettext_lazy("This server has no calendars for you."))
     addresses = [text.lower() for text in item.texts_in(f"{C}calendar-user-address-set") if text.lower().startswith("mailto:")]
     if not addresses and "@" in server.name:
         addresses = [f"mailto:{server.name.lower()}"]
@@ -178,7 +180,7 @@ class CalDAV:
         calendar = _Collection(self, calendar_id)
         answer = calendar.get(external_id)
         if answer is None:
-            raise Refused("The event is not there.")
+            raise Refused(gettext_lazy("The event is not there."))
         return Written(external_id, answer.headers.get("ETag", ""))
 
     def remove(self, calendar_id: str, external_id: str) -> None:
@@ -326,7 +328,7 @@ class _Collection:
         named = conflict.findtext(f"{D}href") or ""
         url = urljoin(self.url, named.strip()) if named.strip() else self._url_with(uid)
         if not unquote(urlsplit(url).path).startswith(self.path):
-            raise Refused("The call is in another calendar of the account already.")
+            raise Refused(gettext_lazy("The call is in another calendar of the account already."))
         return self.name_of(url)
 
     def _url_with(self, uid: str) -> str:
@@ -393,7 +395,10 @@ class _Server:
                 if found := item.href_in(f"{D}current-user-principal"):
                     return found
         raise Refused(
-            f"There is no calendar server at {urlsplit(self.start).hostname}. Your provider's help names its CalDAV address; enter all of it."
+            format_lazy(
+                gettext_lazy("There is no calendar server at {host}. Your provider's help names its CalDAV address; enter all of it."),
+                host=urlsplit(self.start).hostname,
+            )
         )
 
     def one(self, method: str, url: str, body: str) -> _Item | None:
@@ -414,13 +419,13 @@ class _Server:
             if answer.status_code not in (301, 302, 303, 307, 308) or not answer.headers.get("Location"):
                 return answer
             url = urljoin(url, answer.headers["Location"])
-        raise Refused("This server sends us from one address to the next without end.")
+        raise Refused(gettext_lazy("This server sends us from one address to the next without end."))
 
     def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> requests.Response:
         try:
             return self.session.request(method, url, data=body, headers=dict(headers))
         except (InvalidIPAddress, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
-            raise Refused("That address cannot be used. Enter a public https:// address.") from error
+            raise Refused(gettext_lazy("That address cannot be used. Enter a public https:// address.")) from error
         except outbound.TooLarge as error:
             raise _TooMuch("The answer is too large.") from error
         except requests.exceptions.SSLError as error:
@@ -437,14 +442,14 @@ class _Server:
             known = (first.hostname or "", first.port or 443)
             host, port = here.hostname or "", here.port or 443
         except ValueError as error:
-            raise Refused("This server sends us to an address that cannot be used.") from error
+            raise Refused(gettext_lazy("This server sends us to an address that cannot be used.")) from error
         if here.scheme != "https" and here.scheme != first.scheme:
-            raise Refused("This server sends us to an address that is not encrypted.")
+            raise Refused(gettext_lazy("This server sends us to an address that is not encrypted."))
         same = host == known[0] and port in (known[1], 443)
         below = port == 443 and "." in known[0] and not _is_ip(known[0]) and host.endswith(f".{known[0]}")
         apple = port == 443 and APPLE.fullmatch(known[0]) is not None and APPLE.fullmatch(host) is not None
         if not (same or below or apple) or "@" in here.netloc:
-            raise Refused(f"This server sends us on to {host}. If you trust it, enter that address yourself.")
+            raise Refused(format_lazy(gettext_lazy("This server sends us on to {host}. If you trust it, enter that address yourself."), host=host))
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,9 +480,9 @@ def _address(typed: str) -> str:
         parts = urlsplit(text)
         named = parts.hostname and parts.port != 0
     except ValueError as error:
-        raise Refused("That is no address of a server.") from error
+        raise Refused(gettext_lazy("That is no address of a server.")) from error
     if not named or "@" in parts.netloc:
-        raise Refused("That is no address of a server.")
+        raise Refused(gettext_lazy("That is no address of a server."))
     return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path or "/", "", ""))
 
 
@@ -503,10 +508,10 @@ def _failure(answer: requests.Response, *, writing: bool = False) -> Exception:
     if status >= 500 and status not in (501, 507):
         return Unreachable(f"The server has a fault ({status}).")
     if status in (404, 405, 410, 501):
-        return Refused("There is no calendar at this address.")
+        return Refused(gettext_lazy("There is no calendar at this address."))
     if 200 <= status < 300:
         return Unreachable("The server's answer is not CalDAV.")
-    return Refused(f"The server refuses the request ({status}).")
+    return Refused(format_lazy(gettext_lazy("The server refuses the request ({status})."), status=status))
 
 
 def _retry_after(text: str) -> float | None:

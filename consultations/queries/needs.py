@@ -33,5 +33,5 @@ def _need(call: Consultation, answer_by: datetime | None, user: Any, moment: dat
         title = _("Say how your call with %(name)s went") % {"name": other.first_name}
     else:
         title = _("Look at your call with %(name)s") % {"name": other.first_name}
-    text = f"{call.duration} min with {other.name}"
+    text = _("%(minutes)s min with %(name)s") % {"minutes": call.duration, "name": other.name}
     return Need(title, text, reverse("consultations:detail", args=[call.pk]), answer_by, "video", other.time_zone)

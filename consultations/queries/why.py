@@ -9,10 +9,14 @@ from zoneinfo import ZoneInfo
 
 from django.urls import reverse_lazy
 from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from consultations.models import BLOCKING, CallSettings, ClaimStatus, DayOff, ExternalEvent, SlotClaim
 from consultations.slots import DAY, STEP, Hours, instant, windows_between
 from port444.builders.models import Builder
+from port444.kit.language import dated
 
 from .busy import STALE, calendars_read, events_between, known_since
 from .times import call_settings, calls_of_days, hours_of, open_starts
@@ -60,7 +64,7 @@ class Facts:
 
     def day(self, moment: datetime) -> str:
         local = moment.astimezone(self.hours.zone)
-        return f"{local:%a} {local.day} {local:%b}, {local:%H:%M}"
+        return dated(local, "D j M, H:i")
 
 
 def explain(builder: Builder, *, starts_at: datetime, minutes: int, moment: datetime) -> Answer:
@@ -76,7 +80,7 @@ def explain(builder: Builder, *, starts_at: datetime, minutes: int, moment: date
     day: date = starts_at.astimezone(zone).date()
     reasons = list(reasons_of(facts, starts_at, minutes))
     if not reasons and starts_at not in listed:
-        reasons = [Reason("circle-question-mark", "This time is not on offer.", "It changed while we looked. Ask again.")]
+        reasons = [Reason("circle-question-mark", _("This time is not on offer."), _("It changed while we looked. Ask again."))]
     return Answer(starts_at, minutes, reasons, [start for start in listed if start.astimezone(zone).date() == day])
 
 
@@ -84,9 +88,9 @@ def facts_of(builder: Builder, since: datetime, until: datetime, moment: datetim
     """What decides about [since, until), or the one reason why nothing is offered at all."""
     terms, hours = call_settings(builder), hours_of(builder)
     if not builder.consultation_enabled or terms is None:
-        return Reason("video-off", "Calls are switched off.", "Nobody can book you until you switch them on.", HOURS)
+        return Reason("video-off", _("Calls are switched off."), _("Nobody can book you until you switch them on."), HOURS)
     if hours is None:
-        return Reason("tag", "No length has a price.", "Give at least one length of call a price.", HOURS)
+        return Reason("tag", _("No length has a price."), _("Give at least one length of call a price."), HOURS)
     gap = timedelta(seconds=hours.gap)
     claims = SlotClaim.objects.filter(BLOCKING, builder=builder, busy__overlap=(since - gap, until + gap))
     claims = claims.exclude(status=ClaimStatus.HELD, hold_expires_at__lte=moment).select_related("consultation__client")
@@ -107,10 +111,12 @@ def facts_of(builder: Builder, since: datetime, until: datetime, moment: datetim
 
 def reasons_of(facts: Facts, starts_at: datetime, minutes: int) -> Iterator[Reason]:
     if facts.builder.call_price(minutes) is None:
-        yield Reason("tag", f"Calls of {minutes} minutes have no price.", "Only lengths with a price are offered.", HOURS)
+        title = _("Calls of %(minutes)s minutes have no price.") % {"minutes": minutes}
+        yield Reason("tag", title, _("Only lengths with a price are offered."), HOURS)
     if facts.known_since is not None and facts.known_since <= facts.moment - STALE:
-        text = f"{facts.oldest} was last read {facts.day(facts.known_since)}. A list older than a day is not trusted."
-        yield Reason("wifi-off", "We do not know when you are busy.", text, CALENDARS)
+        read = {"calendar": facts.oldest, "at": facts.day(facts.known_since)}
+        text = _("%(calendar)s was last read %(at)s. A list older than a day is not trusted.") % read
+        yield Reason("wifi-off", _("We do not know when you are busy."), text, CALENDARS)
     yield from _of_the_rules(facts, starts_at)
     yield from _of_the_hours(facts, starts_at, minutes)
     yield from _of_what_is_taken(facts, starts_at, starts_at + timedelta(minutes=minutes))
@@ -119,14 +125,14 @@ def reasons_of(facts: Facts, starts_at: datetime, minutes: int) -> Iterator[Reas
 def _of_the_rules(facts: Facts, start: datetime) -> Iterator[Reason]:
     earliest, latest = facts.moment + timedelta(seconds=facts.hours.notice), facts.moment + timedelta(seconds=facts.hours.horizon)
     if start.timestamp() < int(facts.moment.timestamp()):
-        yield Reason("history", "This time has passed.")
+        yield Reason("history", _("This time has passed."))
     elif start.timestamp() < int(facts.moment.timestamp()) + facts.hours.notice:
         hours = facts.terms.notice_hours
-        text = f"The earliest is {facts.day(earliest)}."
-        yield Reason("hourglass", f"You ask for {hours} hour{'s' if hours != 1 else ''} notice.", text, HOURS)
+        title = ngettext("You ask for %(hours)s hour notice.", "You ask for %(hours)s hours notice.", hours) % {"hours": hours}
+        yield Reason("hourglass", title, _("The earliest is %(at)s.") % {"at": facts.day(earliest)}, HOURS)
     elif start.timestamp() > int(facts.moment.timestamp()) + facts.hours.horizon:
-        text = f"The latest is {facts.day(latest)}."
-        yield Reason("calendar-clock", f"Clients book at most {facts.terms.horizon_days} days ahead.", text, HOURS)
+        title = _("Clients book at most %(days)s days ahead.") % {"days": facts.terms.horizon_days}
+        yield Reason("calendar-clock", title, _("The latest is %(at)s.") % {"at": facts.day(latest)}, HOURS)
 
 
 def _of_the_hours(facts: Facts, starts_at: datetime, minutes: int) -> Iterator[Reason]:
@@ -137,19 +143,21 @@ def _of_the_hours(facts: Facts, starts_at: datetime, minutes: int) -> Iterator[R
     if not around:
         yield _outside(facts, windows, start, end, minutes)
     elif all((start - phase) % (STEP[minutes] * 60) for _, _, phase in around):
-        step = "quarter of an hour" if STEP[minutes] == 15 else "half hour"
-        text = "Other times are not offered, so that no time is lost between calls."
-        yield Reason("clock", f"Calls of {minutes} minutes start on every {step}.", text)
+        if STEP[minutes] == 15:
+            title = _("Calls of %(minutes)s minutes start on every quarter of an hour.") % {"minutes": minutes}
+        else:
+            title = _("Calls of %(minutes)s minutes start on every half hour.") % {"minutes": minutes}
+        yield Reason("clock", title, _("Other times are not offered, so that no time is lost between calls."))
     if around and not _covers(replace(whole, days_off=hours.days_off), start, end):
         local = starts_at.astimezone(hours.zone).date()
         off = next((off for off in facts.days_off if off.first_on <= local <= off.last_on), None)
-        until = f" until {off.last_on:%a} {off.last_on.day} {off.last_on:%b}" if off and off.last_on > local else ""
+        last = {"day": dated(off.last_on, "D j M")} if off and off.last_on > local else None
+        title = _("It is a day off until %(day)s") % last if last else _("It is a day off")
         note = f" ({off.note})" if off and off.note else ""
-        text = "Only hours opened for that date alone are open on a day off."
-        yield Reason("tree-palm", f"It is a day off{until}{note}.", text, HOURS)
+        yield Reason("tree-palm", f"{title}{note}.", _("Only hours opened for that date alone are open on a day off."), HOURS)
     if around and not _covers(replace(whole, calls_a_day=hours.calls_a_day), start, end, facts.calls):
-        text = f"You take at most {hours.calls_a_day} a day."
-        yield Reason("calendar-check", "The day is full.", text, HOURS)
+        text = _("You take at most %(calls)s a day.") % {"calls": hours.calls_a_day}
+        yield Reason("calendar-check", _("The day is full."), text, HOURS)
 
 
 def _covers(hours: Hours, start: int, end: int, calls: Sequence[int] = ()) -> bool:
@@ -160,14 +168,16 @@ def _outside(facts: Facts, windows: Sequence[tuple[int, int, int]], start: int, 
     zone = facts.hours.zone
     inside = next((window for window in windows if window[0] <= start < window[1]), None)
     if inside is not None:
-        text = f"You close at {_clock(inside[1], zone)}; a call of {minutes} minutes would end at {_clock(end, zone)}."
-        return Reason("clock", "It would end after your hours.", text, HOURS)
+        times = {"close": _clock(inside[1], zone), "minutes": minutes, "end": _clock(end, zone)}
+        text = _("You close at %(close)s; a call of %(minutes)s minutes would end at %(end)s.") % times
+        return Reason("clock", _("It would end after your hours."), text, HOURS)
     local = datetime.fromtimestamp(start, zone).date()
     that_day = [window for window in windows if datetime.fromtimestamp(window[0], zone).date() == local]
     if not that_day:
-        return Reason("clock", "You are closed on that day.", "Open hours on it to be booked.", HOURS)
-    spans = ", ".join(f"{_clock(opens, zone)} to {_clock(closes, zone, is_end=True)}" for opens, closes, _ in that_day)
-    return Reason("clock", "It is outside your hours.", f"You are open {spans} on that day.", HOURS)
+        return Reason("clock", _("You are closed on that day."), _("Open hours on it to be booked."), HOURS)
+    times = ({"from": _clock(opens, zone), "to": _clock(closes, zone, is_end=True)} for opens, closes, _phase in that_day)
+    spans = ", ".join(_("%(from)s to %(to)s") % span for span in times)
+    return Reason("clock", _("It is outside your hours."), _("You are open %(spans)s on that day.") % {"spans": spans}, HOURS)
 
 
 def _clock(seconds: int, zone: ZoneInfo, *, is_end: bool = False) -> str:
@@ -185,32 +195,37 @@ def _of_what_is_taken(facts: Facts, start: datetime, end: datetime) -> Iterator[
             yield _of_an_event(facts, event, start, end)
     builder = facts.builder
     if builder.away_stops_calls and builder.away_from and builder.away_until and builder.away_from < end and start < builder.away_until:
-        yield Reason("sailboat", "You are away.", f"You are back {facts.day(builder.away_until)}.")
+        yield Reason("sailboat", _("You are away."), _("You are back %(at)s.") % {"at": facts.day(builder.away_until)})
 
 
 def _of_a_claim(facts: Facts, claim: SlotClaim, start: datetime, end: datetime) -> Reason:
     call = claim.consultation
-    when = f"{facts.day(call.scheduled_at)} to {facts.clock(call.ends_at)}"
+    when = _("%(from)s to %(to)s") % {"from": facts.day(call.scheduled_at), "to": facts.clock(call.ends_at)}
     if claim.status == ClaimStatus.HELD:
-        until = f" until {facts.clock(claim.hold_expires_at)}" if claim.hold_expires_at else ""
-        return Reason("hourglass", f"It is held for somebody who is paying{until}.", f"The time that is held: {when}.")
-    name = call.client.first_name
+        held = {"until": facts.clock(claim.hold_expires_at)} if claim.hold_expires_at else None
+        title = _("It is held for somebody who is paying until %(until)s.") % held if held else _("It is held for somebody who is paying.")
+        return Reason("hourglass", title, _("The time that is held: %(when)s.") % {"when": when})
+    name = {"name": call.client.first_name}
     if start < call.ends_at and call.scheduled_at < end:
-        return Reason("video", f"Your call with {name}.", when, call.url)
+        return Reason("video", _("Your call with %(name)s.") % name, when, call.url)
     if start >= call.ends_at:
-        text = f"The call is {when}; the break lasts until {facts.clock(claim.busy.upper)}."
-        return Reason("timer", f"Your break after the call with {name}.", text, call.url)
-    text = f"After a call until {facts.clock(end)} there would be no break of {facts.terms.gap_minutes} minutes before it ({when})."
-    return Reason("timer", f"Too close to your call with {name}.", text, call.url)
+        text = _("The call is %(when)s; the break lasts until %(until)s.") % {"when": when, "until": facts.clock(claim.busy.upper)}
+        return Reason("timer", _("Your break after the call with %(name)s.") % name, text, call.url)
+    return Reason("timer", _("Too close to your call with %(name)s.") % name, _no_break(facts, end, when), call.url)
+
+
+def _no_break(facts: Facts, end: datetime, when: str) -> str:
+    words = {"end": facts.clock(end), "minutes": facts.terms.gap_minutes, "when": when}
+    return _("After a call until %(end)s there would be no break of %(minutes)s minutes before it (%(when)s).") % words
 
 
 def _of_an_event(facts: Facts, event: ExternalEvent, start: datetime, end: datetime) -> Reason:
     where = f"{event.calendar.link.get_provider_display()}: {event.calendar.name}"
-    when = "all day" if event.is_all_day else f"{facts.day(event.starts_at)} to {_end(facts, event)}"
+    span = {"from": facts.day(event.starts_at), "to": _end(facts, event)}
+    when = _("all day") if event.is_all_day else _("%(from)s to %(to)s") % span
     if start < event.ends_at and event.starts_at < end:
-        return Reason("calendar-x-2", f"Busy in {where}.", when[0].upper() + when[1:] + ".", CALENDARS)
-    text = f"After a call until {facts.clock(end)} there would be no break of {facts.terms.gap_minutes} minutes before it ({when})."
-    return Reason("timer", f"Too close to an event in {where}.", text, CALENDARS)
+        return Reason("calendar-x-2", _("Busy in %(calendar)s.") % {"calendar": where}, f"{capfirst(when)}.", CALENDARS)
+    return Reason("timer", _("Too close to an event in %(calendar)s.") % {"calendar": where}, _no_break(facts, end, when), CALENDARS)
 
 
 def _end(facts: Facts, event: ExternalEvent) -> str:

@@ -94,19 +94,16 @@ def _count_try(request: UserRequest) -> None:
 
 
 def _why(provider: Provider, error: CalendarError) -> str:
-    match error:
-        case NotConnected():
-            return (
-                f"{provider.label} did not accept that. Check what you typed."
-                if provider.sign_in != SignIn.OAUTH
-                else (f"{provider.label} ended the sign-in before it was finished. Please try again.")
-            )
-        case Limited():
-            return f"{provider.label} asks us to wait. Try again in a few minutes."
-        case Refused():
-            return f"{provider.label} did not allow it: {error}"
-        case _:
-            return f"{provider.label} did not answer properly. Try again in a moment."
+    name = {"name": provider.label}
+    if isinstance(error, NotConnected) and provider.sign_in == SignIn.OAUTH:
+        return _("%(name)s ended the sign-in before it was finished. Please try again.") % name
+    if isinstance(error, NotConnected):
+        return _("%(name)s did not accept that. Check what you typed.") % name
+    if isinstance(error, Limited):
+        return _("%(name)s asks us to wait. Try again in a few minutes.") % name
+    if isinstance(error, Refused):
+        return _("%(name)s did not allow it: %(why)s") % (name | {"why": str(error)})
+    return _("%(name)s did not answer properly. Try again in a moment.") % name
 
 
 def _leave(request: UserRequest, builder: Builder, provider: Provider) -> HttpResponse:
@@ -148,7 +145,7 @@ def calendar_callback(request: UserRequest, provider: str) -> HttpResponse:
         return _refused(request, chosen, text, status=400)
     code = request.GET.get("code", "")
     if not code:
-        return _refused(request, chosen, f"{chosen.label} sent no answer that we can use.", status=400)
+        return _refused(request, chosen, _("%(name)s sent no answer that we can use.") % {"name": chosen.label}, status=400)
     try:
         connection = module_of(chosen.key).connect(code, _redirect_uri(chosen), begun["verifier"])
     except CalendarError as error:

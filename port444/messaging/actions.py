@@ -26,7 +26,7 @@ from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongStat
 from port444.kit.ids import uuid7
 from port444.kit.jobs import enqueue
 from port444.kit.language import speaking_to
-from port444.kit.sentences import Said
+from port444.kit.sentences import Day, Said, say
 from port444.notifications.actions import notify, read_about
 
 from . import queries
@@ -108,10 +108,13 @@ def send_message(
 @transaction.atomic
 def post_notice(conversation_id: UUID, *, body: str | Said, icon: str, subject: Subject | None) -> Message:
     """Add a line of the system, e.g. "Order 1042 started". Call it inside the action's transaction; it tells nobody by itself."""
-    conversation = _lock(conversation_id)
+    return _append(_lock(conversation_id), now(), kind=MessageKind.NOTICE, body=_kept(body), icon=icon, subject=subject)
+
+
+def _kept(line: str | Said) -> str:
+    """A line of the system as its row keeps it, whoever caused it."""
     with translation.override(settings.LANGUAGE_CODE):
-        words = str(body)
-    return _append(conversation, now(), kind=MessageKind.NOTICE, body=words, icon=icon, subject=subject)
+        return str(line)
 
 
 @transaction.atomic
@@ -211,11 +214,14 @@ def _answer_for_the_away(conversation: Conversation, moment: datetime) -> None:
         return
     back = builder.away_until.astimezone(ZoneInfo(conversation.client.time_zone))
     # A day that begins at midnight for the one who is away seldom does for the one who reads.
-    when = f"{back:%a} {back.day} {back:%b}" + (f", {back:%H:%M}" if (back.hour, back.minute) != (0, 0) else "")
-    name = conversation.builder.first_name
-    said = f" {name} says: “{builder.away_message}”" if builder.away_message else ""
-    body = f"{name} is away, and back on {when}. Your message waits here until then.{said}"
-    _append(conversation, moment, kind=MessageKind.NOTICE, body=body, icon="tree-palm", client_key=key)
+    name, day = conversation.builder.first_name, Day(back.date(), "D j M")
+    if (back.hour, back.minute) == (0, 0):
+        line = say("%(name)s is away, and back on %(day)s. Your message waits here until then.", name=name, day=day)
+    else:
+        line = say("%(name)s is away, and back on %(day)s, %(time)s. Your message waits here until then.", name=name, day=day, time=f"{back:%H:%M}")
+    if builder.away_message:
+        line = say("%(line)s %(name)s says: “%(words)s”", line=line, name=name, words=builder.away_message)
+    _append(conversation, moment, kind=MessageKind.NOTICE, body=_kept(line), icon="tree-palm", client_key=key)
 
 
 # What a report means for whoever looks at it. It is one side's word, so none of them counts as more than a suspicion.
