@@ -224,6 +224,12 @@ def credit_label(call: Consultation) -> str:
     return _("call with %(name)s, %(day)s") % {"name": call.builder.user.name, "day": day(call.scheduled_at, call.client_zone)}
 
 
+@said_to(lambda call: call.builder.user)
+def room_title(call: Consultation) -> str:
+    """The name of a room at its provider, where it is the builder's."""
+    return _("%(first)s and %(last)s") % {"first": call.builder.user.first_name, "last": call.client.first_name}
+
+
 @said_to(lambda call, provider: call.builder.user)
 def room_missing(call: Consultation, provider: str) -> Words:
     """For the builder: no room could be made, and their profile names no link that could stand in."""
@@ -310,10 +316,13 @@ def absence_disputed(call: Consultation, absence: Absence) -> Words:
     )
 
 
-def absence_to_decide(call: Consultation, absence: Absence) -> Words:
+@said_to(lambda call, absence, reader: reader)
+def absence_to_decide(call: Consultation, absence: Absence, reader: Any) -> Words:
+    facts = {"client": call.client.name, "builder": call.builder.user.name, "price": usd(call.price)}
+    words = {"note": absence.note, "dispute": absence.dispute_note}
     return Words(
-        f"To decide: did {call.person(absence.party).name} come to a call?",
-        f"{call.client.name} with {call.builder.user.name}, {usd(call.price)}. “{absence.note}” against “{absence.dispute_note}”.",
+        _("To decide: did %(name)s come to a call?") % {"name": call.person(absence.party).name},
+        _("%(client)s with %(builder)s, %(price)s. “%(note)s” against “%(dispute)s”.") % (facts | words),
     )
 
 

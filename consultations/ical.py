@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from port444.kit import lazy
 from port444.kit.clock import now
-from port444.kit.language import speaking_to
+from port444.kit.language import dated, speaking_to
 from port444.kit.templatetags.ui import city
 
 from .calendars.protocol import Booking
@@ -67,10 +67,13 @@ def calendar(call: Consultation, reader: Any) -> bytes:
     event.add("dtstamp", now())
     event.add("dtstart", call.scheduled_at.astimezone(UTC))
     event.add("dtend", call.ends_at.astimezone(UTC))
-    event.add("summary", f"Call: {call.client.name} and {call.builder.user.name}")
+    with speaking_to(reader):
+        summary = _("Call: %(client)s and %(builder)s") % {"client": call.client.name, "builder": call.builder.user.name}
+        description, alarm = _description(call, join), _alarm()
+    event.add("summary", summary)
     event.add("location", join)
     event.add("url", join)
-    event.add("description", _description(call, join))
+    event.add("description", description)
     event.add("status", "CANCELLED" if gone else "CONFIRMED")
     event.add("transp", "TRANSPARENT" if gone else "OPAQUE")
     organizer = icalendar.vCalAddress(f"mailto:calls@{settings.MAIL_DOMAIN}")
@@ -86,7 +89,7 @@ def calendar(call: Consultation, reader: Any) -> bytes:
         attendee.params["rsvp"] = icalendar.vText("FALSE")
         event.add("attendee", attendee, encode=0)
     if not gone:
-        event.add_component(_alarm())
+        event.add_component(alarm)
     book = _book(event)
     book.add("method", "CANCEL" if gone else "REQUEST")
     return bytes(book.to_ical())
@@ -176,12 +179,12 @@ def _book(*events: icalendar.Event) -> icalendar.Calendar:
 
 def _description(call: Consultation, join: str) -> str:
     lines = [
-        f"Join: {join}",
+        _("Join: %(link)s") % {"link": join},
         "",
-        *(f"{_clock(call.scheduled_at, zone)} to {_clock(call.ends_at, zone)[-5:]} in {city(zone)}" for zone in _zones(call)),
+        *(_span(call, zone) for zone in _zones(call)),
     ]
     if call.client_notes:
-        lines += ["", f"{call.client.first_name} writes: {call.client_notes}"]
+        lines += ["", _("%(name)s writes: %(words)s") % {"name": call.client.first_name, "words": call.client_notes}]
     return "\n".join(lines)
 
 
@@ -189,5 +192,6 @@ def _zones(call: Consultation) -> list[str]:
     return list(dict.fromkeys([call.client_zone, call.builder_zone]))
 
 
-def _clock(moment: datetime, zone: str) -> str:
-    return f"{moment.astimezone(ZoneInfo(zone)):%a %d %b %Y, %H:%M}"
+def _span(call: Consultation, zone: str) -> str:
+    begin, end = (moment.astimezone(ZoneInfo(zone)) for moment in (call.scheduled_at, call.ends_at))
+    return _("%(from)s to %(to)s in %(city)s") % {"from": dated(begin, "D d M Y, H:i"), "to": f"{end:%H:%M}", "city": city(zone)}

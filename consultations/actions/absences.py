@@ -158,7 +158,7 @@ def dispute_absence(consultation_id: UUID, *, actor: Any, note: str) -> Absence:
     reporter = call.person(Party(absence.party).other)
     _tell(call, reporter, "call_absence_disputed", emails.absence_disputed(call, absence), moment)
     for person in User.objects.filter(is_staff=True, is_active=True).order_by("pk")[:MOST_STAFF]:
-        said = emails.absence_to_decide(call, absence)
+        said = emails.absence_to_decide(call, absence, person)
         notify(
             person,
             "call_absence_to_decide",

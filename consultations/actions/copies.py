@@ -35,6 +35,7 @@ from port444.builders.models import Builder
 from port444.kit.clock import now
 from port444.kit.errors import NotAllowed, WrongState
 from port444.kit.jobs import enqueue
+from port444.kit.language import speaking_to
 from port444.notifications.actions import notify
 
 from .grants import break_link, keeper, plain
@@ -166,7 +167,8 @@ def write_copy(copy_id: UUID) -> bool:
     try:
         client = client_of(link, keeper(link))
         if task.status == EventStatus.WANTED:
-            written = client.write(copy.calendar.external_id, booking_of(copy), _known(copy))
+            with speaking_to(copy.consultation.builder.user):  # what stands in the event beside the booking's own words
+                written = client.write(copy.calendar.external_id, booking_of(copy), _known(copy))
             return _written(task, written)
         _remove(client, copy)
         return _removed(task)

@@ -174,7 +174,7 @@ def _take(room_id: UUID, moment: datetime) -> Errand | None:
     wish = RoomWish(
         chain=room.chain,
         consultation=call.pk,
-        title=f"{call.builder.user.first_name} and {call.client.first_name}",
+        title=emails.room_title(call),
         starts_at=call.scheduled_at,
         ends_at=call.ends_at,
         attendee_name=call.client.name,

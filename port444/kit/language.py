@@ -16,7 +16,7 @@ from django.utils.functional import Promise
 
 # Forms of dates are written as English has them: "D j M, H:i". Where another language puts signs between the parts, it says so here.
 SIGNS: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {
-    "de": ((re.compile(r"(?<=[Dl]) (?=j)"), ", "), (re.compile(r"(?<=j) (?=[MF])"), ". ")),
+    "de": ((re.compile(r"(?<=[Dl]) (?=[jd])"), ", "), (re.compile(r"(?<=[jd]) (?=[MF])"), ". ")),
 }
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from consultations.calendars.protocol import Connection, Refused
 from port444.kit.clock import now
@@ -19,9 +21,9 @@ from .calendar import GoogleCalendar
 
 SCOPE = "https://www.googleapis.com/auth/"
 NEEDED = {
-    f"{SCOPE}calendar.calendarlist.readonly": "the list of your calendars",
-    f"{SCOPE}calendar.events": "your events",
-    f"{SCOPE}calendar.freebusy": "when you are busy",
+    f"{SCOPE}calendar.calendarlist.readonly": _("the list of your calendars"),
+    f"{SCOPE}calendar.events": _("your events"),
+    f"{SCOPE}calendar.freebusy": _("when you are busy"),
 }
 MEET = f"{SCOPE}meetings.space.readonly"  # who was in the room; calls work without it
 
@@ -59,10 +61,10 @@ def connect(code: str, redirect_uri: str, verifier: str) -> Connection:
     if status != 200:
         raise token_error(answer)
     granted = str(answer.get("scope", "")).split()
-    if missing := [words for scope, words in NEEDED.items() if scope not in granted]:
-        raise Refused(f"calls need {' and '.join(missing)}. Connect again and leave every box ticked.")
+    if missing := [str(words) for scope, words in NEEDED.items() if scope not in granted]:
+        raise Refused(gettext("calls need %(what)s. Connect again and leave every box ticked.") % {"what": gettext(" and ").join(missing)})
     if not answer.get("refresh_token"):
-        raise Refused("Google gave no lasting permission")
+        raise Refused(_("Google gave no lasting permission"))
     who = _claims(str(answer.get("id_token", "")))
     credentials = {
         "refresh_token": answer["refresh_token"],
@@ -76,7 +78,7 @@ def connect(code: str, redirect_uri: str, verifier: str) -> Connection:
     calendars = GoogleCalendar(Account(credentials, kept.append)).calendars()
     account = credentials["account"] or next((each.external_id for each in calendars if each.is_primary), "")
     if not account:
-        raise Refused("Google did not say whose account it is")
+        raise Refused(_("Google did not say whose account it is"))
     return Connection(account, kept[-1] | {"account": account}, calendars)
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import requests
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from consultations.calendars.protocol import CalendarError, NotConnected, Refused, Unreachable
 from port444.kit.clock import now
@@ -52,7 +53,7 @@ def exchange(session: requests.Session, code: str, redirect_uri: str, verifier: 
     answer = _ask(session, {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "code_verifier": verifier})
     granted = {scope.rsplit("/", 1)[-1].casefold() for scope in str(answer.get("scope", "")).split()}
     if "calendars.readwrite" not in granted or not answer.get("refresh_token"):
-        raise Refused("the consent does not cover the calendars")
+        raise Refused(_("the consent does not cover the calendars"))
     return _credentials(answer, {})
 
 
