@@ -20,8 +20,8 @@ from consultations.api import router as calls
 from port444.accounts.api import router as accounts
 from port444.accounts.callers import ByToken
 from port444.away.api import router as away
-from port444.builders.api import router as builders
-from port444.catalog.api import router as catalog
+from port444.builders.api import portfolio, profile
+from port444.catalog.api import finding, selling
 from port444.favourites.api import router as favourites
 from port444.kit import reference, rest
 from port444.kit.errors import DomainError, worded
@@ -123,9 +123,11 @@ ROUTERS = (
     accounts,
     amendments,
     away,
-    builders,
+    portfolio,
+    profile,
     calls,
-    catalog,
+    finding,
+    selling,
     disputes,
     insights,
     favourites,

@@ -21,7 +21,7 @@ from port444.builders.models import Builder, Level, away_at
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.money import amount_field
-from port444.kit.states import StateMachine, known_status
+from port444.kit.states import StateMachine, known_status, meet
 
 
 class ServiceStatus(models.TextChoices):
@@ -73,7 +73,7 @@ class Category(models.Model):
 
 class ServiceQuerySet(models.QuerySet["Service"]):
     def lock(self, pk: Any) -> Service:
-        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
+        return meet(self.select_for_update(of=("self",), no_key=True).get(pk=pk))
 
     def listed(self) -> ServiceQuerySet:
         """What search shows."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any
 from urllib.parse import urlencode, urljoin
 from uuid import UUID
 
@@ -14,10 +15,12 @@ from pydantic import Field
 from port444.builders.models import Builder
 from port444.builders.schemas import PieceOut, piece_out
 from port444.kit import money
-from port444.kit.rest import In, Moment, Money, Out, Row, Text
+from port444.kit.rest import Amount, In, Moment, Money, Out, Row, Text
 
-from .market import Cell, Source
-from .models import Category, Frequency, Package, SavedSearch, Service, ServiceStatus, Tier
+from .actions import MOST_OPTIONS, MOST_QUESTIONS, PackageText, Question, ServiceText
+from .market import Cell, Source, Verdict
+from .models import Category, Frequency, Package, QuestionKind, SavedSearch, Service, ServiceStatus, Tier
+from .queries import Hint
 
 
 class CategoryOut(Out):
@@ -152,6 +155,129 @@ class SavedSearchesOut(Out):
     items: list[SavedSearchOut]
 
 
+class AskedIn(In):
+    """What a client is asked after the payment."""
+
+    label: Text = Field(min_length=1, max_length=200, examples=["Which version of Django is it?"])
+    kind: QuestionKind = QuestionKind.TEXT
+    is_required: bool = True
+    options: list[Annotated[Text, Field(min_length=1, max_length=100)]] = Field(
+        default_factory=list, max_length=MOST_OPTIONS, description="Of a choice: two at least, all different"
+    )
+    help: Text = Field("", max_length=200, description="Stands under the question")
+
+
+class PackageIn(In):
+    """One size of a service."""
+
+    tier: Tier
+    name: Text = Field(min_length=1, max_length=60, examples=["One page"])
+    price: Amount
+    delivery_days: int = Field(ge=1, le=90)
+    revisions: int = Field(1, ge=0, le=20)
+    deliverables: list[Annotated[Text, Field(min_length=1, max_length=120)]] = Field(default_factory=list, max_length=12)
+    is_offered: bool = True
+
+
+class OwnServiceIn(In):
+    """The whole of a service. A draft may lack anything but its title and category."""
+
+    title: Text = Field(min_length=1, max_length=90, examples=["Make slow Django pages fast"])
+    category: Text = Field(max_length=60, description="Its slug", examples=["web-development"])
+    summary: Text = Field("", max_length=160)
+    description: Text = Field("", max_length=6000)
+    tags: list[Annotated[Text, Field(min_length=1, max_length=30)]] = Field(default_factory=list, max_length=8)
+    offer_floor: Amount | None = Field(None, description="No offer for one of its packages goes below")
+    questions: list[AskedIn] = Field(default_factory=list, max_length=MOST_QUESTIONS)
+    packages: list[PackageIn] = Field(default_factory=list, max_length=3, description="One of each size at most")
+
+    def offers(self) -> list[PackageText]:
+        """The packages, as the actions take them."""
+        return [
+            {
+                "tier": one.tier.value,
+                "name": one.name,
+                "price": one.price,
+                "delivery_days": one.delivery_days,
+                "revisions": one.revisions,
+                "deliverables": one.deliverables,
+                "is_offered": one.is_offered,
+            }
+            for one in self.packages
+        ]
+
+    def words(self, category_id: UUID) -> ServiceText:
+        """The rest of it."""
+        asked: list[Question] = [
+            {"label": one.label, "kind": one.kind.value, "required": one.is_required, "options": one.options, "help": one.help}
+            for one in self.questions
+        ]
+        return {
+            "category_id": category_id,
+            "title": self.title,
+            "summary": self.summary,
+            "description": self.description,
+            "tags": list(dict.fromkeys(self.tags)),
+            "questions": asked,
+            "offer_floor": self.offer_floor,
+        }
+
+
+class OwnServiceRow(Out):
+    id: UUID
+    slug: str
+    title: str
+    summary: str
+    status: ServiceStatus
+    category_id: UUID
+    from_price: Money | None
+    least_days: int | None
+    order_count: int
+    rating_count: int
+    created_at: Moment
+    changed_at: Moment | None
+    published_at: Moment | None
+    url: str
+
+
+class OwnServicesOut(Out):
+    items: list[OwnServiceRow]
+
+
+class OwnPackageOut(PackageOut):
+    is_offered: bool
+
+
+class OwnServiceOut(OwnServiceRow):
+    category: str = Field(description="Its slug")
+    description: str
+    tags: list[str]
+    offer_floor: Money | None
+    questions: list[AskedOut]
+    packages: list[OwnPackageOut]
+    missing: list[str] = Field(description="What it lacks for being published, in words")
+
+
+class PriceHintOut(Out):
+    """How the price of one size compares. Without enough sales there is no comparison."""
+
+    tier: Tier
+    price: Money
+    kept: Money = Field(description="What the builder receives of it")
+    checks: list[str] = Field(description="What to look at once more in the price itself")
+    verdict: Verdict | None
+    standing: str = Field(examples=["below 83% of them"])
+    low: Money | None
+    median: Money | None
+    high: Money | None
+    builders: int = Field(description="How many builders it is drawn from")
+    is_paid: bool | None = Field(description="What clients paid; otherwise what builders ask")
+
+
+class PriceHintsOut(Out):
+    items: list[PriceHintOut]
+
+
 class CallPriceOut(Out):
     minutes: int
     price: Money
@@ -233,24 +359,63 @@ def package_out(package: Package) -> PackageOut:
     return PackageOut(**told, client_fee=fee, total=package.price + fee)
 
 
+def own_service_row(service: Service) -> OwnServiceRow:
+    told = {name: getattr(service, name) for name in OwnServiceRow.model_fields if name != "url"}
+    return OwnServiceRow(**told, url=urljoin(settings.SITE_URL, service.get_absolute_url()))
+
+
+def own_service_out(service: Service, missing: list[str]) -> OwnServiceOut:
+    """`missing` is what it lacks for being published. Its packages and category must be at hand."""
+    return OwnServiceOut(
+        **own_service_row(service).model_dump(),
+        category=service.category.slug,
+        description=service.description,
+        tags=service.tags,
+        offer_floor=service.offer_floor,
+        questions=_asked(service),
+        packages=[OwnPackageOut(**package_out(one).model_dump(), is_offered=one.is_offered) for one in service.packages.all()],
+        missing=missing,
+    )
+
+
+def price_hint_out(hint: Hint) -> PriceHintOut:
+    cell = hint.cell
+    return PriceHintOut(
+        tier=hint.tier,
+        price=hint.price or Decimal(0),
+        kept=hint.kept or Decimal(0),
+        checks=hint.checks,
+        verdict=hint.verdict,
+        standing=hint.standing,
+        low=cell.p25 if cell else None,
+        median=cell.median if cell else None,
+        high=cell.p75 if cell else None,
+        builders=cell.count if cell else 0,
+        is_paid=cell.source != Source.ASKED if cell else None,
+    )
+
+
 def reviews_out(reviews: Iterable[Any]) -> list[ReviewedOut]:
     return [ReviewedOut(id=one.pk, stars=one.stars, text=one.text, author=one.author.name, shown_at=one.shown_at, reply=one.reply) for one in reviews]
+
+
+def _asked(service: Service) -> list[AskedOut]:
+    return [
+        AskedOut(label=one["label"], kind=one["kind"], is_required=one["required"], options=one.get("options", []), help=one.get("help", ""))
+        for one in service.questions
+    ]
 
 
 def service_out(service: Service, packages: Iterable[Package], reviews: Iterable[Any], moment: Any) -> ServiceOut:
     builder = service.builder
     away = builder.is_away_at(moment)
-    questions = [
-        AskedOut(label=one["label"], kind=one["kind"], is_required=one["required"], options=one.get("options", []), help=one.get("help", ""))
-        for one in service.questions
-    ]
     return ServiceOut(
         **_service(service),
         description=service.description,
         status=ServiceStatus(service.status),
         category=service.category.slug,
         packages=[package_out(one) for one in packages],
-        questions=questions,
+        questions=_asked(service),
         reviews=reviews_out(reviews),
         takes_orders=service.status == ServiceStatus.PUBLISHED and not (away and builder.away_stops_orders),
         back_at=builder.away_until if away else None,

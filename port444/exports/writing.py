@@ -18,7 +18,7 @@ from .columns import Column, Kind
 from .reading import Row
 
 OPEN_TO_FORMULAS = (Kind.TEXT, Kind.JSON)
-GROUP = 10_000  # rows in a row group of Parquet
+GROUP = 5_000  # rows in a row group of Parquet
 
 
 class Format(StrEnum):

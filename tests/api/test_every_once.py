@@ -233,6 +233,10 @@ def pictured(s: Scene) -> Call:
     return Call(s.builder, f"/portfolio/{piece.pk}/pictures", file=("picture", picture))
 
 
+def photographed(s: Scene) -> Call:
+    return Call(s.builder, "/profile/photo", file=("photo", picture))
+
+
 def two_orders(s: Scene) -> dict[str, str]:
     first, second = s.make_order(S.IN_PROGRESS), s.make_order(S.IN_PROGRESS)
     return {"order_id": str(first.pk), "other_order_id": str(second.pk), **WORDS}
@@ -286,6 +290,7 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "refund_by_support": lambda s: Call(
         s.staff, "/support/refunds", {"order_id": str(s.make_order(S.IN_PROGRESS).pk), "amount": "20.00", "why": "late", **WORDS}
     ),
+    "put_photo": photographed,
     "report_consultation_absence": absent,
     "revise_amendment": lambda s: Call(s.builder, f"/amendments/{s.change().pk}/versions", WORK),
     "run_support_macro": lambda s: Call(

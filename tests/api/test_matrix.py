@@ -62,6 +62,7 @@ SEEN_BY = {
     "refund_id": NOBODY,
     "review_id": BOTH,
     "search_id": NOBODY,
+    "service_id": BUILDER,
     "slug": ALL,
     "suggestion_id": BUILDER,
     "token_id": CLIENT,
@@ -83,12 +84,13 @@ NOTHING_THERE = {
 }
 FOR_BUILDERS = (
     "get_earnings get_insights list_withdrawals withdraw quote_withdrawal get_away plan_away end_away "
-    "get_availability set_availability explain_calendar_slot list_calendars choose_calendars list_portfolio add_portfolio_piece"
+    "get_availability set_availability explain_calendar_slot list_calendars choose_calendars list_portfolio add_portfolio_piece "
+    "get_profile put_photo remove_photo list_own_services create_service get_price_hints"
 )
 NOTHING_THERE |= {(name, who): "it is for builders alone" for name in FOR_BUILDERS.split() for who in ("client", "staff")}
 OF_A_PROFILE = (
     "get_insights get_away plan_away end_away get_availability set_availability explain_calendar_slot list_calendars choose_calendars "
-    "list_portfolio add_portfolio_piece"
+    "list_portfolio add_portfolio_piece get_profile put_photo remove_photo list_own_services create_service get_price_hints"
 )
 NOTHING_THERE |= {(name, "stranger"): "who offers work has no profile yet" for name in OF_A_PROFILE.split()}
 BODY_OF_NOTHING = "place_order start_conversation hold_consultation"
@@ -193,7 +195,7 @@ def call(program: Caller, operation: Operation, objects: dict[str, str]) -> tupl
     kinds = operation.says.get("requestBody", {}).get("content", {})
     if "multipart/form-data" in kinds:
         fields = kinds["multipart/form-data"]["schema"]["properties"]
-        answer = program.upload(path, SimpleUploadedFile("a.txt", b"a"), to="picture" if "picture" in fields else "uploads")
+        answer = program.upload(path, SimpleUploadedFile("a.txt", b"a"), to=next(name for name in ("picture", "photo", "uploads") if name in fields))
     else:
         body = least(next(iter(kinds.values()))["schema"]) if kinds else None
         answer = program.send(operation.method, path, body)
@@ -207,7 +209,12 @@ def objects(world: World) -> dict[str, str]:
     """An object of the world for each part of an address."""
     found = {key.rpartition(":")[2]: str(value) for key, value in world.objects.items()}
     found |= {"webhook_id": str(world.objects["webhooks:endpoint_id"]), "file_id": str(world.objects["attachment_id"]), "position": "1"}
-    found |= {"services": str(world.objects["api:slug"]), "builders": str(world.objects["builders:slug"]), "categories": "web-development"}
+    found |= {
+        "services": str(world.objects["api:slug"]),
+        "builders": str(world.objects["builders:slug"]),
+        "categories": "web-development",
+        "service_id": str(world.objects["catalog:pk"]),
+    }
     with connection.cursor() as cursor:
         for part, table in (("incident_id", "incident_log"), ("plan_id", "support_plan"), ("message_id", "messaging_message")):
             cursor.execute(f"SELECT id FROM {table} ORDER BY id LIMIT 1")

@@ -25,12 +25,20 @@ DONE_BY = {
     "away:keep": "keep_due_date",
     "away:object": "object_to_due_move",
     "away:want": "want_return_alert",
+    "builders:edit": "set_profile",
     "builders:move_piece": "move_portfolio_piece",
     "builders:piece": "change_portfolio_piece",
     "builders:portfolio": "add_portfolio_piece",
+    "builders:put_photo": "put_photo remove_photo",
     "builders:put_picture": "add_portfolio_picture",
     "builders:remove_picture": "remove_portfolio_picture",
     "builders:remove_piece": "remove_portfolio_piece",
+    "catalog:create": "create_service",
+    "catalog:edit": "change_service",
+    "catalog:hints": "get_price_hints",
+    "catalog:new_hints": "get_price_hints",
+    "catalog:pause": "pause_service",
+    "catalog:publish": "publish_service",
     "catalog:change_search": "change_saved_search",
     "catalog:look_at_search": "look_at_saved_search",
     "catalog:remove_search": "remove_saved_search",
@@ -141,7 +149,6 @@ DONE_BY = {
 ACCOUNT = "no token speaks for the account itself: how somebody is reached and what others may do is said where they sign in"
 WALLET = "a wallet in the browser signs"
 PROVIDER = "other programs call it, and sign what they send"
-SHOP = "what is sold is written in its editor, which shows what it looks like and how its prices compare"
 LOOKED_AT = "it is decided beside charts and trials of the page"
 ON_PAGE_ALONE = {
     "accounts:new_token": "the password is asked again",
@@ -150,14 +157,6 @@ ON_PAGE_ALONE = {
     "accounts:settings": ACCOUNT,
     "accounts:sign_out_elsewhere": ACCOUNT,
     "accounts:theme": "a browser has colours",
-    "builders:edit": SHOP,
-    "builders:put_photo": SHOP,
-    "catalog:create": SHOP,
-    "catalog:edit": SHOP,
-    "catalog:hints": SHOP,
-    "catalog:new_hints": SHOP,
-    "catalog:pause": SHOP,
-    "catalog:publish": SHOP,
     "consultations:calcom_hook": PROVIDER,
     "consultations:connect_calendar": "the provider asks for a sign-in",
     "consultations:google_hook": PROVIDER,

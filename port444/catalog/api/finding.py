@@ -15,16 +15,11 @@ from pydantic.json_schema import SkipJsonSchema
 from port444.accounts.callers import may
 from port444.accounts.models import Scope
 from port444.builders.models import Builder, Level
-from port444.kit.clock import now
-from port444.kit.errors import Invalid
-from port444.kit.http import UserRequest
-from port444.kit.rest import Amount, Text, answers, chosen
-
-from . import actions
-from .forms import MOST_DAYS, SearchForm
-from .models import Category, Package, SavedSearch, Service, ServiceStatus
-from .queries import Sort, asked, find_services, market_of, read_cursor, saved_by, services_in, suggest
-from .schemas import (
+from port444.catalog import actions
+from port444.catalog.forms import MOST_DAYS, SearchForm
+from port444.catalog.models import Category, Package, SavedSearch, Service, ServiceStatus
+from port444.catalog.queries import Sort, asked, find_services, market_of, read_cursor, saved_by, services_in, suggest
+from port444.catalog.schemas import (
     BuilderOut,
     CategoriesOut,
     CategoryDetailOut,
@@ -43,6 +38,10 @@ from .schemas import (
     service_out,
     service_row,
 )
+from port444.kit.clock import now
+from port444.kit.errors import Invalid
+from port444.kit.http import UserRequest
+from port444.kit.rest import Amount, Text, answers, chosen
 
 router = Router(tags=["Finding"])
 REVIEWS = 10
