@@ -84,9 +84,10 @@ def objects_of(world: World) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for key, value in world.objects.items():
         found.setdefault(key.rpartition(":")[2], []).append(str(value))
-    for name, rows_ in ("order_id", "SELECT id FROM orders_order"), ("amendment_id", "SELECT id FROM amendments_amendment"):
+    asked = {"order_id": "orders_order", "amendment_id": "amendments_amendment", "service_id": "catalog_service"}
+    for name, table in asked.items():
         with connection.cursor() as cursor:
-            cursor.execute(rows_)
+            cursor.execute(f"SELECT id FROM {table}")
             found.setdefault(name, []).extend(str(row[0]) for row in cursor.fetchall())
     return found
 
