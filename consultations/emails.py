@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
@@ -20,7 +19,8 @@ from port444.kit.language import dated, speaking_to
 from port444.kit.mail import Attachment
 from port444.kit.moments import when
 from port444.kit.money import fee, usd
-from port444.kit.sentences import Said, say
+from port444.kit.sentences import Day, Said, say
+from port444.kit.templatetags.ui import city
 from port444.payments.handlers import Description, Promise, Step
 from port444.payments.models import Credit, Invoice
 
@@ -30,6 +30,7 @@ from .models import (
     WORTH_UNTIL,
     Absence,
     Back,
+    CalendarEvent,
     CalendarLink,
     Consultation,
     ConsultationStatus,
@@ -40,6 +41,7 @@ from .models import (
     RefundPolicy,
     ReminderKind,
 )
+from .models.words import OURS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,10 @@ def said_to[**P, R](reader: Callable[P, Any]) -> Callable[[Callable[P, R]], Call
         return worded
 
     return around
+
+
+def quoted(words: str) -> str:
+    return _("“%(text)s”") % {"text": words}
 
 
 def zone_of(call: Consultation, reader: Any) -> str:
@@ -248,7 +254,7 @@ def cancelled(call: Consultation, reader: Any, back: Back) -> Words:
     title = _("%(name)s cancelled the call of %(at)s") if call.cancelled_by_id else _("The call of %(at)s was cancelled")
     if by_me:
         title = _("You cancelled the call of %(at)s")
-    reason = f" “{call.cancellation_reason}”" if call.cancellation_reason and not by_me else ""
+    reason = " " + quoted(call.cancellation_words) if call.cancellation_reason and not by_me else ""
     return Words(title % facts, f"{money_for(call, reader, back)}{reason}")
 
 
@@ -312,7 +318,7 @@ def absence_disputed(call: Consultation, absence: Absence) -> Words:
     absent = call.person(absence.party).first_name
     return Words(
         _("%(absent)s says that they did come") % {"absent": absent},
-        f"“{absence.dispute_note}”\n\n" + _("Somebody of port444 looks at it and decides. Nothing is paid until then."),
+        f"{quoted(absence.dispute_note)}\n\n" + _("Somebody of port444 looks at it and decides. Nothing is paid until then."),
     )
 
 
@@ -330,7 +336,7 @@ def absence_to_decide(call: Consultation, absence: Absence, reader: Any) -> Word
 def absence_dismissed(call: Consultation, absence: Absence, party: Party) -> Words:
     if absence.decision_note and absence.disputed_at:
         return Words(
-            _("Decided: the call counts as held"), f"“{absence.decision_note}”\n\n" + _("The builder completes it, or it completes by itself.")
+            _("Decided: the call counts as held"), f"{quoted(absence.decision_words)}\n\n" + _("The builder completes it, or it completes by itself.")
         )
     return Words(
         _("%(name)s took it back: the call counts as held") % {"name": call.person(party.other).first_name}, _("There is nothing to answer any more.")
@@ -342,7 +348,7 @@ def no_show(call: Consultation, absence: Absence, party: Party, back: Back) -> W
     reader = call.person(party)
     facts = {"name": call.person(absence.party).first_name, "at": when(call.scheduled_at, zone_of(call, reader))}
     title = _("You did not come to the call of %(at)s") if party == absence.party else _("%(name)s did not come to the call of %(at)s")
-    note = "\n\n" + _("Decided by port444: “%(words)s”") % {"words": absence.decision_note} if absence.decision_note else ""
+    note = "\n\n" + _("Decided by port444: “%(words)s”") % {"words": absence.decision_words} if absence.decision_note else ""
     return Words(title % facts, f"{money_for(call, reader, back)}{note}")
 
 
@@ -380,10 +386,13 @@ def _money_notice(call: Consultation, back: Back) -> Said:
     return say("%(amount)s goes back to %(name)s.", amount=back.total, name=client)
 
 
-def both_clocks(moment: datetime, call: Consultation) -> str:
-    """A moment for both: "Tue 24 Nov, 04:30 (Amsterdam), Tue 24 Nov, 09:00 (Kolkata)"; in English, since both read the same words."""
-    with translation.override(settings.LANGUAGE_CODE):
-        return ", ".join(dict.fromkeys(when(moment, zone) for zone in (call.client_zone, call.builder_zone)))
+def both_clocks(moment: datetime, call: Consultation) -> Said:
+    """A moment for both: "Tue 24 Nov, 04:30 (Amsterdam), Tue 24 Nov, 09:00 (Kolkata)"."""
+    client, builder = (
+        say("%(at)s (%(city)s)", at=Day(moment.astimezone(ZoneInfo(zone)), "D j M, H:i"), city=city(zone))
+        for zone in (call.client_zone, call.builder_zone)
+    )
+    return client if client == builder else say("%(first)s, %(rest)s", first=client, rest=builder)
 
 
 @said_to(lambda call, earlier, reader, wished_by: reader)
@@ -424,7 +433,7 @@ def _proposed_at(proposal: Proposal, zone: str) -> str:
 def proposed(proposal: Proposal, reader: Any) -> Words:
     call, maker = proposal.consultation, proposal.made_by
     zone = zone_of(call, reader)
-    note = f" “{proposal.note}”" if proposal.note else ""
+    note = " " + quoted(proposal.note) if proposal.note else ""
     body = _("It would move from %(at)s.") % {"at": when(call.scheduled_at, zone)} + note + " "
     body += _("Accept or decline until %(until)s; without an answer the call stays where it is.") % {"until": when(proposal.answer_by, zone)}
     return Words(_("%(name)s proposes %(proposed)s for your call") % {"name": maker.first_name, "proposed": _proposed_at(proposal, zone)}, body)
@@ -509,11 +518,12 @@ def completed_notice(call: Consultation) -> Said:
 def cancelled_notice(call: Consultation, back: Back) -> Said:
     money = _money_notice(call, back)
     if call.cancelled_by_id is None:
-        said = say("The call of %(minutes)s minutes was cancelled.", minutes=call.duration)
-        return say("%(what)s %(why)s %(money)s", what=said, why=call.cancellation_reason, money=money)
+        what = say("The call of %(minutes)s minutes was cancelled.", minutes=call.duration)
+        why = Said(call.cancellation_reason) if call.cancellation_reason in OURS else call.cancellation_reason
+        return say("%(what)s %(why)s %(money)s", what=what, why=why, money=money)
     who = call.client if call.cancelled_by_id == call.client_id else call.builder.user
-    said = say("%(name)s cancelled the call of %(minutes)s minutes.", name=who.first_name, minutes=call.duration)
-    return say("%(what)s %(money)s", what=said, money=money)
+    what = say("%(name)s cancelled the call of %(minutes)s minutes.", name=who.first_name, minutes=call.duration)
+    return say("%(what)s %(money)s", what=what, money=money)
 
 
 def invitation(notification: Any) -> list[Attachment]:
@@ -613,9 +623,9 @@ def calendar_conflict(call: Consultation, calendar_name: str) -> Words:
     )
 
 
-@said_to(lambda call, *, gone, error: call.builder.user)
-def copy_failed(call: Consultation, *, gone: bool, error: str) -> Words:
+@said_to(lambda call, copy, *, gone: call.builder.user)
+def copy_failed(call: Consultation, copy: CalendarEvent, *, gone: bool) -> Words:
     at = when(call.scheduled_at, call.builder_zone)
     title = _("The call of %(at)s is still in your calendar, although it was called off") if gone else _("The call of %(at)s is not in your calendar")
-    body = f"{error} " + _("We have stopped trying. You can start another attempt on the page of your calendars. The call itself is not touched.")
-    return Words(title % {"at": at}, body)
+    rest = _("We have stopped trying. You can start another attempt on the page of your calendars. The call itself is not touched.")
+    return Words(title % {"at": at}, f"{copy.error_words} {rest}")

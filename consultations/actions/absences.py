@@ -28,6 +28,7 @@ from consultations.models import (
     Party,
     Source,
 )
+from consultations.models.words import OPPOSITE, TAKEN_BACK
 from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
@@ -108,7 +109,7 @@ def report_absence(consultation_id: UUID, *, actor: Any, note: str = "") -> Abse
         absence = current
     else:
         if current is not None:
-            current.move_to(A.DISMISSED, decided_at=moment, decision_note="The other side says the opposite.")
+            current.move_to(A.DISMISSED, decided_at=moment, decision_note=OPPOSITE)
         absence = Absence.objects.create(consultation=call, party=me.other, status=A.REPORTED, created_at=moment, **facts)
     absence.consultation = call
     record(Event.ABSENCE_REPORTED, actor=actor, target=absence, call=call.pk, party=absence.party, note=note)
@@ -181,7 +182,7 @@ def dismiss_absence(consultation_id: UUID, *, actor: Any) -> Absence:
         raise WrongState(_("There is nothing to take back any more."))
     if absence.party == call.party_of(actor):
         raise NotAllowed(_("Only the side that came can take this back."))
-    _dismiss(absence, call, actor, moment, "Taken back.")
+    _dismiss(absence, call, actor, moment, TAKEN_BACK)
     return absence
 
 

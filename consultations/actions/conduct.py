@@ -13,6 +13,7 @@ from auditlog.actions import record
 from auditlog.events import Event
 from consultations import emails
 from consultations.models import Back, ClaimStatus, Consultation, ConsultationStatus, SlotClaim
+from consultations.models.words import ACCOUNT_CLOSED
 from port444.kit.clock import now
 from port444.kit.errors import Invalid, NotAllowed, WrongState
 from port444.messaging.actions import post_notice
@@ -61,7 +62,7 @@ def complete_unattended(consultation_id: UUID) -> Consultation:
         raise WrongState(_("This call is not waiting to be completed."))
     suspended_at = consultation.builder.user.suspended_at
     if suspended_at is not None and suspended_at < consultation.ends_at:
-        cancel_locked(consultation, None, moment, "The account of the builder was closed before the call.", consultation.everything)
+        cancel_locked(consultation, None, moment, ACCOUNT_CLOSED, consultation.everything)
     else:
         _complete(consultation, None, moment)
     return consultation

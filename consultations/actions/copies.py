@@ -31,6 +31,7 @@ from consultations.models import (
     LinkStatus,
     MeetingProvider,
 )
+from consultations.models.words import CUT_OFF
 from port444.builders.models import Builder
 from port444.kit.clock import now
 from port444.kit.errors import NotAllowed, WrongState
@@ -190,7 +191,7 @@ def _lease(copy_id: UUID) -> Task | None:
         return None
     copy.lease_until, copy.attempts, copy.queued_at = moment + LEASE, copy.attempts + 1, None
     if copy.attempts > MOST_ATTEMPTS:  # the job that had the last one died
-        _give_up(copy, "The calendar did not answer properly.", moment)
+        _give_up(copy, CUT_OFF, moment)
         return None
     if copy.status == EventStatus.WANTED and copy.written_hash == "":
         copy.written_hash = CalendarEvent.MAYBE
@@ -327,7 +328,7 @@ def _give_up(copy: CalendarEvent, error: str, moment: datetime) -> None:
     call = Consultation.objects.select_related("builder__user", "client").get(pk=copy.consultation_id)
     gone = copy.status == EventStatus.UNWANTED
     copy.move_to(EventStatus.FAILED, last_error=error, lease_until=None, updated_at=moment)
-    said = emails.copy_failed(call, gone=gone, error=error)
+    said = emails.copy_failed(call, copy, gone=gone)
     notify(
         call.builder.user,
         "calendar_copy_failed",

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
-from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
@@ -17,6 +15,7 @@ from consultations import emails
 from consultations.calendars import CalendarError, Limited, NotConnected, Refused
 from consultations.calendars.registry import provider_of
 from consultations.models import CalendarLink, LinkStatus
+from consultations.models.words import BROKEN, BUSY, CLOSED, REFUSED, failure
 from port444.kit.clock import now
 from port444.notifications.actions import notify
 
@@ -34,18 +33,9 @@ def keeper(link: CalendarLink) -> Keep:
 
 
 def plain(link: CalendarLink, error: Exception) -> str:
-    """What went wrong, for the builder. It is kept, so it is in the language in which jobs find it."""
-    name = provider_of(link.provider).label
-    match error:
-        case NotConnected():
-            return f"{name} does not let us in any more."
-        case Limited():
-            return f"{name} asks us to wait."
-        case Refused():
-            with translation.override(settings.LANGUAGE_CODE):
-                return f"{name} refused: {error}"[:300]
-        case _:
-            return f"{name} did not answer properly."
+    """What went wrong, for the builder, as rows keep it."""
+    kind = CLOSED if isinstance(error, NotConnected) else BUSY if isinstance(error, Limited) else REFUSED if isinstance(error, Refused) else BROKEN
+    return failure(kind, provider_of(link.provider).key.label, error)
 
 
 @transaction.atomic

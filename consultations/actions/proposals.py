@@ -15,6 +15,7 @@ from auditlog.actions import record
 from auditlog.events import Event
 from consultations import emails
 from consultations.models import Consultation, ConsultationStatus, Proposal, ProposalKind, ProposalStatus
+from consultations.models.words import OFF_THE_CALENDAR
 from consultations.queries import is_clear
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, DomainError, Invalid, NotAllowed, TooMany, WrongState, word_constraint
@@ -33,7 +34,6 @@ MOST_A_DAY = 10  # for one call: each is a mail to the other side
 CANCEL_WITHIN = timedelta(hours=2)
 CANCEL_BEFORE = timedelta(hours=1)
 CANCEL_LEAST = timedelta(minutes=15)
-GONE = "The call was taken off the builder’s calendar, and nobody said that it takes place."
 
 word_constraint("proposal_one_open", Conflict(_("Something is proposed for this call already. Answer that first."), code="proposal_open"))
 
@@ -220,7 +220,7 @@ def lapse_proposal(proposal_id: UUID) -> Proposal:
         return proposal
     if proposal.kind == ProposalKind.CANCEL:
         if consultation.scheduled_at > moment:
-            cancel_locked(consultation, None, moment, GONE, consultation.everything)
+            cancel_locked(consultation, None, moment, OFF_THE_CALENDAR, consultation.everything)
         return proposal
     _tell(proposal, proposal.made_by, "call_proposal_answered", emails.lapsed(proposal), moment)
     if proposal.from_calendar:

@@ -15,6 +15,7 @@ from port444.kit.ids import uuid7
 from port444.kit.states import StateMachine, known_status
 
 from .calls import HEARD_WITHIN, OPEN_ABSENCES, Consultation, Party
+from .words import in_words
 
 REPORT_AFTER = timedelta(minutes=5)  # after the start, when "did not come" can be said
 PRESENT = timedelta(minutes=5)  # in the room, to count as somebody who came
@@ -135,6 +136,10 @@ class Absence(StateMachine):
 
     def __str__(self) -> str:
         return f"{self.party} {self.status}"
+
+    @property
+    def decision_words(self) -> str:
+        return in_words(self.decision_note)
 
     def keeps_open(self, moment: datetime) -> bool:
         """Whether the call cannot be completed for it: somebody says it, or the client has not had the time since to say the opposite."""

@@ -17,6 +17,7 @@ from port444.kit.sealed import SealedField
 from port444.kit.states import StateMachine, known_status
 
 from .calls import Consultation
+from .words import said_failure
 
 
 class CalendarProvider(models.TextChoices):
@@ -71,6 +72,10 @@ class CalendarLink(StateMachine):
     def __str__(self) -> str:
         return f"{self.get_provider_display()} {self.account}"
 
+    @property
+    def error_words(self) -> str:
+        return said_failure(self.last_error, CalendarProvider(self.provider).label)
+
 
 class LinkedCalendar(models.Model):
     """One calendar of a connected account. `is_read`: its busy times block slots. `is_written`: our calls are written into it.
@@ -106,6 +111,10 @@ class LinkedCalendar(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def error_words(self) -> str:
+        return said_failure(self.last_error, CalendarProvider(self.link.provider).label)
 
 
 class PushChannel(models.Model):
@@ -213,6 +222,10 @@ class CalendarEvent(StateMachine):
 
     def __str__(self) -> str:
         return f"{self.chain} {self.status}"
+
+    @property
+    def error_words(self) -> str:
+        return said_failure(self.last_error, CalendarProvider(self.calendar.link.provider).label)
 
 
 class CalendarFeed(models.Model):

@@ -30,6 +30,7 @@ from port444.payments.escrow import Deal
 from port444.payments.models import Invoice
 
 from .hours import MeetingProvider, RefundPolicy
+from .words import in_words
 
 USER = settings.AUTH_USER_MODEL
 HALF_BPS = 5000
@@ -235,6 +236,10 @@ class Consultation(StateMachine):
     @property
     def total(self) -> Decimal:
         return Decimal(self.price + self.client_fee)
+
+    @property
+    def cancellation_words(self) -> str:
+        return in_words(self.cancellation_reason)
 
     @property
     def subject(self) -> Subject:

@@ -99,7 +99,7 @@ def _proposed(call: Consultation, proposals: Sequence[Proposal], reader: Any) ->
             continue
         assert proposal.starts_at is not None  # a move has a time, by constraint
         words = _("proposed %(at)s in the calendar.") if proposal.from_calendar else _("proposed %(at)s.")
-        note = f" “{proposal.note}”" if proposal.note else ""
+        note = " " + _("“%(text)s”") % {"text": proposal.note} if proposal.note else ""
         yield Happened(proposal.created_at, "hourglass", maker, words % {"at": short(proposal.starts_at, zone)} + note, proposal.status == P.OPEN)
         if proposal.answered_at is None:
             continue

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from port444.builders.models import Builder
 from port444.catalog.models import ServiceStatus
+from port444.kit.language import dated
 from port444.kit.templatetags.ui import city
 from port444.orders.handlers import Addition
 from port444.orders.helm import Helm
@@ -158,7 +159,7 @@ def _drawn(found: Preview, builder: Builder, moment: datetime) -> Preview:
         )
         for row in found.orders
     ]
-    dots = [timeline.Dot(f"{call.client.first_name}, call", call.scheduled_at) for call in found.calls]
+    dots = [timeline.Dot(_("%(name)s, call") % {"name": call.client.first_name}, call.scheduled_at) for call in found.calls]
     first = min(found.plan.first_on, today(found.zone, moment))
     first = found.plan.first_on if (found.plan.first_on - first).days > 6 else first
     drawing = timeline.draw(first, found.plan, found.zone, bars, dots)
@@ -170,7 +171,7 @@ def _bar_words(row: Touched, zone: str) -> str:
         return ""
     sign = "-" if row.earlier else "+"
     on = today(zone, row.after)
-    return f"{sign} {row.words}, {on:%a} {on.day}"
+    return f"{sign} {row.words}, {dated(on, 'D j')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ def end(request: UserRequest, span_id: UUID) -> HttpResponse:
 
 def _ended(request: UserRequest, span: Span) -> HttpResponse:
     # Whoever comes back is welcomed by the page itself, with what that opened and moved.
-    said = "You are not going away. Due dates are as they were." if span.cancelled_at else ""
+    said = _("You are not going away. Due dates are as they were.") if span.cancelled_at else ""
     return done(request, reverse(HOME), said)
 
 
@@ -181,20 +181,20 @@ def object_to(request: UserRequest, move_id: UUID) -> HttpResponse:
         request,
         move_id,
         lambda pk: actions.object_to_move(pk, actor=request.user, reason=form.cleaned_data["reason"]),
-        "Your objection is sent. The later date stands until it is answered.",
+        _("Your objection is sent. The later date stands until it is answered."),
     )
 
 
 @login_required
 @require_POST
 def keep(request: UserRequest, move_id: UUID) -> HttpResponse:
-    return _answer(request, move_id, lambda pk: actions.keep_date(pk, actor=request.user), "The earlier date stands again.")
+    return _answer(request, move_id, lambda pk: actions.keep_date(pk, actor=request.user), _("The earlier date stands again."))
 
 
 @login_required
 @require_POST
 def hold(request: UserRequest, move_id: UUID) -> HttpResponse:
-    return _answer(request, move_id, lambda pk: actions.hold_to_date(pk, actor=request.user), "The later date stays. Your client is told.")
+    return _answer(request, move_id, lambda pk: actions.hold_to_date(pk, actor=request.user), _("The later date stays. Your client is told."))
 
 
 # Hearing of a return
@@ -205,7 +205,7 @@ def hold(request: UserRequest, move_id: UUID) -> HttpResponse:
 def want(request: UserRequest, slug: str) -> HttpResponse:
     builder = get_object_or_404(Builder.objects.visible().select_related("user"), slug=slug)
     actions.want_to_know(builder.pk, actor=request.user)
-    return _waiting(request, builder, f"We tell you once when {builder.user.first_name} is back.", waits=True)
+    return _waiting(request, builder, _("We tell you once when %(name)s is back.") % {"name": builder.user.first_name}, waits=True)
 
 
 @login_required
@@ -213,7 +213,7 @@ def want(request: UserRequest, slug: str) -> HttpResponse:
 def forget(request: UserRequest, slug: str) -> HttpResponse:
     builder = get_object_or_404(Builder.objects.visible().select_related("user"), slug=slug)
     actions.forget(builder.pk, actor=request.user)
-    return _waiting(request, builder, f"You will not be told when {builder.user.first_name} is back.", waits=False)
+    return _waiting(request, builder, _("You will not be told when %(name)s is back.") % {"name": builder.user.first_name}, waits=False)
 
 
 def _waiting(request: UserRequest, builder: Builder, message: str, *, waits: bool) -> HttpResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from .money import usd
 
 
 class Day(NamedTuple):
-    """A date inside a sentence, e.g. Day(on, "D j M")."""
+    """A date inside a sentence, e.g. Day(on, "D j M"), or a moment on the clock that it is on."""
 
     on: date
     form: str
@@ -78,5 +78,5 @@ def _read(fact: Any) -> Fact:
     if not isinstance(fact, dict):
         return fact if isinstance(fact, int) else str(fact)
     if "on" in fact:
-        return Day(date.fromisoformat(fact["on"]), fact["form"])
+        return Day((datetime if "T" in fact["on"] else date).fromisoformat(fact["on"]), fact["form"])
     return Decimal(fact["amount"]) if "amount" in fact else read(fact)

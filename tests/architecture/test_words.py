@@ -14,7 +14,7 @@ from django.conf import settings
 from scripts import messages
 
 from .test_source import HOME, sources
-from .wording import unmarked_in_module, unmarked_in_template
+from .wording import unmarked_in_module, unmarked_in_template, unmarked_sentences
 
 TEMPLATES = HOME / "templates"
 # English for good: the console, and the reference of the API. Help is written as a whole for each language.
@@ -26,8 +26,9 @@ ENGLISH = re.compile(
     # Words that mean the same, which staff keep.
     r"|^port444/catalog/actions/words\.py$"
     # What only programs are told.
-    r"|^port444/accounts/callers\.py$"
+    r"|^(port444/accounts/callers|consultations/views/hooks)\.py$"
 )
+VIEWS = re.compile(r"/views(/|\.py)")
 # Nobody has marked these templates and modules yet. The list only becomes shorter.
 LIST = Path(__file__).with_name("unmarked.txt")
 TO_COME = set(LIST.read_text().split())
@@ -54,7 +55,8 @@ def with_unmarked_words() -> dict[str, list[str]]:
     """What templates and modules say in English alone, by their names."""
     found = {f"templates/{name}": unmarked(path) for name, path in site_templates().items()}
     for name, path in site_modules().items():
-        found[name] = [f"{name}:{line}: {words}" for line, words in unmarked_in_module(path.read_text())]
+        said = [*unmarked_in_module(path.read_text()), *(unmarked_sentences(path.read_text()) if VIEWS.search(name) else ())]
+        found[name] = [f"{name}:{line}: {words}" for line, words in said]
     return {name: lines for name, lines in found.items() if lines}
 
 
@@ -93,6 +95,15 @@ def test_unmarked_words_are_seen(source: str, said: list[str]) -> None:
     assert [found.text if found.kind != "filter" else source[found.start : found.end] for found in unmarked_in_template(source)] == said
 
 
+FUNCTION = """
+def view(request, name):
+    'A page of the site.'
+    said = _("It is done.") if name else "name of a thing"
+    said = "It is not done."
+    return answer(request, lambda pk: act(pk), f"{name} is told.")
+"""
+
+
 def test_unmarked_words_of_modules_are_seen() -> None:
     source = """
 raise Invalid("Too late.")
@@ -104,8 +115,10 @@ notify(user, "kind", title=f"{name} paid", body=_("Well."))
 class Theme(models.TextChoices):
     LIGHT = "light", "Light"
     DARK = "dark", _("Dark")
+words = f"{at:%a} {at.day}, {at:%H:%M}"
 """
-    assert sorted(line for line, _ in unmarked_in_module(source)) == [2, 4, 4, 5, 7, 9]
+    assert sorted(line for line, _ in unmarked_sentences(FUNCTION)) == [5, 6]
+    assert sorted(line for line, _ in unmarked_in_module(source)) == [2, 4, 4, 5, 7, 9, 11]
 
 
 # The catalogues

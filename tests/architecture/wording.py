@@ -147,11 +147,12 @@ def unmarked_in_template(source: str, *, plain: bool = False) -> list[Found]:
 
 REFUSALS = {"Invalid", "NotAllowed", "Conflict", "WrongState", "TooMany", "TooSlow", "ValidationError"}
 KEYWORDS = {"label", "help_text", "title", "body", "link", "text", "why", "who", "until"}
+ENGLISH_DATE = re.compile(r"%-?[aAbBhp]")  # a name of a day or month, which is English whoever reads
 MESSAGES = {"success", "error", "warning", "info"}
 
 
 def unmarked_in_module(source: str) -> Iterator[tuple[int, str]]:
-    """Lines of a module that give plain words to people: refusals, labels, what is said after an action, notices, choices."""
+    """Lines of a module that give plain words to people: refusals, labels, what is said after an action, notices, choices, dates by name."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
@@ -165,10 +166,37 @@ def unmarked_in_module(source: str) -> Iterator[tuple[int, str]]:
             )
             said += node.args if name == "Words" else []
             yield from ((words.lineno, ast.unparse(words)) for words in said if _is_plain(words))
+        elif isinstance(node, ast.FormattedValue) and node.format_spec is not None and ENGLISH_DATE.search(ast.unparse(node.format_spec)):
+            yield node.lineno, ast.unparse(node)
         elif isinstance(node, ast.ClassDef) and any("Choices" in ast.unparse(base) for base in node.bases):
             for line in node.body:
                 if isinstance(line, ast.Assign) and isinstance(line.value, ast.Tuple) and any(_is_plain(part) for part in line.value.elts[1:]):
                     yield line.lineno, ast.unparse(line.value)
+
+
+MARKS = {"_", "gettext", "ngettext", "pgettext", "npgettext", "gettext_lazy", "pgettext_lazy", "say", "say_many"}
+SENTENCE = re.compile(r"[A-Z“{].*\w [a-z].*[.?]", re.S)
+
+
+def unmarked_sentences(source: str) -> Iterator[tuple[int, str]]:
+    """Whole sentences inside the functions of a module, to whatever they are handed."""
+    for function in ast.walk(ast.parse(source)):
+        if isinstance(function, ast.FunctionDef):
+            for statement in function.body[ast.get_docstring(function) is not None :]:
+                yield from _sentences(statement)
+
+
+def _sentences(node: ast.AST) -> Iterator[tuple[int, str]]:
+    if isinstance(node, ast.FunctionDef) or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS):
+        return
+    if isinstance(node, ast.JoinedStr):
+        text = "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    else:
+        text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+        for inner in ast.iter_child_nodes(node):
+            yield from _sentences(inner)
+    if SENTENCE.fullmatch(text):
+        yield node.lineno, ast.unparse(node)  # type: ignore[attr-defined]
 
 
 def _is_plain(node: ast.expr) -> bool:

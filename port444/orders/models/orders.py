@@ -20,6 +20,7 @@ from port444.catalog.models import Package, QuestionKind, Service
 from port444.kit.clock import now
 from port444.kit.errors import NotAllowed, WrongState
 from port444.kit.ids import uuid7
+from port444.kit.language import dated
 from port444.kit.money import ZERO, amount_field, fee
 from port444.kit.states import StateMachine, known_status, meet
 from port444.messaging.models import Attachment, Conversation
@@ -438,8 +439,7 @@ class Requirement(models.Model):
     def answer_words(self) -> str:
         """The answer as people read it."""
         if self.kind == QuestionKind.DATE and self.answer:
-            on = date.fromisoformat(self.answer)
-            return f"{on:%a} {on.day} {on:%b} {on.year}"
+            return dated(date.fromisoformat(self.answer), "D j M Y")
         return self.answer.replace("\n", ", ") if self.kind == QuestionKind.CHOICES else self.answer
 
 

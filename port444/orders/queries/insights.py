@@ -19,6 +19,7 @@ from port444.builders.models import Builder
 from port444.catalog.models import Service, ServiceDay, Visit
 from port444.kit.charts import Bars, bars, share
 from port444.kit.clock import now
+from port444.kit.language import dated
 from port444.kit.money import ZERO
 from port444.messaging.models import Conversation
 from port444.orders.models import Order, Origin
@@ -187,5 +188,5 @@ def _pieces(since: date, days: int, amounts: dict[date, Any]) -> list[tuple[str,
     for start in range(days % step, days, step):  # what is too short for a bar is left out at the beginning
         first = since + timedelta(days=start)
         total = sum((amounts.get(first + timedelta(days=n), 0) for n in range(step)), ZERO)
-        pieces.append((f"{first:%-d %b}", total))
+        pieces.append((dated(first, "j M"), total))
     return pieces

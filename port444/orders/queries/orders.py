@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from port444.catalog.models import ServiceStatus
 from port444.kit.clock import now
+from port444.kit.language import dated
 from port444.kit.money import ZERO
 from port444.messaging.handlers import Chip, Fact
 from port444.messaging.models import Attachment, Conversation, Message, MessageKind
@@ -157,7 +158,7 @@ def _with_days(items: list[Item], viewer: Any) -> list[Item]:
     for item in items:
         if (on := item.at.astimezone(zone).date()) != day:
             day = on
-            result.append(Item("day", item.at, text=f"{on:%a} {on.day} {on:%b}", id=f"day-{on:%Y%m%d}"))
+            result.append(Item("day", item.at, text=dated(on, "D j M"), id=f"day-{on:%Y%m%d}"))
         result.append(item)
     return result
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from port444.accounts.models import User
 from port444.kit.clock import now
+from port444.kit.language import dated
 from port444.kit.money import ZERO
 from port444.payments import clearing
 from port444.payments.clearing import Cleared, Coming
@@ -80,7 +81,7 @@ def purse(user: User, zone: tzinfo) -> Purse:
         held=under_way["held"],
         in_escrow=in_escrow(Q(builder_id=user.pk)),
         earned=earned.aggregate(sum=Sum("amount", default=ZERO))["sum"],
-        month=f"{start:%B}",
+        month=dated(start, "F"),
     )
 
 

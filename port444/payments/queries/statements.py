@@ -16,6 +16,7 @@ from port444.accounts.models import User
 from port444.kit import csvs
 from port444.kit.charts import Bars, bars
 from port444.kit.clock import now
+from port444.kit.language import dated
 from port444.kit.money import CURRENCY, ZERO
 from port444.payments.models import (
     AccountKind,
@@ -56,7 +57,7 @@ class Spending:
 
     @property
     def by_month(self) -> Bars:
-        return bars([(f"{month:%b}", max(ZERO, paid)) for month, paid in self.months])
+        return bars([(dated(month, "M"), max(ZERO, paid)) for month, paid in self.months])
 
 
 def spending(user: User) -> Spending:
