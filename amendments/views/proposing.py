@@ -1,56 +1,40 @@
-"""The pages of a change: proposing it, answering it, and how it came into force."""
+"""Proposing a change: the long form, more time, an extra revision, a new version."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse, HttpResponseNotModified, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
+from amendments import actions, helm, queries
+from amendments.forms import FIELDS, KINDS, ExtraRevisionForm, KeyForm, Kind, ProposeForm, initial, kind_of
+from amendments.models import EXTRA_REVISION, Amendment, AmendmentStatus, AmendmentType
+from amendments.terms import Terms, terms_of
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, TooMany
 from port444.kit.http import UserRequest, done
 from port444.kit.ids import uuid7
 from port444.kit.money import ZERO
 from port444.orders.models import Order
-from port444.orders.queries import disputes
 
-from . import actions, helm, queries
-from .forms import FIELDS, KINDS, AskForm, DeclineForm, ExtraRevisionForm, KeyForm, Kind, ProposeForm, initial, kind_of
-from .models import EXTRA_REVISION, OPEN, Amendment, AmendmentStatus, AmendmentType
-from .terms import Terms, terms_of
+from .found import amendment_of, order_of, order_url
 
 A = AmendmentStatus
-
-
-def _order(request: UserRequest, number: int) -> Order:
-    return get_object_or_404(Order.objects.visible_to(request.user).with_people().select_related("service", "package"), number=number)
-
-
-def _amendment(request: UserRequest, amendment_id: UUID) -> Amendment:
-    return get_object_or_404(Amendment.objects.visible_to(request.user).with_people().select_related("order__service"), pk=amendment_id)
-
-
-def _order_url(order: Order) -> str:
-    return f"{reverse('orders:detail', args=[order.number])}#change"
-
-
-# Proposing
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def propose(request: UserRequest, number: int) -> HttpResponse:
     """Choose a type, fill in what it takes, see before and after, send. Looking at it writes nothing."""
-    order = _order(request, number)
+    order = order_of(request, number)
     if request.method == "POST":
         return _written(request, order, None)
     standing = queries.open_amendment(order)
@@ -66,7 +50,7 @@ def propose(request: UserRequest, number: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def revise(request: UserRequest, amendment_id: UUID) -> HttpResponse:
     """A new version of a change, which starts from what the last one said."""
-    amendment = _amendment(request, amendment_id)
+    amendment = amendment_of(request, amendment_id)
     if request.method == "POST":
         return _written(request, amendment.order, amendment)
     if not amendment.can_move_to(A.SUPERSEDED) or request.user.pk != amendment.proposer.pk:
@@ -98,7 +82,7 @@ def _written(request: UserRequest, order: Order, replaces: Amendment | None) -> 
         return _form_page(request, order, kind, form, replaces=replaces, status=422)
     except (Conflict, TooMany) as error:
         return _form_page(request, order, kind, form, replaces=replaces, fault=error.message, status=error.status)
-    return done(request, _order_url(order), _asked(made, helm.hours_words()))
+    return done(request, order_url(order), _asked(made, helm.hours_words()))
 
 
 def _asked(made: Amendment, hours: str) -> str:
@@ -173,7 +157,7 @@ def _filled(form: ProposeForm | None, kind: Kind | None) -> Terms | None:
 @require_http_methods(["GET", "HEAD", "POST"])
 def more_time(request: UserRequest, number: int) -> HttpResponse:
     """The builder asks for days, and why: two fields, and the client answers in one press."""
-    order = _order(request, number)
+    order = order_of(request, number)
     order.require_builder(request.user)
     kind = KINDS[AmendmentType.TIMELINE_EXTENSION]
     faults: dict[str, Any] = {}
@@ -196,7 +180,7 @@ def more_time(request: UserRequest, number: int) -> HttpResponse:
         except (Conflict, TooMany) as error:
             faults, status = {"fault": error.message, "standing": queries.open_amendment(order)}, error.status
         else:
-            return done(request, _order_url(order), _asked(made, helm.hours_words(settings.EXTENSION_HOURS)))
+            return done(request, order_url(order), _asked(made, helm.hours_words(settings.EXTENSION_HOURS)))
     return render(request, "amendments/more_time.html", _time_page(order, form, request.POST.get("client_key") or uuid7()) | faults, status=status)
 
 
@@ -208,7 +192,7 @@ def _time_page(order: Order, form: ProposeForm, key: object) -> dict[str, Any]:
 @require_POST
 def extra_revision(request: UserRequest, number: int) -> HttpResponse:
     """One more revision than the package has, proposed in one press from where the revision was refused."""
-    order = _order(request, number)
+    order = order_of(request, number)
     order.require_client(request.user)
     form, key = ExtraRevisionForm(request.POST), KeyForm(request.POST)
     kind = KINDS["out_of_scope_revision"]
@@ -221,7 +205,7 @@ def extra_revision(request: UserRequest, number: int) -> HttpResponse:
     except (Conflict, Invalid, TooMany) as error:
         return _form_page(request, order, kind, _as_proposal(request, kind), fault=error.message, status=error.status)
     facts = {"name": made.answerer.first_name, "hours": helm.hours_words()}
-    return done(request, _order_url(order), _("%(name)s is asked for an extra revision, and answers within %(hours)s.") % facts)
+    return done(request, order_url(order), _("%(name)s is asked for an extra revision, and answers within %(hours)s.") % facts)
 
 
 def _as_proposal(request: UserRequest, kind: Kind) -> ProposeForm:
@@ -235,172 +219,4 @@ def _as_proposal(request: UserRequest, kind: Kind) -> ProposeForm:
             "amount": data.get("amount", ""),
             "days": data.get("days", ""),
         },
-    )
-
-
-# Reading
-
-
-@login_required
-@require_GET
-def detail(request: UserRequest, amendment_id: UUID) -> HttpResponse:
-    return render(request, "amendments/detail.html", _page(request, _amendment(request, amendment_id)))
-
-
-def _page(request: UserRequest, amendment: Amendment, **more: Any) -> dict[str, Any]:
-    moment, viewer = now(), request.user
-    story = queries.story_of(amendment, viewer, moment)
-    return {
-        "order": amendment.order,
-        "other": amendment.order.other(viewer),
-        "is_builder": amendment.order.is_builder(viewer),
-        "story": story,
-        "look": story.look,
-        "tries": story.tries,
-        "on_page": True,
-        "mark": story.mark,
-        "moment": moment,
-        "faults": more.get("faults"),
-        "said": more.get("said") or {},
-        "refusal": more.get("refusal", ""),
-    }
-
-
-@login_required
-@require_GET
-def live(request: UserRequest, amendment_id: UUID) -> HttpResponse:
-    """The parts of the page when something happened; 304 when nothing did."""
-    amendment = _amendment(request, amendment_id)
-    etag = f'"{queries.mark_of(amendment)}"'
-    if request.headers.get("If-None-Match") == etag:
-        return HttpResponseNotModified(headers={"ETag": etag, "Cache-Control": "private, no-cache"})
-    if not request.htmx:
-        return redirect("amendments:detail", amendment_id)
-    response = render(request, "amendments/_live.html", _page(request, amendment))
-    response["ETag"], response["Cache-Control"] = etag, "private, no-cache"
-    return response
-
-
-@login_required
-@require_GET
-def list_changes(request: UserRequest, number: int) -> HttpResponse:
-    order = _order(request, number)
-    moment = now()
-    rows = queries.amendments_of(order)
-    done_rows = queries.in_force(rows)
-    added = sum((row.additional_amount for row in done_rows), ZERO)
-    context = {
-        "order": order,
-        "other": order.other(request.user),
-        "is_builder": order.is_builder(request.user),
-        "looks": [queries.look_at(row, request.user, moment) for row in rows if row.status != A.SUPERSEDED],
-        "in_force": done_rows,
-        "added": added,
-        "original": order.price - added + disputes.taken_off(order),
-        "may_propose": queries.may_propose(order) and not any(row.status in OPEN for row in rows),
-    }
-    return render(request, "amendments/list.html", context)
-
-
-# Answering
-
-
-def _answer(request: UserRequest, amendment_id: UUID, act: Callable[[Amendment], Amendment], said: Callable[[Amendment], str]) -> HttpResponse:
-    """Act, and go on to what comes next; a change that has moved on is shown as it is now."""
-    amendment = _amendment(request, amendment_id)
-    try:
-        amendment = act(amendment)
-    except Conflict as error:
-        context = _page(request, _amendment(request, amendment_id), refusal=error.message)
-        return render(request, "amendments/detail.html", context, status=409)
-    if amendment.status == A.APPROVED and amendment.invoice_id is not None and request.user.pk == amendment.order.client_id:
-        return done(request, reverse("payments:checkout", args=[amendment.invoice_id]))
-    here = reverse("amendments:detail", args=[amendment.pk]) if request.POST.get("at") == "change" else _order_url(amendment.order)
-    return done(request, here, said(amendment))
-
-
-def _refuse(request: UserRequest, amendment_id: UUID, name: str, error: str) -> HttpResponse:
-    """The page again with what was written and what is at fault."""
-    context = _page(request, _amendment(request, amendment_id), faults={name: error}, said={name: request.POST.get(name, "")})
-    return render(request, "amendments/detail.html", context, status=422)
-
-
-@login_required
-@require_POST
-def approve(request: UserRequest, amendment_id: UUID) -> HttpResponse:
-    def said(amendment: Amendment) -> str:
-        if amendment.status == A.COMPLETED:
-            return _("Approved. The change is in force.")
-        if amendment.status == A.APPROVED:
-            return _("Approved. It is in force when %(name)s has paid.") % {"name": amendment.order.client.first_name}
-        return _("Approved. The change comes into force in about a minute.")
-
-    return _answer(request, amendment_id, lambda row: actions.approve(row.pk, actor=request.user), said)
-
-
-@login_required
-@require_POST
-def decline(request: UserRequest, amendment_id: UUID) -> HttpResponse:
-    form = DeclineForm(request.POST, reason_needed=not _amendment(request, amendment_id).asks_for_time)
-    if not form.is_valid():
-        return _refuse(request, amendment_id, "reason", str(form.errors["reason"][0]))
-    return _answer(
-        request,
-        amendment_id,
-        lambda row: actions.decline(row.pk, actor=request.user, reason=form.cleaned_data["reason"]),
-        lambda row: (
-            (
-                _("Declined. %(name)s is told, and the order stays as it is.")
-                if row.asks_for_time
-                else _("Declined. %(name)s is told why, and the order stays as it is.")
-            )
-            % {"name": row.proposer.first_name}
-        ),
-    )
-
-
-@login_required
-@require_POST
-def ask(request: UserRequest, amendment_id: UUID) -> HttpResponse:
-    form = AskForm(request.POST)
-    if not form.is_valid():
-        return _refuse(request, amendment_id, "note", str(form.errors["note"][0]))
-    return _answer(
-        request,
-        amendment_id,
-        lambda row: actions.ask_for_changes(row.pk, actor=request.user, note=form.cleaned_data["note"]),
-        lambda row: _("%(name)s is asked for another version.") % {"name": row.proposer.first_name},
-    )
-
-
-@login_required
-@require_POST
-def withdraw(request: UserRequest, amendment_id: UUID) -> HttpResponse:
-    return _answer(
-        request,
-        amendment_id,
-        lambda row: actions.withdraw(row.pk, actor=request.user),
-        lambda row: _("Withdrawn. The order stays as it is."),
-    )
-
-
-@login_required
-@require_POST
-def retry(request: UserRequest, amendment_id: UUID) -> HttpResponse:
-    return _answer(
-        request,
-        amendment_id,
-        lambda row: actions.retry_funding(row.pk, actor=request.user),
-        lambda row: _("The change is in force.") if row.status == A.COMPLETED else _("Escrow is asked once more. It takes about a minute."),
-    )
-
-
-@login_required
-@require_POST
-def money_back(request: UserRequest, amendment_id: UUID) -> HttpResponse:
-    return _answer(
-        request,
-        amendment_id,
-        lambda row: actions.take_money_back(row.pk, actor=request.user),
-        lambda row: _("The money goes back to where it came from. The order stays as it was."),
     )
