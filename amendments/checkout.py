@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from port444.kit.money import BPS, fee, usd
 from port444.orders.models import Order
@@ -25,7 +26,7 @@ def describe(invoice: Invoice) -> Description:
         kind=_("Change of order %(number)s") % {"number": order.number},
         heading=_("Pay into escrow"),
         lede=_("The order changes when escrow has the money. %(name)s gets it when you accept the work.") % {"name": name},
-        thing="change",
+        thing=pgettext("what is paid for", "change"),
         held=_("This change waits for you"),
         paid_note=_("The price of the order is then %(price)s.") % {"price": usd(amendment.price_after)},
         back_url=reverse("orders:detail", args=[order.number]),

@@ -173,7 +173,7 @@ class ProposeForm(forms.Form):
             else:
                 self.fields[name].required = wanted == MUST
         if "description" in self.fields:
-            self.fields["description"].label = kind.ask
+            self.fields["description"].label = str(kind.ask)
 
     def clean_days(self) -> int:
         days = self.cleaned_data["days"] or 0

@@ -80,8 +80,8 @@ def rows(before: Preview, terms: Terms) -> list[Row]:
                 more = (_("+ %(days)s and %(span)s that the clock stood") if terms.days else _("+ %(span)s that the clock stood")) % span
         found.append(Row(pgettext("in a table", "Due"), before.due_before, before.due_after, more, "date"))
     else:
-        spans = (_("%(days)s from the answers") % {"days": days_words(days)} for days in (before.days_before, before.days_after))
-        found.append(Row(_("Time"), *spans, more))
+        earlier, later = (_("%(days)s from the answers") % {"days": days_words(days)} for days in (before.days_before, before.days_after))
+        found.append(Row(_("Time"), earlier, later, more))
     return found
 
 

@@ -54,8 +54,10 @@ def timeline(call: Consultation, reader: Any) -> list[Happened]:
     return sorted(told, key=lambda line: line.at)
 
 
-def _name(person: Any, reader: Any) -> str:
-    return _("You") if person.pk == reader.pk else person.first_name
+def _did(at: datetime, icon: str, person: Any, reader: Any, yours: str, theirs: str, *, buoy: bool = False) -> Happened:
+    """The two differ where a language says "you have" and "she has"."""
+    you = person.pk == reader.pk
+    return Happened(at, icon, _("You") if you else person.first_name, yours if you else theirs, buoy)
 
 
 def _side(call: Consultation, party: str) -> Any:
@@ -66,12 +68,9 @@ def _booked_and_moved(rows: Sequence[Consultation], proposals: Sequence[Proposal
     first = rows[0]
     zone = first.zone_of(reader)
     if first.paid_at is not None:
-        yield Happened(
-            first.paid_at,
-            "calendar-check",
-            _name(first.client, reader),
-            _("booked %(at)s and paid %(total)s") % {"at": short(first.scheduled_at, zone), "total": usd(first.total)},
-        )
+        booked = {"at": short(first.scheduled_at, zone), "total": usd(first.total)}
+        yours, theirs = pgettext("after You", "booked %(at)s and paid %(total)s") % booked, _("booked %(at)s and paid %(total)s") % booked
+        yield _did(first.paid_at, "calendar-check", first.client, reader, yours, theirs)
     accepted = {proposal.consultation_id: proposal for proposal in proposals if proposal.status == P.ACCEPTED}
     following = {row.rescheduled_from_id: row for row in rows}
     for row in rows:
@@ -80,32 +79,37 @@ def _booked_and_moved(rows: Sequence[Consultation], proposals: Sequence[Proposal
         to = following[row.pk].scheduled_at
         proposal = accepted.get(row.pk)
         facts = {"earlier": short(row.scheduled_at, zone), "at": short(to, zone)}
-        text = _("moved it from %(earlier)s to %(at)s") % facts
         mover = row.client
+        yours, theirs = pgettext("after You", "moved it from %(earlier)s to %(at)s"), _("moved it from %(earlier)s to %(at)s")
         if proposal is not None:
-            mover, text = row.other(proposal.made_by), _("accepted: the call moved from %(earlier)s to %(at)s") % facts
-        yield Happened(row.rescheduled_at, "calendar-clock", _name(mover, reader), text)
+            mover = row.other(proposal.made_by)
+            yours = pgettext("after You", "accepted: the call moved from %(earlier)s to %(at)s")
+            theirs = _("accepted: the call moved from %(earlier)s to %(at)s")
+        yield _did(row.rescheduled_at, "calendar-clock", mover, reader, yours % facts, theirs % facts)
 
 
 def _proposed(call: Consultation, proposals: Sequence[Proposal], reader: Any) -> Iterator[Happened]:
     zone, is_builder = call.zone_of(reader), reader.pk == call.builder.user_id
     for proposal in proposals:
-        maker = _name(proposal.made_by, reader)
         if proposal.kind == ProposalKind.CANCEL:
             if is_builder:  # between the builder and their calendar, until the call is called off
                 yield Happened(proposal.created_at, "calendar-off", "", _("The call vanished from your calendar."), proposal.status == P.OPEN)
                 if proposal.answered_at and proposal.status == P.DECLINED:
-                    yield Happened(proposal.answered_at, "calendar-check", _("You"), _("said that it takes place"))
+                    yield Happened(proposal.answered_at, "calendar-check", _("You"), pgettext("after You", "said that it takes place"))
             continue
         assert proposal.starts_at is not None  # a move has a time, by constraint
-        words = _("proposed %(at)s in the calendar.") if proposal.from_calendar else _("proposed %(at)s.")
+        if proposal.from_calendar:
+            yours, theirs = pgettext("after You", "proposed %(at)s in the calendar."), _("proposed %(at)s in the calendar.")
+        else:
+            yours, theirs = pgettext("after You", "proposed %(at)s."), _("proposed %(at)s.")
         note = " " + _("“%(text)s”") % {"text": proposal.note} if proposal.note else ""
-        yield Happened(proposal.created_at, "hourglass", maker, words % {"at": short(proposal.starts_at, zone)} + note, proposal.status == P.OPEN)
+        yours, theirs = (words % {"at": short(proposal.starts_at, zone)} + note for words in (yours, theirs))
+        yield _did(proposal.created_at, "hourglass", proposal.made_by, reader, yours, theirs, buoy=proposal.status == P.OPEN)
         if proposal.answered_at is None:
             continue
-        other = _name(call.other(proposal.made_by), reader)
         if proposal.status == P.DECLINED:
-            yield Happened(proposal.answered_at, "x", other, _("declined the proposed time"))
+            yours, theirs = pgettext("after You", "declined the proposed time"), _("declined the proposed time")
+            yield _did(proposal.answered_at, "x", call.other(proposal.made_by), reader, yours, theirs)
         elif proposal.status == P.LAPSED:
             yield Happened(proposal.answered_at, "clock", "", _("The proposed time was not accepted in time."))
         elif proposal.status == P.WITHDRAWN:
@@ -113,7 +117,10 @@ def _proposed(call: Consultation, proposals: Sequence[Proposal], reader: Any) ->
 
 
 def _reminded(rows: Sequence[Consultation], reader: Any) -> Iterator[Happened]:
-    said = {ReminderKind.DAY: _("were reminded, a day before"), ReminderKind.HOUR: _("were reminded, an hour before")}
+    said = {
+        ReminderKind.DAY: pgettext("after You", "were reminded, a day before"),
+        ReminderKind.HOUR: pgettext("after You", "were reminded, an hour before"),
+    }
     for reminder in Reminder.objects.filter(consultation__in=rows, recipient=reader, status=ReminderStatus.SENT):
         if reminder.settled_at is not None:
             yield Happened(reminder.settled_at, "bell", _("You"), said[ReminderKind(reminder.kind)])
@@ -124,7 +131,8 @@ def _joined(call: Consultation, reader: Any) -> Iterator[Happened]:
     for session in Attendance.objects.filter(consultation=call).order_by("joined_at")[:MOST_SESSIONS]:
         if session.party not in seen:
             seen.add(session.party)
-            yield Happened(session.joined_at, "video", _name(_side(call, session.party), reader), pgettext("call", "joined"))
+            yours, theirs = pgettext("after You", "joined"), pgettext("call", "joined")
+            yield _did(session.joined_at, "video", _side(call, session.party), reader, yours, theirs)
 
 
 def _absences(call: Consultation, reader: Any) -> Iterator[Happened]:
@@ -132,12 +140,12 @@ def _absences(call: Consultation, reader: Any) -> Iterator[Happened]:
         missing = _side(call, absence.party)
         other = call.other(missing)
         if absence.reported_at:
-            did_not = _("said that you did not come") if missing.pk == reader.pk else _("said that %(name)s did not come")
-            yield Happened(
-                absence.reported_at, "user-x", _name(other, reader), did_not % {"name": missing.first_name}, absence.status == AbsenceStatus.REPORTED
-            )
+            yours = pgettext("after You", "said that %(name)s did not come") % {"name": missing.first_name}
+            waits = absence.status == AbsenceStatus.REPORTED
+            yield _did(absence.reported_at, "user-x", other, reader, yours, _("said that you did not come"), buoy=waits)
         if absence.disputed_at:
-            yield Happened(absence.disputed_at, "gavel", _name(missing, reader), _("disagreed. Support looks at it"), absence.decided_at is None)
+            yours, theirs = pgettext("after You", "disagreed. Support looks at it"), _("disagreed. Support looks at it")
+            yield _did(absence.disputed_at, "gavel", missing, reader, yours, theirs, buoy=absence.decided_at is None)
         if absence.decided_at and absence.status == AbsenceStatus.DISMISSED:
             yield Happened(absence.decided_at, "circle-check", "", _("It counts as attended."))
 
@@ -146,11 +154,16 @@ def _ended(call: Consultation, reader: Any) -> Iterator[Happened]:
     if call.completed_at:
         yield Happened(call.completed_at, "circle-check", "", _("The call is complete."))
     if call.cancelled_at:
-        who = _name(call.other(call.client) if call.cancelled_by_id != call.client_id else call.client, reader) if call.cancelled_by_id else ""
-        yield Happened(call.cancelled_at, "calendar-x-2", who, _("cancelled the call") if who else _("The call was cancelled."))
+        if call.cancelled_by_id:
+            who = call.client if call.cancelled_by_id == call.client_id else call.builder.user
+            yours, theirs = pgettext("after You", "cancelled the call"), _("cancelled the call")
+            yield _did(call.cancelled_at, "calendar-x-2", who, reader, yours, theirs)
+        else:
+            yield Happened(call.cancelled_at, "calendar-x-2", "", _("The call was cancelled."))
     if call.no_show_at:
         missing = _side(call, call.no_show_party)
-        yield Happened(call.no_show_at, "user-x", _name(missing, reader), _("did not come. The call is settled that way"))
+        yours = pgettext("after You", "did not come. The call is settled that way")
+        yield _did(call.no_show_at, "user-x", missing, reader, yours, _("did not come. The call is settled that way"))
 
 
 def _refunds(call: Consultation, reader: Any) -> Iterator[Happened]:

@@ -175,8 +175,8 @@ def _outside(facts: Facts, windows: Sequence[tuple[int, int, int]], start: int, 
     that_day = [window for window in windows if datetime.fromtimestamp(window[0], zone).date() == local]
     if not that_day:
         return Reason("clock", _("You are closed on that day."), _("Open hours on it to be booked."), HOURS)
-    times = ({"from": _clock(opens, zone), "to": _clock(closes, zone, is_end=True)} for opens, closes, _phase in that_day)
-    spans = ", ".join(_("%(from)s to %(to)s") % span for span in times)
+    open_then = ({"from": _clock(opens, zone), "to": _clock(closes, zone, is_end=True)} for opens, closes, _phase in that_day)
+    spans = ", ".join(_("%(from)s to %(to)s") % span for span in open_then)
     return Reason("clock", _("It is outside your hours."), _("You are open %(spans)s on that day.") % {"spans": spans}, HOURS)
 
 

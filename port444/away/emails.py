@@ -37,7 +37,7 @@ def moved(span: Span, move: DueMove, before: datetime) -> Words:
             else:
                 why = _("%(name)s is away %(days)s.") % about
             return Words(_("Order %(number)s is due earlier") % about, f"{why} {was}")
-        said = f" “{span.message}”" if span.message else ""
+        said = " " + _("“%(text)s”") % {"text": span.message} if span.message else ""
         return Words(
             _("%(name)s is away %(days)s: order %(number)s is due later") % about,
             f"{was}{said} {_('If that does not work for you, say so on the page of the order.')}",

@@ -21,7 +21,7 @@ SAME = re.compile(
 )
 LITERAL = re.compile(r"""(?<![_(\w])(\w+)=("([^"]*)"|'([^']*)')""")
 # Arguments of `include` that are no words.
-MECHANICAL = {"format", "css", "icon_name", "kind", "id", "target", "swap", "size", "href", "href2", "role", "next", "name_of", "template", "f"}
+MECHANICAL = {"format", "css", "icon_name", "id", "target", "swap", "size", "href", "href2", "role", "next", "name_of", "template", "f"}
 DATE = re.compile(r"[DdjlMFYyHhisNn ,.:\\TZ-]+")  # what the filter `date` takes
 DEFAULTS = re.compile(r"""\|(default|default_if_none|yesno|pluralize)(?::("([^"]*)"|'([^']*)'))?""")
 
@@ -37,7 +37,8 @@ class Found(NamedTuple):
 
 
 def has_words(text: str) -> bool:
-    return any(letter.isalpha() for letter in unescape(SAME.sub("", text)))
+    """Quotation marks are words, too: every language has its own."""
+    return any(letter.isalpha() or letter in "“”" for letter in unescape(SAME.sub("", text)))
 
 
 def is_sentence(text: str) -> bool:
@@ -166,7 +167,7 @@ def unmarked_in_module(source: str) -> Iterator[tuple[int, str]]:
             )
             said += node.args if name == "Words" else []
             yield from ((words.lineno, ast.unparse(words)) for words in said if _is_plain(words))
-        elif isinstance(node, ast.FormattedValue) and node.format_spec is not None and ENGLISH_DATE.search(ast.unparse(node.format_spec)):
+        elif isinstance(node, ast.JoinedStr) and _is_english(node):
             yield node.lineno, ast.unparse(node)
         elif isinstance(node, ast.ClassDef) and any("Choices" in ast.unparse(base) for base in node.bases):
             for line in node.body:
@@ -197,6 +198,16 @@ def _sentences(node: ast.AST) -> Iterator[tuple[int, str]]:
             yield from _sentences(inner)
     if SENTENCE.fullmatch(text):
         yield node.lineno, ast.unparse(node)  # type: ignore[attr-defined]
+
+
+def _is_english(node: ast.JoinedStr) -> bool:
+    """Whether it names a day or a month, or quotes somebody."""
+    return any(
+        "“" in str(part.value)
+        if isinstance(part, ast.Constant)
+        else isinstance(part, ast.FormattedValue) and part.format_spec is not None and bool(ENGLISH_DATE.search(ast.unparse(part.format_spec)))
+        for part in node.values
+    )
 
 
 def _is_plain(node: ast.expr) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from django.utils import translation
 from django.utils.functional import Promise
 
-from consultations import emails, ical
+from consultations import emails, ical, queries
 from consultations.models import CalendarProvider, Consultation
 from consultations.models import words as kept
 from port444.accounts.models import User
@@ -49,6 +49,14 @@ def test_a_moment_for_both_is_said_as_each_of_them_writes_dates(scheduled: Consu
     assert str(moment) == "Tue 24 Nov, 04:30 (Amsterdam), Tue 24 Nov, 09:00 (Kolkata)"
     with translation.override("de"):
         assert str(moment) == "Di, 24. Nov, 04:30 (Amsterdam), Di, 24. Nov, 09:00 (Kolkata)"
+
+
+def test_what_happened_is_told_with_the_verb_of_whom_it_names(scheduled: Consultation, client_user: User, builder_user: User) -> None:
+    with translation.override("de"):
+        mine, theirs = (queries.timeline(scheduled, reader)[0] for reader in (client_user, builder_user))
+    assert (mine.who, mine.text.partition(",")[0]) == ("Sie", "haben Di")
+    assert (theirs.who, theirs.text.partition(",")[0]) == ("Jonas", "hat Di")
+    assert mine.text.endswith("bezahlt")
 
 
 def test_an_invitation_is_in_the_language_of_whom_it_invites(scheduled: Consultation, client_user: User, builder_user: User) -> None:
