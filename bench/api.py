@@ -21,9 +21,9 @@ from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 
+from bench import report
 from port444.demo import cast
 from scripts import database
-from scripts.environment import say
 from tests import realsite
 
 SECONDS, ROUNDS = float(os.environ.get("BENCH_SECONDS", "3")), int(os.environ.get("BENCH_ROUNDS", "3"))
@@ -54,17 +54,16 @@ def main() -> int:
 
 
 def compare(site: realsite.Site, reads: list[str], headers: dict[str, str]) -> int:
-    missed = 0
+    report.sized(f"{ROUNDS} rounds of {SECONDS:g} s, {CLIENTS} clients")
     for read in reads:
         rates: dict[str, list[float]] = {"": [], "/bare": []}
         for _ in range(ROUNDS):
             for kind, found in rates.items():
                 found.append(ask(site, f"/api{kind}{read}", headers))
         api, bare = (statistics.median(found) for found in rates.values())
-        missed += api < LEAST * bare
         name = "/".join("{id}" if len(part) == 36 else part for part in read.split("/"))
-        say(f"{name:<32} {api:7.0f} a second   plain view {bare:7.0f}   ratio {api / bare:.2f} (at least {LEAST})")
-    return int(missed > 0)
+        report.figure(name, api, "a second", peer=("plain view", bare), limit=LEAST, better="more")
+    return report.code()
 
 
 def ask(site: realsite.Site, path: str, headers: dict[str, str]) -> float:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
 import json
 import multiprocessing
 import os
@@ -36,6 +35,8 @@ from uuid import uuid4
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from bench import report
+from bench.apart import python_with
 from bench.audited import BATCH, SMALL_BATCH, TABLE, VARIANTS, Variant
 from scripts import database, environment
 from scripts.environment import say
@@ -77,6 +78,7 @@ OPERATIONS = [
 
 def main() -> int:
     """Print the figures; 1 when a limit is not kept or a peer that captures is ahead."""
+    report.sized(f"{ROUNDS} rounds, {SECONDS:g} s for each scenario")
     with database.thrown_away(durable=True) as base, contextlib.ExitStack() as stack:
         pythons = {"plain": sys.executable, "ours": sys.executable} | others()
         COLD_FOLDER.mkdir(parents=True)
@@ -85,13 +87,11 @@ def main() -> int:
         say(f"{', '.join(sites)} are ready")
         print(f"{ROUNDS} rounds, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {server(base)}\n")
         figures = measure(sites)
-        wrong = report(figures, crowded=is_crowded())
+        report_operations(figures, crowded=is_crowded())
         print()
-        wrong += report_saves(eight_savers(sites))
-        wrong += report_writers(eight_writers(sites["ours"]))
-    for line in wrong:
-        print(f"NOT KEPT: {line}")
-    return 1 if wrong else 0
+        report_saves(eight_savers(sites))
+        report_writers(eight_writers(sites["ours"]))
+    return report.code()
 
 
 def is_crowded() -> bool:
@@ -112,25 +112,11 @@ def server(base: database.Database) -> str:
 def others() -> dict[str, str]:
     """The Python of their environment for each of them; none when it cannot be made."""
     try:
-        python = peers_python()
+        python = python_with("peers")
     except environment.SetupFailed as why:
-        print(f"The other libraries are not measured: {why}")
+        report.absent("the other libraries", str(why))
         return {}
     return dict.fromkeys(PEERS, python)
-
-
-def peers_python() -> str:
-    """Make sure that their environment holds what requirements/peers.txt says, each package by its hash."""
-    folder, wanted = HOME / "var" / "peers" / "python", hashlib.sha256((HOME / "requirements" / "peers.txt").read_bytes()).hexdigest()
-    stamp = folder / "port444.stamp"
-    with environment.locked(HOME / "var" / "peers.lock", "another process is fetching packages; waiting for it"):
-        if not stamp.exists() or stamp.read_text() != wanted:
-            say("setting up an environment of their own for the other libraries")
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            environment.create(folder)
-            environment.install(HOME, folder, "peers")
-            stamp.write_text(wanted)
-    return str(folder / "bin" / "python")
 
 
 # One variant: its database, its process.
@@ -283,8 +269,8 @@ def is_slow(name: str, operation: Operation) -> bool:
     return operation.command == "bulk" and VARIANTS[name].bulk is not Variant.bulk
 
 
-def report(figures: Figures, *, crowded: bool) -> list[str]:
-    """The tables, and what is wrong with them."""
+def report_operations(figures: Figures, *, crowded: bool) -> None:
+    """The tables, and ours beside its limits."""
     compared = [name for name in figures.wall if name != "plain"]
     judged = ["cpu"] if crowded else ["wall", "cpu"]
     for of, words in (("wall", "Time"), ("cpu", "CPU of Python and of the server's process")):
@@ -296,19 +282,26 @@ def report(figures: Figures, *, crowded: bool) -> list[str]:
             marks = [f"{figures.ratio(name, operation, of):.2f}{' ' if figures.is_whole(name, operation) else '!'}" for name in compared]
             limit = f"   limit {operation.limit}" if operation.limit else ""
             print(f"{operation.words:38}{f'[{plain:.2f}]':>9}" + "".join(f"{mark:>17}" for mark in marks) + limit)
-    wrong = []
+    print()
+    ahead, unlogged = list[str](), list[str]()
     for operation in OPERATIONS:
         if not figures.is_whole("ours", operation):
-            seen, there = (counted["ours", operation.command] for counted in (figures.captured, figures.changed))
-            wrong.append(f"{operation.words}: {seen} of {there} rows logged")
+            unlogged.append(operation.words)
         for of in judged:
-            if operation.limit and (ours := figures.ratio("ours", operation, of)) > operation.limit:
-                wrong.append(f"{operation.words}: {ours:.2f} times plain ({of}), limit {operation.limit}")
+            ratios = {name: figures.ratio(name, operation, of) for name in compared}
+            times: Times = getattr(figures, of)
+            ours = statistics.median(times["ours"][operation.command].values()) * 1000
+            plain = statistics.median(times["plain"][operation.against or operation.command].values()) * 1000
+            others = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items() if name != "ours")
+            words = f"{operation.words}, {'CPU' if of == 'cpu' else 'time'}"
+            peer, ratio = ("plain Django", plain), ratios["ours"]
+            report.figure(words, ours, "ms", peer=peer, ratio=ratio, limit=operation.limit or None, also=others)
             for name in compared:
                 if name != "ours" and figures.is_whole(name, operation) and figures.is_behind(name, operation, of):
-                    times = statistics.median(figures.ratios("ours", operation, name, of))
-                    wrong.append(f"{operation.words}: {times:.2f} times {name}, which logs all rows too ({of})")
-    return wrong
+                    longer = statistics.median(figures.ratios("ours", operation, name, of))
+                    ahead.append(f"{name} at {words}: ours takes {longer:.2f} times as long")
+    report.figure("operations of which not every row was logged", len(unlogged), limit=0, also="; ".join(unlogged))
+    report.figure("times that a library which logs all rows is ahead", len(ahead), limit=0, also="; ".join(ahead))
 
 
 # Eight at once.
@@ -323,13 +316,16 @@ def eight_savers(sites: Mapping[str, Site]) -> dict[str, list[float]]:
     return rates
 
 
-def report_saves(rates: Mapping[str, Sequence[float]]) -> list[str]:
+def report_saves(rates: Mapping[str, Sequence[float]]) -> None:
     plain = rates["plain"]
     shares = {name: statistics.median(one / other for one, other in zip(found, plain, strict=True)) for name, found in rates.items()}
     print(f"{WRITERS} processes, each saves a row of its own in atomic(); saves a second in those of plain Django [{statistics.median(plain):.0f}]")
-    print("  " + "   ".join(f"{name} {share:.2f}" for name, share in shares.items() if name != "plain") + "\n")
-    ahead = [name for name in shares if name in PEERS and shares[name] > shares["ours"]]
-    return [f"8 savers: {name} {shares[name]:.2f} of plain, ours {shares['ours']:.2f}" for name in ahead]
+    for name, share in shares.items():
+        if name != "ours":
+            peer, limit = (name, statistics.median(rates[name])), 1 if name in PEERS else None
+            ours, ratio = statistics.median(rates["ours"]), shares["ours"] / share
+            report.figure(f"{WRITERS} processes that save", ours, "a second", peer=peer, ratio=ratio, limit=limit, better="more")
+    print()
 
 
 GRANT = """
@@ -447,22 +443,22 @@ def write(pipe: Connection, conninfo: str, row: int) -> None:
             pipe.send(done)
 
 
-def report_writers(rates: Mapping[str, Sequence[float]]) -> list[str]:
-    wrong, base = [], statistics.median(rates["append"])
+def report_writers(rates: Mapping[str, Sequence[float]]) -> None:
     print(f"{WRITERS} writers at the driver, each an UPDATE of a row of its own and what is to be logged of it; transactions a second")
     for name, scenario in SCENARIOS.items():
-        share = statistics.median(one / append for one, append in zip(rates[name], rates["append"], strict=True))
-        line = f"  {scenario.words:38}{statistics.median(rates[name]):8.0f}   {share:.2f} of append-only"
-        if scenario.against:
-            fair = statistics.median(one / other for one, other in zip(rates[name], rates[scenario.against], strict=True))
-            line += f"   {fair:.2f} of {SCENARIOS[scenario.against].words}" if scenario.against != "append" else ""
-            if scenario.limit:
-                line += f"   limit {scenario.limit}"
-                if fair < scenario.limit:
-                    wrong.append(f"{scenario.words}: {fair:.2f} of {SCENARIOS[scenario.against].words}, limit {scenario.limit}")
-        print(line)
-    assert base
-    return wrong
+        against = scenario.against or "append"
+        ratio = statistics.median(one / other for one, other in zip(rates[name], rates[against], strict=True))
+        peer = (SCENARIOS[against].words, statistics.median(rates[against])) if name != against else None
+        rate = statistics.median(rates[name])
+        report.figure(
+            f"{WRITERS} writers: {scenario.words}",
+            rate,
+            "a second",
+            peer=peer,
+            ratio=ratio if peer else None,
+            limit=scenario.limit or None,
+            better="more",
+        )
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ a time, pay, the call is confirmed and told to both. On a real PostgreSQL that i
 
 from __future__ import annotations
 
+import math
 import os
-import statistics
 import subprocess
 import sys
 import threading
@@ -20,6 +20,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from bench import report
 from scripts import database
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Told:
 
 def main() -> int:
     """Print the figures; 1 when two calls overlap or anybody was shown an error that is none of the words for a time that is gone."""
+    report.sized(f"{CLIENTS} clients, {SECONDS:g} s each")
     with database.thrown_away() as base:
         environment = {**os.environ, "PORT444_ENV": "test", "SECRET_KEY": "bench", "DJANGO_SETTINGS_MODULE": "port444.settings"}
         subprocess.run(
@@ -67,12 +69,10 @@ def main() -> int:
         print(
             f"{CLIENTS} clients, {SECONDS:.0f} s each, {os.cpu_count()} cores, PostgreSQL without fsync; a booking is hold, payment and confirmation"
         )
-        good = [
-            run("one builder, any time", 1, anywhere),
-            run("one builder, all want the next free time", 1, the_next),
-            run("100 builders, any time", 100, anywhere),
-        ]
-    return 0 if all(good) else 1
+        run("one builder, any time", 1, anywhere)
+        run("one builder, all want the next free time", 1, the_next)
+        run("100 builders, any time", 100, anywhere)
+    return report.code()
 
 
 Choose = Callable[[Random, "Sequence[Builder]", list[int]], tuple[Any, datetime]]
@@ -92,7 +92,7 @@ def the_next(chance: Random, builders: Sequence[Builder], booked: list[int]) -> 
     return builders[0], first_day() + HALF_HOUR * len(booked)
 
 
-def run(name: str, count: int, choose: Choose) -> bool:
+def run(name: str, count: int, choose: Choose) -> None:
     """One case on its own people."""
     builders, clients = people(name, count)
     booked: list[int] = []
@@ -106,7 +106,7 @@ def run(name: str, count: int, choose: Choose) -> bool:
         thread.start()
     for thread in threads:
         thread.join()
-    return report(name, told, time.perf_counter() - began, time.process_time() - burned, one(DEADLOCKS) - deadlocks)
+    report_on(name, told, time.perf_counter() - began, time.process_time() - burned, one(DEADLOCKS) - deadlocks)
 
 
 def people(name: str, count: int) -> tuple[list[Builder], list[User]]:
@@ -160,24 +160,21 @@ def book_and_book(
     connection.close()
 
 
-def report(name: str, told: Sequence[Told], took: float, burned: float, deadlocks: int) -> bool:
+def report_on(name: str, told: Sequence[Told], took: float, burned: float, deadlocks: int) -> None:
     booked, overlaps = sum(t.booked for t in told), one(OVERLAPS)
     refused, faults = sum((t.refused for t in told), Counter[str]()), sum((t.faults for t in told), Counter[str]())
     holds, whole = sorted(h for t in told for h in t.holds), sorted(w for t in told for w in t.whole)
-    print(f"\n{name}")
-    print(f"  {booked / took:6.1f} bookings a second ({booked} in {took:.1f} s), refused {dict(refused)}")
-    print(f"  {burned * 1000 / max(1, booked + refused.total()):6.1f} ms CPU of Python for one attempt, which does not depend on what else runs here")
-    print(f"  hold p50 {ms(holds, 0.5)} p95 {ms(holds, 0.95)}   hold to confirmation p50 {ms(whole, 0.5)} p95 {ms(whole, 0.95)}   mean {mean(whole)}")
-    print(f"  overlaps {overlaps}   errors shown {dict(faults)}   deadlocks broken by PostgreSQL {deadlocks}")
-    return not overlaps and not faults
+    print()
+    report.figure(f"{name}: bookings", booked / took, "a second", also=f"{booked} in {took:.1f} s, refused {dict(refused)}")
+    report.figure(f"{name}: CPU of Python for an attempt", burned * 1000 / max(1, booked + refused.total()), "ms")
+    report.figure(f"{name}: hold, p95", ms(holds, 0.95), "ms", also=f"p50 {ms(holds, 0.5):.0f}")
+    report.figure(f"{name}: hold to confirmation, p95", ms(whole, 0.95), "ms", also=f"p50 {ms(whole, 0.5):.0f}")
+    report.figure(f"{name}: calls that overlap", overlaps, limit=0)
+    report.figure(f"{name}: errors shown", faults.total(), limit=0, also=f"{dict(faults)}, deadlocks broken by PostgreSQL {deadlocks}")
 
 
-def ms(times: Sequence[float], share: float) -> str:
-    return f"{times[int((len(times) - 1) * share)] * 1000:.0f} ms" if times else "none"
-
-
-def mean(times: Sequence[float]) -> str:
-    return f"{statistics.mean(times) * 1000:.0f} ms" if times else "none"
+def ms(times: Sequence[float], share: float) -> float:
+    return times[int((len(times) - 1) * share)] * 1000 if times else math.nan
 
 
 def one(sql: str) -> int:

@@ -1,4 +1,4 @@
-"""A site after years: as many orders and conversations as asked for, written by SQL, for `bench/sweeps.py`.
+"""A site after years: as many orders and conversations as asked for, written by SQL, for `bench/sweeps.py` and `manage.py make_orders`.
 
 Every row keeps the promises of the tables; foreign keys and plain indexes are taken away for the writing and made again behind it. Of
 everything that a sweep looks for there is a stock that is not due yet, so that a sweep finds nothing until `bench/sweeps.py` makes it
@@ -8,16 +8,18 @@ due.
 from __future__ import annotations
 
 import json
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from tqdm import tqdm
 
 from amendments.models import Amendment
 from consultations.models import CalendarEvent, CalendarLink, Consultation, LinkedCalendar, MeetingRoom, Proposal, PushChannel, Reminder
@@ -103,7 +105,7 @@ def fill(size: Size, owner: str, *, zone: str) -> dict[str, int]:
     with psycopg.connect(owner, autocommit=True) as connection:
         writer = Writer(connection, size, zone)
         with writer.unguarded():
-            for step in (
+            steps = (
                 writer.people,
                 writer.shops,
                 writer.talks,
@@ -113,15 +115,21 @@ def fill(size: Size, owner: str, *, zone: str) -> dict[str, int]:
                 writer.calls,
                 writer.extras,
                 writer.away,
-            ):
+            )
+            for step in shown(steps, "written"):
                 began = time.perf_counter()
                 step()
                 say(f"{step.__name__}: {time.perf_counter() - began:.0f} s")
         began = time.perf_counter()
-        for model in MODELS:
+        for model in shown(MODELS, "vacuumed"):
             connection.execute(f"VACUUM (ANALYZE) {model._meta.db_table}".encode())
         say(f"vacuum: {time.perf_counter() - began:.0f} s")
         return writer.written
+
+
+def shown[T](things: Sequence[T], what: str) -> Iterable[T]:
+    """The same, with a bar that shows how far it has come."""
+    return cast("Iterable[T]", tqdm(things, desc=what, unit="", disable=not sys.stderr.isatty()))
 
 
 MODELS: list[type[models.Model]] = [
@@ -163,11 +171,11 @@ class Writer:
         yield
         began = time.perf_counter()
         self.run("SET maintenance_work_mem = '256MB'")
-        for _, definition in indexes:
+        for _, definition in shown(indexes, "indexes"):
             self.run(definition)
         say(f"indexes: {time.perf_counter() - began:.0f} s")
         began = time.perf_counter()
-        for table, name, definition in keys:
+        for table, name, definition in shown(keys, "foreign keys"):
             self.run(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
         for table in tables:
             self.run(f"ALTER TABLE {table} ENABLE TRIGGER USER")

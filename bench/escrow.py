@@ -18,6 +18,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from bench import report
 from scripts import chain, database
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ PRICE, MORE = Decimal("100.00"), Decimal("25.50")
 
 def main() -> int:
     """Print the figures; 1 when an operation was not booked once, or the contract and the books differ."""
+    try:
+        chain.anvil()
+    except chain.ChainFailed as why:
+        report.absent("operations through a chain", str(why))
+        return 0
     good = True
     for name, options in (("blocks as soon as there is something", ()), ("a block each second", ("--block-time", "1"))):
         with database.thrown_away() as base, chain.running(0, *options) as url:
@@ -62,6 +68,7 @@ def measure(name: str) -> int:
     from port444.payments.escrow import current
 
     print(f"{name}: {DEALS} deals, one signer, {os.cpu_count()} cores")
+    report.sized(f"{DEALS} deals, {name}")
     people, escrow = make_people(), current()
     deals = [new_deal(*people) for _ in range(DEALS)]
     one, far = new_deal(*people), soon()
@@ -72,7 +79,8 @@ def measure(name: str) -> int:
         took(f"amend one deal {IN_A_ROW} times", [escrow.amend(one, MORE, f"{one.id}:amend:{n}") for n in range(IN_A_ROW)])
         took("release", [escrow.release(deal, PRICE, f"{deal.id}:release") for deal in deals])
         took("refund", [escrow.refund(deal, MORE, f"{deal.id}:refund") for deal in deals])
-    return 0 if agrees(deals, one) else 1
+    report.figure("deals on which the contract and the books differ", differing([*deals, one]), f"of {DEALS + 1}", limit=0)
+    return report.code()
 
 
 def soon() -> Any:
@@ -115,11 +123,8 @@ def took(name: str, operations: list[Any]) -> None:
         time.sleep(0.02)
     seconds = time.perf_counter() - began
     gas = gas_of(names)
-    print(
-        f"  {name:45} {len(names):4} in {seconds:6.2f} s   {len(names) / seconds:6.1f} a second"
-        f"   gas {statistics.median(gas):8,.0f} (from {min(gas):,} to {max(gas):,})",
-        flush=True,
-    )
+    also = f"{len(names)} in {seconds:.2f} s, gas {statistics.median(gas):,.0f} (from {min(gas):,} to {max(gas):,})"
+    report.figure(name, len(names) / seconds, "a second", also=also)
 
 
 def gas_of(names: list[str]) -> list[int]:
@@ -132,16 +137,14 @@ def gas_of(names: list[str]) -> list[int]:
     return [int(receipt["gasUsed"], 16) for receipt in receipts]
 
 
-def agrees(deals: list[Deal], one: Deal) -> bool:
-    """Whether the contract holds just what the books say."""
+def differing(deals: list[Deal]) -> int:
+    """Of how many the contract holds something else than the books say."""
     from port444.payments import ledger
     from port444.payments.escrow.chain.client import connect
     from port444.payments.escrow.chain.contract import order_key, to_units
 
     escrow = connect().escrow
-    wrong = [deal.id for deal in [*deals, one] if locked(escrow, order_key(deal.id)) != to_units(ledger.balance("escrow", subject=deal.id))]
-    print(f"  the contract and the books {'DIFFER' if wrong else 'agree'} on {len(deals) + 1} deals")
-    return not wrong
+    return sum(locked(escrow, order_key(deal.id)) != to_units(ledger.balance("escrow", subject=deal.id)) for deal in deals)
 
 
 def locked(escrow: Any, order: int) -> int:

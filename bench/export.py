@@ -26,6 +26,7 @@ from pathlib import Path
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from bench import report
 from scripts import database
 
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
@@ -106,17 +107,15 @@ def measure(environment: Mapping[str, str], public: str) -> int:
         print(f"{WORDS[what]:<52} {seconds:6.2f} s  {cpu:6.2f} s of its CPU  {max(one['megabytes'] for one in runs):4.0f} MB")
     verified = verify(FOLDER / f"export-{ROUNDS - 1}", public)
     memory = max(one["megabytes"] for one in taken["export"])
-    limits = [
-        ("not checked / raw COPY, turn by turn, the median", plain, LIMIT),
-        ("checked / not checked", checked, CHECKED_LIMIT),
-        ("checked / raw COPY", whole, LIMIT * CHECKED_LIMIT),
-        ("memory of the export's process, MB", memory, MEGABYTES),
-        ("offline verification of the file, s", verified, VERIFY_SECONDS * ROWS / 1_000_000),
-    ]
-    print(f"{'memory of the process beside it, that hashes, MB':<52} {max(one['beside'] for one in taken['export']):6.2f}")
-    for words, found, limit in limits:
-        print(f"{words:<52} {found:6.2f}  limit {limit:g}{'' if found <= limit else '  NOT KEPT'}")
-    return 0 if all(found <= limit for _, found, limit in limits) else 1
+    raw, unchecked, exported = (statistics.median(one["seconds"] for one in taken[what]) for what in ("raw", "unchecked", "export"))
+    report.sized(f"{ROWS:,} rows, {ROUNDS} rounds")
+    report.figure("export, not checked", unchecked, "s", peer=("bare COPY", raw), ratio=plain, limit=LIMIT)
+    report.figure("export, checked against the seals", exported, "s", peer=("not checked", unchecked), ratio=checked, limit=CHECKED_LIMIT)
+    report.figure("export, checked, and the bare COPY", exported, "s", peer=("bare COPY", raw), ratio=whole, limit=LIMIT * CHECKED_LIMIT)
+    report.figure("memory of the process that exports", memory, "MB", limit=MEGABYTES)
+    report.figure("memory of the process beside it, that hashes", max(one["beside"] for one in taken["export"]), "MB")
+    report.figure("offline verification of the file", verified, "s", limit=VERIFY_SECONDS * ROWS / 1_000_000)
+    return report.code()
 
 
 def ratio(some: list[dict[str, float]], others: list[dict[str, float]]) -> float:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psycopg
 
+from bench import report
 from bench.export import FILL, MONTH
 from scripts import database
 
@@ -49,19 +50,13 @@ def main() -> int:
 
 
 def measure(environment: Mapping[str, str], first: datetime) -> int:
-    kept = True
+    report.sized(f"{ROWS:,} rows")
     for file_format in FORMATS:
         _, _, little = take(environment, file_format, FEW, first)
         seconds, cpu, much = take(environment, file_format, ROWS, first)
-        ratio, each = much / little, cpu / ROWS * 1e6
-        fine = ratio <= MORE and each <= MICROSECONDS
-        kept = kept and fine
-        print(
-            f"{file_format:<8} {FEW:,} rows {little:4.0f} MB   {ROWS:,} rows {much:4.0f} MB, {seconds:5.1f} s   memory {ratio:.2f} times "
-            f"(limit {MORE})   {each:.0f} us of CPU a row (limit {MICROSECONDS:.0f}){'' if fine else '  NOT KEPT'}",
-            flush=True,
-        )
-    return 0 if kept else 1
+        report.figure(f"{file_format}: memory for all rows", much, "MB", peer=(f"for {FEW:,}", little), limit=MORE)
+        report.figure(f"{file_format}: CPU for a row", cpu / ROWS * 1e6, "us", limit=MICROSECONDS, also=f"{seconds:.1f} s for all")
+    return report.code()
 
 
 def take(environment: Mapping[str, str], file_format: str, rows: int, first: datetime) -> tuple[float, float, float]:

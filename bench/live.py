@@ -13,33 +13,23 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bench import report
 from bench import site as bench_site
+from bench.beats import BELL, TALK, wait
 from scripts.environment import say
 from tests import realsite
 
 PAGES, SECONDS = int(os.environ.get("BENCH_PAGES", "500")), float(os.environ.get("BENCH_SECONDS", "60"))
 MOST_P95, MOST_BEHIND, MOST_GROWTH = 0.5, 5.0, 64  # seconds for an answer; seconds for the slowest of all; MB that the workers grow by
-SCRIPT = (Path(__file__).resolve().parent.parent / "static" / "js" / "live.js").read_text()
-TALK, BELL = 4.0, 15.0  # data-live in templates/messaging/_tail.html and templates/notifications/_bell.html
 THREADS = 8  # two workers with four each
 CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'port444_app'"
 QUIET = 60  # answers without news: as seldom as it gets
-
-
-def constant(name: str) -> float:
-    found = re.search(rf"\b{name} = ([0-9.]+)", SCRIPT)
-    assert found is not None, name
-    return float(found[1])
-
-
-CALM, SLOWER, LONGEST, LEAST_LONGEST = map(constant, ("CALM", "SLOWER", "LONGEST", "LEAST_LONGEST"))
 
 
 @dataclass
@@ -69,27 +59,27 @@ def main() -> int:
         made = bench_site.tell(site, "bench.world:talks", count=PAGES // 2)
         pages = [Page(cookies, thread) for cookies, thread in made]
         asyncio.run(opened(site, pages))
-        missed = 0
+        report.sized(f"{PAGES} pages, {SECONDS:g} s each")
         for name, calm in (("just opened", 0), ("left alone", QUIET)):
             memory, burned, began = resident(site), bench_site.burned(site), time.perf_counter()
             seen = asyncio.run(kept_open(site, pages, calm))
             seconds = time.perf_counter() - began
             cores = (bench_site.burned(site) - burned) / seconds
             say(f"{len(pages)} pages {name}: {len(seen.took) / seconds:.0f} questions a second, {cores:.2f} cores of the web server")
-            missed += not is_kept(seen, resident(site) - memory, resident(site))
-        return int(missed > 0)
+            told(name, seen, resident(site) - memory, resident(site))
+        return report.code()
 
 
-def is_kept(seen: Seen, grown: float, memory: float) -> bool:
-    """Print what was seen beside its limits, and whether all are kept."""
+def told(name: str, seen: Seen, grown: float, memory: float) -> None:
+    """What was seen beside its limits."""
     took, heard = sorted(seen.took), sorted(seen.heard)
-    p95, slowest = took[int(len(took) * 0.95)], took[-1]
-    say(f"  answers: p50 {took[len(took) // 2] * 1000:.0f} ms, p95 {p95 * 1000:.0f} (at most {MOST_P95 * 1000:.0f})")
-    say(f"  the page that waited longest: {slowest:.2f} s (at most {MOST_BEHIND:.0f}); failed: {len(seen.failed)} {seen.failed[:3]}")
-    say(f"  {len(heard)} messages were heard of, after p50 {heard[len(heard) // 2]:.1f} s, slowest {heard[-1]:.1f} s")
-    say(f"  connections to the database: {seen.connections} (at most {THREADS})")
-    say(f"  memory of the web server: {memory:.0f} MB, {grown:+.0f} meanwhile (at most +{MOST_GROWTH})")
-    return p95 <= MOST_P95 and slowest <= MOST_BEHIND and grown <= MOST_GROWTH and seen.connections <= THREADS and not seen.failed
+    p95, half = took[int(len(took) * 0.95)], took[len(took) // 2]
+    report.figure(f"{name}: answers, p95", p95 * 1000, "ms", limit=MOST_P95 * 1000, also=f"p50 {half * 1000:.0f} ms")
+    report.figure(f"{name}: the page that waited longest", took[-1], "s", limit=MOST_BEHIND)
+    report.figure(f"{name}: questions that failed", len(seen.failed), limit=0, also=" ".join(seen.failed[:3]))
+    report.figure(f"{name}: until the other side heard, p50", heard[len(heard) // 2], "s", also=f"{len(heard)} messages, slowest {heard[-1]:.1f} s")
+    report.figure(f"{name}: connections to the database", seen.connections, limit=THREADS)
+    report.figure(f"{name}: what the web server's memory grew by", grown, "MB", limit=MOST_GROWTH, also=f"to {memory:.0f} MB")
 
 
 async def opened(site: realsite.Site, pages: list[Page]) -> None:
@@ -127,10 +117,6 @@ async def asking_on(site: realsite.Site, page: Page, path: str, every: float, ca
             seen.failed.append(f"{path} {status}")
         calm = 0 if status == 200 and not calm else calm + 1
         due = time.perf_counter() + wait(every, calm) * (0.85 + 0.3 * random.random())
-
-
-def wait(every: float, calm: int) -> float:
-    return float(min(max(LEAST_LONGEST, every * LONGEST), every * SLOWER ** max(0.0, calm - CALM)))
 
 
 async def writing(site: realsite.Site, pages: list[Page], calm: int, ends: float, seen: Seen) -> None:

@@ -29,7 +29,7 @@ from django.db import connection, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
 
 from auditlog.management.commands.make_audit_rows import index_all  # noqa: E402
-from bench import crowd  # noqa: E402
+from bench import crowd, report  # noqa: E402
 from port444.accounts.models import User  # noqa: E402
 from port444.kit.clock import now  # noqa: E402
 from port444.orders.models import Order  # noqa: E402
@@ -102,20 +102,22 @@ def main() -> int:
     say(f"{Order.objects.count():,} orders; the busy client has {Order.objects.filter(client=busy).count():,} of them,")
     say(f"{MESSAGES:,} messages and {LOGGED:,} rows of the log")
     print(f"{'':24} {'best ms':>8} {'median':>8} {'CPU':>8} {'database':>9} {'queries':>8} {'of others':>10}")
-    wrong = []
+    costs = dict[str, tuple[Cost, Cost]]()
     for name, headers, of_busy, of_other in addresses(busy, other):
         cost, usual = measure(client, of_busy, headers), measure(client, of_other, headers)
         print(f"{name:24} {cost.best:8.1f} {cost.middle:8.1f} {cost.cpu:8.1f} {cost.database:9.1f} {cost.queries:8} {usual.queries:10}", flush=True)
-        if cost.status != 200:
-            wrong.append(f"{name} answered {cost.status}")
-        if cost.best > LIMIT_MS:
-            wrong.append(f"{name} took {cost.best:.0f} ms")
-        if cost.read_whole and SIZE.orders >= LARGE:
-            wrong.append(f"{name} reads all of {', '.join(cost.read_whole)}")
-        if cost.queries > usual.queries + 1:  # a panel without rows need not ask what they are about
-            wrong.append(f"{name} asked {cost.queries} questions of the busy one, {usual.queries} of the other")
-    say("; ".join(wrong) or f"every address within {LIMIT_MS:.0f} ms, with questions that do not grow")
-    return 1 if wrong else 0
+        costs[name] = (cost, usual)
+    report.sized(f"{SIZE.orders:,} orders, best of {ROUNDS}")
+    for name, (cost, _) in costs.items():
+        report.figure(f"{name}: server time", cost.best, "ms", limit=LIMIT_MS)
+    bad = [f"{name}: {cost.status}" for name, (cost, _) in costs.items() if cost.status != 200]
+    report.figure("addresses that answer with something else than the page", len(bad), limit=0, also="; ".join(bad))
+    whole = [f"{name}: {', '.join(cost.read_whole)}" for name, (cost, _) in costs.items() if cost.read_whole and SIZE.orders >= LARGE]
+    report.figure("addresses that read a big table from end to end", len(whole), limit=0, also="; ".join(whole))
+    # A panel without rows need not ask what they are about.
+    more = [f"{name}: {cost.queries} and {usual.queries}" for name, (cost, usual) in costs.items() if cost.queries > usual.queries + 1]
+    report.figure("addresses that ask more about the busy client", len(more), limit=0, also="; ".join(more))
+    return report.code()
 
 
 def addresses(busy: Any, other: Any) -> Iterator[tuple[str, dict[str, str], str, str]]:

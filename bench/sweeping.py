@@ -12,7 +12,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ from django.conf import settings  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.utils.module_loading import import_string  # noqa: E402
 
-from bench import crowd  # noqa: E402
+from bench import crowd, report  # noqa: E402
 from port444.kit.clock import now  # noqa: E402
 from scripts.environment import say  # noqa: E402
 
@@ -269,8 +269,19 @@ def is_crowded() -> bool:
     return os.getloadavg()[0] > (os.cpu_count() or 1) + 1
 
 
-def idle(path: str) -> list[str]:
-    """One sweep that finds nothing; gives what is wrong with it."""
+@dataclass(frozen=True)
+class Idle:
+    """What a sweep that finds nothing came to."""
+
+    path: str
+    wall: float  # milliseconds, the best of several
+    cpu: float
+    read: int  # rows of big tables
+    scanned: tuple[str, ...]  # big tables that are read from one end to the other
+
+
+def idle(path: str) -> Idle:
+    """One sweep that finds nothing."""
     job, best = import_string(path), Seen(wall=1e9, python=1e9)
     job()
     before = rows_read()
@@ -285,27 +296,33 @@ def idle(path: str) -> list[str]:
     own = "pg_stat_user_tables"
     many = {name: rows for name, rows in read.most_common(3) if rows and own not in name}
     print(f"  {path:45} {best.wall * 1000:7.1f} ms  {best.cpu * 1000:5.0f} ms CPU  {len(first.statements):3} queries  read {dict(many) or 'no row'}")
-    wrong = []
-    for what, took in (("ms of CPU", best.cpu), *(() if is_crowded() else (("ms", best.wall),))):
-        if path not in NIGHTLY and took * 1000 > IDLE_MS:
-            wrong.append(f"{path} takes {took * 1000:.0f} {what} to find nothing")
-    from_big = sum(rows for name, rows in read.items() if LENGTHS.get(name, 0) >= BIG)
-    if path not in NIGHTLY and from_big > IDLE_ROWS:
-        wrong.append(f"{path} reads {from_big:,} rows of big tables to find nothing")
     for sql, params in first.statements:
         if sql.lstrip().startswith("SELECT"):
             if PLANS:
                 print_plan(sql, params)
             else:
                 print(f"      by {summary(sql, params)}")
-    if path not in NIGHTLY:
-        wrong += [f"{path} scans {name} when nothing is due" for sql, params in first.statements for name in scans(sql, params)]
-    return wrong
+    from_big = sum(rows for name, rows in read.items() if LENGTHS.get(name, 0) >= BIG)
+    asked = [] if path in NIGHTLY else first.statements
+    scanned = tuple(f"{path}: {name}" for sql, params in asked for name in scans(sql, params))
+    return Idle(path, best.wall * 1000, best.cpu * 1000, from_big, scanned)
 
 
-def busy(stock: Stock) -> list[str]:
-    """One sweep with more and more to do; gives what is wrong with it."""
-    job, wrong, kinds = import_string(stock.path), list[str](), dict[str, tuple[str, Any]]()
+def report_idle(found: Sequence[Idle]) -> None:
+    """The worst of them beside the limits."""
+    worst = max(found, key=lambda one: one.cpu)
+    report.figure("nothing is due: most CPU", worst.cpu, "ms", limit=IDLE_MS, also=worst.path)
+    worst = max(found, key=lambda one: one.wall)
+    report.figure("nothing is due: most time", worst.wall, "ms", limit=None if is_crowded() else IDLE_MS, also=worst.path)
+    most = max(found, key=lambda one: one.read)
+    report.figure("nothing is due: most rows read of big tables", most.read, limit=IDLE_ROWS, also=most.path)
+    scanned = [words for one in found for words in one.scanned]
+    report.figure("nothing is due: big tables read from end to end", len(scanned), limit=0, also="; ".join(scanned))
+
+
+def busy(stock: Stock) -> None:
+    """One sweep with more and more to do."""
+    job, kinds, name = import_string(stock.path), dict[str, tuple[str, Any]](), stock.path.replace(".jobs", "").removeprefix("port444.")
     used = sum(SAME) if stock.batch else 0
     for wanted in (100, 1000, 10000):
         if used + wanted > stock.count:
@@ -322,20 +339,22 @@ def busy(stock: Stock) -> list[str]:
         done = wanted - stock.left()
         stock.take_back()
         if not done:
-            wrong.append(f"{stock.path} did nothing of {wanted} that were due")
+            report.figure(f"{name}: done of {wanted:,} that were due", 0, limit=1, better="more")
             break
         print(
             f"    {wanted:6} due: {done:6} done in {seen.wall:6.1f} s, {seen.wall * 1000 / done:7.2f} ms and {seen.cpu * 1000 / done:6.2f} ms"
             f" CPU a row (Python {seen.python * 1000 / done:.2f}), {len(seen.statements) / done:6.2f} queries a row"
             + (f", {stock.come_of_it() - before} of them with an effect" if stock.outcome else "")
         )
+        if wanted == 10000:
+            report.figure(f"{name}: CPU for a row of {wanted:,} that are due", seen.cpu * 1000 / done, "ms", also=f"{done:,} done")
         for sql, params in seen.statements:
             kinds.setdefault(shape(sql), (sql, params))
-    found = Counter(name for sql, params in kinds.values() for name in scans(sql, params))
-    return wrong + [f"{stock.path} scans {name} while it works ({count} statements)" for name, count in found.items()]
+    found = sorted({table for sql, params in kinds.values() for table in scans(sql, params)})
+    report.figure(f"{name}: big tables read from end to end", len(found), limit=0, also=", ".join(found))
 
 
-def constant(stock: Stock) -> list[str]:
+def constant(stock: Stock) -> None:
     """The queries of a batch of few and of many."""
     batch, counts = import_string(stock.batch), []
     for rows in SAME:
@@ -345,7 +364,8 @@ def constant(stock: Stock) -> list[str]:
         counts.append(len(seen.statements))
         print(f"    a batch of {rows}: {taken} taken, {len(seen.statements)} queries, {seen.wall * 1000:.0f} ms, {seen.cpu * 1000:.0f} ms CPU")
         stock.take_back()
-    return [] if len(set(counts)) == 1 else [f"{stock.batch}: a batch of {SAME} takes {counts} queries"]
+    few, many = counts
+    report.figure(f"{stock.batch.rpartition('.')[2]}: queries for {SAME[1]}", many, peer=(f"for {SAME[0]}", few), limit=1)
 
 
 def main() -> int:
@@ -360,16 +380,18 @@ def main() -> int:
     paths = [path for path in settings.SCHEDULES if path not in NOT_SWEEPS and ONLY in path]
     crowded = f"; load {os.getloadavg()[0]:.0f}: only CPU is held against the limit" if is_crowded() else ""
     print(f"\nNothing is due: best of {ROUNDS}{crowded}")
-    wrong = [fault for path in paths for fault in idle(path)]
+    report.sized(f"{SIZE.orders:,} orders, {SECONDS:g} s each")
+    found = [idle(path) for path in paths]
+    if often := [one for one in found if one.path not in NIGHTLY]:
+        report_idle(often)
     for stock in STOCKS:
         if stock.path in paths:
             print(f"\n{stock.path} {stock.batch}")
             stock.take_back()  # what came of the sweeps before
             if stock.batch:
-                wrong += constant(stock)
-            wrong += busy(stock)
-    print("\n" + ("\n".join(f"NOT KEPT: {fault}" for fault in wrong) or "All limits are kept."))
-    return 1 if wrong else 0
+                constant(stock)
+            busy(stock)
+    return report.code()
 
 
 def human(size: int) -> str:

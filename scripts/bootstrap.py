@@ -15,7 +15,7 @@ usage: ./run                     set up and serve port444 on http://127.0.0.1:84
        ./run --chain             the same with escrow in a contract on a local chain, in a database of its own (var/chain)
        ./run test                set up and pass every check and test
        ./run test PATHS ...      only pytest, with these arguments
-       ./run bench NAME          one benchmark of bench/README.md
+       ./run bench [NAME ...]    the benchmarks of bench/README.md, or these; --quick for less data
        ./run messages          find the words of the site and compile their translations (docs/languages.md)
        ./run manage COMMAND ...  manage.py against the database of ./run (./run --chain manage: of ./run --chain)
 """
