@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -16,9 +17,9 @@ from port444.kit.states import StateMachine, known_status
 
 
 class CopyStatus(models.TextChoices):
-    ASKED = "asked", "Being made"
-    READY = "ready", "Ready"
-    GONE = "gone", "Deleted"
+    ASKED = "asked", _("Being made")
+    READY = "ready", _("Ready")
+    GONE = "gone", _("Deleted")
 
 
 C = CopyStatus

@@ -9,6 +9,7 @@ from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -16,6 +17,7 @@ from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Invalid
 from port444.kit.http import UserRequest, done
+from port444.kit.language import dated
 from port444.kit.reauthentication import password_again
 
 from . import actions
@@ -36,7 +38,7 @@ def own(request: UserRequest) -> HttpResponse:
     context = {
         "copies": PersonalCopy.objects.visible_to(request.user).order_by("-id")[:SHOWN],
         "closing": closing,
-        "in_the_way": [] if closing else actions.own_words(request.user, now()),
+        "in_the_way": actions.own_words(request.user, now()) if closing is None or closing.in_the_way else [],
         "days": actions.CLOSING_DAYS,
         "kept_days": actions.KEPT_DAYS,
     }
@@ -47,14 +49,14 @@ def _do(user: User, act: str) -> str:
     """What was asked for is done; the words that say so."""
     if act == "copy":
         actions.ask_for_copy(user.pk, actor=user)
-        return "We put it together now and tell you when it is ready."
+        return _("We put it together now and tell you when it is ready.")
     if act == "close":
         closing = actions.ask_to_close(user.pk, actor=user)
-        return f"Your account closes on {closing.closes_at:%-d %B}. Until then you can keep it."
+        return _("Your account closes on %(day)s. Until then you can keep it.") % {"day": dated(closing.closes_at, "j F")}
     if act == "keep":
         actions.keep_account(user.pk, actor=user)
-        return "Your account stays."
-    raise Invalid("Press one of the buttons of the page.", code="act")
+        return _("Your account stays.")
+    raise Invalid(_("Press one of the buttons of the page."), code="act")
 
 
 @login_required

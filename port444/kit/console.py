@@ -17,7 +17,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import CharField, DateField, IntegerField, Model, Q, QuerySet, TextField, UniqueConstraint
 from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
-from django.utils.functional import cached_property
+from django.utils.functional import Promise, cached_property
 
 from .errors import NotAllowed, TooSlow, sqlstate
 
@@ -111,14 +111,14 @@ class CappedPaginator(AnyPaginator):
 # Filters and search ---------------------------------------------------------------------------------------------------------------
 
 
-def one_of(name: str, choices: Callable[[], Sequence[tuple[Any, str]]], title: str = "") -> type[admin.SimpleListFilter]:
+def one_of(name: str, choices: Callable[[], Sequence[tuple[Any, str | Promise]]], title: str = "") -> type[admin.SimpleListFilter]:
     """A filter by a column whose values are known without asking the table, which would read all of it."""
 
     class Known(AnyListFilter):
         parameter_name = name
 
         def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-            return [(str(value), words) for value, words in choices()]
+            return [(str(value), str(words)) for value, words in choices()]
 
         def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
             known = {str(value): value for value, _ in choices()}

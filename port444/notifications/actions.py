@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import transaction
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -234,7 +235,7 @@ def change_preferences(user_id: UUID, *, actor: User, chosen: Mapping[tuple[str,
     """Keep what a person wants to hear by which channel, and when not to be disturbed."""
     user = User.objects.lock(user_id)
     if actor.pk != user.pk:
-        raise Invalid("Only the person can choose this.")
+        raise Invalid(_("Only the person can choose this."))
     before = _preferred(user)
     rows = [Preference(user=user, group=Group(group), channel=Channel(channel), enabled=on) for (group, channel), on in chosen.items()]
     Preference.objects.bulk_create(rows, update_conflicts=True, unique_fields=["user", "group", "channel"], update_fields=["enabled"])
@@ -259,7 +260,7 @@ def _quiet(hours: Hours) -> dict[str, Any]:
 def unsubscribe(user_id: UUID, group: str) -> User:
     """Stop the mails of one group for the person named in the link of such a mail. Raises Invalid for mail about the account."""
     if group == Group.ACCOUNT:
-        raise Invalid("Mail about your account cannot be stopped.")
+        raise Invalid(_("Mail about your account cannot be stopped."))
     user = User.objects.lock(user_id)
     Preference.objects.update_or_create(user=user, group=Group(group), channel=Channel.EMAIL, defaults={"enabled": False})
     record(Event.PROFILE_CHANGED, actor=user, target=user, after={f"{group} by {Channel.EMAIL.value}": False}, description="By the link in a mail")

@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from . import queries
 from .actions import Hours
@@ -13,9 +15,9 @@ from .models import Channel
 class PreferencesForm(forms.Form):
     """What to hear by which channel, and when not. Mail about the account has no box: it cannot be refused."""
 
-    quiet = forms.BooleanField(label="Hold what can wait during quiet hours", required=False)
-    starts = forms.TimeField(label="From", widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}))
-    ends = forms.TimeField(label="Until", widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}))
+    quiet = forms.BooleanField(label=_("Hold what can wait during quiet hours"), required=False)
+    starts = forms.TimeField(label=pgettext_lazy("a period", "From"), widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}))
+    ends = forms.TimeField(label=_("Until"), widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}))
 
     def __init__(self, data: Any = None, *, user: Any) -> None:
         hours = queries.quiet_hours(user)
@@ -26,7 +28,7 @@ class PreferencesForm(forms.Form):
         for group in Group:
             for channel in Channel:
                 if (group, channel) != (Group.ACCOUNT, Channel.EMAIL):
-                    label = f"{group.label} by {channel.label}"
+                    label = gettext("%(group)s by %(channel)s") % {"group": group.label, "channel": channel.label}
                     self.fields[f"{group.value}_{channel.value}"] = forms.BooleanField(label=label, required=False)
 
     def rows(self) -> list[tuple[str, Any, Any]]:

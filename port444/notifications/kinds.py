@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from port444.kit.mail import Attachment
 
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 class Group(models.TextChoices):
     """What preferences are about. Mail about the account always goes out: it is about the person's own security."""
 
-    ORDERS = "orders", "Orders"
-    CALLS = "calls", "Calls"
-    MESSAGES = "messages", "Messages"
-    MONEY = "money", "Money"
-    FINDING = "finding", "Saved searches"
-    ACCOUNT = "account", "Your account"
+    ORDERS = "orders", _("Orders")
+    CALLS = "calls", _("Calls")
+    MESSAGES = "messages", _("Messages")
+    MONEY = "money", _("Money")
+    FINDING = "finding", _("Saved searches")
+    ACCOUNT = "account", _("Your account")
 
 
 @dataclass(frozen=True, slots=True)

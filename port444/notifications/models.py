@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
@@ -16,7 +17,7 @@ from port444.kit.states import StateMachine, known_status
 
 
 class Channel(models.TextChoices):
-    EMAIL = "email", "E-mail"
+    EMAIL = "email", _("E-mail")
     SMS = "sms", "SMS"
 
 

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -77,7 +78,7 @@ def preferences(request: UserRequest) -> HttpResponse:
     form = PreferencesForm(request.POST or None, user=request.user)
     if request.method == "POST" and form.is_valid():
         actions.change_preferences(request.user.pk, actor=request.user, chosen=form.chosen(), hours=form.hours())
-        return done(request, reverse("notifications:settings"), "Saved.")
+        return done(request, reverse("notifications:settings"), _("Saved."))
     return render(request, "notifications/settings.html", {"form": form}, status=422 if form.is_bound else 200)
 
 

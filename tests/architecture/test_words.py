@@ -27,6 +27,8 @@ ENGLISH = re.compile(
     r"|^port444/catalog/actions/words\.py$"
     # What only programs are told.
     r"|^(port444/accounts/callers|consultations/views/hooks)\.py$"
+    # What commands say that take data away, and which words of the tables name a person.
+    r"|^port444/exports/(actions/taking|places|erasing)\.py$"
 )
 VIEWS = re.compile(r"/views(/|\.py)")
 # Nobody has marked these templates and modules yet. The list only becomes shorter.

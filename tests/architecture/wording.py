@@ -16,7 +16,7 @@ WORDED = {"title", "alt", "placeholder", "label", "summary", "aria-label", "aria
 RAW = {"script", "style"}
 # Names and signs that are the same in every language.
 SAME = re.compile(
-    r"port444|USDC|USD|UTC|IBAN|BIC|CSV|PDF|API|URL|HTTP|JSON|SHA-256|HMAC|ID|QR|Google|Microsoft|Zoom|Cal\.com|iCal|Sepolia|Ethereum"
+    r"port444|USDC|USD|UTC|IBAN|BIC|CSV|PDF|SMS|API|URL|HTTP|JSON|SHA-256|HMAC|ID|QR|Google|Microsoft|Zoom|Cal\.com|iCal|Sepolia|Ethereum"
     r"|https?://\S+|\S+@\S+|0x[0-9a-f]*|\b(h|min|s)\b|&\w+;"
 )
 LITERAL = re.compile(r"""(?<![_(\w])(\w+)=("([^"]*)"|'([^']*)')""")

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models import Q, Sum
+from django.utils.translation import gettext as _
 
 from amendments.models import Amendment, AmendmentStatus
 from auditlog.actions import record
@@ -25,6 +25,7 @@ from port444.exports import erasing
 from port444.kit.clock import now
 from port444.kit.errors import Conflict
 from port444.kit.jobs import enqueue
+from port444.kit.language import within
 from port444.kit.money import usd
 from port444.orders.models import Dispute, Offer, OfferStatus, Order, OrderStatus
 from port444.payments.models import (
@@ -127,33 +128,46 @@ def remove_file(name: str) -> None:
 
 def in_the_way(person: User, moment: datetime) -> list[str]:
     """What is open and needs the person, in sentences; nothing when they can be forgotten."""
-    looks: tuple[Callable[[User, datetime], list[str]], ...] = (_standing, _money, _deals, _transfers, _inquiries)
+    return [*in_sight(person, moment), *unseen(person, moment)]
+
+
+def in_sight(person: User, moment: datetime) -> list[str]:
+    """What the person may know of it."""
+    looks: tuple[Callable[[User, datetime], list[str]], ...] = (_standing, _money, _deals, _transfers, _holds)
     return [reason for look in looks for reason in look(person, moment)]
 
 
+def unseen(person: User, moment: datetime) -> list[str]:
+    """That somebody looks into something, which only staff read."""
+    viewing = Viewing.objects.filter(subject=person, ended_at__isnull=True, expires_at__gt=moment).exists()
+    incidents = IncidentLog.objects.live().filter(Q(user_id=person.pk) | Q(related_users__contains=[person.pk]))
+    plans = Plan.objects.filter(target_user=person, status__in=[PlanStatus.REQUESTED, PlanStatus.APPROVED])
+    return [
+        *(["Support is looking at their pages."] if viewing else []),
+        *_open("Incidents are open", [str(one) for one in incidents.order_by("number")]),
+        *_open("Plans of support wait", [str(one) for one in plans.order_by("number")]),
+    ]
+
+
 def _standing(person: User, moment: datetime) -> list[str]:
-    reasons = []
-    if person.is_staff or person.is_superuser:
-        reasons.append("Staff cannot be forgotten: their rights are taken away first.")
-    if Viewing.objects.filter(subject=person, ended_at__isnull=True, expires_at__gt=moment).exists():
-        reasons.append("Support is looking at their pages.")
-    return reasons
+    is_staff = person.is_staff or person.is_superuser
+    return [_("Staff cannot be forgotten: their rights are taken away first.")] if is_staff else []
 
 
 def _money(person: User, moment: datetime) -> list[str]:
     reasons = [
-        f"There is {usd(account.balance)} in the account: {account.get_kind_display().lower()}."
+        _("There is %(amount)s in the account: %(account)s.") % {"amount": usd(account.balance), "account": within(account.get_kind_display())}
         for account in LedgerAccount.objects.filter(owner_id=person.pk).exclude(balance=0).order_by("kind")
     ]
     sides = Q(client=person) | Q(builder__user=person)
     deals = [*Order.objects.filter(sides).values_list("pk", flat=True), *Consultation.objects.filter(sides).values_list("pk", flat=True)]
     held = LedgerAccount.objects.filter(kind=AccountKind.ESCROW, subject_id__in=deals).aggregate(all=Sum("balance"))["all"] or Decimal(0)
     if held:
-        reasons.append(f"There is {usd(held)} in escrow.")
+        reasons.append(_("There is %(amount)s in escrow.") % {"amount": usd(held)})
     usable = Q(expires_at__isnull=True) | Q(expires_at__gt=moment)
     credit = Credit.objects.filter(usable, user=person, remaining__gt=0).aggregate(all=Sum("remaining"))["all"] or Decimal(0)
     if credit:
-        reasons.append(f"There is {usd(credit)} of credits: they are used first, or voided.")
+        reasons.append(_("There is %(amount)s of credits: they are used first, or voided.") % {"amount": usd(credit)})
     return reasons
 
 
@@ -165,15 +179,15 @@ def _deals(person: User, moment: datetime) -> list[str]:
         Q(consultation__client=person) | Q(consultation__builder__user=person), status__in=[AbsenceStatus.REPORTED, AbsenceStatus.DISPUTED]
     )
     return [
-        *_open("Orders are not over", [f"P4-{one.number}" for one in Order.objects.filter(sides).exclude(status__in=OVER).order_by("number")]),
-        *_open("Disputes are open", [str(one) for one in Dispute.objects.filter(of_order, closed_at__isnull=True).order_by("number")]),
-        *_open("Calls are to come", [f"{one.scheduled_at:%Y-%m-%d %H:%M} UTC" for one in calls.order_by("scheduled_at")]),
-        *_open("Missed calls are not settled", [f"{one.created_at:%Y-%m-%d}" for one in absences.order_by("created_at")]),
+        *_open(_("Orders are not over"), [f"P4-{one.number}" for one in Order.objects.filter(sides).exclude(status__in=OVER).order_by("number")]),
+        *_open(_("Disputes are open"), [str(one) for one in Dispute.objects.filter(of_order, closed_at__isnull=True).order_by("number")]),
+        *_open(_("Calls are to come"), [f"{one.scheduled_at:%Y-%m-%d %H:%M} UTC" for one in calls.order_by("scheduled_at")]),
+        *_open(_("Missed calls are not settled"), [f"{one.created_at:%Y-%m-%d}" for one in absences.order_by("created_at")]),
         *_open(
-            "Changes of orders are open",
+            _("Changes of orders are open"),
             [f"P4-{one.order.number}" for one in Amendment.objects.filter(of_order, status__in=OPEN_CHANGES).select_related("order").order_by("pk")],
         ),
-        *_open("Offers are open", [one.title for one in Offer.objects.filter(sides, status=OfferStatus.OPEN).order_by("pk")]),
+        *_open(_("Offers are open"), [one.title for one in Offer.objects.filter(sides, status=OfferStatus.OPEN).order_by("pk")]),
     ]
 
 
@@ -186,25 +200,29 @@ def _transfers(person: User, moment: datetime) -> list[str]:
     of_deals = Q(client_id=person.pk) | Q(builder_id=person.pk)
     operations = EscrowOperation.objects.filter(of_deals).exclude(status__in=DONE_ON_CHAIN)
     return [
-        *_open("Invoices are open", [usd(one.total) for one in invoices.order_by("pk")]),
-        *_open("Payments are on their way", [usd(one.amount) for one in payments.order_by("pk")]),
-        *_open("Refunds have not arrived", [usd(one.amount) for one in refunds.order_by("pk")]),
-        *_open("Withdrawals are on their way", [usd(one.amount) for one in withdrawals.order_by("pk")]),
-        *_open("Escrow is at work", [f"{one.kind} of {usd(one.amount)}" for one in operations.order_by("number")]),
+        *_open(_("Invoices are open"), [usd(one.total) for one in invoices.order_by("pk")]),
+        *_open(_("Payments are on their way"), [usd(one.amount) for one in payments.order_by("pk")]),
+        *_open(_("Refunds have not arrived"), [usd(one.amount) for one in refunds.order_by("pk")]),
+        *_open(_("Withdrawals are on their way"), [usd(one.amount) for one in withdrawals.order_by("pk")]),
+        *_open(
+            _("Escrow is at work"),
+            [
+                _("%(what)s of %(amount)s") % {"what": within(one.get_kind_display()), "amount": usd(one.amount)}
+                for one in operations.order_by("number")
+            ],
+        ),
     ]
 
 
-def _inquiries(person: User, moment: datetime) -> list[str]:
+def _holds(person: User, moment: datetime) -> list[str]:
     holds = PayoutHold.objects.filter(Q(until__isnull=True) | Q(until__gt=moment), user=person, ended_at__isnull=True)
-    incidents = IncidentLog.objects.live().filter(Q(user_id=person.pk) | Q(related_users__contains=[person.pk]))
-    plans = Plan.objects.filter(target_user=person, status__in=[PlanStatus.REQUESTED, PlanStatus.APPROVED])
-    return [
-        *_open("Withdrawals are held", [f"since {one.made_at:%Y-%m-%d}" for one in holds.order_by("made_at")]),
-        *_open("Incidents are open", [str(one) for one in incidents.order_by("number")]),
-        *_open("Plans of support wait", [str(one) for one in plans.order_by("number")]),
-    ]
+    return _open(_("Withdrawals are held"), [_("since %(day)s") % {"day": f"{one.made_at:%Y-%m-%d}"} for one in holds.order_by("made_at")])
 
 
-def _open(words: str, names: list[Any]) -> list[str]:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return [f"{words}: {', '.join(names[:SHOWN])}{more}."] if names else []
+def _open(words: str, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    more = len(names) - SHOWN
+    if more > 0:
+        return [_("%(what)s: %(names)s and %(count)s more.") % {"what": words, "names": ", ".join(names[:SHOWN]), "count": more}]
+    return [f"{words}: {', '.join(names)}."]

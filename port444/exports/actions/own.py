@@ -13,6 +13,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -23,10 +24,11 @@ from port444.exports.models import Closing, CopyStatus, PersonalCopy
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, NotAllowed, TooMany
 from port444.kit.jobs import enqueue
+from port444.kit.language import dated, speaking_to
 from port444.kit.locks import alone
 from port444.notifications.actions import notify
 
-from .forgetting import InTheWay, anonymise_person, in_the_way
+from .forgetting import InTheWay, anonymise_person, in_sight, unseen
 
 KEPT_DAYS = 7
 BETWEEN = timedelta(hours=24)
@@ -42,9 +44,9 @@ def ask_for_copy(user_id: UUID, *, actor: User) -> PersonalCopy:
     moment = now()
     last = PersonalCopy.objects.filter(user=person).order_by("-id").first()
     if last is not None and last.status == CopyStatus.ASKED:
-        raise Conflict("A copy is being made already.", code="copy")
+        raise Conflict(_("A copy is being made already."), code="copy")
     if last is not None and last.asked_at > moment - BETWEEN:
-        raise TooMany("You can ask for one copy a day.")
+        raise TooMany(_("You can ask for one copy a day."))
     copy = PersonalCopy.objects.create(user=person, asked_at=moment)
     record(Event.COPY_ASKED, actor=actor, target=copy, user=person.pk)
     enqueue("port444.exports.jobs.make_copy", str(copy.pk))
@@ -73,14 +75,15 @@ def _make(copy: PersonalCopy) -> None:
         moment = now()
         copy.move_to(CopyStatus.READY, ready_at=moment, until=moment + timedelta(days=KEPT_DAYS), size=size)
         record(Event.PERSON_EXPORTED, actor=copy.user, target=copy.user, rows=packed.rows, files=packed.files, missing=packed.missing, bytes=size)
-        notify(
-            copy.user,
-            "account.copy_ready",
-            title="The copy of your data is ready",
-            body=f"It can be downloaded for {KEPT_DAYS} days, after you have typed your password.",
-            url=reverse("exports:own"),
-            dedupe_key=f"copy:{copy.pk}",
-        )
+        with speaking_to(copy.user):
+            notify(
+                copy.user,
+                "account.copy_ready",
+                title=_("The copy of your data is ready"),
+                body=_("It can be downloaded for %(days)s days, after you have typed your password.") % {"days": KEPT_DAYS},
+                url=reverse("exports:own"),
+                dedupe_key=f"copy:{copy.pk}",
+            )
 
 
 @transaction.atomic
@@ -117,17 +120,18 @@ def ask_to_close(user_id: UUID, *, actor: User) -> Closing:
     if reasons := own_words(person, moment):
         raise InTheWay(reasons)
     if Closing.objects.standing().filter(user=person).exists():
-        raise Conflict("Your account is closing already.", code="closing")
+        raise Conflict(_("Your account is closing already."), code="closing")
     closing = Closing.objects.create(user=person, asked_at=moment, closes_at=moment + timedelta(days=CLOSING_DAYS))
     record(Event.CLOSING_ASKED, actor=actor, target=closing, user=person.pk, closes_at=closing.closes_at)
-    notify(
-        person,
-        "account.closing",
-        title=f"Your account closes on {closing.closes_at:%-d %B}",
-        body="Until then everything works as before, and you can keep it with one press. Was it not you? Change your password and keep it.",
-        url=reverse("exports:own"),
-        dedupe_key=f"closing:{closing.pk}",
-    )
+    with speaking_to(person):
+        notify(
+            person,
+            "account.closing",
+            title=_("Your account closes on %(day)s") % {"day": dated(closing.closes_at, "j F")},
+            body=_("Until then everything works as before, and you can keep it with one press. Was it not you? Change your password and keep it."),
+            url=reverse("exports:own"),
+            dedupe_key=f"closing:{closing.pk}",
+        )
     return closing
 
 
@@ -137,7 +141,7 @@ def keep_account(user_id: UUID, *, actor: User) -> None:
     person = _own(user_id, actor)
     closing = Closing.objects.select_for_update(of=("self",)).standing().filter(user=person).first()
     if closing is None:
-        raise Conflict("Your account is not closing.", code="closing")
+        raise Conflict(_("Your account is not closing."), code="closing")
     closing.kept_at = now()
     closing.save(update_fields=["kept_at"])
     record(Event.CLOSING_TAKEN_BACK, actor=actor, target=closing, user=person.pk)
@@ -171,25 +175,25 @@ def _close(closing_id: UUID, moment: datetime) -> bool:
     closing.save(update_fields=["closes_at", "in_the_way"])
     if words != was:
         record(Event.CLOSING_HINDERED, actor=None, target=closing, user=person.pk, reasons=len(reasons))
-        notify(
-            person,
-            "account.closing",
-            title="Your account could not be closed yet",
-            body=words,
-            url=reverse("exports:own"),
-            dedupe_key=f"closing:{closing.pk}:{moment:%Y%m%d}",
-        )
+        with speaking_to(person):
+            notify(
+                person,
+                "account.closing",
+                title=_("Your account could not be closed yet"),
+                body="\n".join(own_words(person, moment)),
+                url=reverse("exports:own"),
+                dedupe_key=f"closing:{closing.pk}:{moment:%Y%m%d}",
+            )
     return False
 
 
 def own_words(person: User, moment: datetime) -> list[str]:
     """What is in the way of closing, as the person may know it: that somebody looks into something is not told."""
-    reasons = in_the_way(person, moment)
-    shown = [reason for reason in reasons if not reason.startswith(("Incidents", "Plans of support", "Support is looking"))]
-    return [*shown, *(["Something is being looked at: write to support."] if len(shown) < len(reasons) else [])]
+    looked_at = [_("Something is being looked at: write to support.")] if unseen(person, moment) else []
+    return [*in_sight(person, moment), *looked_at]
 
 
 def _own(user_id: UUID, actor: User) -> User:
     if actor.pk != user_id:
-        raise NotAllowed("Only they can ask for it.")
+        raise NotAllowed(_("Only they can ask for it."))
     return User.objects.select_for_update(of=("self",), no_key=True).get(pk=user_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
@@ -11,15 +12,15 @@ from port444.kit.money import ZERO, amount_field
 
 
 class AccountKind(models.TextChoices):
-    EXTERNAL = "external", "Outside world"
-    CLIENT = "client", "Client's funds"
-    ESCROW = "escrow", "In escrow"
-    EARNINGS = "earnings", "Builder's earnings"
-    CREDITS = "credits", "Advanced for credits"
-    FEES = "fees", "Platform's fees"
-    LOSSES = "losses", "Borne by the platform"
-    REFUNDS = "refunds", "Refunds on their way"
-    PAYOUTS = "payouts", "Payouts on their way"
+    EXTERNAL = "external", _("Outside world")
+    CLIENT = "client", _("Client's funds")
+    ESCROW = "escrow", _("In escrow")
+    EARNINGS = "earnings", _("Builder's earnings")
+    CREDITS = "credits", _("Advanced for credits")
+    FEES = "fees", _("Platform's fees")
+    LOSSES = "losses", _("Borne by the platform")
+    REFUNDS = "refunds", _("Refunds on their way")
+    PAYOUTS = "payouts", _("Payouts on their way")
 
 
 class LedgerAccount(models.Model):

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Func, Q, Value
+from django.utils.translation import pgettext_lazy
 
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
@@ -14,16 +15,16 @@ from port444.kit.states import StateMachine, known_status
 
 
 class EscrowKind(models.TextChoices):
-    OPEN = "open"
-    AMEND = "amend"
-    RELEASE = "release"
-    REFUND = "refund"
-    MOVE = "move"
-    EXTEND = "extend"
-    HOLD = "hold"
-    WITHDRAW = "withdraw"  # from what an address may claim, to that address
-    PAY = "pay"  # from the platform's float, to an address
-    COLLECT = "collect"  # from a client's wallet, by their signature, into the float
+    OPEN = "open", pgettext_lazy("escrow", "Open")
+    AMEND = "amend", pgettext_lazy("escrow", "Amend")
+    RELEASE = "release", pgettext_lazy("escrow", "Release")
+    REFUND = "refund", pgettext_lazy("escrow", "Refund")
+    MOVE = "move", pgettext_lazy("escrow", "Move")
+    EXTEND = "extend", pgettext_lazy("escrow", "Extend")
+    HOLD = "hold", pgettext_lazy("escrow", "Hold")
+    WITHDRAW = "withdraw", pgettext_lazy("escrow", "Withdraw")  # from what an address may claim, to that address
+    PAY = "pay", pgettext_lazy("escrow", "Pay")  # from the platform's float, to an address
+    COLLECT = "collect", pgettext_lazy("escrow", "Collect")  # from a client's wallet, by their signature, into the float
 
 
 class EscrowStatus(models.TextChoices):
