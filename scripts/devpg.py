@@ -182,6 +182,7 @@ class Server:
 
     folder: Path
     durable: bool = True
+    settings: tuple[str, ...] = ()
     binaries: Path = field(init=False)
     major: int = field(init=False)
     account: Account = field(init=False)
@@ -288,6 +289,7 @@ class Server:
             "max_connections=300",
             "timezone=UTC",
             *(() if self.durable else FORGETFUL),
+            *self.settings,
         ]
         options = [word for setting in settings for word in ("-c", setting)]
         while time.monotonic() < deadline:

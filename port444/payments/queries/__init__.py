@@ -1,6 +1,7 @@
 """Reads for the pages of payments."""
 
 from .batches import BatchSums, batch_lines, batch_sums, due_for_batch
+from .books import Books, difference, look_at_books
 from .credits import CREDIT_STEPS_SHOWN, CreditStanding, credits_of, credits_with_uses, standing_of, steps_of
 from .documents import Document, document, invoices, visible_documents
 from .earnings import SHOWS, Moved, Purse, Way, Withdrawing, history, purse, withdrawals_of, withdrawals_with_why, withdrawing
@@ -14,6 +15,7 @@ __all__ = [
     "SHOWS",
     "SPENT",
     "BatchSums",
+    "Books",
     "CreditStanding",
     "Document",
     "Moved",
@@ -29,11 +31,13 @@ __all__ = [
     "batch_sums",
     "credits_of",
     "credits_with_uses",
+    "difference",
     "document",
     "due_for_batch",
     "earned",
     "history",
     "invoices",
+    "look_at_books",
     "own_wallet",
     "paying",
     "purse",
