@@ -552,7 +552,7 @@ def test_each_type_is_told_on_both_sides(order: Order, client_user: User, builde
     for user in (client_user, builder_user):
         page = body(signed_in(user).get(f"/orders/{order.number}/"))
         assert escape(terms.reason) in page
-        assert T(terms.amendment_type).label in page
+        assert str(T(terms.amendment_type).label) in page
         assert ("Nothing to pay" in page) == (terms.amount == 0)
 
 
