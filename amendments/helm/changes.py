@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
@@ -51,7 +52,8 @@ class Sums:
 
 
 def percent(bps: int) -> str:
-    return f"{bps / 100:g}%"
+    number = f"{bps / 100:g}".replace(".", formats.get_format("DECIMAL_SEPARATOR"))
+    return _("%(number)s%%") % {"number": number}
 
 
 def sums(order: Order, amount: Decimal, client_fee: Decimal, credit: Decimal = ZERO) -> Sums:

@@ -178,7 +178,7 @@ class MoreStarsField(forms.TypedChoiceField):
     """One to five stars for a part of it, or nothing."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(coerce=int, empty_value=None, required=False, choices=[("", gettext("No answer")), *STARS], **kwargs)
+        super().__init__(coerce=int, empty_value=None, required=False, choices=[("", _("No answer")), *STARS], **kwargs)
 
 
 class ReviewForm(forms.Form):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog, Message
 from django.conf import settings
+from fontTools.ttLib import TTFont
 
 from scripts import messages
 
@@ -197,6 +198,19 @@ def loaded(path: Path) -> dict[object, str]:
     with path.open("rb") as file:
         words: dict[object, str] = vars(gettext.GNUTranslations(file))["_catalog"]
     return {said: translated for said, translated in words.items() if said}
+
+
+@pytest.mark.parametrize("face", ["instrument-sans", "bricolage"])
+def test_the_faces_have_every_letter_of_every_language(face: str) -> None:
+    """A letter that a face lacks is drawn in another one, in the middle of a word."""
+    said = {
+        sign
+        for language in messages.LANGUAGES
+        for message in messages.read(messages.catalogue(language))
+        for sign in "".join(messages.parts(message))
+    }
+    with TTFont(HOME / f"static/fonts/{face}.woff2") as font:
+        assert said - {chr(code) for code in font.getBestCmap()} - {"\n"} == set()
 
 
 def test_every_language_of_the_site_has_a_catalogue() -> None:
