@@ -160,7 +160,7 @@ AROUND = (
     "SELECT r.user_id FROM away_returnalert r WHERE r.builder_id IN ({shop})"
 )
 WORDS = (
-    Words("messaging_message", "t.conversation_id IN ({talks})", "body", "t.kind = 'notice'"),
+    Words("messaging_message", "t.conversation_id IN ({talks})", "body said", "t.kind = 'notice'"),
     Words("messaging_attachment", "t.conversation_id IN ({talks})", "name"),
     Words("messaging_report", "t.conversation_id IN ({talks})", "text"),
     Words("messaging_personreport", "t.person_id = {me}", "text"),
@@ -270,6 +270,10 @@ def _replacing(words: Words) -> str:
     pattern = f"CASE WHEN {words.generated} THEN %(generated)s ELSE %(written)s END"
     values, any_of = [], []
     for column in words.columns.split():
+        if column == "said":  # what is left of its words stands in `body`; names in a sentence are no text in which one could replace
+            values.append('"said" = NULL')
+            any_of.append(f't."said"::text ~ ({pattern})')
+            continue
         is_json = column == "context"
         text = f't."{column}"::text' if is_json else f't."{column}"'
         new = f"regexp_replace({text}, {pattern}, %(name)s, 'g')"

@@ -108,7 +108,7 @@ HELD = {
     "messaging_attachment": Held("Files of your conversations; the bytes of those that you uploaded are in files/", "t.conversation_id IN ({talks})"),
     "messaging_conversation": Held("Your conversations", "t.client_id = {me} OR t.builder_id = {me}", without="rests_at"),
     "messaging_firstanswer": Held("How soon you first answered new clients", "t.builder_id IN ({shop})", without="due_at"),
-    "messaging_message": Held("Messages of your conversations, of both sides", "t.conversation_id IN ({talks})", without="client_key"),
+    "messaging_message": Held("Messages of your conversations, of both sides", "t.conversation_id IN ({talks})", without="client_key said"),
     "messaging_personreport": Held("People whom you reported", "t.reporter_id = {me}"),
     "messaging_readmarker": Held("How far you have read", "t.user_id = {me}"),
     "messaging_report": Held("Conversations that you reported", "t.reporter_id = {me}"),

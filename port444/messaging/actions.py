@@ -108,13 +108,7 @@ def send_message(
 @transaction.atomic
 def post_notice(conversation_id: UUID, *, body: str | Said, icon: str, subject: Subject | None) -> Message:
     """Add a line of the system, e.g. "Order 1042 started". Call it inside the action's transaction; it tells nobody by itself."""
-    return _append(_lock(conversation_id), now(), kind=MessageKind.NOTICE, body=_kept(body), icon=icon, subject=subject)
-
-
-def _kept(line: str | Said) -> str:
-    """A line of the system as its row keeps it, whoever caused it."""
-    with translation.override(settings.LANGUAGE_CODE):
-        return str(line)
+    return _append(_lock(conversation_id), now(), kind=MessageKind.NOTICE, body=body, icon=icon, subject=subject)
 
 
 @transaction.atomic
@@ -175,22 +169,28 @@ def _append(
     conversation: Conversation,
     moment: datetime,
     *,
-    body: str,
+    body: str | Said,
     author: User | None = None,
     kind: MessageKind = MessageKind.TEXT,
     client_key: UUID | None = None,
     icon: str = "",
     subject: Subject | None = None,
 ) -> Message:
-    """Add a message behind all others: readers page and poll by time, so no message may appear before one that was seen."""
+    """Add a message behind all others: readers page and poll by time, so no message may appear before one that was seen.
+
+    A sentence is kept as it is beside its English words.
+    """
     newest = Message.objects.filter(conversation=conversation).order_by("-created_at", "-id").values_list("created_at", flat=True).first()
     moment = max(moment, newest + TICK) if newest else moment
     subject_type, subject_id = subject or ("", None)
+    with translation.override(settings.LANGUAGE_CODE):
+        words = str(body)
     message = Message.objects.create(
         conversation=conversation,
         author=author,
         kind=kind,
-        body=body,
+        body=words,
+        said=body.kept() if isinstance(body, Said) else None,
         icon=icon,
         subject_type=subject_type,
         subject_id=subject_id,
@@ -221,7 +221,7 @@ def _answer_for_the_away(conversation: Conversation, moment: datetime) -> None:
         line = say("%(name)s is away, and back on %(day)s, %(time)s. Your message waits here until then.", name=name, day=day, time=f"{back:%H:%M}")
     if builder.away_message:
         line = say("%(line)s %(name)s says: “%(words)s”", line=line, name=name, words=builder.away_message)
-    _append(conversation, moment, kind=MessageKind.NOTICE, body=_kept(line), icon="tree-palm", client_key=key)
+    _append(conversation, moment, kind=MessageKind.NOTICE, body=line, icon="tree-palm", client_key=key)
 
 
 # What a report means for whoever looks at it. It is one side's word, so none of them counts as more than a suspicion.

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from port444.builders.models import Builder
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
+from port444.kit.sentences import read
 from port444.kit.uploads import KINDS
 
 SMALL_SIDE = 56  # pixels on a page
@@ -78,6 +79,8 @@ class Message(models.Model):
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, db_index=False)
     kind = models.CharField(max_length=6, choices=MessageKind.choices, default=MessageKind.TEXT)
     body = models.TextField(max_length=5000, blank=True)
+    # Of a notice, the sentence itself (`Said.kept`), so that each side reads it in their language. None: there is only `body`.
+    said = models.JSONField(null=True)
     icon = models.CharField(max_length=40, blank=True)
     subject_type = models.CharField(max_length=30, blank=True)
     subject_id = models.UUIDField(null=True)
@@ -104,6 +107,11 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return self.body[:60]
+
+    @property
+    def words(self) -> str:
+        """What people read: what somebody wrote, or a notice in the language of whoever reads now. `body` has notices in English."""
+        return str(read(self.said)) if self.said else self.body
 
     @property
     def subject(self) -> Subject | None:
@@ -249,7 +257,7 @@ class Attachment(models.Model):
     @property
     def kind(self) -> str:
         """As people call it, e.g. "PDF"."""
-        return next((extension.upper() for extension, (mimetype, _) in KINDS.items() if mimetype == self.mimetype), "File")
+        return next((extension.upper() for extension, (mimetype, __) in KINDS.items() if mimetype == self.mimetype), "") or str(_("File"))
 
     @property
     def small(self) -> str:

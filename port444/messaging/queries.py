@@ -13,6 +13,7 @@ from django.db.models import Count, DateTimeField, Exists, IntegerField, OuterRe
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from port444.builders.models import Builder
 
@@ -184,9 +185,9 @@ def _lines(rows: ConversationQuerySet, user: Any, limit: int) -> list[Line]:
 
 
 def _line(conversation: Conversation, user: Any, last: Message | None, unread: int, chip: handlers.Chip | None) -> Line:
-    text = last.body if last else ""
+    text = last.words if last else ""
     if last and not text:
-        text = "File: " + ", ".join(attachment.name for attachment in last.attachments.all())
+        text = _("File: %(names)s") % {"names": ", ".join(attachment.name for attachment in last.attachments.all())}
     mine = last is not None and last.author_id == user.pk
     return Line(conversation, conversation.other(user), last, mine, " ".join(text[:200].split()), unread, chip)
 

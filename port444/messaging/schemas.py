@@ -38,7 +38,7 @@ class MessageRow(Row):
     kind: MessageKind = Field(description="`notice` is a line of the system and has no author")
     author: PersonOut | None
     mine: bool
-    body: str
+    body: str = Field(description="What was written; a notice is said in English, whatever language the two sides read")
     files: list[FileOut]
     subject_type: str = Field(description="What it is about, if it is about something", examples=["order"])
     subject_id: UUID | None
@@ -58,7 +58,7 @@ class ConversationRow(Row):
     person: PersonOut = Field(description="The other side")
     you_are: str = Field(examples=["client", "builder"])
     unread: int
-    last: str = Field(description="How the newest message begins")
+    last: str = Field(description="How the newest message begins, as its `body`")
     last_message_at: Moment
 
 

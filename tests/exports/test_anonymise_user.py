@@ -33,7 +33,8 @@ from port444.exports.holdings import HELD
 from port444.kit.clock import now
 from port444.kit.errors import NotAllowed
 from port444.kit.ids import uuid7
-from port444.messaging.actions import open_conversation, send_message
+from port444.kit.sentences import say
+from port444.messaging.actions import open_conversation, post_notice, send_message
 from port444.messaging.models import Attachment, Message
 from port444.notifications.models import Notification
 from port444.orders.actions import leave_review, reply_to_review
@@ -291,6 +292,16 @@ def test_a_refund_that_has_not_arrived_is_in_the_way(make_order: MakeOrder, clie
         waits, *incidents = in_the_way(client_user, now())
         assert (waits[:24], len(incidents)) == ("Refunds have not arrived", others)
         refund = fail_refund(refund.pk, "no")
+
+
+def test_a_sentence_with_the_name_goes_and_another_stays(make_user: Callable[..., User], client_user: User) -> None:
+    person = make_user("Will")
+    talk = open_conversation(client_user, person, actor=client_user)
+    for who in ("Will", "Anne"):
+        post_notice(talk.pk, body=say("%(name)s wrote", name=who), icon="info", subject=None)
+    anonymise_person(person.pk)
+    rows = Message.objects.order_by("created_at").values_list("body", "said__facts__name")
+    assert list(rows) == [(f"{NAME} wrote", None), ("Anne wrote", "Anne")]
 
 
 def test_a_name_that_is_a_word(make_user: Callable[..., User], client_user: User) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from django.urls import reverse
 from port444.accounts.models import User
 from port444.builders.models import Builder
 from port444.kit import clock
+from port444.kit.sentences import read, say
 from port444.messaging import actions, handlers, queries
 from port444.messaging.models import Conversation, Message
 from port444.notifications.models import Notification
@@ -224,3 +226,22 @@ def test_nobody_writes_to_oneself(reader: Client, builder: Builder) -> None:
 def test_signed_out_people_sign_in_first(client: Client, conversation: Conversation) -> None:
     for address in (reverse("messaging:inbox"), url("thread", conversation), url("poll", conversation)):
         assert client.get(address).status_code == 302
+
+
+def test_each_side_reads_a_notice_in_their_language(client: Client, conversation: Conversation, client_user: User, builder_user: User) -> None:
+    User.objects.filter(pk=client_user.pk).update(language="de")
+    told = say(
+        "%(client)s ordered %(title)s, %(package_name)s, %(price)s.", client="Jonas", title="A logo", package_name="Basic", price=Decimal("1234.50")
+    )
+    notice = actions.post_notice(conversation.pk, body=told, icon="package", subject=None)
+    english = "Jonas ordered A logo, Basic, $1,234.50."
+    assert (notice.body, read(notice.said or {})) == (english, told)
+    shown = {}
+    for person in (builder_user, client_user):
+        client.force_login(person)
+        shown[person] = [client.get(address).content.decode() for address in (reverse("messaging:inbox"), conversation.get_absolute_url())]
+    assert all(english in html for html in shown[builder_user])
+    assert all(english not in html for html in shown[client_user])
+    assert all("1.234,50 $" in html and "beauftragt" in html for html in shown[client_user])
+    Message.objects.update(said=None)
+    assert english in client.get(conversation.get_absolute_url()).content.decode(), "what was told before there were sentences stays as it is"

@@ -105,7 +105,7 @@ def _messages(order: Order, viewer: Any) -> list[Item]:
     rows = feed_messages(order.conversation, subjects=[("order", one) for one in family(order)], limit=FEED)
     earlier = [Item("earlier", rows[0].created_at, id="earlier")] if len(rows) == FEED else []
     return earlier + [
-        Item("note", row.created_at, text=row.body, icon_name=row.icon, id=f"m-{row.pk}")
+        Item("note", row.created_at, text=row.words, icon_name=row.icon, id=f"m-{row.pk}")
         if row.kind == MessageKind.NOTICE
         else Item("msg", row.created_at, row.author, row.author_id == viewer.pk, row.body, files=files_of(row.attachments.all()), id=f"m-{row.pk}")
         for row in rows
