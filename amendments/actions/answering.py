@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import translation
 from django.utils.translation import gettext as _
 
 from amendments import checkout, emails, notices
@@ -17,6 +16,8 @@ from auditlog.actions import record
 from auditlog.events import Event
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
+from port444.kit.language import speaking_to
+from port444.kit.sentences import say
 from port444.orders.models import LIVE
 from port444.payments.actions import Line, open_invoice, settle_covered
 
@@ -140,10 +141,11 @@ def _checked_answer(text: str, missing: str) -> str:
 
 
 def _lines(amendment: Amendment) -> list[Line]:
-    with translation.override("en"):  # an invoice keeps its words
-        kind = amendment.get_amendment_type_display()
-    name = f"{kind} of order {amendment.order.number}, {amendment.order.title}"
+    order = amendment.order
+    with speaking_to(order.client):
+        what = amendment.get_amendment_type_display()
+        name = _("%(what)s of order %(number)s, %(title)s") % {"what": what, "number": order.number, "title": order.title}
     found = [Line(name[:200], amendment.additional_amount)]
     if amendment.client_fee:
-        found.append(Line(f"Service fee, {settings.CLIENT_FEE_BPS / 100:g}%", amendment.client_fee, is_fee=True))
+        found.append(Line(say("Service fee, %(percent)s%%", percent=f"{settings.CLIENT_FEE_BPS / 100:g}"), amendment.client_fee, is_fee=True))
     return found

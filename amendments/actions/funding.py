@@ -22,6 +22,7 @@ from auditlog.actions import record
 from auditlog.events import Event
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, DomainError, NotAllowed, WrongState
+from port444.kit.sentences import say
 from port444.orders.actions import Change, change_terms, start_clock
 from port444.orders.models import LIVE, Order
 from port444.payments import escrow
@@ -188,7 +189,7 @@ def _too_late(amendment: Amendment) -> None:
     amendment.move_to(A.REFUNDED, closed_at=now())
     start_clock(order, to_builder=False, to_client=False)
     if amendment.additional_amount:
-        why = f"The change of order {order.number} came after its end"
+        why = say("The change of order %(number)s came after its end", number=order.number)
         key = f"amendment:{amendment.pk}:back"
         escrow.current().refund(deal(order), amendment.additional_amount, key, fee=amendment.client_fee, reason=why)
     _tell_refunded(amendment, actor=None, due_before=order.due_at)
@@ -241,7 +242,8 @@ def take_money_back(amendment_id: UUID, *, actor: Any) -> Amendment:
     start_clock(amendment.order)
     if invoice is not None:
         operation = EscrowOperation.objects.filter(op_id=amendment.funding).first()
-        undo_funding(operation, invoice, reason=f"The change of order {amendment.order.number} did not come into force", actor=actor)
+        why = say("The change of order %(number)s did not come into force", number=amendment.order.number)
+        undo_funding(operation, invoice, reason=why, actor=actor)
     _tell_refunded(amendment, actor=actor, due_before=due_before)
     return fresh(amendment)
 

@@ -32,6 +32,7 @@ from consultations.models.words import OPPOSITE, TAKEN_BACK
 from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
+from port444.kit.sentences import say
 from port444.messaging.actions import post_notice
 from port444.notifications.actions import notify
 
@@ -283,7 +284,7 @@ def _confirm(absence: Absence, call: Consultation, actor: Any | None, moment: da
     absence.move_to(A.CONFIRMED, decided_at=moment, decided_by=actor, decision_note=note)
     back = call.everything if absent == Party.BUILDER or _could_not_come(call) else call.late_back
     call.move_to(C.NO_SHOW, no_show_at=moment, no_show_party=absent, updated_at=moment)
-    settle(call, back, actor=actor, reason="The call did not take place")
+    settle(call, back, actor=actor, reason=say("The call did not take place"))
     follow(call, moment)
     record(Event.CALL_NO_SHOW, actor=actor, target=call, amount=back.total, party=absent, absence=absence.pk)
     post_notice(call.conversation_id, body=emails.no_show_notice(call, back), icon="user-x", subject=call.subject)

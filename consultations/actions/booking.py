@@ -34,6 +34,7 @@ from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, constraint_name, word_constraint, words
 from port444.kit.ids import uuid7
 from port444.kit.money import fee, usd
+from port444.kit.sentences import say
 from port444.messaging.actions import open_conversation, post_notice
 from port444.notifications.actions import notify
 from port444.payments import escrow
@@ -264,9 +265,9 @@ def _claim(builder: Builder, actor: Any, wish: Wish, moment: datetime) -> Consul
     consultation.save(force_insert=True)
     busy = DateTimeTZRange(consultation.scheduled_at, consultation.ends_at + timedelta(minutes=terms.gap_minutes), "[)")
     SlotClaim.objects.create(consultation=consultation, builder=builder, client=actor, busy=busy, hold_expires_at=until)
-    lines = [Line(f"Call with {builder.user.name}, {wish.minutes} min", price)]
+    lines = [Line(say("Call with %(name)s, %(minutes)s min", name=builder.user.name, minutes=wish.minutes), price)]
     if consultation.client_fee:
-        lines.append(Line("Service fee", consultation.client_fee, is_fee=True))
+        lines.append(Line(say("Service fee"), consultation.client_fee, is_fee=True))
     consultation.invoice = open_invoice(
         purpose=PURPOSE,
         subject_id=consultation.pk,
@@ -402,7 +403,7 @@ def _refund_late(consultation: Consultation, payment: Payment, moment: datetime)
     request_refund(
         payment,
         payment.amount,
-        reason="The time was gone when the payment arrived",
+        reason=say("The time was gone when the payment arrived"),
         dedupe_key=f"call:{consultation.pk}:late:{payment.pk}",
         actor=None,
         fee=consultation.client_fee,

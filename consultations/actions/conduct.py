@@ -16,6 +16,7 @@ from consultations.models import Back, ClaimStatus, Consultation, ConsultationSt
 from consultations.models.words import ACCOUNT_CLOSED
 from port444.kit.clock import now
 from port444.kit.errors import Invalid, NotAllowed, WrongState
+from port444.kit.sentences import say
 from port444.messaging.actions import post_notice
 from port444.notifications.actions import notify
 
@@ -123,7 +124,7 @@ def cancel_locked(consultation: Consultation, actor: Any | None, moment: datetim
     )
     close_absence(consultation, actor, moment)
     withdraw_open(consultation, moment)
-    settle(consultation, back, actor=actor, reason="Call cancelled")
+    settle(consultation, back, actor=actor, reason=say("Call cancelled"))
     follow(consultation, moment)
     by_client = actor is not None and actor.pk == consultation.client_id
     record(Event.CALL_CANCELLED, actor=actor, target=consultation, amount=back.total, reason=reason, by_client=by_client)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from consultations.models import Back, Consultation
 from port444.builders.models import Builder
+from port444.kit.sentences import Said
 from port444.payments import escrow
 
 
@@ -16,7 +17,7 @@ def lock_for_escrow(chain: UUID) -> Consultation:
     return Consultation.objects.lock(Consultation.objects.live(chain).values_list("pk", flat=True).get())
 
 
-def settle(consultation: Consultation, back: Back, *, actor: Any | None, reason: str = "") -> bool:
+def settle(consultation: Consultation, back: Back, *, actor: Any | None, reason: str | Said = "") -> bool:
     """Empty the call's escrow: `back` goes to the client, the rest of the price to the builder. Call it under the call's lock.
 
     Whether that has happened already; on a chain it follows, and with it what goes back to the client's wallet.

@@ -165,7 +165,7 @@ HELD = {
     "payments_payoutaddress": Held("The wallet that you are paid to", "t.user_id = {me}"),
     "payments_payouthold": Held("When your withdrawals were held", "t.user_id = {me}", only="id user_id withdrawal_id made_at until ended_at"),
     "payments_posting": Held("Postings of your accounts in our books", "t.account_id IN ({accounts})"),
-    "payments_refund": Held("Money that went back to you", "t.payment_id IN ({payments})", without="dedupe_key error"),
+    "payments_refund": Held("Money that went back to you", "t.payment_id IN ({payments})", without="said dedupe_key error"),
     "payments_walletpayment": Held("The wallets that you paid from", "t.payment_id IN ({payments})", without="signature nonce treasury token"),
     "payments_chaintransfer": Held("Transfers on the chain that paid for you", "t.payment_id IN ({payments})"),
     "payments_withdrawal": Held("Your withdrawals", "t.user_id = {me}", without="client_key"),

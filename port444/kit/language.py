@@ -27,7 +27,10 @@ def known(code: str) -> str:
 
 @contextmanager
 def speaking_to(person: Any) -> Iterator[None]:
-    """Inside, words are those of `person`, whoever asked for the page. Put it around whatever is worded for somebody in particular."""
+    """Inside, words are those of `person`, whoever asked for the page. Put it around whatever is worded for somebody in particular.
+
+    A document that has a `language` is spoken to as a person is.
+    """
     with translation.override(known(person.language)):
         yield
 

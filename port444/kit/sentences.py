@@ -8,6 +8,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from django.conf import settings
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 
@@ -52,6 +54,12 @@ def say(text: str, **facts: Fact) -> Said:
 def say_many(one: str, many: str, number: int, **facts: Fact) -> Said:
     """The same with a number in it, `%(number)s`, by which the words differ."""
     return Said(one, {"number": number, **facts}, many, number)
+
+
+def plain(text: str | Said) -> str:
+    """As staff, programs and the log read it: in English."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return str(text)
 
 
 def read(kept: Mapping[str, Any]) -> Said:

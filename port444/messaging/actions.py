@@ -26,7 +26,7 @@ from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongStat
 from port444.kit.ids import uuid7
 from port444.kit.jobs import enqueue
 from port444.kit.language import speaking_to
-from port444.kit.sentences import Day, Said, say
+from port444.kit.sentences import Day, Said, plain, say
 from port444.notifications.actions import notify, read_about
 
 from . import queries
@@ -183,13 +183,11 @@ def _append(
     newest = Message.objects.filter(conversation=conversation).order_by("-created_at", "-id").values_list("created_at", flat=True).first()
     moment = max(moment, newest + TICK) if newest else moment
     subject_type, subject_id = subject or ("", None)
-    with translation.override(settings.LANGUAGE_CODE):
-        words = str(body)
     message = Message.objects.create(
         conversation=conversation,
         author=author,
         kind=kind,
-        body=words,
+        body=plain(body),
         said=body.kept() if isinstance(body, Said) else None,
         icon=icon,
         subject_type=subject_type,

@@ -49,6 +49,7 @@ class InvoiceRow(Row):
     payer_name: str
     payee_name: str
     currency: str
+    language: str = Field(description="In which the document and its lines are: that of the payer, when it was opened", examples=["en", "de"])
     subtotal: Money
     fee: Money
     credit: Money = Field(description="Of the subtotal, what credits pay")

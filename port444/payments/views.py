@@ -25,6 +25,7 @@ from port444.kit.clock import now
 from port444.kit.errors import DomainError, Invalid, WrongState
 from port444.kit.http import UserRequest, done
 from port444.kit.ids import uuid7
+from port444.kit.language import speaking_to
 from port444.kit.money import ZERO, usd
 from port444.kit.reauthentication import password_again
 
@@ -239,19 +240,24 @@ def _document(request: UserRequest, invoice_id: UUID) -> Document:
 @require_GET
 def invoice(request: UserRequest, invoice_id: UUID) -> HttpResponse:
     """An invoice or a credit note, for its two parties."""
-    return render(request, "payments/invoice.html", _document(request, invoice_id).context())
+    document = _document(request, invoice_id)
+    with speaking_to(document.invoice):
+        context = document.context()
+    return render(request, "payments/invoice.html", context)
 
 
 @login_required
 @require_GET
 def invoice_pdf(request: UserRequest, invoice_id: UUID) -> HttpResponse:
-    """The same document as one A4 page, once it has a number."""
+    """The same document as one A4 page, once it has a number: the same words whoever takes it, whenever."""
     document = _document(request, invoice_id)
     if not document.invoice.number:
         raise WrongState(_("There is a PDF once the invoice is paid; it gets its number then."), code="not_numbered")
-    name = f"{document.name.lower().replace(' ', '-')}-{document.invoice.number}.pdf"
+    with speaking_to(document.invoice):
+        name = f"{document.name.lower().replace(' ', '-')}-{document.invoice.number}.pdf"
+        content = pdf.render(document.context())
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
-    return HttpResponse(pdf.render(document.context()), content_type="application/pdf", headers=headers)
+    return HttpResponse(content, content_type="application/pdf", headers=headers)
 
 
 @login_required

@@ -21,6 +21,7 @@ from port444.accounts.models import User
 from port444.kit import clock
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
+from port444.kit.sentences import say
 from port444.payments import actions, escrow, ledger
 from port444.payments.bank import read_account
 from port444.payments.models import BankAccount, Invoice, InvoiceStatus, Payment, PaymentStatus, PayoutAddress, SandboxCharge, Withdrawal
@@ -230,6 +231,31 @@ def test_a_credit_note_as_a_page_and_a_pdf(as_client: Client, paid: Callable[...
         assert part in page
         assert part in words
     assert str(refund.credit_note.number) in text(as_client.get(f"/invoices/{invoice.pk}/"))
+
+
+def test_a_document_speaks_the_language_of_the_payer_for_good(
+    client: Client, paid: Callable[..., Any], client_user: User, builder_user: User
+) -> None:
+    client_user.language = "de"
+    client_user.save()
+    thing, invoice, payment = paid()
+    escrow.current().refund(thing.deal, D("100.00"), "back")
+    refund = actions.request_refund(payment, D("100.00"), reason=say("Call cancelled"), dedupe_key="r", actor=None)
+    note = refund.credit_note
+    assert note is not None
+    assert (refund.reason, note.lines.get().description, note.language) == ("Call cancelled", "Gespräch abgesagt", "de")
+    pdfs = set()
+    for person, language in ((client_user, "de"), (client_user, "en"), (builder_user, "en")):
+        User.objects.filter(pk=person.pk).update(language=language)
+        client.force_login(User.objects.get(pk=person.pk))
+        html = text(client.get(f"/invoices/{invoice.pk}/"))
+        assert "Summe" in html.split("<article")[1]
+        assert ("Rechnungen" in html) is (language == "de"), "what is around the document is for the reader"
+        answer = client.get(f"/invoices/{invoice.pk}/pdf/")
+        assert answer["Content-Disposition"] == f'attachment; filename="rechnung-{invoice.number}.pdf"'
+        pdfs.add(answer.content)
+    (content,) = pdfs
+    assert "105,50\xa0$" in pypdf.PdfReader(io.BytesIO(content)).pages[0].extract_text()
 
 
 def test_there_is_no_pdf_before_there_is_a_number(as_client: Client, bill: Bill) -> None:

@@ -14,6 +14,7 @@ from port444.builders.models import Builder
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, WrongState
 from port444.kit.money import ZERO, split, usd
+from port444.kit.sentences import Said
 from port444.orders.models import Dispute, DisputeStatus, Order
 from port444.payments import escrow
 
@@ -70,7 +71,7 @@ def fee_back(order: Order, to_client: Decimal, amount: Decimal) -> Decimal:
     return split(order.client_fee, [to_client, amount - to_client])[0] if order.client_fee else ZERO
 
 
-def divide(order: Order, amount: Decimal, to_client: Decimal, *, source: UUID, name: str, why: str, actor: Any | None, ruling: bool = False) -> None:
+def divide(order: Order, amount: Decimal, to_client: Decimal, *, source: UUID, name: str, why: Said, actor: Any | None, ruling: bool = False) -> None:
     """Divide the `amount` in escrow for an order that ends: `to_client` goes back with its part of the service fee, the rest to the builder.
 
     The price falls by what went back, unless all did. `name` and `source` name what it follows from. Raises Conflict when escrow holds

@@ -24,6 +24,7 @@ from port444.catalog import actions as catalog
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongState, word_constraint, words
 from port444.kit.money import parse, usd
+from port444.kit.sentences import say
 from port444.messaging.actions import keep_upload
 from port444.messaging.models import Attachment
 from port444.notifications.actions import notify
@@ -330,7 +331,7 @@ def _end_order(dispute: Dispute, to_client: Decimal, actor: Any) -> None:
     """Split what is in escrow and end the order: cancelled when all of it goes back, completed when anything goes to the builder."""
     order = dispute.order
     handlers.ending(order, actor)
-    why = f"{dispute} about order {order.number}"
+    why = say("%(dispute)s about order %(number)s", dispute=str(dispute), number=order.number)
     divide(order, dispute.amount, to_client, source=dispute.pk, name="dispute", why=why, actor=actor, ruling=True)
     if to_client < dispute.amount:
         order.move_to(OrderStatus.COMPLETED, completed_at=now(), accepted_by_client=False)

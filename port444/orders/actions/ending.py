@@ -15,6 +15,7 @@ from port444.builders import actions as builders
 from port444.catalog import actions as catalog
 from port444.kit.clock import now
 from port444.kit.errors import Invalid, WrongState
+from port444.kit.sentences import Said, say
 from port444.orders import emails, handlers, notices
 from port444.orders.models import WORKING, CancelCause, Order, OrderStatus, family
 from port444.payments import escrow
@@ -164,8 +165,8 @@ def _give_back(order: Order, actor: Any | None) -> None:
     escrow.current().refund(deal(order), order.price, f"order:{order.pk}:refund", fee=order.client_fee, reason=_why(order), actor=actor)
 
 
-def _why(order: Order) -> str:
-    return f"Order {order.number} was cancelled"
+def _why(order: Order) -> Said:
+    return say("Order %(number)s was cancelled", number=order.number)
 
 
 def over(order: Order, cause: CancelCause, actor: Any | None, reason: str) -> None:

@@ -21,6 +21,7 @@ from auditlog.events import Event
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, TooMany, WrongState, word_constraint, words
 from port444.kit.money import positive, usd
+from port444.kit.sentences import say
 from port444.orders import emails, handlers, notices
 from port444.orders.models import DISPUTABLE, CancelCause, Order, OrderStatus, Parting, PartingStatus
 from port444.orders.queries.partings import shares_of
@@ -111,7 +112,7 @@ def accept_parting(parting_id: UUID, *, actor: Any) -> Parting:
     _close(parting, S.ACCEPTED, actor, moment)
     handlers.ending(order, actor)
     forget_sales(order)
-    why = f"You both agreed to end order {order.number}"
+    why = say("You both agreed to end order %(number)s", number=order.number)
     divide(order, parting.amount, parting.to_client, source=parting.pk, name="parting", why=why, actor=actor)
     order.move_to(OrderStatus.CANCELLED, cancelled_at=moment, cancelled_by=actor, cancel_cause=CancelCause.AGREED, cancel_reason=parting.reason[:300])
     said = {"cause": CancelCause.AGREED, "parting": parting.pk, "to_client": parting.to_client, "before_work": False}

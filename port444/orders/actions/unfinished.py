@@ -20,6 +20,7 @@ from auditlog.actions import record
 from auditlog.events import Event
 from port444.kit.errors import Conflict, WrongState
 from port444.kit.money import ZERO, parse, usd
+from port444.kit.sentences import say
 from port444.orders import handlers
 from port444.orders.models import RUNNING, CancelCause, Order, OrderStatus
 from port444.payments import escrow
@@ -167,7 +168,7 @@ def _ask(one: Again, order: Order, actor: Any) -> EscrowOperation:
         return backend.move(of, deal(order), one.amount, key, lent=lent, ruling=ruling, actor=actor)
     if one.first.kind == K.RELEASE:
         return backend.release(of, one.amount, key, ruling=ruling, actor=actor)
-    return backend.refund(of, one.amount, key, fee=one.fee, reason=one.first.args.get("reason", ""), ruling=ruling, actor=actor)
+    return backend.refund(of, one.amount, key, fee=one.fee, reason=one.first.why, ruling=ruling, actor=actor)
 
 
 # Ending an order from outside
@@ -226,6 +227,6 @@ def cancel_by_support(order_id: UUID, *, reason: str, actor: Any) -> Order:
         cancel_before_escrow(order, actor)
     for number, (source, part, fee) in enumerate(parts, 1):
         key = f"order:{order.pk}:ended:{number}"
-        escrow.current().refund(deal(source), part, key, fee=fee, reason=f"Order {order.number} was cancelled", actor=actor)
+        escrow.current().refund(deal(source), part, key, fee=fee, reason=say("Order %(number)s was cancelled", number=order.number), actor=actor)
     over(order, CancelCause.SUPPORT, actor, reason)
     return order

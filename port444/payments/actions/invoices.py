@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
@@ -19,26 +17,19 @@ from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, WrongState, word_constraint, words
 from port444.kit.jobs import enqueue
-from port444.kit.language import speaking_to
+from port444.kit.language import known, speaking_to
 from port444.kit.money import ZERO, parse, usd
+from port444.kit.sentences import say
 from port444.notifications.actions import notify
 from port444.payments import credits, handlers, ledger
 from port444.payments.credits import Wish
-from port444.payments.models import Invoice, InvoiceLine, InvoiceStatus, Payment, Refund
+from port444.payments.models import Invoice, InvoiceStatus, Payment, Refund
 
+from .lines import Line, write_lines
 from .refunds import request_refund
 from .series import take_number
 
 word_constraint("invoice_one_live_per_subject", Conflict(_("There is an invoice for this already."), code="invoice_exists"))
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of an invoice. Fee lines are the platform's and are not refunded with the price unless somebody says so."""
-
-    description: str
-    amount: Decimal
-    is_fee: bool = False
 
 
 @transaction.atomic
@@ -85,20 +76,14 @@ def open_invoice(
             payer_name=payer.name,
             payee_name=payee.name if payee else "",
             return_url=return_url,
+            language=known(payer.language),
             opened_at=moment,
             expires_at=expires_at,
         )
-    write_lines(invoice, [*lines, *(Line(f"Credit: {one.label}", -part) for one, part in parts)])
+    write_lines(invoice, [*lines, *(Line(say("Credit: %(label)s", label=one.label), -part) for one, part in parts)])
     credits.use(invoice, parts, moment, actor)
     record(Event.INVOICE_OPENED, actor=actor, target=invoice, amount=invoice.total, purpose=purpose, subject=subject_id, payer=payer.pk)
     return invoice
-
-
-def write_lines(invoice: Invoice, lines: Sequence[Line]) -> None:
-    InvoiceLine.objects.bulk_create(
-        InvoiceLine(invoice=invoice, position=position, description=line.description[:200], amount=line.amount, is_fee=line.is_fee)
-        for position, line in enumerate(lines, start=1)
-    )
 
 
 @transaction.atomic
@@ -217,7 +202,7 @@ def send_back(invoice: Invoice, payment: Payment, *, actor: User | None = None) 
     """What came for an invoice that is paid or closed goes back. Both are locked."""
     moves = [(ledger.EXTERNAL, -payment.amount), (ledger.client(invoice.payer_id), payment.amount)]
     ledger.post(f"late:{payment.pk}", "Came too late or twice", moves, invoice.subject_id)
-    why = "This was paid already." if invoice.status == InvoiceStatus.PAID else "The payment came after the time to pay had passed."
+    why = say("This was paid already.") if invoice.status == InvoiceStatus.PAID else say("The payment came after the time to pay had passed.")
     refund = request_refund(payment, payment.amount, reason=why, dedupe_key=f"late:{payment.pk}", actor=actor)
     with speaking_to(invoice.payer):
         notify(

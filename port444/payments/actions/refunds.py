@@ -19,11 +19,13 @@ from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
 from port444.kit.jobs import enqueue
 from port444.kit.language import speaking_to
 from port444.kit.money import ZERO, parse, positive, usd
+from port444.kit.sentences import Said, plain, say
 from port444.notifications.actions import notify
 from port444.payments import credits, ledger, providers
-from port444.payments.models import Invoice, InvoiceKind, InvoiceLine, InvoiceStatus, Payment, PaymentStatus, Refund, RefundStatus
+from port444.payments.models import Invoice, InvoiceKind, InvoiceStatus, Payment, PaymentStatus, Refund, RefundStatus
 from port444.payments.providers import Refused, Unavailable, chain_hash
 
+from .lines import Line, write_lines
 from .series import take_number
 
 
@@ -32,7 +34,7 @@ def request_refund(
     payment: Payment,
     amount: Decimal,
     *,
-    reason: str,
+    reason: str | Said,
     dedupe_key: str,
     actor: User | None,
     fee: Decimal = ZERO,
@@ -70,18 +72,27 @@ def request_refund(
     payment.refunded = locked.refunded  # the caller's copy goes on being true
     if locked.settled_at is not None:
         credits.withdraw(invoice, amount - fee, moment, actor)
-    refund = Refund(payment=locked, amount=amount, escrowed=escrowed, reason=reason[:200], dedupe_key=dedupe_key, requested_at=moment)
+    refund = Refund(
+        payment=locked,
+        amount=amount,
+        escrowed=escrowed,
+        reason=plain(reason)[:200],
+        said=reason.kept() if isinstance(reason, Said) else None,
+        dedupe_key=dedupe_key,
+        requested_at=moment,
+    )
     moves = [(ledger.client(invoice.payer_id), fee - amount), (ledger.FEES, -fee), (ledger.REFUNDS, amount)]
     ledger.post(f"refund:{refund.pk}", "On its way back to the client", moves, invoice.subject_id)
     if locked.settled_at is not None:
         refund.credit_note = _credit_note(invoice, amount, fee, reason)
     refund.save(force_insert=True)
-    record(Event.REFUND_REQUESTED, actor=actor, target=refund, amount=amount, fee=fee, reason=reason, payment=locked.pk, payer=invoice.payer_id)
+    facts: dict[str, Any] = {"fee": fee, "reason": plain(reason), "payment": locked.pk, "payer": invoice.payer_id}
+    record(Event.REFUND_REQUESTED, actor=actor, target=refund, amount=amount, **facts)
     enqueue("port444.payments.jobs.send_refund", refund.pk)
     return refund
 
 
-def _credit_note(invoice: Invoice, amount: Decimal, fee: Decimal, reason: str) -> Invoice:
+def _credit_note(invoice: Invoice, amount: Decimal, fee: Decimal, reason: str | Said) -> Invoice:
     moment = now()
     given = sum(invoice.credit_notes.values_list("fee", flat=True), ZERO)
     if given + fee > invoice.fee:
@@ -94,6 +105,7 @@ def _credit_note(invoice: Invoice, amount: Decimal, fee: Decimal, reason: str) -
         payer_id=invoice.payer_id,
         payee_id=invoice.payee_id,
         corrects=invoice,
+        language=invoice.language,
         status=InvoiceStatus.PAID,
         subtotal=amount - fee,
         fee=fee,
@@ -104,11 +116,8 @@ def _credit_note(invoice: Invoice, amount: Decimal, fee: Decimal, reason: str) -
         opened_at=moment,
         paid_at=moment,
     )
-    parts = [(reason, amount - fee, False), ("port444 service fee", fee, True)]
-    InvoiceLine.objects.bulk_create(
-        InvoiceLine(invoice=note, position=position, description=text[:200], amount=part, is_fee=is_fee)
-        for position, (text, part, is_fee) in enumerate((one for one in parts if one[1]), start=1)
-    )
+    lines = [Line(reason, amount - fee), Line(say("port444 service fee"), fee, is_fee=True)]
+    write_lines(note, [line for line in lines if line.amount])
     return note
 
 
@@ -154,7 +163,7 @@ def complete_refund(refund_id: UUID, external_id: str) -> Refund:
             invoice.payer,
             "refund.completed",
             title=_("%(amount)s was sent back to you") % {"amount": usd(refund.amount)},
-            body=_("%(reason)s It goes to the wallet you paid from.") % {"reason": refund.reason},
+            body=_("%(reason)s It goes to the wallet you paid from.") % {"reason": refund.words},
             url=reverse("payments:invoice", args=[refund.credit_note_id or invoice.pk]),
             dedupe_key=f"refund.completed:{refund.pk}",
         )

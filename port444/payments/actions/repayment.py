@@ -9,6 +9,7 @@ from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import WrongState
 from port444.kit.money import ZERO, parse
+from port444.kit.sentences import Said, say
 from port444.payments import credits, ledger
 from port444.payments.escrow import books
 from port444.payments.models import EscrowKind, EscrowOperation, Invoice, JournalEntry, Payment, Refund
@@ -30,7 +31,7 @@ def repay(operation: EscrowOperation) -> list[Refund]:
     """
     cash = operation.amount - operation.prepaid - operation.gift
     asked = parse(operation.args.get("fee", "0"))
-    reason = operation.args.get("reason") or "Paid back out of escrow"
+    reason = operation.why or say("Paid back out of escrow")
     actor = User.objects.filter(pk=operation.args["actor"]).first() if "actor" in operation.args else None
     set_aside = operation.backend != "ledger" and operation.address != "" and not is_ours(operation.address)
     return [
@@ -48,7 +49,7 @@ def repay(operation: EscrowOperation) -> list[Refund]:
 
 
 @transaction.atomic
-def undo_funding(operation: EscrowOperation | None, invoice: Invoice, *, reason: str, actor: User | None) -> Refund | None:
+def undo_funding(operation: EscrowOperation | None, invoice: Invoice, *, reason: str | Said, actor: User | None) -> Refund | None:
     """Give back all that was paid with `invoice` for an operation that never took effect: credits as credits, the rest to the payer.
 
     Without an operation escrow has refused to begin one. None when credits had paid all of it. Call it under the lock of the deal's

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, WrongState
 from port444.kit.money import ZERO, parse, positive, usd
+from port444.kit.sentences import Said, plain
 from port444.payments.models import EscrowKind, EscrowOperation
 
 from .deals import NOTHING, Deal, Lent, Position
@@ -64,9 +65,10 @@ class Asking:
         return self._ask(K.RELEASE, deal, amount, key, actor, args=_ruled(ruling))
 
     def refund(
-        self, deal: Deal, amount: Decimal, key: str, *, fee: Decimal = ZERO, reason: str = "", ruling: bool = False, actor: Any | None = None
+        self, deal: Deal, amount: Decimal, key: str, *, fee: Decimal = ZERO, reason: str | Said = "", ruling: bool = False, actor: Any | None = None
     ) -> EscrowOperation:
-        args = {"fee": str(parse(fee)), "reason": reason, **_ruled(ruling)}
+        said = {"said": reason.kept()} if isinstance(reason, Said) else {}
+        args = {"fee": str(parse(fee)), "reason": plain(reason), **said, **_ruled(ruling)}
         return self._ask(K.REFUND, deal, amount, key, actor, args=args)
 
     def move(

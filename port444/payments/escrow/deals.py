@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from port444.kit.money import ZERO
+from port444.kit.sentences import Said
 from port444.payments.models import EscrowOperation
 
 
@@ -94,7 +95,7 @@ class Escrow(Protocol):
         """Give `amount` to the builder, less the fee (rounded down to the cent), less what they were prepaid with calls."""
 
     def refund(
-        self, deal: Deal, amount: Decimal, key: str, *, fee: Decimal = ZERO, reason: str = "", ruling: bool = False, actor: Any | None = None
+        self, deal: Deal, amount: Decimal, key: str, *, fee: Decimal = ZERO, reason: str | Said = "", ruling: bool = False, actor: Any | None = None
     ) -> EscrowOperation:
         """Give `amount` back to the client: credits as credits, the rest to the client's account.
 

@@ -11,6 +11,7 @@ from django.utils.translation import pgettext_lazy
 from auditlog.models import Category, Watched
 from port444.kit.clock import now
 from port444.kit.money import ZERO, amount_field
+from port444.kit.sentences import Said, read
 from port444.kit.states import StateMachine, known_status
 
 
@@ -162,6 +163,11 @@ class EscrowOperation(StateMachine):
 
     def __str__(self) -> str:
         return self.op_id
+
+    @property
+    def why(self) -> str | Said:
+        """Of a refund, what its credit note says."""
+        return read(self.args["said"]) if "said" in self.args else str(self.args.get("reason", ""))
 
 
 class EscrowAttempt(models.Model):

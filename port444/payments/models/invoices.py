@@ -76,6 +76,7 @@ class Invoice(StateMachine):
     corrects = models.ForeignKey("self", on_delete=models.PROTECT, related_name="credit_notes", null=True)
     status = models.CharField(max_length=5, choices=InvoiceStatus.choices, default=InvoiceStatus.OPEN)
     currency = models.CharField(max_length=8, default=CURRENCY)
+    language = models.CharField(max_length=8, default=settings.LANGUAGE_CODE)  # of the document: what the payer spoke when it was opened
     subtotal = amount_field()
     fee = amount_field(default=ZERO)
     credit = amount_field(default=ZERO)  # of the subtotal, what credits pay
@@ -94,7 +95,7 @@ class Invoice(StateMachine):
     audited = Watched(
         Category.FINANCIAL,
         kept=(
-            "kind number purpose subject_id deal_id payer_id payee_id corrects_id status currency subtotal fee credit "
+            "kind number purpose subject_id deal_id payer_id payee_id corrects_id status currency language subtotal fee credit "
             "prepaid total opened_at expires_at paid_at voided_at"
         ),
         personal="payer_name payee_name",

@@ -13,6 +13,7 @@ from auditlog.models import Category, Watched
 from port444.kit.clock import now
 from port444.kit.ids import uuid7
 from port444.kit.money import ZERO, amount_field
+from port444.kit.sentences import read
 from port444.kit.states import StateMachine, known_status
 
 from .invoices import Invoice
@@ -143,6 +144,7 @@ class Refund(StateMachine):
     amount = amount_field()
     escrowed = amount_field(default=ZERO)  # of it, what escrow gave back; the rest comes from the platform
     reason = models.CharField(max_length=200)
+    said = models.JSONField(null=True)  # the reason as a sentence (`Said.kept`), where nobody typed it
     dedupe_key = models.CharField(max_length=100, unique=True)
     status = models.CharField(max_length=10, choices=RefundStatus.choices, default=RefundStatus.REQUESTED)
     external_id = models.CharField(max_length=100, blank=True)
@@ -156,7 +158,7 @@ class Refund(StateMachine):
     audited = Watched(
         Category.FINANCIAL,
         kept="payment_id credit_note_id amount escrowed reason status external_id requested_at completed_at failed_at error",
-        ignored="dedupe_key",
+        ignored="said dedupe_key",
         amount="amount",
     )
 
@@ -177,3 +179,8 @@ class Refund(StateMachine):
 
     def __str__(self) -> str:
         return f"{self.amount} back, {self.status}"
+
+    @property
+    def words(self) -> str:
+        """The reason in the language of whoever reads now; `reason` has it in English."""
+        return str(read(self.said)) if self.said else self.reason
