@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db.models import Case, IntegerField, Value, When
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
 
 from port444.kit import context
 from port444.kit.clock import now
@@ -108,7 +109,9 @@ def browser_words(user_agent: str) -> str:
     """What a User-Agent header says to people, e.g. "Firefox on Linux"."""
     browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
-    return f"{browser} on {system}" if browser and system else browser or system or "Unknown browser"
+    if browser and system:
+        return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
+    return browser or system or _("Unknown browser")
 
 
 def tokens(user: User, moment: datetime) -> list[ApiToken]:

@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import dateformat, formats, translation
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 
 # Forms of dates are written as English has them: "D j M, H:i". Where another language puts signs between the parts, it says so here.
 SIGNS: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {
@@ -64,6 +65,11 @@ def dated(moment: date, form: str) -> str:
 def within(label: object) -> str:
     """A label inside a sentence: English begins it small, while German writes its nouns as they are."""
     return str(label).lower() if translation.get_language() == "en" else str(label)
+
+
+def retold(text: str) -> str:
+    """What the site itself keeps in English (`gettext_noop`), in the reader's language. What somebody typed stays as it is."""
+    return gettext(text) if text else ""
 
 
 def number(value: Decimal | int, places: int = 0) -> str:

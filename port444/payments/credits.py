@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import F, QuerySet
+from django.utils.translation import gettext_noop
 
 from auditlog.actions import record
 from auditlog.events import Event
@@ -173,7 +174,7 @@ def _come_back(credit: Credit, one: CreditUse, part: Decimal, moment: datetime) 
         enter(credit, CreditStep.EXTENDED, ZERO, f"extend:{one.pk}:{one.returned}", moment, until=until, note="Paid back after its end")
     enter(credit, CreditStep.RETURNED if paid else CreditStep.FREED, part, f"back:{one.pk}:{one.returned}", moment, use=one)
     if credit.withdrawn_at is not None:
-        enter(credit, CreditStep.VOIDED, part, f"void:{one.pk}:{one.returned}", moment, note="It was taken back meanwhile")
+        enter(credit, CreditStep.VOIDED, part, f"void:{one.pk}:{one.returned}", moment, note=gettext_noop("It was taken back meanwhile"))
 
 
 def expire(credit: Credit, moment: datetime) -> Decimal:
@@ -202,7 +203,7 @@ def withdraw(invoice: Invoice, amount: Decimal, moment: datetime, actor: Any | N
     if credit is None or credit.withdrawn_at is not None:
         return
     gone = min(credit.remaining, amount)
-    take_back(credit, gone, moment, note="What it came from was paid back", actor=actor)
+    take_back(credit, gone, moment, note=gettext_noop("What it came from was paid back"), actor=actor)
     record(Event.CREDIT_WITHDRAWN, actor=actor, target=credit, amount=gone, invoice=invoice.pk)
 
 

@@ -149,7 +149,7 @@ def ping(request: UserRequest, endpoint_id: UUID) -> HttpResponse:
     endpoint = _endpoint(request, endpoint_id)
     actions.ping_endpoint(endpoint.pk, actor=request.user)
     if request.htmx:
-        return _moved(request, endpoint, "A test event is on its way")
+        return _moved(request, endpoint, _("A test event is on its way"))
     return done(request, _here(endpoint), _("A test event is on its way. The log shows how it goes."))
 
 

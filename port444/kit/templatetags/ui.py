@@ -102,6 +102,7 @@ def date(value: Any, form: str | None = None) -> str:
 
 
 register.filter("within", language.within)
+register.filter("retold", language.retold)
 
 
 @register.filter

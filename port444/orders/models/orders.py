@@ -280,7 +280,7 @@ class Order(StateMachine):
         """What was bought, e.g. "Standard package" or "Custom offer"."""
         if self.origin == Origin.MERGE:
             return gettext("Merged order")
-        return CUSTOM if self.is_custom else gettext("%(package_name)s package") % {"package_name": self.package_name}
+        return gettext("Custom offer") if self.is_custom else gettext("%(package_name)s package") % {"package_name": self.package_name}
 
     @property
     def is_custom(self) -> bool:

@@ -12,6 +12,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext_noop
 
 from auditlog.actions import DIFFERENCES, Finding, Reason, open_incident, record
 from auditlog.events import Event
@@ -186,7 +187,9 @@ def _raise_alarm(row: ChainDifference, difference: Difference) -> None:
     )
     record(Event.CHAIN_DIFFERENCE_FOUND, actor=None, target=row, amount=difference.loss, description=difference.text, incident=incident.pk)
     for builder in difference.builders:
-        hold_withdrawals_of(builder, reason="We are looking into how the chain holds the money of one of your orders.", incident=incident.pk)
+        hold_withdrawals_of(
+            builder, reason=gettext_noop("We are looking into how the chain holds the money of one of your orders."), incident=incident.pk
+        )
 
 
 def _let_go(row: ChainDifference, event: Event, *, actor: User | None, reason: str = "") -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
@@ -70,7 +70,7 @@ def compensate(deal: Deal, back: Back, basis: Basis, *, key: str, reason: str, a
             (ledger.CREDITS, lent.gift),
             (ledger.client(deal.client_id), back.amount - back.as_credit),
         ]
-        ledger.post(f"compensation:{made.pk}", "Given back to the client", moves, deal.id)
+        ledger.post(f"compensation:{made.pk}", gettext_noop("Given back to the client"), moves, deal.id)
     facts: dict[str, Any] = {"purpose": deal.purpose, "subject": deal.id, "client": deal.client_id, "builder": deal.builder_id, "reason": reason}
     borne = {"from_builder": back.from_builder, "from_platform": back.from_platform, "fees": back.builder_fee + back.fee}
     record(Event.MONEY_GIVEN_BACK, actor=actor, target=made, amount=back.amount + back.fee, after=borne, **facts)

@@ -20,7 +20,7 @@ from port444.kit import context
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState, word_constraint
 from port444.kit.jobs import enqueue
-from port444.kit.language import speaking_to
+from port444.kit.language import retold, speaking_to
 from port444.notifications.actions import notify
 from port444.payments import handlers, providers
 from port444.payments.models import Invoice, InvoiceStatus, Payment, PaymentStatus, ProviderEvent
@@ -206,7 +206,7 @@ def _tell_of_failure(payment: Payment) -> None:
             "payment.failed",
             title=gettext("Your payment did not go through"),
             body=gettext("%(failure)s Nothing was taken. You can try again while there is time.")
-            % {"failure": payment.failure or gettext("The wallet said no.")},
+            % {"failure": retold(payment.failure) or gettext("The wallet said no.")},
             url=reverse("payments:checkout", args=[invoice.pk]),
             dedupe_key=f"payment.failed:{payment.pk}",
         )

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from auditlog.actions import record
@@ -24,7 +24,7 @@ from port444.accounts.models import User
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState, word_constraint
 from port444.kit.jobs import enqueue
-from port444.kit.language import speaking_to
+from port444.kit.language import retold, speaking_to
 from port444.kit.money import CURRENCY, ZERO, positive, usd
 from port444.notifications.actions import notify
 from port444.payments import clearing, ledger, providers
@@ -251,9 +251,9 @@ def _fail(withdrawal: Withdrawal, error: str, *, actor: User | None) -> Withdraw
     mine = (ledger.earnings(withdrawal.user_id), withdrawal.amount)
     if arrived:
         moves = [mine, (ledger.EXTERNAL, -withdrawal.arrives), (ledger.FEES, -withdrawal.fee)]
-        ledger.post(f"bounced:{withdrawal.pk}", "The bank sent it back", moves)
+        ledger.post(f"bounced:{withdrawal.pk}", gettext_noop("The bank sent it back"), moves)
     else:
-        ledger.post(f"returned:{withdrawal.pk}", "The withdrawal came back", [mine, (ledger.PAYOUTS, -withdrawal.amount)])
+        ledger.post(f"returned:{withdrawal.pk}", gettext_noop("The withdrawal came back"), [mine, (ledger.PAYOUTS, -withdrawal.amount)])
     record(Event.WITHDRAWAL_FAILED, actor=actor, target=withdrawal, amount=withdrawal.amount, user=withdrawal.user_id, error=error)
     with speaking_to(withdrawal.user):
         if withdrawal.method == PayoutMethod.BANK:
@@ -264,7 +264,7 @@ def _fail(withdrawal: Withdrawal, error: str, *, actor: User | None) -> Withdraw
             withdrawal.user,
             "withdrawal.failed",
             title=gettext("The withdrawal of %(amount)s came back") % {"amount": usd(withdrawal.amount)},
-            body=body % {"error": error},
+            body=body % {"error": retold(error)},
             url=reverse("payments:earnings"),
             dedupe_key=f"withdrawal.failed:{withdrawal.pk}:{'bounced' if arrived else 'returned'}",
         )
@@ -283,7 +283,7 @@ def cancel_withdrawal(withdrawal_id: UUID, *, actor: User) -> Withdrawal:
         raise WrongState(gettext("It is too late to cancel: the money is on its way."), code="already_sent")
     withdrawal.move_to(WithdrawalStatus.CANCELLED, cancelled_at=now())
     moves = [(ledger.earnings(withdrawal.user_id), withdrawal.amount), (ledger.PAYOUTS, -withdrawal.amount)]
-    ledger.post(f"returned:{withdrawal.pk}", "You cancelled the withdrawal", moves)
+    ledger.post(f"returned:{withdrawal.pk}", gettext_noop("You cancelled the withdrawal"), moves)
     record(Event.WITHDRAWAL_CANCELLED, actor=actor, target=withdrawal, amount=withdrawal.amount, user=withdrawal.user_id)
     return withdrawal
 

@@ -8,7 +8,7 @@ from port444.payments.models import Payment, Refund, Withdrawal
 
 from .protocol import Answer, Outcome, Refused, Report
 
-CLOSED = "Payments are not open here yet. Nothing was taken."
+CLOSED = gettext_lazy("Payments are not open here yet. Nothing was taken.")
 
 
 class Nobody:
@@ -17,10 +17,10 @@ class Nobody:
     text = ""
 
     def require(self) -> None:
-        raise Refused(CLOSED, code="payments_closed")
+        raise Refused(str(CLOSED), code="payments_closed")
 
     def create(self, payment: Payment) -> Answer:
-        raise Refused(CLOSED, code="payments_closed")
+        raise Refused(str(CLOSED), code="payments_closed")
 
     def fetch(self, payment: Payment) -> Report:
         return Report(Outcome.PENDING)

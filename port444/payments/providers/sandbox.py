@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 from django_q.models import Schedule
 from django_q.tasks import schedule
 
@@ -41,8 +41,8 @@ OUTCOMES = {
     SandboxStatus.EXPIRED: Outcome.EXPIRED,
 }
 REASONS = {
-    SandboxStatus.DECLINED: "You declined it in the wallet.",
-    SandboxStatus.FAILED: "The wallet could not send the money.",
+    SandboxStatus.DECLINED: gettext_noop("You declined it in the wallet."),
+    SandboxStatus.FAILED: gettext_noop("The wallet could not send the money."),
 }
 
 
@@ -106,7 +106,7 @@ class Sandbox:
     @transaction.atomic
     def payout(self, withdrawal: Withdrawal) -> str:
         if withdrawal.address.lower() == BAD_ADDRESS:
-            raise Refused("The wallet does not send to this address.")
+            raise Refused(gettext_noop("The wallet does not send to this address."))
         transfer = SandboxTransfer(key=withdrawal.pk, kind="payout", amount=withdrawal.arrives, destination=withdrawal.address, created_at=now())
         SandboxTransfer.objects.bulk_create([transfer], ignore_conflicts=True)
         stored = SandboxTransfer.objects.get(key=withdrawal.pk)

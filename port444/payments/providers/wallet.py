@@ -23,7 +23,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from port444.accounts.models import User
 from port444.kit.clock import now
@@ -82,7 +82,7 @@ class Wallet:
 
     def require(self) -> None:
         if not (settings.ESCROW_BACKEND == "web3" and settings.CHAIN_ID and settings.USDC_ADDRESS and treasury()):
-            raise Refused("Paying from your own wallet is not open here. Nothing was taken.", code="payments_closed")
+            raise Refused(_("Paying from your own wallet is not open here. Nothing was taken."), code="payments_closed")
 
     def create(self, payment: Payment) -> Answer:
         self.require()
@@ -100,7 +100,7 @@ class Wallet:
         if operation.status == EscrowStatus.CONFIRMED:
             return Report(Outcome.SUCCEEDED, operation.amount, tx_hash=operation.tx_hash)
         if operation.status in VOID:
-            return Report(Outcome.FAILED, reason=wallet.failure or "The signature could not be used.")
+            return Report(Outcome.FAILED, reason=wallet.failure or gettext_noop("The signature could not be used."))
         return Report(Outcome.PENDING)
 
     def expire(self, payment: Payment) -> Report:
@@ -174,7 +174,7 @@ def _moved(purpose: str, row: Refund | Withdrawal, parts: Callable[[], list[Part
         return done[-1].tx_hash
     if any(one.status in VOID for one in done):
         _stop(done)
-        raise Refused(next(one.reason for one in done if one.status in VOID) or "It could not be sent on the chain.")
+        raise Refused(next(one.reason for one in done if one.status in VOID) or gettext_noop("It could not be sent on the chain."))
     raise Unavailable("It is on its way on the chain.")
 
 

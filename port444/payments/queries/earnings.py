@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from port444.accounts.models import User
 from port444.kit.clock import now
-from port444.kit.language import dated
+from port444.kit.language import dated, retold
 from port444.kit.money import ZERO
 from port444.payments import clearing
 from port444.payments.clearing import Cleared, Coming
@@ -215,6 +215,8 @@ def told(postings: Sequence[Posting], user: User) -> list[Moved]:
     names = {one.subject_id: f"{one.first_line}, {one.payer_name}" for one in sold}
     moved = []
     for row in postings:
-        icon, title = TITLES.get(row.entry.key.partition(":")[0], ("banknote", row.entry.description))
-        moved.append(Moved(row.pk, icon, str(title) or row.entry.description, names.get(row.entry.subject_id, ""), row.amount, row.entry.posted_at))
+        icon, title = TITLES.get(row.entry.key.partition(":")[0], ("banknote", ""))
+        moved.append(
+            Moved(row.pk, icon, str(title) or retold(row.entry.description), names.get(row.entry.subject_id, ""), row.amount, row.entry.posted_at)
+        )
     return moved
