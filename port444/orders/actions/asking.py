@@ -15,6 +15,7 @@ from auditlog.events import Event
 from port444.catalog.models import QuestionKind
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, WrongState
+from port444.kit.language import speaking_to
 from port444.orders import emails, notices
 from port444.orders.models import WORKING, Order, Requirement
 
@@ -23,7 +24,6 @@ from .terms import start_clock, stop_clock
 
 MOST_MORE = 5
 LONGEST = 200
-FILES = "Files that belong to it"
 
 
 @transaction.atomic
@@ -50,7 +50,9 @@ def ask_more(order_id: UUID, *, actor: Any, questions: Sequence[str]) -> Order:
         raise Invalid(_("A question has 1 to %(most)s characters.") % {"most": LONGEST}, code="question_label")
     first = 1 + (order.requirements.order_by("-position").values_list("position", flat=True).first() or 0)
     rows = [Requirement(order=order, position=first + n, label=text, kind=QuestionKind.LONG, is_more=True) for n, text in enumerate(asked)]
-    rows.append(Requirement(order=order, position=first + len(asked), label=FILES, kind=QuestionKind.FILE, is_required=False, is_more=True))
+    with speaking_to(order.client):
+        files = _("Files that belong to it")
+    rows.append(Requirement(order=order, position=first + len(asked), label=files, kind=QuestionKind.FILE, is_required=False, is_more=True))
     Requirement.objects.bulk_create(rows)
     order.asked_more_at = now()
     order.save(update_fields=["asked_more_at"])

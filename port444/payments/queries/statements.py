@@ -9,8 +9,10 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, TruncMonth
+from django.utils import translation
 
 from port444.accounts.models import User
 from port444.kit import csvs
@@ -135,6 +137,8 @@ def earned(user: User, since: datetime, until: datetime) -> Iterator[tuple[Any, 
 
 
 def _lines(piece: list[Posting], user: User, balance: Decimal) -> Iterator[tuple[Any, ...]]:
-    for line, row in zip(told(piece, user), piece, strict=True):
+    with translation.override(settings.LANGUAGE_CODE):  # as the heads of the columns
+        lines = told(piece, user)
+    for line, row in zip(lines, piece, strict=True):
         balance += row.amount
         yield (line.at.isoformat(timespec="seconds"), csvs.text(line.title), csvs.text(line.text), row.amount, balance, CURRENCY)
