@@ -6,7 +6,8 @@ from .batches import close_batch, export_batch, make_batch, mark_line_failed, ma
 from .compensations import compensate, return_payment, send_parts
 from .credits import Grant, expire_credit, issue_credit, void_credit
 from .details import change_bank_account, change_payout_address, check_address, remove_bank_account
-from .invoices import Line, close_unpaid, open_invoice, settle_covered, settle_invoice, void_invoice
+from .invoices import close_unpaid, open_invoice, settle_covered, settle_invoice, void_invoice
+from .lines import Line
 from .own_wallet import (
     cannot_send_rest,
     choose_again,
