@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from port444.accounts.models import User
@@ -190,7 +190,7 @@ class Moved:
 
 TITLES = {
     "escrow": ("hand-coins", _("Released to you")),
-    "withdrawal": ("arrow-down-to-line", _("Withdrawn")),
+    "withdrawal": ("arrow-down-to-line", pgettext_lazy("money", "Withdrawn")),
     "returned": ("undo-2", ""),
     "bounced": ("undo-2", ""),
     "compensation": ("undo-2", ""),
