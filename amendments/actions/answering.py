@@ -17,9 +17,8 @@ from auditlog.events import Event
 from port444.kit.clock import now
 from port444.kit.errors import Conflict, Invalid, NotAllowed, WrongState
 from port444.kit.language import speaking_to
-from port444.kit.sentences import say
 from port444.orders.models import LIVE
-from port444.payments.actions import Line, open_invoice, settle_covered
+from port444.payments.actions import Line, fee_line, open_invoice, settle_covered
 
 from .closing import close
 from .funding import begin_without_money
@@ -147,5 +146,5 @@ def _lines(amendment: Amendment) -> list[Line]:
         name = _("%(what)s of order %(number)s, %(title)s") % {"what": what, "number": order.number, "title": order.title}
     found = [Line(name[:200], amendment.additional_amount)]
     if amendment.client_fee:
-        found.append(Line(say("Service fee, %(percent)s%%", percent=f"{settings.CLIENT_FEE_BPS / 100:g}"), amendment.client_fee, is_fee=True))
+        found.append(fee_line(amendment.client_fee, amendment.order.client))
     return found

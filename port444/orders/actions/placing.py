@@ -17,11 +17,10 @@ from port444.catalog.models import Package, QuestionKind, Service
 from port444.kit.errors import Conflict, NotAllowed
 from port444.kit.moments import short
 from port444.kit.money import fee
-from port444.kit.sentences import say
 from port444.messaging.models import Conversation
 from port444.orders.checkout import wish_for
 from port444.orders.models import Order, Requirement
-from port444.payments.actions import Line, open_invoice, settle_covered
+from port444.payments.actions import Line, fee_line, open_invoice, settle_covered
 
 from .telling import url
 
@@ -141,6 +140,5 @@ def _copy_questions(order: Order, questions: Sequence[dict[str, Any]], like: Ord
 def _lines(order: Order) -> list[Line]:
     lines = [Line(f"{order.title}, {order.package_name}"[:200], order.price)]
     if order.client_fee:
-        percent = f"{settings.CLIENT_FEE_BPS / 100:g}"
-        lines.append(Line(say("Service fee, %(percent)s%%", percent=percent), order.client_fee, is_fee=True))
+        lines.append(fee_line(order.client_fee, order.client))
     return lines

@@ -7,7 +7,7 @@ from .compensations import compensate, return_payment, send_parts
 from .credits import Grant, expire_credit, issue_credit, void_credit
 from .details import change_bank_account, change_payout_address, check_address, remove_bank_account
 from .invoices import close_unpaid, open_invoice, settle_covered, settle_invoice, void_invoice
-from .lines import Line
+from .lines import Line, fee_line
 from .own_wallet import (
     cannot_send_rest,
     choose_again,
@@ -82,6 +82,7 @@ __all__ = [
     "export_batch",
     "fail_refund",
     "fail_withdrawal",
+    "fee_line",
     "give_back_withdrawal",
     "have_read",
     "hold_withdrawal",

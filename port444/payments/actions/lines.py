@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.conf import settings
+from django.utils.formats import number_format
+
+from port444.accounts.models import User
 from port444.kit.language import speaking_to
-from port444.kit.sentences import Said
+from port444.kit.sentences import Said, say
 from port444.payments.models import Invoice, InvoiceLine
 
 
@@ -21,6 +25,13 @@ class Line:
     description: str | Said
     amount: Decimal
     is_fee: bool = False
+
+
+def fee_line(amount: Decimal, payer: User) -> Line:
+    """The service fee that clients pay on top of a price."""
+    with speaking_to(payer):
+        percent = number_format((Decimal(settings.CLIENT_FEE_BPS) / 100).normalize())
+    return Line(say("Service fee, %(percent)s%%", percent=percent), amount, is_fee=True)
 
 
 def write_lines(invoice: Invoice, lines: Sequence[Line]) -> None:
