@@ -32,9 +32,6 @@ ENGLISH = re.compile(
     r"|^port444/exports/(actions/taking|places|erasing)\.py$"
 )
 VIEWS = re.compile(r"/views(/|\.py)")
-# Nobody has marked these templates and modules yet. The list only becomes shorter.
-LIST = Path(__file__).with_name("unmarked.txt")
-TO_COME = set(LIST.read_text().split())
 
 
 def site_templates() -> dict[str, Path]:
@@ -54,27 +51,17 @@ def site_modules() -> dict[str, Path]:
     return {name: path for path in sources() if not ENGLISH.search(name := str(path.relative_to(HOME)))}
 
 
-def with_unmarked_words() -> dict[str, list[str]]:
-    """What templates and modules say in English alone, by their names."""
-    found = {f"templates/{name}": unmarked(path) for name, path in site_templates().items()}
+def test_templates_say_nothing_that_is_not_marked() -> None:
+    assert [line for path in site_templates().values() for line in unmarked(path)] == []
+
+
+def test_modules_say_nothing_that_is_not_marked() -> None:
+    found = []
     for name, path in site_modules().items():
-        said = [*unmarked_in_module(path.read_text()), *(unmarked_sentences(path.read_text()) if VIEWS.search(name) else ())]
-        found[name] = [f"{name}:{line}: {words}" for line, words in said]
-    return {name: lines for name, lines in found.items() if lines}
-
-
-@pytest.fixture(scope="module")
-def found() -> dict[str, list[str]]:
-    return with_unmarked_words()
-
-
-def test_nothing_is_said_that_is_not_marked(found: dict[str, list[str]]) -> None:
-    assert [line for name, lines in found.items() if name not in TO_COME for line in lines] == []
-
-
-def test_what_is_to_come_is_still_to_be_done(found: dict[str, list[str]]) -> None:
-    """What is done is taken off the list, so that it stays done."""
-    assert TO_COME - set(found) == set()
+        source = path.read_text()
+        said = [*unmarked_in_module(source), *(unmarked_sentences(source) if VIEWS.search(name) else ())]
+        found += [f"{name}:{line}: {words}" for line, words in said]
+    assert found == []
 
 
 @pytest.mark.parametrize(
