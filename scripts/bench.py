@@ -28,6 +28,7 @@ QUICK = {
     "export": {"BENCH_ROWS": "100000", "BENCH_ROUNDS": "3"},
     "exports": {"BENCH_ROWS": "100000"},
     "live": {"BENCH_PAGES": "100", "BENCH_SECONDS": "15"},
+    "load": {"LOAD_USERS": "20", "LOAD_SECONDS": "90", "LOAD_ORDERS": "20000"},
     "search": {"BENCH_SERVICES": "10000", "BENCH_SEARCHES": "30"},
     "support": {"BENCH_ORDERS": "20000", "BENCH_ROUNDS": "5"},
     "sweeps": {"BENCH_ORDERS": "20000", "BENCH_SECONDS": "2"},
