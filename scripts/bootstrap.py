@@ -16,6 +16,7 @@ usage: ./run                     set up and serve port444 on http://127.0.0.1:84
        ./run test                set up and pass every check and test
        ./run test PATHS ...      only pytest, with these arguments
        ./run bench [NAME ...]    the benchmarks of bench/README.md, or these; --quick for less data
+       ./run chaos               a marketplace day under random faults, then every invariant (docs/chaos.md)
        ./run rehearse [--short]  back up a throw-away site, destroy it, restore it, and compare and check everything (docs/operate.md)
        ./run messages            find the words of the site and compile their translations (docs/languages.md)
        ./run manage COMMAND ...  manage.py against the database of ./run (./run --chain manage: of ./run --chain)
@@ -27,6 +28,7 @@ COMMANDS = {
     "test": ("dev", "scripts.check"),
     "bench": ("dev", "scripts.bench"),
     "rehearse": ("base", "scripts.rehearse"),
+    "chaos": ("dev", "chaos.run"),
     "messages": ("dev", "scripts.messages"),
     "manage": ("base", "scripts.manage"),
 }

@@ -11,7 +11,7 @@ from scripts.environment import say
 
 # The one without a window takes half the work of the others for the same pages; not every distribution has it.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHAIN_TESTS = ("tests/chain", "tests/e2e", "tests/faults", "tests/boot", "tests/payments")
+CHAIN_TESTS = ("tests/chain", "tests/e2e", "tests/faults", "tests/boot", "tests/payments", "tests/chaos")
 # Library and the package of Debian and Ubuntu that brings it.
 LIBRARIES = {
     "libpango-1.0.so.0": "libpango-1.0-0",

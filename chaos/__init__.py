@@ -1,0 +1,1 @@
+"""A marketplace day under random faults: `./run chaos` (docs/chaos.md)."""
