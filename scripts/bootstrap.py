@@ -19,6 +19,8 @@ usage: ./run                     set up and serve port444 on http://127.0.0.1:84
        ./run chaos               a marketplace day under random faults, then every invariant (docs/chaos.md)
        ./run rehearse [--short]  back up a throw-away site, destroy it, restore it, and compare and check everything (docs/operate.md)
        ./run messages            find the words of the site and compile their translations (docs/languages.md)
+       ./run lock                resolve requirements/*.in with the hashes of all packages (--upgrade, --check)
+       ./run audit               known weaknesses of the packages that are pinned
        ./run manage COMMAND ...  manage.py against the database of ./run (./run --chain manage: of ./run --chain)
 """
 
@@ -30,6 +32,8 @@ COMMANDS = {
     "rehearse": ("base", "scripts.rehearse"),
     "chaos": ("dev", "chaos.run"),
     "messages": ("dev", "scripts.messages"),
+    "lock": ("dev", "scripts.lock"),
+    "audit": ("base", "scripts.audit"),
     "manage": ("base", "scripts.manage"),
 }
 
