@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "port444.accounts.middleware.signed_in",
     "port444.accounts.middleware.api",
     "port444.accounts.middleware.standing",
     "port444.accounts.middleware.second_factor",
@@ -149,7 +150,7 @@ AUTHENTICATION_BACKENDS = ["port444.accounts.adapter.WithProfile"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "port444.accounts.passwords.NotCommon"},
 ]
 if ENVIRONMENT == "test":
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -170,16 +171,23 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 3
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # to change an address, to which the link for a new password goes
+PASSWORD_RESET_TIMEOUT = 3600  # seconds
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SITE_URL.startswith("https") else "http"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "port444"
 MFA_ADAPTER = "port444.accounts.adapter.SecondFactorAdapter"
 API_A_MINUTE = {"reads": env.int("API_READS_A_MINUTE", default=600), "writes": env.int("API_WRITES_A_MINUTE", default=120)}  # for one person
 STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=True)
-DEVICE_COOKIE = "device"
-THEME_COOKIE = "theme"
+COOKIE_PREFIX = "" if DEVELOPMENT else "__Host-"  # of the names of cookies: set by this host alone, over https, for all of it
+DEVICE_COOKIE = f"{COOKIE_PREFIX}device"
+THEME_COOKIE = f"{COOKIE_PREFIX}theme"
+ZONE_COOKIE = f"{COOKIE_PREFIX}zone"
 LASTING_COOKIE: dict[str, Any] = {"max_age": 365 * 24 * 3600, "httponly": True, "samesite": "Lax", "secure": not DEVELOPMENT}
 SESSION_ENGINE = "port444.accounts.sessions"
+# Hours that a session lasts unused, and in all (docs/security.md). Staff see the affairs of everybody and sign in anew each day.
+SESSION_HOURS = {"people": (14 * 24, 30 * 24), "staff": (1, 12)}
+SESSION_COOKIE_AGE = SESSION_HOURS["people"][0] * 3600
 
 # Security
 SECURE_CSP = {
@@ -196,15 +204,18 @@ SECURE_CSP = {
 }
 SECURE = not DEVELOPMENT
 SECURE_SSL_REDIRECT = SECURE
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api/"]  # a program is refused: led on, it would send its token in the open for ever
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PERMISSIONS_POLICY = "camera=(), display-capture=(), geolocation=(), hid=(), microphone=(), midi=(), payment=(), serial=(), usb=()"
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid", f"{COOKIE_PREFIX}csrftoken"
+MESSAGE_STORAGE = "port444.kit.said.Storage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-VIEW_COOKIE = "__Host-view" if SECURE else "view"  # of a viewing, beside the agent's own session; the prefix wants https
+VIEW_COOKIE = f"{COOKIE_PREFIX}view"  # of a viewing, beside the agent's own session
 X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
@@ -212,7 +223,7 @@ SILENCED_SYSTEM_CHECKS: list[str] = []
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # the console, the API, the audit log and commands speak the first alone
 LOCALE_PATHS = [BASE_DIR / "locale"]
-LANGUAGE_COOKIE_NAME = "language"
+LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True

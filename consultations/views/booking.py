@@ -32,7 +32,6 @@ from port444.kit.http import HtmxRequest, done
 from port444.kit.ids import uuid7
 from port444.kit.money import fee
 
-ZONE_COOKIE = "zone"
 DRAFT = "call_draft"
 YEAR = 365 * 24 * 3600
 WORDS = {15: _("One focused question"), 30: _("Review a plan or a pull request"), 60: _("Deep dive, with time to try things")}
@@ -56,13 +55,13 @@ def _zone(request: HttpRequest, chosen: str | None) -> str:
     """The zone that times are shown in: chosen now, remembered, or the person's own."""
     if chosen:
         return chosen
-    remembered = request.COOKIES.get(ZONE_COOKIE, "")
+    remembered = request.COOKIES.get(settings.ZONE_COOKIE, "")
     return remembered if remembered in zone_names() else str(getattr(request.user, "time_zone", "UTC"))
 
 
 def _remember_zone(response: HttpResponse, choice: Choice) -> HttpResponse:
     if choice.zone:
-        response.set_cookie(ZONE_COOKIE, choice.zone, max_age=YEAR, samesite="Lax", httponly=True, secure=settings.SESSION_COOKIE_SECURE)
+        response.set_cookie(settings.ZONE_COOKIE, choice.zone, max_age=YEAR, samesite="Lax", httponly=True, secure=settings.SESSION_COOKIE_SECURE)
     return response
 
 
@@ -107,7 +106,7 @@ def _page(request: HttpRequest, builder: Builder, choice: Choice, *, notes: str 
         "client_key": uuid7(),
         "query": urlencode(query),
         "base_query": urlencode({"minutes": minutes, "tz": zone}),
-        "guess": choice.zone is None and ZONE_COOKIE not in request.COOKIES and not request.user.is_authenticated,
+        "guess": choice.zone is None and settings.ZONE_COOKIE not in request.COOKIES and not request.user.is_authenticated,
         "moment": moment,
     }
 

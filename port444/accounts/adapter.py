@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -31,6 +33,7 @@ from .emails import Letter
 from .models import User
 
 TOO_MANY = "too many tries"  # as the audit log has it
+LINKS = ("activate_url", "password_reset_url", "signup_url")  # in allauth's mails, which makes them from the host that was asked for
 
 
 class WithProfile(AuthenticationBackend):  # type: ignore[misc]  # allauth carries no types
@@ -94,6 +97,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ca
         user.password = actions.change_password(user.pk, password, actor=user).password
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        context |= {name: urljoin(settings.SITE_URL, urlsplit(context[name]).path) for name in LINKS if name in context}
         with speaking_to(context["user"]) if "user" in context else nullcontext():
             message = self.render_mail(template_prefix, email, {"request": self.request, "email": email, **context})
         html = next((str(content) for content, kind in getattr(message, "alternatives", []) if kind == "text/html"), "")

@@ -56,6 +56,11 @@ class SignupForm(BaseSignupForm):  # type: ignore[misc]  # allauth carries no ty
     def clean_name(self) -> str:
         return clean_name(self.cleaned_data["name"])
 
+    def try_save(self, request: HttpRequest) -> Any:
+        if self.account_already_exists:  # as much work as for a new account, so that the time it takes tells nobody
+            User().set_password(self.cleaned_data["password1"])
+        return super().try_save(request)
+
     def save(self, request: HttpRequest) -> User:
         # allauth writes the person and the address one after the other; half an account must not stay behind.
         with transaction.atomic():

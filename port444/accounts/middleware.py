@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import logout
+from django.contrib.auth import SESSION_KEY, logout
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -22,13 +22,14 @@ from port444.kit import context, rest
 from port444.kit.http import Handler, done
 from port444.kit.language import known
 
-from . import callers
+from . import callers, sessions
 from .models import User
 from .queries import has_second_factor
 from .sessions import SUSPENDED, SessionStore
 
 # Of refusals that come from before an operation, or from none.
 CODES = {400: "bad_request", 401: "not_signed_in", 403: "not_allowed", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 500: "fault"}
+NOTED_EVERY = 3600  # seconds; how exact the last use of a session is
 
 
 def device(get_response: Handler) -> Handler:
@@ -58,6 +59,8 @@ def api(get_response: Handler) -> Handler:
         request.api_token = None
         if not request.path.startswith("/api/"):
             return get_response(request)
+        if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+            return rest.problem(403, "https_only", "Call this by https. If a token was sent with this request, others may have read it: revoke it.")
         if "\x00" in unquote(request.get_full_path()):
             return rest.problem(400, "bad_address", "An address has no NUL in it.")
         if "Authorization" in request.headers:
@@ -81,6 +84,32 @@ def api(get_response: Handler) -> Handler:
         response["RateLimit-Policy"] = f'"{allowed.name}";q={allowed.limit};w=60'
         response["RateLimit"] = f'"{allowed.name}";r={allowed.left};t={allowed.wait}'
         patch_vary_headers(response, ("Authorization", "Cookie"))
+        return response
+
+    return middleware
+
+
+def signed_in(get_response: Handler) -> Handler:
+    """What follows from being signed in: the session ends in time, caches keep nothing of the pages, and the browser forgets at the end.
+
+    An open page that asks whether something is new (docs/live.md) does not count as a use, so that it keeps no session alive by itself.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        is_browser = SESSION_KEY in request.session and request.user.is_authenticated
+        if is_browser:
+            idle, life = (hours * 3600 for hours in settings.SESSION_HOURS["staff" if request.user.is_staff else "people"])
+            age, rest = sessions.ages(request.session)
+            asks = "HX-Request" in request.headers and "If-None-Match" in request.headers
+            if age > life or rest > idle:
+                logout(request)
+            elif rest > min(idle / 12, NOTED_EVERY) and not asks:
+                request.session.modified = True  # saved, which notes its use
+        response = get_response(request)
+        if request.user.is_authenticated and not response.has_header("Cache-Control"):
+            response["Cache-Control"] = "private, no-store"
+        if is_browser and SESSION_KEY not in request.session:
+            response["Clear-Site-Data"] = '"storage"'
         return response
 
     return middleware

@@ -1,3 +1,5 @@
+import logging
+
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
@@ -11,7 +13,10 @@ class KitConfig(AppConfig):
         from django_q.signals import post_execute_in_worker, pre_execute  # its models have to be there first
 
         from . import jobs
+        from .addresses import without_secrets
 
         register(production, Tags.security)
+        for name in ("django.request", "django.security.csrf"):
+            logging.getLogger(name).addFilter(without_secrets)
         pre_execute.connect(jobs.begin)
         post_execute_in_worker.connect(jobs.end)

@@ -56,7 +56,7 @@ def client_ip(request: HttpRequest) -> str | None:
 
 
 def request_context(get_response: Handler) -> Handler:
-    """Middleware: fill `kit.context` and answer with the request's id."""
+    """Middleware: fill `kit.context`, answer with the request's id, and let no page use what this site never does."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         request_id: UUID = uuid7()
@@ -64,6 +64,7 @@ def request_context(get_response: Handler) -> Handler:
         with context.use(source="web", actor_type="user", ip_address=client_ip(request), user_agent=agent, request_id=request_id):
             response = get_response(request)
         response["X-Request-ID"] = str(request_id)
+        response["Permissions-Policy"] = settings.SECURE_PERMISSIONS_POLICY
         return response
 
     return middleware

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 import threading
 import time
@@ -27,6 +28,8 @@ LATE = "the answer took too long"  # for logs
 MOST_BYTES = 8 * 2**20
 PIECE = 65_536
 LEAST_PORT = 1024  # below it live mail, shells and databases; 443 is for us
+
+logging.getLogger("urllib3").setLevel(logging.INFO)  # at DEBUG it writes whole addresses, and those that people give us may be secrets
 
 
 class TooLarge(requests.RequestException):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.core import mail
 from django.test import Client
 from django_q.models import OrmQ
@@ -17,7 +18,7 @@ FORM = {"name": "Mira Okafor", "email": "Mira@Example.com", "password1": "correc
 
 
 def link(text: str, path: str) -> str:
-    found = re.search(rf"http://testserver({path}\S+)", text)
+    found = re.search(rf"{settings.SITE_URL}({path}\S+)", text)
     assert found
     return found[1]
 

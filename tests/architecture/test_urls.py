@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from port444.accounts.models import User
+from tests.security.headers import wrong as wrong_headers
 
 from .conftest import World
 
@@ -241,8 +242,9 @@ def test_looking_writes_nothing_and_fails_nowhere(world: World, who: str) -> Non
     client = browser(getattr(world, who, None))
 
     def attempt(address: Address, path: str) -> list[object]:
-        status = client.get(path).status_code
-        return [status] if status >= 500 else []
+        response = client.get(path)
+        failed = [response.status_code] if response.status_code >= 500 else []
+        return [*failed, *wrong_headers(response, signed_in=who != "nobody")]
 
     assert offenders(OURS, world, attempt, RECORDED) == []
 
