@@ -24,6 +24,7 @@ class Figure:
     ratio   of the value and the peer's or, without a peer, of the value and the limit
     limit   of the ratio where there is a peer, else of the value; `better` tells which side of it is the good one
     kept    whether the limit is kept; None without one
+    also    what else is worth knowing about it
     """
 
     name: str
@@ -36,6 +37,7 @@ class Figure:
     better: str = "less"
     kept: bool | None = None
     size: str = ""
+    also: str = ""
     why: str = ""
 
     def beside(self) -> str:
@@ -69,7 +71,7 @@ def figure(
     """Report one figure; gives whether its limit is kept.
 
     `peer` is the name and the value of what it is compared with, and `limit` is then one of the ratio. `ratio` is given where it is not that of
-    the two values, as the median of the ratios of many rounds is not. `also` is only printed.
+    the two values, as the median of the ratios of many rounds is not. `also` is what else is worth knowing.
     """
     if ratio is None and (against := peer[1] if peer else limit):
         ratio = value / against
@@ -87,6 +89,7 @@ def figure(
         better=better,
         kept=kept,
         size=_size,
+        also=also,
     )
     said = f"  {name:<64} {number(value):>9} {unit:<16} {found.beside()}"
     said += f", ratio {number(ratio)}" if peer else ""

@@ -29,7 +29,7 @@ Made by `./run bench` of `results.json` beside it; not written by hand. README.m
 and its peer in the same run or, without a peer, of the figure and its limit. Figures belong to their machine; ratios with a peer say most.
 
 """
-HEAD = "| figure | value | peer or limit | ratio | | size | date | machine |\n| --- | ---: | --- | ---: | --- | --- | --- | --- |"
+HEAD = "| figure | value | peer or limit | ratio | | also | size | date | machine |\n| --- | ---: | --- | ---: | --- | --- | --- | --- | --- |"
 VERDICTS = {True: "kept", False: "**missed**", None: ""}
 
 
@@ -81,8 +81,8 @@ def line(row: Row, machine: str) -> str:
     one = row.figure
     value = one.why or " ".join(filter(None, (number(one.value), one.unit)))
     ratio = "" if one.ratio is None else number(one.ratio)
-    cells = (one.name, value, one.beside(), ratio, VERDICTS[one.kept], one.size, row.date, machine)
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    cells = (one.name, value, one.beside(), ratio, VERDICTS[one.kept], one.also, one.size, row.date, machine)
+    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
 
 
 def machine() -> str:

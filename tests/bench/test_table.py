@@ -74,10 +74,10 @@ def test_a_limit_is_one_of_the_figure_or_of_what_it_is_beside_a_peer(
     lines: Path, value: float, limit: float | None, better: str, peer: tuple[str, float] | None, ratio: float | None, kept: bool | None
 ) -> None:
     report.sized("10 rows")
-    report.figure("figure", value, "ms", limit=limit, better=better, peer=peer)  # type: ignore[arg-type]
+    report.figure("figure", value, "ms", limit=limit, better=better, peer=peer, also="which")  # type: ignore[arg-type]
     (found,) = told(lines)
     assert found.ratio == (ratio if ratio is None else pytest.approx(ratio, abs=0.001))
-    assert (found.kept, found.size, report.code()) == (kept, "10 rows", 1 if kept is False else 0)
+    assert (found.kept, found.size, found.also, report.code()) == (kept, "10 rows", "which", 1 if kept is False else 0)
 
 
 def test_a_run_takes_the_place_of_the_one_before_it_with_the_same_size(kept_here: Path) -> None:
