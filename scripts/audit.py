@@ -13,7 +13,7 @@ from scripts import environment
 from scripts.environment import leave, say, tell
 
 HOME = Path(__file__).resolve().parent.parent
-LOCKS = ("base", "dev", "tools", "audit")
+LOCKS = ("base", "dev", "load", "tools", "audit")
 SAFE, WEAK, UNKNOWN = 0, 1, 3  # exit codes
 STAMP = "port444-audit.json"
 USAGE = f"""\

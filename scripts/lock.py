@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from scripts.environment import leave, say, tell
 
 HOME = Path(__file__).resolve().parent.parent
-NAMES = ("base", "dev", "peers", "tools", "audit")  # base first: others are held to what it says
+NAMES = ("base", "dev", "peers", "load", "tools", "audit")  # base first: others are held to what it says
 FLAGS = ("--generate-hashes", "--universal", "--python-version", "3.12", "--no-header", "-q")
 USAGE = """\
 usage: ./run lock                      resolve requirements/*.in anew; what is pinned and still fits stays as it is

@@ -118,7 +118,7 @@ def test_nothing_known_is_safe(says: Any, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_what_is_weak_is_named_with_its_cure(says: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    says(answer(GOOD), answer(GOOD, WEAK, SKIPPED), answer(SKIPPED), answer(GOOD))
+    says(answer(GOOD), answer(GOOD, WEAK, SKIPPED), answer(GOOD), answer(SKIPPED), answer(GOOD))
     assert audit.main([]) == audit.WEAK
     said = capsys.readouterr().out
     assert "dev.txt: idna 3.6: PYSEC-2024-60, mended in 3.7" in said
