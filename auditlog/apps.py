@@ -11,13 +11,14 @@ class AuditlogConfig(AppConfig):
     verbose_name = "Audit log"
 
     def ready(self) -> None:
-        from port444.kit import health
+        from port444.kit import health, metrics
 
         from . import queries
 
         register(role_separation, Tags.database)
         register(own_session, Tags.database)
         register(signing_keys, Tags.security)
+        metrics.watch("audit log", queries.readings)
         health.watch("seals of the audit log", queries.sealing_is_late)
         health.watch("anchors of the audit log", queries.anchoring_is_late)
         health.watch("looks at the audit log", queries.looking_is_late)

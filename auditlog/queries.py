@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Max, Q
+from django.db.models import Count, Max, Q
 
 from port444.kit.clock import now
+from port444.kit.metrics import Reading
 
 from .marks import newest
-from .models import LIVE, AuditAnchor, AuditMove, AuditSeal, CheckKind, DetectorMark, IncidentLog
+from .models import LIVE, AuditAnchor, AuditMove, AuditSeal, CheckKind, DetectorMark, IncidentLog, IncidentSeverity
 from .seals import END, is_genuine
 
 HEARTBEAT = timedelta(hours=1)  # a log in which nothing happens is sealed all the same
@@ -171,6 +172,18 @@ def looking_is_late() -> bool:
     if check is None:
         return AuditSeal.objects.filter(sealed_at__lt=moment - LATE_LOOK).exists()
     return check.checked_at < moment - LATE_LOOK or any(problem["code"] == BEHIND for problem in check.problems)
+
+
+def readings() -> Iterator[Reading]:
+    """For the metrics: how old the newest seal is, how many lie here alone, and the incidents that are open."""
+    seal, moment = last_seal(), now()
+    if seal is not None:
+        yield Reading("port444_seal_age_seconds", (moment - seal.sealed_at).total_seconds(), "Seconds since the audit log was sealed last")
+        waiting = seal.seq - last_anchored()
+        yield Reading("port444_seals_waiting", waiting, "Seals of the audit log that are not in cold storage yet")
+    live = dict(IncidentLog.objects.filter(status__in=LIVE).values_list("severity").annotate(Count("pk")).order_by())
+    for severity in IncidentSeverity.values:
+        yield Reading("port444_incidents_open", live.get(severity, 0), "Incidents that nobody has closed", {"severity": severity})
 
 
 def rows_of(first: AuditSeal, last: AuditSeal) -> tuple[str, list[int]]:

@@ -62,6 +62,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "port444.kit.http.request_context",
+    "port444.kit.metrics.measure",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -204,7 +205,8 @@ SECURE_CSP = {
 }
 SECURE = not DEVELOPMENT
 SECURE_SSL_REDIRECT = SECURE
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api/"]  # a program is refused: led on, it would send its token in the open for ever
+# A program of the API is refused: led on, it would send its token in the open for ever.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^api/"]
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
@@ -450,10 +452,16 @@ ZOOM_HOSTS = env.list("ZOOM_HOSTS", default=[])  # users of the Zoom account who
 ZOOM_API_URL = env("ZOOM_API_URL", default="https://api.zoom.us/v2")
 ZOOM_TOKEN_URL = env("ZOOM_TOKEN_URL", default="https://zoom.us/oauth/token")
 
+# Watching over it (docs/operate.md)
+METRICS_TOKEN = env("METRICS_TOKEN", default="")  # that Prometheus brings; without one there are no metrics
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+        "json": {"()": "port444.kit.logs.JsonLines"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line" if DEVELOPMENT else "json"}},
     "root": {"handlers": ["console"], "level": "INFO" if not DEVELOPMENT else "WARNING"},
+    "loggers": {"django_q": {"level": "WARNING"}},  # what it says of each job we say ourselves, with the job's id
 }

@@ -6,11 +6,12 @@ from django.contrib import admin
 from django.urls import include, path
 
 from port444.api import api, docs
-from port444.kit import health
+from port444.kit import health, metrics
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("docs/api/", docs, name="api_docs"),
     path("api/", api.urls),
     path("account/", include("allauth.urls")),

@@ -9,8 +9,11 @@ class AccountsConfig(AppConfig):
         from allauth.account import signals as account
         from allauth.mfa import signals as mfa
 
-        from . import adapter
+        from port444.kit import metrics
 
+        from . import adapter, queries
+
+        metrics.watch("account mails", queries.readings)
         account.email_added.connect(adapter.on_email_added)
         account.email_confirmed.connect(adapter.on_email_confirmed)
         account.email_removed.connect(adapter.on_email_removed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,15 +10,16 @@ from typing import Any
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
 from django.conf import settings
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import Case, Count, IntegerField, Min, Value, When
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 
 from port444.kit import context
 from port444.kit.clock import now
+from port444.kit.metrics import Reading
 
-from .models import ApiToken, Scope, Session, Theme, User, UserDevice
+from .models import ApiToken, QueuedMail, Scope, Session, Theme, User, UserDevice
 
 DEVICES_SHOWN = 20
 TOKENS = 50
@@ -118,3 +120,12 @@ def tokens(user: User, moment: datetime) -> list[ApiToken]:
     """The newest tokens of a person, those that can be used still before the others."""
     live = Case(When(revoked_at__isnull=True, expires_at__gt=moment, then=Value(0)), default=Value(1), output_field=IntegerField())
     return list(ApiToken.objects.filter(user=user).annotate(over=live).order_by("over", "-pk")[:TOKENS])
+
+
+def readings() -> Iterator[Reading]:
+    """For the metrics: mails about accounts that are not sent."""
+    moment = now()
+    waiting = QueuedMail.objects.unsent().aggregate(count=Count("pk"), oldest=Min("created_at"))
+    yield Reading("port444_account_mails_waiting", waiting["count"], "Mails about accounts that are not sent")
+    age = (moment - (waiting["oldest"] or moment)).total_seconds()
+    yield Reading("port444_account_mails_age_seconds", age, "Seconds for which the oldest of them waits")

@@ -236,6 +236,7 @@ LEFT = {
     "incident_event": INQUIRY,
     "incident_log": INQUIRY,
     "incident_suppression": INQUIRY,
+    "job_pulse": MACHINE,
     "payments_chainanchor": MACHINE,
     "payments_chaincursor": MACHINE,
     "payments_chaindifference": MACHINE,

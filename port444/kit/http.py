@@ -60,6 +60,7 @@ def request_context(get_response: Handler) -> Handler:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         request_id: UUID = uuid7()
+        request.META["port444.request_id"] = request_id  # for what is logged of it when all this is over
         agent = CONTROL.sub("", request.META.get("HTTP_USER_AGENT", ""))[:512]
         with context.use(source="web", actor_type="user", ip_address=client_ip(request), user_agent=agent, request_id=request_id):
             response = get_response(request)

@@ -6,7 +6,6 @@ A task row is written in the caller's transaction: invisible before commit, gone
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -15,19 +14,29 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.module_loading import import_string
 from django_q.conf import Conf
 from django_q.models import OrmQ, Schedule
 from django_q.tasks import async_task
 
-from . import context, readonly
+from . import context, pulses, readonly
 from .clock import now
 from .errors import Conflict
 from .ids import uuid7
+from .metrics import Reading
 
 log = logging.getLogger(__name__)
+job_log = logging.getLogger("port444.job")
 
+HEARTBEAT = "port444.kit.jobs.heartbeat"
+# The row of a job that somebody has taken is locked until it may be given to another.
+WAITING = """
+SELECT count(*) FILTER (WHERE lock <= moment), count(*) FILTER (WHERE lock > moment),
+  coalesce(extract(epoch FROM min(moment) - min(lock) FILTER (WHERE lock <= moment)), 0)::float
+FROM django_q_ormq, LATERAL (SELECT clock_timestamp()) AS clock(moment)
+"""
+_begun: list[float] = []  # when the job that this worker does was begun; the queue knows only when it was put there
 SWEEP_SECONDS = 40.0  # for one run of a sweep; well below settings.Q_TIMEOUT
 
 
@@ -105,9 +114,21 @@ def drain(batch: Callable[[datetime, int], int], size: int) -> int:
 
 def begin(task: Mapping[str, Any], **signal: Any) -> None:
     """Name a job to the audit log, all that it does under one id. Connected to the queue's signal before each job."""
-    func = task["func"]
-    path = func if isinstance(func, str) else f"{func.__module__}.{func.__qualname__}"
-    context.begin(source=f"job:{path}", actor_type="system", request_id=uuid7())
+    context.begin(source=f"job:{path_of(task)}", actor_type="system", request_id=uuid7())
+    _begun[:] = [time.monotonic()]
+
+
+def note(task: Mapping[str, Any], **signal: Any) -> None:
+    """Log how a job went, and count it. Connected to the queue's signal after each job, before `end`."""
+    path, succeeded, seconds = path_of(task), bool(task["success"]), time.monotonic() - _begun[0]
+    facts = {"job": path, "job_id": task["id"], "succeeded": succeeded, "ms": round(seconds * 1000, 1)}
+    job_log.log(logging.INFO if succeeded else logging.ERROR, "%s %s", path, "succeeded" if succeeded else "failed", extra=facts)
+    try:
+        _touch()
+        if path != HEARTBEAT:  # which has noted itself
+            pulses.note(path, succeeded=succeeded, seconds=seconds)
+    except Exception:  # the queue counts on this to return
+        log.exception("how %s went could not be noted", path)
 
 
 def end(**signal: Any) -> None:
@@ -115,18 +136,46 @@ def end(**signal: Any) -> None:
     context.begin()
 
 
+def path_of(task: Mapping[str, Any]) -> str:
+    """The dotted path of what a task calls."""
+    func = task["func"]
+    return func if isinstance(func, str) else f"{func.__module__}.{func.__qualname__}"
+
+
 def heartbeat() -> None:
-    """Prove that the queue executes work: touches the file that /readyz and the supervisor look at."""
+    """Prove that the queue executes work: to whoever asks the database, and to the supervisor of this machine by a file."""
+    _touch()
+    pulses.note(HEARTBEAT, succeeded=True, seconds=0)
+
+
+def _touch() -> None:
+    """This machine has done a job."""
     Path(settings.HEARTBEAT_FILE).parent.mkdir(parents=True, exist_ok=True)
     Path(settings.HEARTBEAT_FILE).touch()
 
 
 def heartbeat_age() -> float | None:
-    """Seconds since the last heartbeat, or None when there was none."""
-    try:
-        return max(0.0, now().timestamp() - os.stat(settings.HEARTBEAT_FILE).st_mtime)
-    except FileNotFoundError:
-        return None
+    """Seconds since a queue on any machine has executed the last heartbeat, or None when there was none."""
+    beat = pulses.last_success(HEARTBEAT)
+    return None if beat is None else max(0.0, (now() - beat).total_seconds())
+
+
+def readings() -> Iterator[Reading]:
+    """For the metrics: what waits in the queue, and how each kind of job has gone."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING)
+        waiting, at_work, age = cursor.fetchone()
+    yield Reading("port444_queue_jobs", waiting, "Jobs in the queue", {"state": "waiting"})
+    yield Reading("port444_queue_jobs", at_work, "Jobs in the queue", {"state": "taken"})
+    yield Reading("port444_queue_age_seconds", age, "Seconds for which the oldest job waits that nobody has taken")
+    for pulse in pulses.all_of_them():
+        task = {"task": pulse.path}  # not `job`, which Prometheus itself puts on what it asks
+        yield Reading("port444_jobs", pulse.succeeded, "Runs of jobs that have ended", {**task, "result": "succeeded"}, counts=True)
+        yield Reading("port444_jobs", pulse.failed, "Runs of jobs that have ended", {**task, "result": "failed"}, counts=True)
+        yield Reading("port444_job_seconds", pulse.seconds, "Seconds that runs of jobs took", task, counts=True)
+        if pulse.succeeded_at is not None:
+            at = pulse.succeeded_at.timestamp()
+            yield Reading("port444_job_last_success_timestamp_seconds", at, "When a job went well last", task)
 
 
 @transaction.atomic

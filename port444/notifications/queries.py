@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Count, Min, Q
 from django.http import HttpRequest
 
+from port444.kit.clock import now
+from port444.kit.metrics import Reading
+
 from .kinds import Group, leaving_when_read
-from .models import Channel, Notification, NotificationQuerySet, Preference, QuietHours
+from .models import Channel, Delivery, DeliveryStatus, Notification, NotificationQuerySet, Preference, QuietHours
 
 MOST_COUNTED = 100
 
@@ -119,3 +122,15 @@ def chrome(request: HttpRequest) -> dict[str, Callable[[], Bell]]:
         return bell_of(user) if user is not None and user.is_authenticated else Bell()
 
     return {"bell": bell}
+
+
+def readings() -> Iterator[Reading]:
+    """For the metrics: messages that are due and not sent."""
+    moment = now()
+    waiting = Delivery.objects.filter(status__in=[DeliveryStatus.PENDING, DeliveryStatus.SENDING], due_at__lte=moment)
+    found = {channel: (count, due) for channel, count, due in waiting.values_list("channel").annotate(Count("pk"), Min("due_at")).order_by()}
+    for channel in Channel.values:
+        count, due = found.get(channel, (0, moment))
+        yield Reading("port444_messages_waiting", count, "Messages to people that are due and not sent", {"channel": channel})
+        age = (moment - due).total_seconds()
+        yield Reading("port444_messages_age_seconds", age, "Seconds for which the oldest of them is due", {"channel": channel})

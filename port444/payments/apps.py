@@ -12,13 +12,14 @@ class PaymentsConfig(AppConfig):
     name = "port444.payments"
 
     def ready(self) -> None:
-        from port444.kit import health
+        from port444.kit import health, metrics
 
-        from . import actions, handlers
+        from . import actions, handlers, queries
         from .escrow.chain import desk, pulse
         from .models import EscrowKind
 
         checks.register(chain, checks.Tags.security)
+        metrics.watch("money", queries.readings)
         health.watch("chain worker", pulse.is_late)
         health.watch("comparison with the chain", desk.comparison_is_late)
         register(Kind("credit.issued", Group.MONEY))

@@ -6,7 +6,7 @@ class WebhooksConfig(AppConfig):
 
     def ready(self) -> None:
         from auditlog import handlers
-        from port444.kit import health
+        from port444.kit import health, metrics
         from port444.notifications.kinds import Group, Kind, register
 
         from . import actions, events, queries
@@ -15,3 +15,4 @@ class WebhooksConfig(AppConfig):
         register(Kind("webhook.failing", Group.ACCOUNT))
         register(Kind("webhook.disabled", Group.ACCOUNT))
         health.watch("webhooks", queries.sending_is_late)
+        metrics.watch("webhooks", queries.readings)

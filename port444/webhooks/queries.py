@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from port444.kit.clock import now
+from port444.kit.metrics import Reading
 
 from .models import DeliveryStatus, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
@@ -55,6 +56,15 @@ def sending_is_late() -> bool:
     """Whether something that is due has waited far longer than a turn takes."""
     due = WebhookDelivery.objects.due(now() - LATE)
     return due.exists()
+
+
+def readings() -> Iterator[Reading]:
+    """For the metrics: what is due for people's own programs."""
+    moment = now()
+    waiting = WebhookDelivery.objects.due(moment).aggregate(count=Count("pk"), oldest=Min("due_at"))
+    yield Reading("port444_webhooks_waiting", waiting["count"], "Events that are due for people's own programs")
+    age = (moment - (waiting["oldest"] or moment)).total_seconds()
+    yield Reading("port444_webhooks_age_seconds", age, "Seconds for which the oldest of them is due")
 
 
 def endpoints_of(user: Any) -> list[Any]:

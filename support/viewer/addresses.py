@@ -205,6 +205,7 @@ OWN = frozenset(
         "builders:picture",
         "catalog:card",
         "healthz",
+        "metrics",
         "pages:card",
         "pages:robots",
         "pages:sitemap",

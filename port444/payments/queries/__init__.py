@@ -1,7 +1,7 @@
 """Reads for the pages of payments."""
 
 from .batches import BatchSums, batch_lines, batch_sums, due_for_batch
-from .books import Books, difference, look_at_books
+from .books import Books, difference, look_at_books, readings
 from .credits import CREDIT_STEPS_SHOWN, CreditStanding, credits_of, credits_with_uses, standing_of, steps_of
 from .documents import Document, document, invoices, visible_documents
 from .earnings import SHOWS, Moved, Purse, Way, Withdrawing, history, purse, withdrawals_of, withdrawals_with_why, withdrawing
@@ -41,6 +41,7 @@ __all__ = [
     "own_wallet",
     "paying",
     "purse",
+    "readings",
     "spending",
     "spent",
     "standing_of",
