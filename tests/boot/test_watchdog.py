@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from scripts import watchdog
 from scripts.watchdog import PATIENCE, Watchdog
+from tests.copies import app_url, libpq, on_database
 
 
 @pytest.fixture
@@ -72,3 +74,30 @@ def test_patience_outlasts_what_a_healthy_queue_may_take() -> None:
     # One job on every worker for its whole time, then a heartbeat that has just missed its minute and the scheduler.
     assert settings.Q_CLUSTER["timeout"] + 60 + 30 <= PATIENCE
     assert settings.SCHEDULES["port444.kit.jobs.heartbeat"] == "* * * * *"
+
+
+@pytest.mark.parametrize(
+    ("waits", "heartbeat", "own", "hung"),
+    [
+        (0, 20, 400, False),  # other machines do all there is
+        (5, 20, 400, False),
+        (90, 20, 400, True),  # work is left lying, and this machine does nothing
+        (90, 20, None, True),
+        (900, 20, 10, False),  # too much work, and this machine is at it
+        (0, 400, 400, True),  # nobody does anything, not even put jobs there
+        (0, None, None, True),
+    ],
+)
+def test_a_queue_of_several_seems_hung(waits: float, heartbeat: float | None, own: float | None, hung: bool) -> None:
+    assert watchdog.seems_hung(waits, heartbeat, own) is hung
+
+
+def test_the_command_asks_database_and_file(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", libpq(on_database(app_url(), connection.settings_dict["NAME"])))
+    monkeypatch.setenv("PORT444_HEARTBEAT_FILE", str(tmp_path / "heartbeat"))
+    assert watchdog.main() == 1
+    (tmp_path / "heartbeat").touch()
+    assert watchdog.main() == 0
+    monkeypatch.setenv("DATABASE_URL", "postgres://nobody@/none?host=/nowhere")
+    (tmp_path / "heartbeat").unlink()
+    assert watchdog.main() == 0  # nothing is restarted for a database that is away
