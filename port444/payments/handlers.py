@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils.functional import Promise as Lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from .models import Credit, EscrowKind, EscrowOperation, Invoice, Payment
 
@@ -29,6 +31,9 @@ class Promise:
     text: str
 
 
+HEADING, HELD, THING = gettext_lazy("Pay into escrow"), gettext_lazy("This price is held"), pgettext_lazy("what is paid for", "order")
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
     """How the checkout speaks of what is paid for."""
@@ -36,10 +41,10 @@ class Description:
     title: str  # "Five slow Django pages"
     kind: str = ""  # "Standard package"
     icon: str = "package"
-    heading: str = "Pay into escrow"
+    heading: str | Lazy = HEADING
     lede: str = ""  # one sentence under the heading
-    thing: str = "order"  # what the person calls it: order, call
-    held: str = "This price is held"  # continued by "until 15:12"
+    thing: str | Lazy = THING  # what the person calls it: order, call
+    held: str | Lazy = HELD  # continued by "until 15:12"
     paid_note: str = ""  # where the money goes, under the total
     back_url: str = ""  # what the crumb links to
     back_text: str = ""
