@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,3 +148,25 @@ def test_what_a_page_asks_of_the_database_is_counted_exactly(client: Client) -> 
         client.get("/")
     count = len(asked)
     assert scraped(client)[queries] - before == count > 3
+
+
+WORKERS = """
+import os
+import django
+django.setup()
+from prometheus_client import generate_latest
+from port444.kit import metrics
+for _ in range(2):
+    if os.fork() == 0:
+        metrics.REQUESTS.labels("catalog:search", "GET", "200").inc()
+        os._exit(0)
+    os.wait()
+print(generate_latest(metrics.counted()).decode())
+"""
+
+
+def test_workers_that_share_a_folder_count_together(tmp_path: Path) -> None:
+    """The library decides when it is loaded, so another process has to try."""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "port444.settings"}
+    done = subprocess.run([sys.executable, "-c", WORKERS], check=True, capture_output=True, text=True, env=environment)
+    assert 'port444_requests_total{method="GET",status="200",view="catalog:search"} 2.0' in done.stdout
