@@ -43,9 +43,9 @@ def reset(email: str) -> Any:
 
 
 def seen(answer: Any, email: str) -> tuple[Any, ...]:
-    """All that a stranger sees of an answer, without their own address and what is random in every page."""
+    """All that a stranger sees of an answer, without their own address and what differs from one page, or one second, to the next."""
     text = re.sub(r'(csrfmiddlewaretoken" value=|X-CSRFToken": )"\w+', r"\1", answer.content.decode()).replace(email, "EMAIL")
-    headers = {name: value for name, value in answer.headers.items() if name not in ("X-Request-ID",)}
+    headers = {name: value for name, value in answer.headers.items() if name not in ("X-Request-ID", "Expires")}
     return answer.status_code, headers, sorted(answer.cookies), len(answer.content), text
 
 
