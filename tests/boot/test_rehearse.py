@@ -55,6 +55,7 @@ def largest(folder: Path) -> Path:
     return max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
 
 
+@pytest.mark.timeout(400)  # on a machine that does much else
 def test_whatever_is_lost_comes_back_and_a_broken_backup_is_refused(play: rehearse.Rehearsal, capsys: pytest.CaptureFixture[str]) -> None:
     make(play)
     play.python("-m", "scripts.rehearsing", "seal")
