@@ -37,7 +37,7 @@ def under_way() -> dict[str, list[str]]:
 def checks() -> Iterator[Check]:
     left = under_way()
     yield Check(
-        "nothing is stuck", len(UNDER_WAY), [f"{words}: {', '.join(ids[:5])}" for words, ids in left.items()], f"{value(LATER)} wait for a later try"
+        "nothing is stuck", len(UNDER_WAY), [f"{words}: {', '.join(ids[:5])}" for words, ids in left.items()], f"{value(LATER)} are not due yet"
     )
     lost = {words: [row["id"] for row in rows(f"{sql} LIMIT 20")] for words, sql in GIVEN_UP.items()}
     yield Check("nothing was given up", len(GIVEN_UP), [f"{words}: {'; '.join(ids[:5])}" for words, ids in lost.items() if ids])
