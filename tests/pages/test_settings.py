@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.test import Client
 
@@ -73,7 +74,7 @@ def test_a_closing_and_a_look_are_said(client: Client, client_user: User, agent:
     viewing = start_viewing(client_user.pk, actor=agent, reason="To see what they see.", reference="P4-1", session_key="")
     client.force_login(client_user)
     said = lines(client.get("/settings/all/").content.decode())
-    assert said["Support looked at your account"] == f"Last on {viewing.started_at:%-d %b %Y}"
+    assert said["Support looked at your account"] == f"Last on {viewing.started_at.astimezone(ZoneInfo(client_user.time_zone)):%-d %b %Y}"
     assert said["Close your account"].startswith("Closes on ")
 
 
