@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
-import sys
 from types import ModuleType
+from typing import Any
+
+
+class Lazy(ModuleType):
+    """Stands for a module and imports it when something of it is asked for.
+
+    It does not lie in `sys.modules`, as that of `importlib.util.LazyLoader` does: there, whoever imports `package.part` before
+    the first use of `package` has the part run twice, and the second time without the names of its own parts.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)
 
 
 def load(name: str) -> ModuleType:
-    """The module of that name; it is read when something of it is first asked for. Raises ModuleNotFoundError at once."""
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
+    """What stands for the module of that name. Raises ModuleNotFoundError at once when there is none."""
+    if importlib.util.find_spec(name) is None:
         raise ModuleNotFoundError(name)
-    spec.loader = importlib.util.LazyLoader(spec.loader)
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return Lazy(name)
