@@ -88,7 +88,7 @@ def main() -> int:
         with mock.patch.dict(os.environ, addresses), realsite.running(Path(folder), worker=False, **settings) as site:
             people = Path(folder) / "people.json"
             people.write_text(json.dumps(filled(site)))
-            site.start_worker()
+            site.worker.start()
             result, cores = journeys(python, site, base, people)
     told(result, cores)
     return report.code()

@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -73,6 +74,12 @@ class Site:
         assert not failure, printed + failure
         return str(printed)
 
+    def fork(self, module: str, *arguments: str, **environment: str) -> Fork:
+        """Start `python -m MODULE ARGUMENTS` as a fork of the site's shell."""
+        output = self.folder / f"{module}.{secrets.token_hex(4)}.log"
+        began = self.run(f"from tests import forks; print(forks.begin({module!r}, {arguments!r}, {environment!r}, {str(output)!r}))")
+        return Fork(self, int(began), output)
+
     def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
         """Read the site's database as its owner."""
         with psycopg.connect(libpq(self.environment["DATABASE_OWNER_URL"]), row_factory=dict_row) as connection:
@@ -87,10 +94,6 @@ class Site:
         messages = [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in files]
         return [message for message in messages if isinstance(message, EmailMessage) and to in str(message["To"])]
 
-    def start_worker(self, arguments: list[str] | None = None, **environment: str) -> None:
-        self.worker = Child("queue", arguments or QUEUE, {**self.environment, **environment})
-        self.worker.start()
-
     def idle(self) -> bool:
         """Nothing is queued, and no message waits that is due and that nobody holds."""
         return bool(
@@ -104,6 +107,25 @@ class Site:
     def unsent(self) -> int:
         """Messages that are due or in somebody's hands."""
         return int(self.value("SELECT count(*) FROM notifications_delivery WHERE status = 'sending' OR (status = 'pending' AND due_at <= now())"))
+
+
+@dataclass
+class Fork:
+    """A program that runs in a fork of a site's shell."""
+
+    site: Site
+    pid: int
+    output: Path
+
+    def wait(self) -> int:
+        """Its code at its end, or the signal below zero."""
+        return int(self.site.run(f"from tests import forks; print(forks.ended({self.pid}))"))
+
+    def kill(self) -> None:
+        """SIGKILL its whole group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.wait()
 
 
 def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
@@ -155,7 +177,7 @@ def running(folder: Path, *, seeded: bool = True, worker: bool = True, **setting
         mail.start()
         web.start()
         if worker:
-            site.start_worker()
+            site.worker.start()
         wait_until(lambda: answers(site), 30, "the site does not answer")
         yield site
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from port444.kit.rest import REFUSALS
 COPY = Path(settings.BASE_DIR) / "docs" / "openapi.json"
 
 
+@cache
 def described() -> dict[str, Any]:
     return json.loads(json.dumps(api.get_openapi_schema(), sort_keys=True, default=str))  # type: ignore[no-any-return]
 

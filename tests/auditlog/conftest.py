@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,19 +77,28 @@ def cold(request: pytest.FixtureRequest, tmp_path: Path, settings: Any, monkeypa
     return store()
 
 
+@contextmanager
+def on_own_database(make: copies.Make, storage: Path) -> Iterator[str]:
+    """All that Django does meanwhile is done on a copy of what `make` makes."""
+    name, before = f"log_{secrets.token_hex(4)}", connection.settings_dict["NAME"]
+    copies.copy(make, name, storage)
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    try:
+        narrow(name)
+        yield name
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = before
+        with copies.as_owner() as owner:
+            copies.remove(owner, name)
+
+
 @pytest.fixture
 def own_database(transactional_db: None, tmp_path: Path) -> Iterator[str]:
     """A database with all tables and nothing in them for this test alone: what is written to the log stays for ever."""
-    name, before = f"log_{secrets.token_hex(4)}", connection.settings_dict["NAME"]
-    copies.copy(copies.TABLES, name, tmp_path / "copy")
-    connection.close()
-    connection.settings_dict["NAME"] = name
-    narrow(name)
-    yield name
-    connection.close()
-    connection.settings_dict["NAME"] = before
-    with copies.as_owner() as owner:
-        copies.remove(owner, name)
+    with on_own_database(copies.TABLES, tmp_path / "copy") as name:
+        yield name
 
 
 @pytest.fixture

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 
-from port444.catalog.models import Category
-from port444.demo import cast
-from tests.auditlog.conftest import own_database, own_log, s3, s3_server
+from tests import copies
+from tests.auditlog.conftest import on_own_database, own_database, own_log, s3, s3_server
+from tests.conftest import assert_books_balance
 from tests.orders.conftest import make_order, package, service
 
 __all__ = ["make_order", "own_database", "own_log", "package", "s3", "s3_server", "service"]
@@ -25,11 +25,11 @@ def folder(tmp_path: Path, settings: Any) -> Path:
 
 
 @pytest.fixture
-def demo(db: None) -> None:
-    """The demo's story, in which there is some of everything."""
-    for slug in {offer.category for seller in cast.SELLERS for offer in seller.offers}:
-        Category.objects.get_or_create(slug=slug, defaults={"name": slug})
-    call_command("seed_demo", verbosity=0)
+def demo(transactional_db: None, tmp_path: Path) -> Iterator[None]:
+    """The demo's story, in which there is some of everything: a copy of what every site of the tests begins with."""
+    with on_own_database(copies.DEMO, tmp_path / "storage"):
+        yield
+        assert_books_balance()
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ funded once in the contract, whatever died. `FAULTS=all ./run test tests/faults`
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,12 +14,10 @@ from typing import Any
 import pytest
 
 from scripts import chain as local
-from scripts.process import Child
-from tests.copies import ROOT
 from tests.realsite import Site, running, wait_until
 
 from .change import BUILDER, MORE, PRICE
-from .test_killed import ALL, RETRY, chosen, in_site, marks, worker
+from .test_killed import ALL, RETRY, chosen, died, in_site, marks, worker
 
 PAID = "deliver_wallet_answer,settle_invoice"
 QUEUE = {"Q_TIMEOUT": "3", "Q_RETRY": str(RETRY), "Q_WORKERS": "1"}
@@ -36,23 +32,16 @@ class Harbour:
 
     def press(self, name: str, kill_at: int) -> list[str]:
         """The client approves and pays, to the end or to the death of the process."""
-        mark = f"change-{name}-{kill_at}"
-        environment = {**self.site.environment, **marks(self.site, mark, kill_at)}
-        command = [sys.executable, "-m", "tests.faults.press", name, "change"]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)
-        assert (done.returncode != 0) == bool(kill_at), done.stderr
-        return (self.site.folder / f"{mark}.steps").read_text().splitlines()
+        return died(self.site, f"change-{name}-{kill_at}", kill_at, "tests.faults.press", name, "change")
 
     def carry_to_the_chain(self, mark: str, kill_at: int) -> list[str]:
         """Let the chain's worker finish, or die."""
-        environment = {**self.site.environment, **marks(self.site, mark, kill_at)}
-        child = Child("chain", ["-m", "tests.faults.chain_worker"], environment)
+        fork = self.site.fork("tests.faults.chain_worker", **marks(self.site, mark, kill_at))
         killed = self.site.folder / f"{mark}.killed"
-        child.start()
         try:
             wait_until(lambda: killed.exists() or not self.open(), 90, "the chain's worker neither died nor finished")
         finally:
-            child.kill()
+            fork.kill()
         return (self.site.folder / f"{mark}.steps").read_text().splitlines()
 
     def open(self) -> int:
@@ -67,11 +56,11 @@ class Harbour:
     def finish(self, name: str) -> None:
         """Start everything as an operator would and play the sweeps of every minute."""
         in_site(self.site, "from port444.payments import jobs; jobs.reconcile()")
-        self.site.start_worker()
+        queue = self.site.fork("django", "qcluster")
         try:
             wait_until(self.site.idle, 60, "the queue is not empty after the restart")
         finally:
-            self.site.worker.kill()
+            queue.kill()
         self.carry_to_the_chain(f"finish-chain-{name}", 0)
 
     def check_once(self, name: str) -> None:

@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
-from tests.copies import ROOT
 from tests.realsite import Site, running
 from tests.webhooks.conftest import Receiver
 
-from .test_killed import ALL, marks, steps_of
+from .test_killed import ALL, died
 
 pytestmark = pytest.mark.timeout(3600 if ALL else 400)
 
@@ -28,12 +25,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def send(site: Site, tag: str, url: str, kill_at: int) -> list[str]:
     """Send to the end, or to the death of the process; gives its steps."""
-    mark = f"hooks-{tag}-{kill_at}"
-    environment = {**site.environment, **marks(site, mark, kill_at)}
-    command = [sys.executable, "-m", "tests.faults.hooks", tag, url]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)
-    assert (done.returncode != 0) == bool(kill_at), done.stderr
-    return steps_of(site, mark, kill_at)
+    return died(site, f"hooks-{tag}-{kill_at}", kill_at, "tests.faults.hooks", tag, url)
 
 
 def test_an_event_is_never_lost(site: Site) -> None:

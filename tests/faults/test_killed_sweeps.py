@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
-from tests.copies import ROOT
 from tests.realsite import Site, running
 
-from .test_killed import ALL, chosen, marks, steps_of
+from .test_killed import ALL, chosen, died
 
 pytestmark = pytest.mark.timeout(3600 if ALL else 400)
 REVIEWED = "order.reviews_shown"
@@ -38,12 +35,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def tick(site: Site, tag: str, kill_at: int) -> list[str]:
     """Run the sweeps to the end, or to the death of the process; gives its steps."""
-    mark = f"tick-{tag}-{kill_at}"
-    command = [sys.executable, "-m", "tests.faults.tick", tag]
-    environment = {**site.environment, **marks(site, mark, kill_at)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)
-    assert (done.returncode != 0) == bool(kill_at), done.stderr
-    return steps_of(site, mark, kill_at)
+    return died(site, f"tick-{tag}-{kill_at}", kill_at, "tests.faults.tick", tag)
 
 
 def check_once(site: Site, tag: str) -> None:
