@@ -107,6 +107,7 @@ class Api(NinjaAPI):
 
     def __init__(self, **options: Any) -> None:
         self.scopes: dict[str, str] = {}  # what a token needs, by operation
+        self.described: OpenAPISchema | None = None
         super().__init__(**options)
 
     def get_openapi_operation_id(self, operation: Any) -> str:
@@ -115,7 +116,10 @@ class Api(NinjaAPI):
         return name
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        return complete(super().get_openapi_schema(**options), self.scopes)
+        """The same for everybody, and made once in a process: it takes more than a second."""
+        if self.described is None:
+            self.described = complete(super().get_openapi_schema(**options), self.scopes)
+        return self.described
 
 
 api = Api(title="port444", version="1.0.0", description=DESCRIPTION, urls_namespace="api", docs_url=None)

@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
     """Every check and test, or with arguments only pytest. Checks run beside the tests, so that one run shows all there is to repair."""
     os.chdir(database.HOME)
     system.prepare(arguments)
-    with database.thrown_away() as base, database.copies(base) as copies, ThreadPoolExecutor(2) as beside:
+    with database.thrown_away(small=True) as base, database.copies(base) as copies, ThreadPoolExecutor(2) as beside:
         environment = {"PORT444_ENV": "test", "SECRET_KEY": secrets.token_hex(30), **database.as_owner(base.addresses), **copies}
         # The tests that need the copies wait for them, while they are still being collected.
         steps = [copied(environment)] if system.wants_browser(arguments) else []

@@ -16,6 +16,10 @@ from scripts.environment import say, try_lock
 
 HOME = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("PORT444_VAR") or HOME / "var")
+TESTS = VAR / "test"
+# Tests copy and drop databases of 1,300 files all the time. Some file systems look for a long while at what was deleted before they make a file.
+IN_MEMORY = Path("/dev/shm") / f"port444-{os.geteuid()}"  # in which every server has a folder of its own
+GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,14 @@ def served() -> Iterator[Database]:
 
 
 @contextlib.contextmanager
-def thrown_away(*, durable: bool = False) -> Iterator[Database]:
-    """A database made for one run of the tests; several runs at once do not meet. A durable one waits for its disk, as one that serves does."""
+def thrown_away(*, durable: bool = False, small: bool = False) -> Iterator[Database]:
+    """A database made for one run of the tests; several runs at once do not meet. A durable one waits for its disk, as one that serves does;
+    a small one needs no disk where there is memory enough."""
     if external := external_addresses(os.environ):
         yield Database(external)
         return
     sweep_test_servers()
-    server = devpg.Server(VAR / "test" / secrets.token_hex(4), durable=durable)
+    server = devpg.Server((IN_MEMORY if small and has_memory() else TESTS) / secrets.token_hex(4), durable=durable)
     try:
         with server.running():
             yield Database(server.environment(), server)
@@ -94,9 +99,17 @@ def as_owner(addresses: Mapping[str, str]) -> dict[str, str]:
     return {**addresses, "DATABASE_URL": addresses["DATABASE_OWNER_URL"]}
 
 
+def has_memory() -> bool:
+    """Whether a server of a few GiB may lie in memory beside all else that tests need (Linux)."""
+    with contextlib.suppress(OSError):
+        known = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        return int(known["MemAvailable"].split()[0]) * 1024 > 8 * GIB and shutil.disk_usage(IN_MEMORY.parent).free > 4 * GIB
+    return False
+
+
 def sweep_test_servers() -> None:
     """Stop and remove the servers of test runs that were killed."""
-    for folder in (VAR / "test").glob("*/pg*"):
+    for folder in (*TESTS.glob("*/pg*"), *IN_MEMORY.glob("*/pg*")):
         with contextlib.suppress(OSError), (folder / "users.lock").open("a") as users:
             if try_lock(users):
                 server = devpg.Server(folder.parent, durable=False)

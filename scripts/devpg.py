@@ -38,7 +38,7 @@ SYSTEM_BINARIES = (
 # The address of a Unix socket holds 104 bytes on macOS and 108 on Linux; PostgreSQL adds "/.s.PGSQL.5432.lock".
 LONGEST_SOCKET_FOLDER = 80
 # For a database that is thrown away: nothing has to survive a power cut, and nobody copies it.
-FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0")
+FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0", "max_wal_size=512MB")
 
 
 class PostgresFailed(SystemExit):

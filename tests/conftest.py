@@ -6,6 +6,7 @@ privilege fails here first.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -39,8 +40,8 @@ OWNER, APP = "port444_owner", "port444_app"
 ON_A_CHAIN = ("tests/e2e/test_change_on_chain.py", "tests/e2e/test_wallet.py")
 WHOLE_SITE = ("tests/faults/", "tests/e2e/", "tests/boot/")
 LONGEST = ("tests/faults/test_killed.py", "tests/e2e/test_main_job.py", *ON_A_CHAIN, "tests/e2e/test_calls.py", "tests/faults/")
-# And these share what takes seconds: a server that starts, a source that is read, a contract that is compiled.
-TOGETHER = ("tests/auditlog/test_cold.py", "tests/auditlog/test_coverage.py", "tests/chain/test_mutant.py")
+# And these share what takes seconds: a server that starts, a source that is read, a contract that is compiled, a description that is read.
+TOGETHER = ("tests/api/test_schemathesis.py", "tests/auditlog/test_cold.py", "tests/auditlog/test_coverage.py", "tests/chain/test_mutant.py")
 AT_ONCE = 2  # sites that are walked through at the same time: a third worker does what needs no site, while those two wait
 
 
@@ -79,7 +80,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """What sites begin with is there before the first test: who waited for it would have less time."""
+    """What sites begin with is there before the first test: who waited for it would have less time. And what is there by now stays, so that
+    nobody has to look again and again for what may be cleared away."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     if any(item.nodeid.startswith("tests/e2e/") for item in session.items) and not session.config.option.collectonly:
         copies.kept(copies.DEMO)
 

@@ -34,7 +34,7 @@ from tests.architecture.test_urls import rows
 __all__ = ["world"]
 
 LONG = os.environ.get("SCHEMATHESIS") == "long"
-CASES, STEPS, LIVES = (15, 10, 15) if LONG else (3, 5, 3)
+CASES, STEPS, LIVES = (15, 10, 15) if LONG else (2, 5, 3)
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 CALM = settings(
     max_examples=CASES,
