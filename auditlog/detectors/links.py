@@ -27,7 +27,7 @@ WORDS = {
     "circle": "circle",
 }
 DERIVED = ("trade", "opening", "circle")  # no values that people have
-LINKING = ("device", "payout", "card", "fingerprint")  # an address by itself links nobody
+LINKING = ("device", "payout", "card")  # an address or a fingerprint by itself links nobody
 LATELY = 90 * DAY
 TRADES = ("earned_by", "paid_by", "paid_to", "earned_to")
 PARAMETERS = (
@@ -121,16 +121,9 @@ class Web:
         people = [person for person in people if person not in self._near]
         self.memory.fetch([LOG, *(who(person) for person in people)])
         notes = {person: self.memory[who(person)] for person in people}
-        self.memory.fetch(key for one in notes.values() for kind in LINKING for key in one.get(kind, ()))
-        self.memory.fetch(key for one in notes.values() for key in (one.get("ip", ()) if traded_with(one) else self._homes(one)))
+        self.memory.fetch(key for one in notes.values() for kind in VALUES for key in one.get(kind, ()))
         self.ups({other for one in notes.values() if "up" in one for other in traded_with(one)})
-        pairs = {person: self._candidates(person) for person in people}
-        self.memory.fetch(who(other) for others in pairs.values() for other in others)
-        common = set[str]()
-        for person, others in pairs.items():
-            mine = notes[person].get("ip", {}).keys()
-            common.update(key for other in others for key in mine & self.memory[who(other)].get("ip", {}).keys())
-        self.memory.fetch(common)
+        self.memory.fetch(who(other) for person in people for other in self._candidates(person))
 
     def linked(self, person: str) -> dict[str, Link]:
         """Everybody who is linked with this person."""
@@ -150,21 +143,22 @@ class Web:
     def _may_be_linked(self, person: str, notes: Notes) -> set[str]:
         found = set[str]()
         for kind in LINKING:
-            cap = self.terms[f"{kind}_cap"]
-            for key in notes.get(kind, ()):
-                holders = self.memory[key]
-                if 2 <= len(holders) <= cap and HIDDEN not in holders:
-                    found.update(holders)
-        for key in self._homes(notes):
-            holders = self.memory[key]
-            if 2 <= len(holders) <= 2 * self.terms["ip_cap"] and HIDDEN not in holders:
-                found.update(holders)
+            found.update(self._few(notes.get(kind, ()), self.terms[f"{kind}_cap"]))
+        found |= self._few(self._homes(notes), 2 * self.terms["ip_cap"])
         dealt = traded_with(notes)
+        alike = self._few(notes.get("fingerprint", ()), self.terms["fingerprint_cap"])
+        if alike:  # a browser like many others tells only of those who were at one address as well, or dealt with each other
+            found |= alike & (self._few(notes.get("ip", ()), HOLDERS) | dealt)
         if dealt:
             found.update(other for kind in ("ip", "device") for key in notes.get(kind, ()) for other in dealt & self.memory[key].keys())
             found |= self.circled(person)
         found.discard(person)
         return found
+
+    def _few(self, keys: Iterable[str], most: float) -> set[str]:
+        """Who has one of these values, of those that few have."""
+        every = (self.memory[key] for key in keys)
+        return {person for holders in every if 2 <= len(holders) <= most and HIDDEN not in holders for person in holders}
 
     @staticmethod
     def _homes(notes: Notes) -> Iterable[str]:
@@ -278,7 +272,7 @@ class Web:
             # Addresses are lent: who was there before or long after is no neighbour.
             reach = int(terms["fanout_days"])
             start, end = max(mine[0], others[0]) - reach, min(Days.last(mine), Days.last(others)) + reach
-            fanout = sum(1 for first, last in holders.values() if first <= end and last >= start)
+            fanout = sum(1 for first, last, *_ in holders.values() if first <= end and last >= start)
         elif kind == "device" and not Days.near(mine, others, int(terms["near_days"])):
             factor = terms["apart"]
         fanout = max(fanout, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Notes = dict[str, Any]
@@ -88,3 +88,26 @@ class Days:
             wide |= wide << step | wide >> step
             done += step
         return bool(wide & others_bits << (other - low + reach))
+
+
+class Span:
+    """The first and the last day on which a value was somebody's, `[first, last]`; of an address all days as well, `[first, last, bits]`, the last
+    day being the lowest bit. The same whatever the order in which days are added."""
+
+    WHOLE = (1 << Days.KEPT + 1) - 1
+
+    @staticmethod
+    def add(span: list[int], day: int) -> None:
+        first, last = span[:2]
+        if len(span) > 2:
+            if day > last:
+                span[2] = (span[2] << day - last | 1) & Span.WHOLE
+            elif last - day <= Days.KEPT:
+                span[2] |= 1 << last - day
+        span[0], span[1] = min(first, day), max(last, day)
+
+    @staticmethod
+    def back(span: Sequence[int]) -> int:
+        """Its days, counted back from the last."""
+        first, last, *bits = span
+        return bits[0] if bits else 1 | 1 << min(last - first, Days.KEPT)

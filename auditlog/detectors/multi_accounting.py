@@ -6,21 +6,19 @@ a weak signal of its own, a row an address, that alerts nobody.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from .facts import DAY
 from .links import DERIVED, WORDS, Link, Web, components, strength, web_of
 from .links import PARAMETERS as LINK_PARAMETERS
-from .memory import Memory, Notes
+from .memory import Memory, Notes, Span
 from .parameters import Parameter, Terms
 from .people import HIDDEN, LOG, VALUES, opened, usual, who
 from .suspicions import Suspicion, settle
 
 NAME = "multi_accounting"
-PEOPLE = 2_000  # at shared addresses who are looked at together
 PARAMETERS = (
     *LINK_PARAMETERS,
     Parameter("alert_at", 55, 30, 100, "From which confidence on somebody is told."),
@@ -332,23 +330,20 @@ def judge_addresses(subjects: Iterable[str], memory: Memory, terms: Terms) -> li
     """The stated rule, for the addresses at which somebody was seen, each with the day from which on that is new."""
     least, window = int(terms["shared_accounts"]), int(terms["shared_days"])
     since = {key: int(day) - window for key, _, day in (subject.rpartition(" ") for subject in sorted(subjects))}
-    memory.fetch([*since, *(f"told:{key}" for key in since)])
+    memory.fetch(since)
     # Who was there last before nobody new could meet them adds to nothing that was not looked at by then.
     met = {key: {person: span for person, span in memory[key].items() if person and span[1] >= day} for key, day in since.items()}
-    keys = [key for key, spans in met.items() if least <= _most_at_once(spans, window) > memory[f"told:{key}"].get("accounts", 0)]
-    found, at_hand = [], 0
-    for place, key in enumerate(keys):
-        if place == at_hand:  # the gateways of a network stand side by side
-            memory.make_room()
-            at_hand += _as_many(met[one] for one in keys[place:])
-            memory.fetch(who(person) for one in keys[place:at_hand] for person, span in met[one].items() if not _is_known(span))
-        holders = memory[key]
-        people, day = most_within([(person, days) for person, span in met[key].items() if (days := _days_at(key, person, span, memory))], window)
-        more = HIDDEN in holders
-        told = f"told:{key}"
-        if len(people) < least or len(people) <= memory[told].get("accounts", 0):
+    met = {key: spans for key, spans in met.items() if len(spans) >= least}
+    memory.fetch(f"told:{key}" for key in met)
+    found = []
+    for key, spans in met.items():
+        told = memory[f"told:{key}"].get("accounts", 0)
+        people, day = most_within(spans, window) if len(spans) > told else ([], 0)
+        if len(people) < least or len(people) <= told:
             continue
-        memory.change(told, day * DAY)["accounts"] = len(people)
+        memory.change(f"told:{key}", day * DAY)["accounts"] = len(people)
+        holders = memory[key]
+        more = HIDDEN in holders
         address = key.removeprefix("ip:")
         confidence, reasons = settle(
             [
@@ -375,46 +370,35 @@ def judge_addresses(subjects: Iterable[str], memory: Memory, terms: Terms) -> li
     return found
 
 
-def _as_many(groups: Iterable[Collection[str]]) -> int:
-    """How many of the next groups are looked at together."""
-    total, count = 0, 0
-    for group in groups:
-        total, count = total + len(group), count + 1
-        if total >= PEOPLE:
-            break
-    return count
+def most_within(spans: Mapping[str, Sequence[int]], window: int) -> tuple[list[str], int]:
+    """The most people who were seen within so many days of each other, and the first day of these.
+
+    All days are looked at together: bit n of a number stands for the day n days before the last, and how many people were there in the days from
+    it on is added up for all bits at once, in `planes` of which the first has the ones of each sum, the next the twos, and so on.
+    """
+    last = max(span[1] for span in spans.values())
+    days = {person: Span.back(span) << last - span[1] for person, span in spans.items()}
+    near = {person: spread(bits, window) for person, bits in days.items()}
+    planes: list[int] = []
+    for carry in near.values():
+        for n, plane in enumerate(planes):
+            planes[n], carry = plane ^ carry, plane & carry
+        if carry:
+            planes.append(carry)
+    most = -1
+    for plane in reversed(planes):
+        most = most & plane or most
+    place = most.bit_length() - 1
+    people = sorted(person for person, bits in near.items() if bits >> place & 1)
+    seen = max((days[person] & (2 << place) - 1).bit_length() for person in people) - 1
+    return people, last - seen
 
 
-def _most_at_once(spans: Mapping[str, Sequence[int]], window: int) -> int:
-    """How many were there within so many days of each other at the most, as far as their first and last days tell."""
-    firsts, lasts = sorted(first for first, _ in spans.values()), sorted(last for _, last in spans.values())
-    return max((bisect_right(firsts, last + window) - bisect_left(lasts, last) for last in lasts), default=0)
-
-
-def _is_known(span: Sequence[int]) -> bool:
-    """Whether no day lies between the first and the last."""
-    return span[1] - span[0] < 2
-
-
-def _days_at(key: str, person: str, span: Sequence[int], memory: Memory) -> list[int] | None:
-    """On which days somebody was at an address."""
-    if _is_known(span):
-        return [span[0], 1 | 1 << span[1] - span[0]]
-    days: list[int] | None = memory[who(person)].get("ip", {}).get(key)
-    return days
-
-
-def most_within(rows: list[tuple[str, list[int]]], window: int) -> tuple[list[str], int]:
-    """The most people who were seen within so many days of each other, and the day from which on."""
-    starts: dict[int, set[str]] = {}
-    for person, (first, bits) in rows:
-        while bits:
-            low = bits & -bits
-            starts.setdefault(first + low.bit_length() - 1, set()).add(person)
-            bits ^= low
-    best, best_day = set[str](), 0
-    for day in sorted(starts):
-        people = set[str]().union(*(starts[other] for other in range(day, day + window + 1) if other in starts))
-        if len(people) > len(best):
-            best, best_day = people, day
-    return sorted(best), best_day
+def spread(bits: int, reach: int) -> int:
+    """Bits and the `reach` above each."""
+    done = 0
+    while done < reach:
+        step = min(done + 1, reach - done)
+        bits |= bits << step
+        done += step
+    return bits

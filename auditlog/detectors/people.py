@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from .facts import DAY, Fact, address_hash, card_hash, fingerprint, parties, said, yes
-from .memory import Days, Memory, Notes
+from .memory import Days, Memory, Notes, Span
 
 # kind of value -> how many of one person are remembered; the latest are
 VALUES = {"ip": 48, "device": 24, "fingerprint": 12, "payout": 8, "card": 12}
@@ -152,17 +152,14 @@ def _see(notes: Notes, key: str, kind: str, day: int) -> bool:
 
 
 def _hold(memory: Memory, key: str, person: str, day: int, second: int, touched: set[str]) -> None:
-    """Note a person among a value's holders, with the first and the last day. Of too many the smallest ids are remembered, so that it does
-    not matter who came first."""
+    """Note a person among a value's holders, with their days. Of too many the smallest ids are remembered, so that it does not matter who came
+    first."""
     holders = memory.change(key, second)
     span = holders.get(person)
     if span is not None:
-        if day < span[0]:
-            span[0] = day
-        elif day > span[1]:
-            span[1] = day
+        Span.add(span, day)
         return
-    holders[person] = [day, day]
+    holders[person] = [day, day, 1] if key.startswith("ip:") else [day, day]
     if len(holders) - (HIDDEN in holders) > HOLDERS:
         del holders[max(holders)]
         holders[HIDDEN] = 1

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditlog.detectors.facts import Fact
-from auditlog.detectors.memory import Days, Memory
-from auditlog.detectors.multi_accounting import _most_at_once, most_within
+from auditlog.detectors.memory import Days, Memory, Span
+from auditlog.detectors.multi_accounting import most_within
 from auditlog.detectors.people import HIDDEN, HOLDERS, who
 from auditlog.detectors.registry import Touched, learn
 
@@ -44,21 +44,32 @@ def test_near_is_what_it_says(mine: list[int], others: list[int], reach: int) ->
     assert Days.near(set_of(mine), set_of(others), reach) == any(abs(a - b) <= reach for a in kept(mine) for b in kept(others))
 
 
-@given(st.lists(days_, min_size=1, max_size=6))
-def test_most_within_is_what_it_says(people: list[list[int]]) -> None:
-    rows = [(str(n), set_of(days)) for n, days in enumerate(people)]
-    found, _ = most_within(rows, 7)
-    assert len(found) == max(sum(any(start <= day <= start + 7 for day in kept(days)) for days in people) for start in range(501))
+def span_of(days: list[int]) -> list[int]:
+    found = [days[0], days[0], 1]
+    for day in days[1:]:
+        Span.add(found, day)
+    return found
 
 
-@given(st.lists(days_, min_size=1, max_size=6), st.integers(0, 30))
-def test_first_and_last_days_never_tell_of_fewer_at_once(people: list[list[int]], window: int) -> None:
-    found, _ = most_within([(str(n), set_of(days)) for n, days in enumerate(people)], window)
-    spans = {str(n): [min(kept(days)), max(days)] for n, days in enumerate(people)}
-    at_most = _most_at_once(spans, window)
-    assert len(found) <= at_most <= len(people)
-    lone = {str(n): [days[0]] * 2 for n, days in enumerate(people)}
-    assert _most_at_once(lone, window) == max(sum(start <= days[0] <= start + window for days in people) for start in range(501))
+@given(days_, st.randoms())
+def test_a_span_has_the_days_of_the_last_half_year_in_any_order(days: list[int], random: st.DataObject) -> None:
+    shuffled = list(days)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    first, last, bits = span = span_of(days)
+    assert span_of(shuffled) == span
+    assert (first, last) == (min(days), max(days))
+    assert {last - n for n in range(bits.bit_length()) if bits >> n & 1} == kept(days)
+    assert Span.back(span) == bits
+    assert Span.back([first, last]) in {1, 1 | 1 << min(last - first, Days.KEPT)}
+
+
+@given(st.lists(days_, min_size=1, max_size=12), st.integers(0, 30))
+def test_most_within_is_what_it_says(people: list[list[int]], window: int) -> None:
+    there = {day: {str(n) for n, days in enumerate(people) if any(day <= other <= day + window for other in kept(days))} for day in range(501)}
+    found, first = most_within({str(n): span_of(days) for n, days in enumerate(people)}, window)
+    assert len(found) == max(map(len, there.values()))
+    assert set(found) == there[first]
+    assert first == min(day for days in people for day in kept(days) if len(there[day]) == len(found))
 
 
 people_ = st.sampled_from([f"u{n}" for n in range(6)])
