@@ -48,14 +48,14 @@ def served() -> Iterator[Database]:
 
 
 @contextlib.contextmanager
-def thrown_away(*, durable: bool = False, small: bool = False) -> Iterator[Database]:
+def thrown_away(*, durable: bool = False, small: bool = False, settings: tuple[str, ...] = ()) -> Iterator[Database]:
     """A database made for one run of the tests; several runs at once do not meet. A durable one waits for its disk, as one that serves does;
-    a small one needs no disk where there is memory enough."""
+    a small one needs no disk where there is memory enough; `settings` are those of the embedded server, beside its own."""
     if external := external_addresses(os.environ):
         yield Database(external)
         return
     sweep_test_servers()
-    server = devpg.Server((IN_MEMORY if small and has_memory() else TESTS) / secrets.token_hex(4), durable=durable)
+    server = devpg.Server((IN_MEMORY if small and has_memory() else TESTS) / secrets.token_hex(4), durable=durable, settings=settings)
     try:
         with server.running():
             yield Database(server.environment(), server)

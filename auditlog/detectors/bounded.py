@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
 
 from .memory import Memory, Notes
 
@@ -17,7 +16,6 @@ ENTRY = 150  # bytes that a note costs beside what stands in it, in the same mea
 SAMPLE = 200  # notes by which the size of all is guessed
 FEW = 1000  # notes up to which their size is not looked at
 PART = 10_000  # notes that go away together
-GLANCES = 100_000  # of one kind that are kept
 
 
 @contextmanager
@@ -45,7 +43,6 @@ class Bounded(Memory, ABC):
     def __init__(self) -> None:
         super().__init__()
         self._older: dict[str, Notes] = {}
-        self._glances: dict[str, dict[str, Any]] = {}  # what was looked for -> key -> what was there: of notes that are not at hand it holds
         self._enough = float(FEW)  # notes from which on their size is looked at
 
     @abstractmethod
@@ -55,10 +52,6 @@ class Bounded(Memory, ABC):
     @abstractmethod
     def save(self, notes: Mapping[str, Notes], seconds: Mapping[str, int]) -> None:
         """Put these there, each with the newest second of the facts that changed it."""
-
-    def look_up(self, keys: list[str], name: str) -> Mapping[str, Any]:
-        """One thing of what lies elsewhere under each of these keys."""
-        return {key: json.loads(text).get(name) for key, text in self.load(keys).items()}
 
     def fetch(self, keys: Iterable[str]) -> None:
         notes, older = self.notes, self._older
@@ -71,33 +64,16 @@ class Bounded(Memory, ABC):
             else:
                 missing.add(key)
         if missing:
-            wanted = sorted(missing)
-            texts = self.load(wanted)
-            for key in wanted:
-                text = texts.get(key)
-                notes[key] = json.loads(text) if text is not None else {}
+            texts = self.load(sorted(missing))
+            notes.update((key, {}) for key in missing - texts.keys())
+            # As one document: that is read much quicker than each by itself, and words that come in many are one word in memory.
+            notes.update(zip(texts, json.loads(f"[{','.join(texts.values())}]"), strict=True))
 
     def __getitem__(self, key: str) -> Notes:
         found = self.notes.get(key)
         if found is None:
             self.fetch((key,))
             found = self.notes[key]
-        return found
-
-    def glance(self, keys: Iterable[str], name: str) -> Mapping[str, Any]:
-        seen, found, missing = self._glances.setdefault(name, {}), dict[str, Any](), list[str]()
-        for key in keys:
-            note = self.notes.get(key) or self._older.get(key)
-            if note is not None:
-                found[key] = seen[key] = note.get(name)
-            elif key in seen:
-                found[key] = seen[key]
-            else:
-                missing.append(key)
-        if missing:
-            values = self.look_up(missing, name)
-            for key in missing:
-                found[key] = seen[key] = values.get(key)
         return found
 
     def change(self, key: str, second: int = 0) -> Notes:
@@ -124,9 +100,6 @@ class Bounded(Memory, ABC):
     def make_room(self) -> None:
         """Let go what was not used for long, if there is too much of it. Not while somebody holds a note."""
         super().make_room()
-        for seen in self._glances.values():
-            if len(seen) > GLANCES:
-                seen.clear()
         if self._is_full(self.ROOM):
             self._let_go(self._older)
             self._older, self.notes = self.notes, {}
@@ -143,8 +116,6 @@ class Bounded(Memory, ABC):
         changed = sorted(self.changed.keys() & notes.keys())
         for start in range(0, len(changed), PART):
             self._put_away(changed[start : start + PART])
-        for name, seen in self._glances.items():
-            seen.update((key, notes[key].get(name)) for key in seen.keys() & notes.keys())
         notes.clear()
 
     def _size(self) -> int:
@@ -155,5 +126,5 @@ class Bounded(Memory, ABC):
 
     def forget_all(self) -> None:
         """Let go of everything at hand, also of what was changed: it did not come to be."""
-        for notes in (self.notes, self._older, self._glances, self.changed, self.derived):
+        for notes in (self.notes, self._older, self.changed, self.derived):
             notes.clear()

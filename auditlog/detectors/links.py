@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from math import exp, log, sqrt
 
 from .facts import DAY
 from .memory import Days, Memory, Notes
 from .parameters import Parameter, Terms
-from .people import HIDDEN, HOLDERS, LOG, RECENT, VALUES, usual, who
+from .people import HIDDEN, HOLDERS, LOG, RECENT, VALUES, opening, usual, who
 
 WORDS = {
     "ip": "address",
@@ -122,7 +122,7 @@ class Web:
         self.memory.fetch([LOG, *(who(person) for person in people)])
         notes = {person: self.memory[who(person)] for person in people}
         self.memory.fetch(key for one in notes.values() for kind in VALUES for key in one.get(kind, ()))
-        self.ups({other for one in notes.values() if "up" in one for other in traded_with(one)})
+        self.ups({other for one in notes.values() if "up" in one for other in traded_with(one) | self._neighbours(one)})
         self.memory.fetch(who(other) for person in people for other in self._candidates(person))
 
     def linked(self, person: str) -> dict[str, Link]:
@@ -144,13 +144,13 @@ class Web:
         found = set[str]()
         for kind in LINKING:
             found.update(self._few(notes.get(kind, ()), self.terms[f"{kind}_cap"]))
-        found |= self._few(self._homes(notes), 2 * self.terms["ip_cap"])
+        found.update(other for other, up in self.ups(self._neighbours(notes)).items() if self._may_have_come_with(notes["up"], up))
         dealt = traded_with(notes)
         alike = self._few(notes.get("fingerprint", ()), self.terms["fingerprint_cap"])
         if alike:  # a browser like many others tells only of those who were at one address as well, or dealt with each other
             found |= alike & (self._few(notes.get("ip", ()), HOLDERS) | dealt)
         if dealt:
-            found.update(other for kind in ("ip", "device") for key in notes.get(kind, ()) for other in dealt & self.memory[key].keys())
+            found |= dealt & self._few((key for kind in ("ip", "device") for key in notes.get(kind, ())), HOLDERS)
             found |= self.circled(person)
         found.discard(person)
         return found
@@ -160,10 +160,15 @@ class Web:
         every = (self.memory[key] for key in keys)
         return {person for holders in every if 2 <= len(holders) <= most and HIDDEN not in holders for person in holders}
 
-    @staticmethod
-    def _homes(notes: Notes) -> Iterable[str]:
-        """Where somebody who came lately was seen: others may have come from there at the same time."""
-        return notes.get("ip", ()) if "up" in notes and notes["last"] - notes["up"] < LATELY else ()
+    def _neighbours(self, notes: Notes) -> set[str]:
+        """Who was seen where somebody was who came lately: others may have come from there at the same time."""
+        homes = notes.get("ip", ()) if "up" in notes and notes["last"] - notes["up"] < LATELY else ()
+        return self._few(homes, 2 * self.terms["ip_cap"])
+
+    def _may_have_come_with(self, up: int, other: int) -> bool:
+        """Whether two who have all their addresses in common would be linked by having been opened so near each other."""
+        opened = self.terms["opening_base"] * exp(-abs(up - other) / DAY / self.terms["opening_days"])
+        return 1 - (1 - self.terms["ip_base"]) * (1 - opened) >= self.terms["link_at"]
 
     def circled(self, person: str) -> set[str]:
         """With whom somebody may be linked by nothing but a circle: all that are, and few that are not, found without what others remember."""
@@ -181,20 +186,14 @@ class Web:
         odd = {other: base * max(self._odd(up, other_up), self._odd(other_up, up)) for other, other_up in near.items()}
         if all(much < bar for much in odd.values()):
             return set()
-        recent = {"paid": notes.get("orders", ()), "earned": notes.get("earnings", ())}
-        if all(len(rows) < RECENT for rows in recent.values()):  # the builder's own list of orders has all that the clients remember
-            counts = {name: Counter(row[2] for row in rows) for name, rows in recent.items()}
-            inside = self._part_inside(notes, near.keys(), lambda name, other: max(1, counts[name][other]) if other in near else 1)
-        else:
-            self.memory.fetch(who(other) for other in near)
-            inside = self._part_inside(notes, near.keys(), lambda name, other: self._bought(other, name, person) if other in near else 1)
+        inside = self._part_inside(person, notes, near.keys(), near.keys())
         return {other for other, much in odd.items() if much * sqrt(inside) >= bar}
 
     def ups(self, people: Set[str]) -> dict[str, int]:
         """When accounts were opened, of those of whom that is known."""
-        missing = {who(person): person for person in people if person not in self._opened}
-        if missing:
-            self._opened.update((missing[key], up) for key, up in self.memory.glance(missing, "up").items())
+        missing = {opening(person): person for person in people if person not in self._opened}
+        self.memory.fetch(missing)
+        self._opened.update((person, self.memory[key].get("up")) for key, person in missing.items())
         return {person: up for person in people if (up := self._opened[person]) is not None}
 
     def came_together(self, up: int | None, other: int | None) -> bool:
@@ -330,21 +329,27 @@ class Web:
             notes = self.memory[who(person)]
             dealt = traded_with(notes)
             near = {other for other, up in self.ups(dealt).items() if self.came_together(notes["up"], up)}
-            self.memory.fetch(who(other) for other in dealt)
-            found = self._circles[person] = self._part_inside(notes, near, lambda name, other: self._bought(other, name, person))
+            found = self._circles[person] = self._part_inside(person, notes, near, dealt)
         return found
 
-    def _bought(self, client: str, name: str, builder: str) -> int:
-        """How often, as the client remembers it."""
-        return int(self.memory[who(client)].get(f"{name}_to", {}).get(builder, (1,))[0])
+    def _bought(self, builder: str, notes: Notes, name: str, clients: Set[str]) -> dict[str, int]:
+        """How often each of these bought: the builder's own list of orders tells it while it has them all, then each client remembers it."""
+        recent = notes.get("orders" if name == "paid" else "earnings", ())
+        if len(recent) < RECENT:
+            counts = Counter(row[2] for row in recent)
+            return {client: max(1, counts[client]) for client in clients}
+        self.memory.fetch(map(who, clients))
+        return {client: int(self.memory[who(client)].get(f"{name}_to", {}).get(builder, (1,))[0]) for client in clients}
 
-    def _part_inside(self, notes: Notes, near: Set[str], bought: Callable[[str, str], int]) -> float:
-        """The same when it is known who is near and how often a client bought; one order more than there are stands for those that are still
-        to come."""
+    def _part_inside(self, person: str, notes: Notes, near: Set[str], asked: Set[str]) -> float:
+        """The same when it is known who is near. Of clients who are not asked how often they bought, one order counts; one order more than there
+        are stands for those that are still to come."""
         inside, number = 0, 1
         for name in ("paid", "earned"):
             rows = [(other, row[0]) for other, row in notes.get(f"{name}_to", {}).items()]
-            rows += [(other, bought(name, other)) for other in notes.get(f"{name}_by", ())]
+            clients = notes.get(f"{name}_by", {}).keys()
+            bought = self._bought(person, notes, name, clients & asked)
+            rows += [(other, bought.get(other, 1)) for other in clients]
             number += sum(count for _, count in rows)
             inside += sum(count for other, count in rows if other in near)
             if rows:

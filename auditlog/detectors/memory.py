@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Notes = dict[str, Any]
@@ -25,10 +25,6 @@ class Memory:
     def __getitem__(self, key: str) -> Notes:
         """What is remembered, for reading; empty when nothing is."""
         return self.notes.get(key) or {}
-
-    def glance(self, keys: Iterable[str], name: str) -> Mapping[str, Any]:
-        """One thing of each of many notes, None where it is not there: notes that are not at hand stay where they are."""
-        return {key: (self.notes.get(key) or {}).get(name) for key in keys}
 
     def change(self, key: str, second: int = 0) -> Notes:
         """What is remembered, for changing."""

@@ -25,12 +25,19 @@ def who(person: str) -> str:
     return f"who:{person}"
 
 
+def opening(person: str) -> str:
+    """Under which it is remembered, by itself, when an account was opened: that is asked of all with whom somebody dealt."""
+    return f"opening:{person}"
+
+
 def keys(fact: Fact) -> Iterable[str]:
     """What has to be at hand to learn it."""
     yield LOG
     if fact.person:
         yield who(fact.person)
         yield from (key for key, _ in sightings(fact))
+        if fact.kind == "sign_up":
+            yield opening(fact.person)
     if fact.kind in ("order_paid", "escrow_release"):
         yield from (who(side) for side in parties(fact) if side)
     elif fact.kind == "withdrawal_ended":
@@ -79,6 +86,8 @@ def learn(fact: Fact, memory: Memory, touched: set[str], shared: dict[str, int])
                     shared[key] = min(day, shared.get(key, day))
                 touched.add(person)
         LEARN.get(fact.kind, _nothing)(notes, fact)
+        if fact.kind == "sign_up":
+            memory.change(opening(person), fact.second)["up"] = notes["up"]
         if fact.kind in LEARN:
             touched.add(person)
     if fact.kind in ("order_paid", "escrow_release"):
@@ -154,12 +163,17 @@ def _see(notes: Notes, key: str, kind: str, day: int) -> bool:
 def _hold(memory: Memory, key: str, person: str, day: int, second: int, touched: set[str]) -> None:
     """Note a person among a value's holders, with their days. Of too many the smallest ids are remembered, so that it does not matter who came
     first."""
+    span = memory[key].get(person)
+    # Of most values nobody asks when they were used last: that is known by the week, so that a note is written as seldom.
+    last = day if key.startswith(("ip:", "payout:")) else day // 7 * 7 + 6
+    if span is not None and len(span) == 2 and span[0] <= day and last <= span[1]:
+        return
     holders = memory.change(key, second)
-    span = holders.get(person)
     if span is not None:
         Span.add(span, day)
+        span[1] = max(span[1], last)
         return
-    holders[person] = [day, day, 1] if key.startswith("ip:") else [day, day]
+    holders[person] = [day, day, 1] if key.startswith("ip:") else [day, last]
     if len(holders) - (HIDDEN in holders) > HOLDERS:
         del holders[max(holders)]
         holders[HIDDEN] = 1

@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from sys import intern
 from typing import Any
 
+import psycopg
 from django.db import connection
 
 from .bounded import ENCODE, Bounded
@@ -39,13 +41,15 @@ SELECT {COLUMNS} FROM audit_log WHERE event_type = ANY(%s) AND timestamp >= %s A
 ORDER BY date_bin('{MONTH} seconds', timestamp, 'epoch'), {BY_PERSON}, timestamp, id
 """  # noqa: S608 - names that stand above
 # Thousands of words go over as one, which is quicker than to quote each.
-READ = r"SELECT key, data FROM detector_memory WHERE key = ANY(string_to_array(%s, E'\x1f'))"
-ONE = r"SELECT key, data::json -> %s FROM detector_memory WHERE key = ANY(string_to_array(%s, E'\x1f'))"
+READ = r"SELECT key, data FROM unnest(string_to_array(%s, E'\x1f')) AS wanted (key) JOIN detector_memory USING (key)"
 WRITE = r"""
-INSERT INTO detector_memory (key, data, seen_at)
-SELECT key, data, to_timestamp(second::bigint)
-FROM unnest(string_to_array(%s, E'\x1f'), string_to_array(%s, E'\x1f'), string_to_array(%s, E'\x1f')) AS fresh (key, data, second)
-ON CONFLICT (key) DO UPDATE SET data = excluded.data, seen_at = greatest(detector_memory.seen_at, excluded.seen_at)
+MERGE INTO detector_memory AS known
+USING (
+  SELECT key, data, to_timestamp(second::bigint) AS seen_at
+  FROM unnest(string_to_array(%s, E'\x1f'), string_to_array(%s, E'\x1f'), string_to_array(%s, E'\x1f')) AS every (key, data, second)) AS fresh
+ON known.key = fresh.key
+WHEN MATCHED THEN UPDATE SET data = fresh.data, seen_at = greatest(known.seen_at, fresh.seen_at)
+WHEN NOT MATCHED THEN INSERT (key, data, seen_at) VALUES (fresh.key, fresh.data, fresh.seen_at)
 """
 MARK = "\x1f"  # between words; JSON never has it as it is
 WEEK = 7 * DAY  # when something was last seen is kept by week: where no index changes, a row takes half as long to write
@@ -65,9 +69,9 @@ def fact_of(row: tuple[Any, ...]) -> Fact:
         at,
         int(at.timestamp()),
         KINDS[event],
-        actor or "",
+        intern(actor or ""),
         actor_type,
-        target or "",
+        intern(target or ""),
         target_type,
         (network_of(ip) or "") if ip else "",
         device or "",
@@ -90,24 +94,16 @@ class Stored(Bounded):
 
     def load(self, keys: list[str]) -> Mapping[str, str]:
         found: dict[str, str] = {}
-        with connection.cursor() as cursor:
+        with psycopg.Cursor(connection.connection) as cursor:
             for start in range(0, len(keys), TOGETHER):
-                cursor.execute(READ, [MARK.join(keys[start : start + TOGETHER])])
-                found.update(cursor.fetchall())
-        return found
-
-    def look_up(self, keys: list[str], name: str) -> Mapping[str, Any]:
-        found: dict[str, Any] = {}
-        with connection.cursor() as cursor:
-            for start in range(0, len(keys), TOGETHER):
-                cursor.execute(ONE, [name, MARK.join(keys[start : start + TOGETHER])])
+                cursor.execute(READ, [MARK.join(keys[start : start + TOGETHER])], prepare=False)
                 found.update(cursor.fetchall())
         return found
 
     def save(self, notes: Mapping[str, Notes], seconds: Mapping[str, int]) -> None:
-        with connection.cursor() as cursor:
+        with psycopg.Cursor(connection.connection) as cursor:
             columns = notes, map(ENCODE, notes.values()), (str(seconds[key] // WEEK * WEEK) for key in notes)
-            cursor.execute(WRITE, list(map(MARK.join, columns)))
+            cursor.execute(WRITE, list(map(MARK.join, columns)), prepare=False)
 
 
 def moment(second: int) -> datetime:

@@ -76,13 +76,14 @@ def _pairs(people: set[str], web: Web, memory: Memory) -> set[tuple[str, str]]:
     dealt = {person: traded_with(one) | memory[deals(person)].keys() for person, one in notes.items()}
     values = {person: [key for kind in VALUES for own in one.get(kind, ()) for key in (own, _twin(own)) if key] for person, one in notes.items()}
     memory.fetch(key for keys_of in values.values() for key in keys_of)
-    memory.fetch(who(other) for person, others in dealt.items() if notes[person].get("group") for other in others)
+    memory.fetch(f"group:{one['group']}" for one in notes.values() if one.get("group"))
     web.ups(set().union(*map(traded_with, notes.values())))
     found = set[tuple[str, str]]()
     for person, one in notes.items():
-        close = set[str]().union(*(dealt[person] & memory[key].keys() for key in values[person])) | web.circled(person)
+        others = (holders.keys() for key in values[person] if (holders := memory[key]) and (len(holders) > 1 or person not in holders))
+        close = dealt[person].intersection(set[str]().union(*others)) | web.circled(person)
         if one.get("group"):
-            close.update(other for other in dealt[person] if memory[who(other)].get("group") == one["group"])
+            close |= dealt[person].intersection(memory[f"group:{one['group']}"].get("people", ()))
         found.update((other, person) for other in {**one.get("earned_by", {}), **one.get("paid_by", {})} if other in close)
         bought = {**one.get("paid_to", {}), **one.get("earned_to", {}), **memory[deals(person)]}
         found.update((person, other) for other in bought if other in close)

@@ -101,9 +101,9 @@ def _from_address(name: str, memory: Memory, terms: Terms) -> Iterable[tuple[Sus
     every = memory[tries(name)].get("rows", ())
     if _accounts(every) < least:
         return
-    memory.fetch(who(row[1]) for row in every)
+    memory.fetch(who(row[1]) for row in every if not row[1].startswith("@"))  # whom nobody knows there is nothing to know of
     # Whoever was there on a day before works or lives there, and has mistyped.
-    strange = [row for row in every if memory[who(row[1])].get("ip", {}).get(name, [row[0] // DAY])[0] >= row[0] // DAY]
+    strange = [row for row in every if row[1].startswith("@") or memory[who(row[1])].get("ip", {}).get(name, [row[0] // DAY])[0] >= row[0] // DAY]
     for rows in bursts(strange, int(60 * terms["address_minutes"]), _accounts, least):
         tried = sorted({row[1] for row in rows})
         memory.fetch([name, *map(who, tried)])

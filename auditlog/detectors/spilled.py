@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from .bounded import ENCODE, Bounded
 from .memory import Memory, Notes
@@ -36,9 +35,6 @@ class Spilled(Bounded):
         if self.is_at_hand:
             return self.notes.get(key) or {}
         return super().__getitem__(key)
-
-    def glance(self, keys: Iterable[str], name: str) -> Mapping[str, Any]:
-        return Memory.glance(self, keys, name) if self.is_at_hand else super().glance(keys, name)
 
     def change(self, key: str, second: int = 0) -> Notes:
         if self.is_at_hand and key not in self.notes:

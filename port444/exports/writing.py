@@ -18,7 +18,7 @@ from .columns import Column, Kind
 from .reading import Row
 
 OPEN_TO_FORMULAS = (Kind.TEXT, Kind.JSON)
-GROUP = 5_000  # rows in a row group of Parquet
+GROUP = 10_000  # rows in a row group of Parquet: of each something stays in memory to the end of the file, and its rows are until it is full
 
 
 class Format(StrEnum):

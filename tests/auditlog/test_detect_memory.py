@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditlog.detectors.facts import Fact
+from auditlog.detectors.links import PARAMETERS, Web
 from auditlog.detectors.memory import Days, Memory, Span
 from auditlog.detectors.multi_accounting import most_within
+from auditlog.detectors.parameters import Terms
 from auditlog.detectors.people import HIDDEN, HOLDERS, who
 from auditlog.detectors.registry import Touched, learn
 
@@ -121,3 +124,43 @@ def test_a_value_with_too_many_holders_is_small_and_the_same_whoever_came_first(
 def test_one_person_at_very_many_addresses_stays_small() -> None:
     facts = [happened(n / 10, "sign_in", "u", ip=f"8.{n // 200}.{n % 200}.1") for n in range(1000)]
     assert len(remembered(facts)[who("u")]["ip"]) == 48
+
+
+crowd_ = st.sampled_from([f"u{n}" for n in range(5)])
+near_ = st.lists(
+    st.one_of(
+        st.builds(
+            happened,
+            st.integers(104, 116),
+            st.just("sign_in"),
+            crowd_,
+            ip=st.sampled_from(["8.8.8.8", "8.8.4.4", ""]),
+            device=st.sampled_from(["d1", "d2", "", ""]),
+            fingerprint=st.sampled_from(["f1", "f2", ""]),
+        ),
+        st.builds(happened, st.sampled_from([100, 101, 103, 160]), st.just("sign_up"), crowd_, ip=st.sampled_from(["8.8.8.8", "8.8.4.4"])),
+        st.builds(happened, st.integers(105, 160), st.just("order_paid"), crowd_, amount=st.integers(1, 9), builder_id=crowd_),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(near_)
+def test_everybody_who_is_linked_is_found_without_looking_at_everybody(facts: list[Fact]) -> None:
+    others = [happened(3 * n, "sign_up", f"other{n}") for n in range(100)]  # beside whom it is odd to be opened on one day
+    memory = Memory()
+    learn(others + facts, memory, Touched())
+    web = Web(memory, Terms(PARAMETERS))
+    people = sorted({fact.person for fact in facts})
+    for a, b in combinations(people, 2):
+        if web.pair(a, b).weight >= web.terms["link_at"]:
+            assert b in web.linked(a) or a in web.linked(b), web.pair(a, b)
+
+
+def test_two_with_one_address_and_one_browser_are_linked_and_with_a_browser_alone_are_not() -> None:
+    for addresses, linked in ((("8.8.8.8", "8.8.8.8"), {"b"}), (("8.8.8.8", "9.9.9.9"), set[str]())):
+        facts = [happened(day, "sign_in", person, ip=ip, fingerprint="f1") for person, ip in zip("ab", addresses, strict=True) for day in range(10)]
+        memory = Memory()
+        learn(facts, memory, Touched())
+        assert Web(memory, Terms(PARAMETERS)).linked("a").keys() == linked
