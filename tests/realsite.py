@@ -136,6 +136,16 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
         time.sleep(0.1)
 
 
+def wait_for_schedules(site: Site, condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Wait for what the schedules of every minute do; meanwhile they are due whenever the queue looks."""
+
+    def looked() -> object:
+        site.rows("UPDATE django_q_schedule SET next_run = now() WHERE cron = '* * * * *' AND next_run > now() RETURNING id")
+        return condition()
+
+    wait_until(looked, seconds, what)
+
+
 def answers(site: Site) -> bool:
     connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=5)
     with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):

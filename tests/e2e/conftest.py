@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from scripts import chain, system
 from scripts.process import Child
-from tests.realsite import Site, running, wait_until
+from tests.realsite import Site, running, wait_for_schedules, wait_until
 
 FLAGS = [
     "--no-sandbox",
@@ -117,7 +117,7 @@ HELD = "SELECT count(*) FROM payments_payouthold h JOIN accounts_user u ON u.id 
 def wait_for_payout(site: Site, email: str, arrived: Callable[[], object]) -> None:
     """Nothing clears on this site, so that people withdraw what they have earned a moment ago. That is what the detectors look for: where
     they have held it, security looks into it and lets it go."""
-    wait_until(lambda: arrived() or site.value(HELD, email), 180, "neither paid out nor held")
+    wait_for_schedules(site, lambda: arrived() or site.value(HELD, email), 180, "neither paid out nor held")
     if not arrived():
         site.run(LET_GO.format(email=email))
     wait_until(arrived, 60, "no payout arrived")

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Person
 from tests.e2e.test_main_job import press
-from tests.realsite import Site, wait_until
+from tests.realsite import Site, wait_for_schedules, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
 
@@ -258,4 +258,4 @@ def test_a_builder_goes_away_and_a_client_objects(pair: Make, person: Callable[.
     client.goto(f"/s/fast-pages-{both.tag}/")
     expect(client.get_by_role("button", name=re.compile("^Order")).filter(visible=True).first).to_be_visible()
     told = "SELECT count(*) FROM away_returnalert a JOIN accounts_user u ON u.id = a.user_id WHERE u.email = %s AND a.told_at IS NOT NULL"
-    wait_until(lambda: site.value(told, f"noor-{both.tag}@example.com") == 1, 180, "the return is told")
+    wait_for_schedules(site, lambda: site.value(told, f"noor-{both.tag}@example.com") == 1, 180, "the return is told")
