@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from decimal import Decimal
+from itertools import batched
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import Model
@@ -16,10 +18,21 @@ from .models import EventKind, IncidentEvent, IncidentLog
 OnIncident = Callable[[IncidentEvent, int | None], None]
 OnRecord = Callable[[Event, Model, Decimal | None], None]
 
+TOGETHER = 500  # incidents that are told of with one question
 RISES = (EventKind.REPEATED, EventKind.RAISED, EventKind.OPENED)  # of what happened at once, the last is what people are told
 
 _told: list[OnIncident] = []
-_waiting: ContextVar[list[tuple[IncidentEvent, int | None]] | None] = ContextVar("waiting", default=None)
+
+
+class Waiting(NamedTuple):
+    """What is told of later: the event, and what it was told with."""
+
+    kind: EventKind
+    event_id: UUID
+    hold_at: int | None
+
+
+_waiting: ContextVar[dict[UUID, Waiting] | None] = ContextVar("waiting", default=None)
 followers: dict[Event, OnRecord] = {}
 
 
@@ -39,30 +52,30 @@ def on_incident(call: OnIncident) -> None:
 
 def tell(event: IncidentEvent, hold_at: int | None) -> None:
     waiting = _waiting.get()
-    if waiting is not None:
-        waiting.append((event, hold_at))
+    if waiting is None:
+        for call in _told:
+            call(event, hold_at)
         return
-    for call in _told:
-        call(event, hold_at)
+    earlier = waiting.get(event.incident_id)
+    if earlier is not None and RISES.index(earlier.kind) > RISES.index(event.kind):
+        waiting[event.incident_id] = earlier._replace(hold_at=hold_at)
+    else:
+        waiting[event.incident_id] = Waiting(EventKind(event.kind), event.pk, hold_at)
 
 
 @contextmanager
 def telling_once() -> Iterator[None]:
-    """Within a transaction in which an incident may open and rise at once: it is told of at the end, once, as it stands by then."""
-    waiting: list[tuple[IncidentEvent, int | None]] = []
+    """Within a transaction in which an incident may open and rise at once: it is told of at the end, once, as it stands by then. There may be
+    tens of thousands, so that they are not kept but read again."""
+    waiting: dict[UUID, Waiting] = {}
     token = _waiting.set(waiting)
     try:
         yield
     finally:
         _waiting.reset(token)
-    last: dict[UUID, tuple[IncidentEvent, int | None]] = {}
-    for event, hold_at in waiting:
-        earlier = last.get(event.incident_id)
-        if earlier is not None and RISES.index(earlier[0].kind) > RISES.index(event.kind):
-            earlier[0].incident = event.incident
-            event = earlier[0]
-        last[event.incident_id] = event, hold_at
-    live = set(IncidentLog.objects.live().filter(pk__in=last).values_list("pk", flat=True)) if last else set()
-    for pk, (event, hold_at) in last.items():
-        if pk in live:  # and not a part of another by now
-            tell(event, hold_at)
+    for part in batched(waiting.values(), TOGETHER):
+        found = IncidentEvent.objects.select_related("incident").filter(incident__in=IncidentLog.objects.live())  # and no part of another by now
+        events = found.in_bulk([one.event_id for one in part])
+        for one in part:
+            if one.event_id in events:
+                tell(events[one.event_id], one.hold_at)

@@ -21,3 +21,12 @@ def test_later_ids_sort_later(monkeypatch: pytest.MonkeyPatch) -> None:
     made = [uuid7() for _ in range(100)]
     assert made == sorted(made)
     assert made[0].int >> 80 == 1_800_000_000_000
+
+
+def test_what_is_made_later_in_a_millisecond_sorts_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = [1_790_000_000_123_000_000 + n for n in range(0, 1_000_000, 500)]
+    ticks = iter(moments)
+    monkeypatch.setattr(time, "time_ns", lambda: next(ticks))
+    made = [uuid7() for _ in moments]
+    assert made == sorted(made)
+    assert len({key.int >> 80 for key in made}) == 1
