@@ -29,6 +29,7 @@ WORDS = {
 DERIVED = ("trade", "opening", "circle")  # no values that people have
 LINKING = ("device", "payout", "card")  # an address or a fingerprint by itself links nobody
 LATELY = 90 * DAY
+NOTHING: Notes = {}
 TRADES = ("earned_by", "paid_by", "paid_to", "earned_to")
 PARAMETERS = (
     Parameter("payout_base", 0.93, 0, 0.99, "How surely two people who are paid to one address are one, when nobody else is."),
@@ -193,7 +194,8 @@ class Web:
         """When accounts were opened, of those of whom that is known."""
         missing = {opening(person): person for person in people if person not in self._opened}
         self.memory.fetch(missing)
-        self._opened.update((person, self.memory[key].get("up")) for key, person in missing.items())
+        at_hand = self.memory.notes
+        self._opened.update((person, at_hand.get(key, NOTHING).get("up")) for key, person in missing.items())
         return {person: up for person in people if (up := self._opened[person]) is not None}
 
     def came_together(self, up: int | None, other: int | None) -> bool:

@@ -25,7 +25,7 @@ from .suspicions import Suspicion
 
 Judge = Callable[[Iterable[str], Memory, Terms], list[Suspicion]]
 FEW = 10  # facts about one person after which what has room for little is judged: a dozen sign-ins are remembered
-PART = 500  # subjects that are judged together where not all is at hand: what they follow from has to be
+PART = 1_000  # subjects that are judged together where not all is at hand: what they follow from has to be
 
 
 @dataclass(frozen=True, slots=True)
