@@ -41,14 +41,14 @@ def apart() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-@trying(max_examples=MANY if ALL else 12, deadline=None, suppress_health_check=LOOSE)
+@trying(max_examples=MANY if ALL else 8, deadline=None, suppress_health_check=LOOSE)
 @given(life=lives(STEPS, 16))
 def test_no_cent_is_lost_in_the_ledger(client_user: User, builder_user: User, staff: User, senior: User, package: Package, life: Any) -> None:
     with apart():
         World(client_user, builder_user, staff, senior, package).live(life)
 
 
-@trying(max_examples=MANY if ALL else 10, deadline=None, suppress_health_check=LOOSE)
+@trying(max_examples=MANY if ALL else 6, deadline=None, suppress_health_check=LOOSE)
 @given(life=lives((*STEPS, *ON_A_CHAIN), 18))
 def test_no_cent_is_lost_while_a_chain_takes_its_time_or_refuses(
     client_user: User, builder_user: User, staff: User, senior: User, package: Package, settings: Any, life: Any
