@@ -23,8 +23,8 @@ ORDERS = int(os.environ.get("BENCH_ORDERS", "1000000"))
 ROWS = int(os.environ.get("BENCH_ROWS", "10000000"))
 ORDERS_S = 600 * ORDERS / 1_000_000
 ROWS_S = 600 * ROWS / 10_000_000
-SIZE = "SELECT pg_database_size(current_database()) / 1073741824.0"
-WRITTEN = "SELECT sum(n_live_tup) FROM pg_stat_user_tables"
+SIZE = "SELECT pg_database_size(current_database()) / 1073741824.0::float8"
+WRITTEN = "SELECT sum(n_live_tup)::bigint FROM pg_stat_user_tables"
 
 
 def main() -> int:
