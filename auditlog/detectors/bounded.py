@@ -46,8 +46,8 @@ class Bounded(Memory, ABC):
         self._enough = float(FEW)  # notes from which on their size is looked at
 
     @abstractmethod
-    def load(self, keys: list[str]) -> Iterator[Mapping[str, str]]:
-        """What lies elsewhere under these keys, as JSON, in parts."""
+    def load(self, keys: list[str]) -> Mapping[str, str]:
+        """What lies elsewhere under these keys, as JSON."""
 
     @abstractmethod
     def save(self, notes: Mapping[str, Notes], seconds: Mapping[str, int]) -> None:
@@ -64,11 +64,10 @@ class Bounded(Memory, ABC):
             else:
                 missing.add(key)
         if missing:
-            for texts in self.load(sorted(missing)):
-                # As one document: that is read much quicker than each by itself, and words that come in many are one word in memory.
-                notes.update(zip(texts, json.loads(f"[{','.join(texts.values())}]"), strict=True))
-                missing.difference_update(texts)
-            notes.update((key, {}) for key in missing)
+            texts = self.load(sorted(missing))
+            notes.update((key, {}) for key in missing - texts.keys())
+            # As one document: that is read much quicker than each by itself, and words that come in many are one word in memory.
+            notes.update(zip(texts, json.loads(f"[{','.join(texts.values())}]"), strict=True))
 
     def __getitem__(self, key: str) -> Notes:
         found = self.notes.get(key)

@@ -28,7 +28,7 @@ WORDS = {
 }
 DERIVED = ("trade", "opening", "circle")  # no values that people have
 LINKING = ("device", "payout", "card")  # an address or a fingerprint by itself links nobody
-LATELY = 90 * DAY
+LATELY = 90 * DAY  # longer than what is read at once: whoever was opened in it is judged at its end
 NOTHING: Notes = {}
 TRADES = ("earned_by", "paid_by", "paid_to", "earned_to")
 PARAMETERS = (

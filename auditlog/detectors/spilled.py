@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from .bounded import ENCODE, Bounded
 from .memory import Memory, Notes
@@ -50,9 +50,9 @@ class Spilled(Bounded):
             self.is_at_hand = False
             self._let_go(self.notes)
 
-    def load(self, keys: list[str]) -> Iterator[Mapping[str, str]]:
+    def load(self, keys: list[str]) -> Mapping[str, str]:
         rows = ((key, self._file.execute(GET, (_stored(key),)).fetchone()) for key in keys)
-        yield {key: row[0] for key, row in rows if row is not None}
+        return {key: row[0] for key, row in rows if row is not None}
 
     def save(self, notes: Mapping[str, Notes], seconds: Mapping[str, int]) -> None:
         self._file.execute("BEGIN")
