@@ -261,7 +261,7 @@ def look_back(
 # Where people were seen, and what counts within some days. The rest is known as long as the accounts are there: who was suspended, who holds
 # a payout address, which browsers an account is used from, whom a client dealt with, and what was said already.
 PASSING = ("ip", "device", "fingerprint", "tries", "declines", "grown", "ends", "staff")
-LASTING = ("who", "opening", "group", "standing", "payout", "card", "life", "deals", "case", "told", "log")
+LASTING = ("who", "openings", "group", "standing", "payout", "card", "life", "deals", "case", "told", "log")
 FORGET = "DELETE FROM detector_memory WHERE seen_at < %s AND split_part(key, ':', 1) = ANY(%s)"
 # What was said of an address is known as long as who was seen there, else it would be said once more.
 FORGET_SAID = """

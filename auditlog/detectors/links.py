@@ -14,7 +14,7 @@ from math import exp, log, sqrt
 from .facts import DAY
 from .memory import Days, Memory, Notes
 from .parameters import Parameter, Terms
-from .people import HIDDEN, HOLDERS, LOG, RECENT, VALUES, opening, usual, who
+from .people import HIDDEN, HOLDERS, LOG, RECENT, VALUES, openings, usual, who
 
 WORDS = {
     "ip": "address",
@@ -192,10 +192,10 @@ class Web:
 
     def ups(self, people: Set[str]) -> dict[str, int]:
         """When accounts were opened, of those of whom that is known."""
-        missing = {opening(person): person for person in people if person not in self._opened}
-        self.memory.fetch(missing)
+        missing = {person: openings(person) for person in people if person not in self._opened}
+        self.memory.fetch(set(missing.values()))
         at_hand = self.memory.notes
-        self._opened.update((person, at_hand.get(key, NOTHING).get("up")) for key, person in missing.items())
+        self._opened.update((person, at_hand.get(key, NOTHING).get(person)) for person, key in missing.items())
         return {person: up for person in people if (up := self._opened[person]) is not None}
 
     def came_together(self, up: int | None, other: int | None) -> bool:

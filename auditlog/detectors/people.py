@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hashlib import sha256
+from hashlib import md5, sha256
 from typing import Any
 
 from .facts import DAY, Fact, address_hash, card_hash, fingerprint, parties, said, yes
@@ -25,9 +25,10 @@ def who(person: str) -> str:
     return f"who:{person}"
 
 
-def opening(person: str) -> str:
-    """Under which it is remembered, by itself, when an account was opened: that is asked of all with whom somebody dealt."""
-    return f"opening:{person}"
+def openings(person: str) -> str:
+    """Under which it is remembered when an account was opened, with a few of all others: that is asked of everybody with whom somebody dealt, of
+    tens of thousands at once, and 4,096 notes are found sooner than so many."""
+    return f"openings:{md5(person.encode(errors='surrogatepass'), usedforsecurity=False).hexdigest()[:3]}"
 
 
 def keys(fact: Fact) -> Iterable[str]:
@@ -37,7 +38,7 @@ def keys(fact: Fact) -> Iterable[str]:
         yield who(fact.person)
         yield from (key for key, _ in sightings(fact))
         if fact.kind == "sign_up":
-            yield opening(fact.person)
+            yield openings(fact.person)
     if fact.kind in ("order_paid", "escrow_release"):
         yield from (who(side) for side in parties(fact) if side)
     elif fact.kind == "withdrawal_ended":
@@ -87,7 +88,7 @@ def learn(fact: Fact, memory: Memory, touched: set[str], shared: dict[str, int])
                 touched.add(person)
         LEARN.get(fact.kind, _nothing)(notes, fact)
         if fact.kind == "sign_up":
-            memory.change(opening(person), fact.second)["up"] = notes["up"]
+            memory.change(openings(person), fact.second)[person] = notes["up"]
         if fact.kind in LEARN:
             touched.add(person)
     if fact.kind in ("order_paid", "escrow_release"):
