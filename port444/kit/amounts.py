@@ -41,7 +41,7 @@ class AmountField(forms.Field):
         return {"inputmode": "decimal", "autocomplete": "off", "maxlength": LONGEST}
 
     def prepare_value(self, value: Any) -> Any:
-        return f"{value:.2f}".replace(".", get_format("DECIMAL_SEPARATOR")) if isinstance(value, Decimal) else value
+        return f"{value:.2f}" if isinstance(value, Decimal) else value
 
     def to_python(self, value: Any) -> Decimal | None:
         text = str(value or "").strip().strip("$").strip()
