@@ -107,3 +107,13 @@ class Span:
         """Its days, counted back from the last."""
         first, last, *bits = span
         return bits[0] if bits else 1 | 1 << min(last - first, Days.KEPT)
+
+
+def spread(bits: int, reach: int) -> int:
+    """Bits and the `reach` above each."""
+    done = 0
+    while done < reach:
+        step = min(done + 1, reach - done)
+        bits |= bits << step
+        done += step
+    return bits

@@ -15,6 +15,7 @@ from . import (
     payment_fraud,
     people,
     self_dealing,
+    shared_address,
     sign_ins,
     staff_misuse,
 )
@@ -69,9 +70,7 @@ class Touched:
 
 DETECTORS: tuple[Detector, ...] = (
     Detector(multi_accounting.NAME, "Linked accounts", "multi_accounting", multi_accounting.PARAMETERS, multi_accounting.judge),
-    Detector(
-        "shared_address", "Shared addresses", "multi_accounting", multi_accounting.PARAMETERS, multi_accounting.judge_addresses, subjects="addresses"
-    ),
+    Detector("shared_address", "Shared addresses", "multi_accounting", multi_accounting.PARAMETERS, shared_address.judge, subjects="addresses"),
     Detector(fast_withdrawal.NAME, "Fast withdrawals", "fast_withdrawal", fast_withdrawal.PARAMETERS, fast_withdrawal.judge, at_once=True),
     Detector(
         self_dealing.NAME,

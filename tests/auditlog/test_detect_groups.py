@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from auditlog.detectors.facts import Fact
-from auditlog.detectors.links import Web, components
+from auditlog.detectors.groups import components
+from auditlog.detectors.links import Web
 from auditlog.detectors.memory import Memory
 from auditlog.detectors.multi_accounting import PARAMETERS
 from auditlog.detectors.parameters import Terms

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from auditlog.detectors.facts import Fact
 from auditlog.detectors.links import PARAMETERS, Web
 from auditlog.detectors.memory import Days, Memory, Span
-from auditlog.detectors.multi_accounting import most_within
 from auditlog.detectors.parameters import Terms
 from auditlog.detectors.people import HIDDEN, HOLDERS, who
 from auditlog.detectors.registry import Touched, learn
+from auditlog.detectors.shared_address import most_within
 
 from .happenings import happened
 
