@@ -17,6 +17,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from consultations.calendars.protocol import Calendar
 from scripts import mailsink
+from scripts.ports import free_port
 from tests.fakes.calcom import KEY, FakeCalCom
 from tests.fakes.caldav import FakeCalDAV
 from tests.fakes.google import FakeGoogle
@@ -24,7 +25,7 @@ from tests.fakes.graph import MAIN, FakeGraph
 from tests.fakes.server import Answer, FakeServer, Seen
 from tests.fakes.zoom import ACCOUNT, CLIENT, FakeZoom
 
-from .proxy import SMTP_421, Proxy, free_port
+from .proxy import SMTP_421, Proxy
 
 SCOPES = "openid email https://www.googleapis.com/auth/calendar"
 HOSTS = [f"host{n}@platform.example" for n in range(8)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-import select
+import selectors
 import socket
 import struct
 import threading
@@ -62,7 +62,9 @@ class Proxy:
                 reset(inside)
                 return
             passed, limit = 0, random.randrange(1, 400)
-            with outside, suppress(OSError):
+            with outside, suppress(OSError), selectors.PollSelector() as either:
+                either.register(inside, selectors.EVENT_READ)
+                either.register(outside, selectors.EVENT_READ)
                 while not self._closed.is_set():
                     mode = self.mode
                     if mode and not noted:
@@ -73,12 +75,12 @@ class Proxy:
                     if mode == "hang":
                         time.sleep(0.05)
                         continue
-                    ready, _, _ = select.select([inside, outside], [], [], 0.2)
+                    ready = [key.fileobj for key, _ in either.select(0.2)]
                     if mode == "error" and inside in ready:
                         inside.recv(65536)
                         inside.sendall(self.failure)
                         return
-                    for source in ready:
+                    for source in (one for one in (inside, outside) if one in ready):
                         piece = source.recv(65536)
                         if not piece:
                             return
@@ -93,12 +95,6 @@ class Proxy:
                             return
                         passed += len(piece) if mode == "cut" else 0
                         inside.sendall(piece)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def reset(connection: socket.socket) -> None:

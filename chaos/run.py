@@ -21,6 +21,7 @@ from typing import Any
 
 from scripts import chain
 from scripts.environment import leave, say
+from scripts.ports import free_port
 
 from . import report, stuck
 from .day import Day
@@ -28,7 +29,6 @@ from .faults import Injector, Journal
 from .parts import ROOT, Disk, Prober, Site, clear, in_django
 from .paying import SECRET
 from .providers import Providers
-from .proxy import free_port
 
 PURSE = 1_000_000  # USDC with which wallets begin, beside what `./run --chain` gives them
 IMPATIENCE = 10.0  # seconds between two times at which all schedules are due, in a short run

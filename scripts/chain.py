@@ -13,7 +13,6 @@ import os
 import platform
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from scripts import ports
 from scripts.database import HOME, VAR
 from scripts.environment import leave, locked, say
 
@@ -289,12 +289,8 @@ def fund(url: str, token: str, address: str, units: int) -> None:
 
 def free_port() -> int:
     """The usual port of a local chain, or another when somebody has it."""
-    for port in (int(os.environ.get("CHAIN_PORT") or PORT), 0):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tried, contextlib.suppress(OSError):
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tried.bind((HOST, port))
-            return int(tried.getsockname()[1])
-    raise ChainFailed("No port is free for the local chain.")
+    usual = int(os.environ.get("CHAIN_PORT") or PORT)
+    return usual if ports.is_free(usual) else ports.free_port()
 
 
 def kept_command(port: int) -> list[str]:

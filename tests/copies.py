@@ -8,6 +8,7 @@ run in PORT444_COPIES and sweeps up afterwards; without that nothing is kept, an
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import shutil
@@ -68,6 +69,7 @@ def manage(environment: Mapping[str, str], *arguments: str) -> str:
     return done.stdout
 
 
+@functools.cache
 def secret() -> str:
     """What the secrets in a copy are sealed with: the same for all sites of a run that copies."""
     return os.environ.get("SECRET_KEY") or secrets.token_hex(30)

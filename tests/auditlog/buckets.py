@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -24,7 +22,7 @@ from gcp_storage_emulator import server as emulator
 from gcp_storage_emulator.exceptions import NotFound
 from gcp_storage_emulator.handlers import objects
 
-from scripts import tether
+from scripts import ports, tether
 
 KEY, SECRET, REGION = "port444", "a-secret-of-tests", "us-east-1"
 STARTING_TAKES = 60.0
@@ -45,7 +43,8 @@ def seaweed() -> Iterator[str]:
         known = Path(folder) / "s3.json"
         known.write_text(json.dumps({"identities": [identity]}))
         log = Path(folder) / "log"
-        s3, master, volume, filer = free_ports(4)
+        # It speaks to itself on ports 10,000 above these.
+        s3, master, volume, filer = (ports.free_port(beside=10_000) for _ in range(4))
         options = [
             *(f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", f"-s3.config={known}"),
             *(f"-s3.port={s3}", f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}"),
@@ -86,25 +85,6 @@ def wait_until_it_writes(url: str, process: subprocess.Popen[bytes], log: Path) 
         except (BotoCoreError, ClientError):
             time.sleep(0.1)
     raise AssertionError(f"SeaweedFS does not start:\n{log.read_text(errors='replace')[-2000:]}")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of which the one 10,000 above, where SeaweedFS speaks to itself, is free too."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(20_000, 32_000)
-        if port not in found and all(is_free(number) for number in (port, port + 10_000)):
-            found.append(port)
-    return found
-
-
-def is_free(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import serve
+from scripts import ports, serve
 
 HOME = Path(__file__).resolve().parents[2]
 SETTINGS_OF_TESTS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_VIEWER_URL", "PORT444_ENV", "SECRET_KEY", "EMAIL_URL")
@@ -24,8 +24,7 @@ class Site:
 
     def __init__(self, var: Path) -> None:
         self.var = var
-        with socket.create_server((serve.HOST, 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = ports.free_port()
         self.environment = {name: value for name, value in os.environ.items() if name not in SETTINGS_OF_TESTS}
         self.environment |= {"PORT444_VAR": str(var), "PORT": str(self.port), "PORT444_SEED": "no"}
         self.started: list[subprocess.Popen[bytes]] = []

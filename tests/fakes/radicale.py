@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from uuid import uuid4
 
 import requests
 
+from scripts import ports
+
 PASSWORD = "four words make sense"
 
 
@@ -22,8 +23,7 @@ class Radicale:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = ports.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.people = folder / "people"
         self.people.write_text("")
